@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+#ifndef _PHI_CAP_H
+#define _PHI_CAP_H
+
+#include <phi/base.h>
+
+/**
+ * DOC: Capabilities
+ *
+ * A handle names a slot of the caller's cspace, the table behind one open of
+ * /dev/phi. It holds the slot's index in its low and a generation in its
+ * high 32 bits; a generation is never used twice, and 0 is never a handle.
+ *
+ * A cspace belongs to the process that opened /dev/phi; any other process
+ * that uses the file gets EPERM unless the owner called CSPACE_SHARE.
+ */
+
+/**
+ * struct phi_cap_derive - ioctl(PHI_IOC_CAP_DERIVE)
+ * @size: sizeof(struct phi_cap_derive).
+ * @flags: Must be 0.
+ * @cap: Handle to derive from.
+ * @rights: Rights of the new capability, a subset of those of @cap.
+ * @pad: Must be 0.
+ * @expires_ns: CLOCK_BOOTTIME, nanoseconds; 0 = as @cap. The earlier of
+ *              this and the expiry of @cap counts.
+ * @badge: For an ENDPOINT: the number that receivers see with each message.
+ *         Only a capability with badge 0 can give one, else EPERM. 0 keeps
+ *         the badge of @cap. EINVAL for other types when not 0.
+ * @out: Out, the new handle.
+ *
+ * Make a weaker child of a capability in the same cspace.
+ * Fails with EPERM when @rights are more than those of @cap, ELOOP when
+ * @cap is already PHI_DEPTH_MAX deep.
+ */
+struct phi_cap_derive {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+	__u32 rights;
+	__u32 pad;
+	__aligned_u64 expires_ns;
+	__aligned_u64 badge;
+	__aligned_u64 out;
+};
+
+#define PHI_IOC_CAP_DERIVE _IO(PHI_IOC_MAGIC, 0x10)
+
+/**
+ * struct phi_cap_revoke - ioctl(PHI_IOC_CAP_REVOKE)
+ * @size: sizeof(struct phi_cap_revoke).
+ * @flags: Must be 0.
+ * @cap: Handle with ADMIN; itself it stays alive.
+ *
+ * Kill every capability derived from @cap, in whatever cspace, message or
+ * token, in one atomic step. When the call returns no holder of one can
+ * read, write, map, send or receive through it: mappings are gone and
+ * waiters were woken with EKEYREVOKED.
+ */
+struct phi_cap_revoke {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+};
+
+#define PHI_IOC_CAP_REVOKE _IO(PHI_IOC_MAGIC, 0x11)
+
+/**
+ * struct phi_cap_drop - ioctl(PHI_IOC_CAP_DROP)
+ * @size: sizeof(struct phi_cap_drop).
+ * @flags: Must be 0.
+ * @cap: Handle; a revoked or expired one may be dropped too.
+ *
+ * Forget a handle. Capabilities derived from it live on. Mappings made
+ * through it are torn down.
+ */
+struct phi_cap_drop {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+};
+
+#define PHI_IOC_CAP_DROP _IO(PHI_IOC_MAGIC, 0x13)
+
+/**
+ * struct phi_cap_query - ioctl(PHI_IOC_CAP_QUERY)
+ * @size: sizeof(struct phi_cap_query).
+ * @flags: Must be 0.
+ * @cap: Handle.
+ * @type: Out, PHI_TYPE_*.
+ * @rights: Out, PHI_RIGHT_*.
+ * @depth: Out, 1 for a root.
+ * @version: Out, times it was revoked.
+ * @expires_ns: Out, CLOCK_BOOTTIME; 0 = never.
+ * @badge: Out.
+ */
+struct phi_cap_query {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+	__u32 type;
+	__u32 rights;
+	__u32 depth;
+	__u32 version;
+	__aligned_u64 expires_ns;
+	__aligned_u64 badge;
+};
+
+#define PHI_IOC_CAP_QUERY _IO(PHI_IOC_MAGIC, 0x14)
+
+/* Length of a sealed token in bytes. */
+#define PHI_TOKEN_LEN 64
+
+/**
+ * struct phi_token - a capability in portable form
+ * @id: Names the capability that was sealed.
+ * @version: Its version at the time.
+ * @type: PHI_TYPE_*.
+ * @rights: What unsealing gives.
+ * @key_id: Which key made @mac.
+ * @expires_ns: CLOCK_BOOTTIME; 0 = never.
+ * @owner_pid: Process that sealed it, for the record.
+ * @audience: The uid that may unseal it plus 1; 0 = any.
+ * @mac: HMAC-SHA256 of a domain string and the 32 bytes before.
+ *
+ * All numbers are little-endian. A token works until the capability it was
+ * made from is dropped, revoked at or above it, or expires, or until the
+ * key was rotated twice.
+ */
+struct phi_token {
+	__le64 id;
+	__le32 version;
+	__u8 type;
+	__u8 rights;
+	__le16 key_id;
+	__le64 expires_ns;
+	__le32 owner_pid;
+	__le32 audience;
+	__u8 mac[32];
+};
+
+/**
+ * struct phi_cap_seal - ioctl(PHI_IOC_CAP_SEAL)
+ * @size: sizeof(struct phi_cap_seal).
+ * @flags: Must be 0.
+ * @cap: Handle with GRANT.
+ * @rights: Rights in the token, a subset of those of @cap.
+ * @audience: The uid that may unseal it plus 1, in the caller's user
+ *            namespace; 0 = any.
+ * @expires_ns: CLOCK_BOOTTIME, nanoseconds; 0 = as @cap.
+ * @token: Pointer to PHI_TOKEN_LEN bytes that receive the token.
+ */
+struct phi_cap_seal {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+	__u32 rights;
+	__u32 audience;
+	__aligned_u64 expires_ns;
+	__aligned_u64 token;
+};
+
+#define PHI_IOC_CAP_SEAL _IO(PHI_IOC_MAGIC, 0x16)
+
+/**
+ * struct phi_cap_unseal - ioctl(PHI_IOC_CAP_UNSEAL)
+ * @size: sizeof(struct phi_cap_unseal).
+ * @flags: Must be 0.
+ * @token: Pointer to PHI_TOKEN_LEN bytes.
+ * @out: Out, handle of a child of the capability that was sealed.
+ *
+ * Fails with EKEYREJECTED for every kind of bad token.
+ */
+struct phi_cap_unseal {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 token;
+	__aligned_u64 out;
+};
+
+#define PHI_IOC_CAP_UNSEAL _IO(PHI_IOC_MAGIC, 0x17)
+
+/**
+ * struct phi_cap_same - ioctl(PHI_IOC_CAP_SAME)
+ * @size: sizeof(struct phi_cap_same).
+ * @flags: Must be 0.
+ * @a: Handle.
+ * @b: Handle.
+ * @same: Out, 1 when both name the same object, else 0.
+ * @pad: Must be 0.
+ */
+struct phi_cap_same {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 a;
+	__aligned_u64 b;
+	__u32 same;
+	__u32 pad;
+};
+
+#define PHI_IOC_CAP_SAME _IO(PHI_IOC_MAGIC, 0x18)
+
+/**
+ * struct phi_cap_list - ioctl(PHI_IOC_CAP_LIST)
+ * @size: sizeof(struct phi_cap_list).
+ * @flags: Must be 0.
+ * @handles: Pointer to @count u64 that receive handles.
+ * @count: In, room at @handles; Out, handles written.
+ * @total: Out, handles in the cspace, dead ones included.
+ */
+struct phi_cap_list {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 handles;
+	__u32 count;
+	__u32 total;
+};
+
+#define PHI_IOC_CAP_LIST _IO(PHI_IOC_MAGIC, 0x19)
+
+/**
+ * struct phi_cspace_share - ioctl(PHI_IOC_CSPACE_SHARE)
+ * @size: sizeof(struct phi_cspace_share).
+ * @flags: Must be 0.
+ * @shared: 1: whoever has the file may use the cspace; 0: only the owner.
+ * @pad: Must be 0.
+ *
+ * Only the owner may call it, also when the cspace is shared.
+ */
+struct phi_cspace_share {
+	__u32 size;
+	__u32 flags;
+	__u32 shared;
+	__u32 pad;
+};
+
+#define PHI_IOC_CSPACE_SHARE _IO(PHI_IOC_MAGIC, 0x1a)
+
+/**
+ * struct phi_cap_rekey - ioctl(PHI_IOC_CAP_REKEY)
+ * @size: sizeof(struct phi_cap_rekey).
+ * @flags: Must be 0.
+ * @key_id: Out, id of the new key.
+ * @pad: Must be 0.
+ *
+ * Make a new key for tokens. The key before stays valid until the next
+ * call. EPERM without CAP_SYS_ADMIN.
+ */
+struct phi_cap_rekey {
+	__u32 size;
+	__u32 flags;
+	__u32 key_id;
+	__u32 pad;
+};
+
+#define PHI_IOC_CAP_REKEY _IO(PHI_IOC_MAGIC, 0x1b)
+
+/* Badge of a NETWORK capability: one port, 0 = all of the protocol. */
+#define PHI_NETWORK_BADGE(_proto, _port) ((__u64)(_proto) << 16 | (_port))
+
+/**
+ * struct phi_cap_mint - ioctl(PHI_IOC_CAP_MINT)
+ * @size: sizeof(struct phi_cap_mint).
+ * @flags: Must be 0.
+ * @endpoint: ENDPOINT handle with ADMIN.
+ * @type: PHI_TYPE_FILE or PHI_TYPE_NETWORK.
+ * @rights: Rights of the new capability.
+ * @badge: What the endpoint's receiver sees. For NETWORK it must be a
+ *         PHI_NETWORK_BADGE() of protocol 6 (TCP) or 17 (UDP).
+ * @out: Out, handle of the new service object.
+ *
+ * Make a service object: sending to it or calling it reaches @endpoint with
+ * @badge. It dies with @endpoint. A NETWORK capability also opens its port
+ * in the net_gate policy, so it needs CAP_NET_ADMIN, else EPERM.
+ */
+struct phi_cap_mint {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 endpoint;
+	__u32 type;
+	__u32 rights;
+	__aligned_u64 badge;
+	__aligned_u64 out;
+};
+
+#define PHI_IOC_CAP_MINT _IO(PHI_IOC_MAGIC, 0x1c)
+
+#endif /* _PHI_CAP_H */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _PHI_CSPACE_H
+#define _PHI_CSPACE_H
+
+#include <linux/cred.h>
+#include <linux/pid.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+
+#include "cap.h"
+
+/* Slots of a cspace at most; an index fits 16 bits. */
+#define PHI_SLOTS_MAX 65536U
+
+struct phi_slot_page;
+
+/**
+ * struct phi_cspace - the table of capabilities behind one open of /dev/phi
+ * @ref: The file, and calls and objects that outlive an entry.
+ * @lock: Guards the slots' writers, @free and @used. Readers use RCU.
+ * @pages: Slots, allocated as they are needed, freed with the cspace.
+ * @free: First free slot, or PHI_SLOTS_MAX.
+ * @used: Slots in use.
+ * @top: Slots ever used.
+ * @id: Never used twice; names the sender where a pointer must not be kept.
+ * @tgid: The process that opened it.
+ * @cred: Its credentials then; every check uses these.
+ * @user: Who pays, referenced.
+ * @shared: Others that have the file may use it.
+ * @closed: Set at release, under @lock; nothing is installed after.
+ * @tickets: Inferences begun, by ticket.
+ */
+struct phi_cspace {
+	struct kref ref;
+	spinlock_t lock; /* leaf; see main.h */
+	struct phi_slot_page __rcu *pages[PHI_SLOTS_MAX / 256];
+	u32 free;
+	u32 used;
+	u32 top;
+	u64 id;
+	struct pid *tgid;
+	const struct cred *cred;
+	struct phi_user *user;
+	bool shared;
+	bool closed;
+	struct xarray tickets;
+};
+
+struct phi_cspace *phi_cspace_new(void);
+void phi_cspace_get(struct phi_cspace *cs);
+void phi_cspace_put(struct phi_cspace *cs);
+void phi_cspace_close(struct phi_cspace *cs);
+int phi_cspace_allowed(struct phi_cspace *cs);
+u64 phi_cspace_count(void);
+
+/* Bits of a set of types, for phi_cspace_lookup(). */
+#define PHI_TYPES(_type) BIT(PHI_TYPE_##_type)
+#define PHI_TYPES_ANY (~0U)
+#define PHI_TYPES_SERVICE \
+	(PHI_TYPES(MODEL) | PHI_TYPES(FILE) | PHI_TYPES(NETWORK))
+
+struct phi_cap *phi_cspace_lookup(struct phi_cspace *cs, u64 handle, u32 types,
+				  u32 rights);
+struct phi_cap *phi_cspace_peek(struct phi_cspace *cs, u64 handle);
+int phi_cspace_install(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle);
+struct phi_cap *phi_cspace_remove(struct phi_cspace *cs, u64 handle,
+				  struct phi_cap *expected);
+int phi_cspace_drop(struct phi_cspace *cs, u64 handle);
+int phi_cspace_install_new(struct phi_cspace *cs, struct phi_object *obj,
+			   u32 rights, u64 badge, u64 *handle);
+
+DEFINE_FREE(phi_cspace_put, struct phi_cspace *, phi_cspace_put(_T))
+
+#endif /* _PHI_CSPACE_H */

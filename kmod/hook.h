@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _PHI_HOOK_H
+#define _PHI_HOOK_H
+
+#include <linux/types.h>
+
+struct phi_cap;
+struct phi_cspace;
+
+/**
+ * DOC: Hooks
+ *
+ * BPF programs attach to these functions with fmod_ret (where they return a
+ * verdict) or fentry, by plain bpftool. Each is noinline and weak, so that
+ * the compiler cannot fold its constant return value into its callers; a
+ * verdict would be lost then without an error.
+ */
+
+/**
+ * struct phi_hook_call - one call on its way
+ * @nr: Number of the call.
+ * @uid: The caller, in the initial user namespace.
+ * @tgid: Its process, in the initial pid namespace.
+ * @pad: 0.
+ * @agent: Number of the agent it belongs to, 0 = none.
+ * @handle: The handle the call is about, 0 = none.
+ * @start_ns: CLOCK_MONOTONIC at entry.
+ * @cs: The caller's cspace, for the kfuncs.
+ */
+struct phi_hook_call {
+	u32 nr;
+	u32 uid;
+	u32 tgid;
+	u32 pad;
+	u64 agent;
+	u64 handle;
+	u64 start_ns;
+	struct phi_cspace *cs;
+};
+
+/**
+ * struct phi_hook_infer - one batch on its way
+ * @model: Number of the model.
+ * @batch: Inputs in it.
+ * @wanted: Kind of unit liked best, PHI_UNIT_ANY = none.
+ * @unit: Unit chosen; in phi_hook_select_unit() what the built-in choice is.
+ * @uid: The caller, in the initial user namespace.
+ * @node: NUMA node of the caller.
+ * @agent: Number of the agent it belongs to, 0 = none.
+ * @deadline_ns: CLOCK_MONOTONIC, 0 = none.
+ * @queued_ns: How long the oldest input waited before the call.
+ * @run_ns: In phi_hook_infer_post(): how long it ran.
+ * @result: In phi_hook_infer_post(): 0 or a negative errno.
+ * @pad: 0.
+ * @units: Units open to the caller and healthy, bit by id.
+ * @name: The model's name.
+ */
+struct phi_hook_infer {
+	u32 model;
+	u32 batch;
+	u32 wanted;
+	u32 unit;
+	u32 uid;
+	u32 node;
+	u64 agent;
+	u64 deadline_ns;
+	u64 queued_ns;
+	u64 run_ns;
+	s32 result;
+	u32 pad;
+	u64 units;
+	char name[32];
+};
+
+int phi_hook_syscall_enter(struct phi_hook_call *call);
+void phi_hook_syscall_exit(struct phi_hook_call *call, long result);
+int phi_hook_infer_pre(struct phi_hook_infer *infer);
+int phi_hook_select_unit(struct phi_hook_infer *infer);
+void phi_hook_infer_post(struct phi_hook_infer *infer);
+
+/* Number of the agent that the current process belongs to, 0 = none. */
+u64 phi_agent_current(void);
+
+/* Service objects (FILE, NETWORK); kmod/service.c. */
+int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint, u32 type,
+		     u32 rights, u64 badge, u64 *handle);
+
+#endif /* _PHI_HOOK_H */

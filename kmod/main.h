@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _PHI_MAIN_H
+#define _PHI_MAIN_H
+
+/**
+ * DOC: Locks
+ *
+ * Outer above inner; what stands side by side never nests::
+ *
+ *   region->lock (rwsem)          mappings of a region against its zap
+ *     mm locks of the fault and zap paths
+ *   endpoint->lock (spin)         queue, credits, callers
+ *     notify->lock (spin)         bits, eventfd
+ *   cspace->lock (spin)           slots; two are never held at once
+ *     endpoint->lock              only in ops->installed
+ *   units lock (spin)             units, models, their averages
+ *   agents lock (mutex)           registrations
+ *   services lock (spin)          the table of NETWORK ports
+ *   users lock (spin)             the table of accounts
+ *
+ * Nothing calls out (ops->removed, ops->revoked, ops->free, BPF) under a
+ * lock. Checks of capabilities take none: they run under RCU.
+ */
+
+/* Each noun's part of loading and unloading, in the order of main.c. */
+int phi_quota_init(void);
+void phi_quota_exit(void);
+int phi_seal_init(void);
+void phi_seal_exit(void);
+int phi_service_init(void);
+void phi_service_exit(void);
+int phi_unit_init(void);
+void phi_unit_exit(void);
+int phi_agent_init(void);
+void phi_agent_exit(void);
+int phi_hook_init(void);
+void phi_hook_exit(void);
+
+struct file;
+struct vm_area_struct;
+struct io_uring_cmd;
+
+int phi_region_mmap(struct file *file, struct vm_area_struct *vma);
+int phi_ring_cmd(struct io_uring_cmd *cmd, unsigned int flags);
+
+#endif /* _PHI_MAIN_H */

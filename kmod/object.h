@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _PHI_OBJECT_H
+#define _PHI_OBJECT_H
+
+#include <linux/kref.h>
+#include <linux/types.h>
+#include <phi.h>
+
+struct phi_cap;
+struct phi_object;
+struct phi_user;
+
+/**
+ * DOC: Objects
+ *
+ * What a capability can name. An object lives as long as a node of the
+ * derivation tree (struct phi_cap) or a queued message refers to it; what
+ * ends it for its users is the loss of handles, which its type may watch.
+ */
+
+/**
+ * struct phi_object_ops - what a type of object does when things happen
+ * @type: PHI_TYPE_*.
+ * @free: The last reference is gone. May sleep. Frees the memory.
+ * @installed: A capability to it was put in a slot of a cspace. Optional;
+ *             may be called under the cspace's lock, so it must not sleep.
+ * @removed: A capability to it was taken out of a slot: dropped, moved into
+ *           a message, or its cspace closed. Optional. May sleep; no lock
+ *           is held.
+ * @revoked: Capabilities to it were revoked: tear down mappings, wake
+ *           waiters, flush what dead capabilities had queued. Optional. May
+ *           sleep; no lock is held. Returns when no revoked holder can reach
+ *           the object any more.
+ */
+struct phi_object_ops {
+	u32 type;
+	void (*free)(struct phi_object *obj);
+	void (*installed)(struct phi_object *obj, struct phi_cap *cap);
+	void (*removed)(struct phi_object *obj, struct phi_cap *cap);
+	void (*revoked)(struct phi_object *obj);
+};
+
+/**
+ * struct phi_object - the head of everything a capability can name
+ * @ref: Nodes, messages and calls in progress that refer to it.
+ * @ops: What its type does.
+ * @user: Who pays for it, referenced.
+ */
+struct phi_object {
+	struct kref ref;
+	const struct phi_object_ops *ops;
+	struct phi_user *user;
+};
+
+int phi_object_init(struct phi_object *obj, const struct phi_object_ops *ops,
+		    struct phi_user *user);
+void phi_object_fini(struct phi_object *obj);
+void phi_object_get(struct phi_object *obj);
+void phi_object_put(struct phi_object *obj);
+u64 phi_object_count(u32 type);
+
+#endif /* _PHI_OBJECT_H */

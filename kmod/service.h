@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _PHI_SERVICE_H
+#define _PHI_SERVICE_H
+
+#include "object.h"
+
+struct phi_cap;
+struct phi_cspace;
+
+/**
+ * DOC: Service objects
+ *
+ * MODEL, FILE and NETWORK objects are a daemon's own: sending to one, or
+ * calling it, reaches the endpoint it was minted from, with the badge of the
+ * capability used. Each begins with struct phi_service. The capability that
+ * a service object is born with is a child of the endpoint's capability, so
+ * revoking that one kills it.
+ */
+
+/**
+ * struct phi_service - the head of every service object
+ * @obj: What capabilities name.
+ * @endpoint: Where messages to it go; referenced.
+ */
+struct phi_service {
+	struct phi_object obj;
+	struct phi_object *endpoint;
+};
+
+int phi_service_init(struct phi_service *service,
+		     const struct phi_object_ops *ops, struct phi_cap *endpoint,
+		     struct phi_user *user);
+void phi_service_fini(struct phi_service *service);
+int phi_service_install(struct phi_cspace *cs, struct phi_service *service,
+			struct phi_cap *endpoint, u32 rights, u64 badge,
+			u64 *handle);
+bool phi_service_port_open(u8 proto, u16 port);
+
+#endif /* _PHI_SERVICE_H */

@@ -5,6 +5,7 @@ import gzip
 import os
 import struct
 import sys
+import zlib
 
 import numpy as np
 
@@ -17,12 +18,12 @@ def fail(what):
 
 
 def read(path):
-    """Return the u8 array in one IDX file, in the shape that its header names."""
+    """Return the u8 array in one IDX file, in the shape its header names."""
     opener = gzip.open if path.endswith(".gz") else open
     try:
         with opener(path, "rb") as f:
             raw = f.read()
-    except (OSError, EOFError) as e:
+    except (OSError, EOFError, zlib.error) as e:
         fail(f"cannot read {path}: {e}")
 
     if len(raw) < 4 or raw[:3] != bytes((0, 0, TYPE_U8)):
@@ -64,7 +65,8 @@ def load(folder, *sets):
 
     x, y = read(images), read(labels)
     if x.ndim != 3 or y.ndim != 1 or len(x) != len(y):
-        fail(f"{images} {x.shape} and {labels} {y.shape} do not belong together")
+        fail(f"{images} {x.shape} and {labels} {y.shape} do not belong "
+             "together")
     if x.shape[1:] != (28, 28) or y.max(initial=0) > 9:
         fail(f"{images} is not MNIST: wanted 28x28 pixels and labels 0 to 9")
     return x.reshape(len(x), -1), y

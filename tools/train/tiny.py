@@ -38,7 +38,8 @@ def build(name, note, batch, node, consts=()):
 
 def main():
     p = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("folder", help="where to write the files")
     folder = p.parse_args().folder
 

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# For people; the kernel's build reads Kbuild. "make help" lists the targets.
+#
+# Where this is not the Debian 13 root filesystem of tools/vm, every target
+# that compiles or tests runs itself again inside it. NATIVE=1 builds right
+# here, with what this machine has; so does KDIR=, the build folder of the
+# kernel to build the module and the policies for.
+
+VERSION := 0.1.0
+TARGETS := all kmod bpf lib daemons tools selftests check demo bench lint \
+	   census install install-files clean
+.PHONY: $(TARGETS) rootfs help
+
+all:
+
+help:
+	@echo "all        module, policies, library, daemons, tools, tests"
+	@echo "kmod bpf lib daemons tools selftests    one of them"
+	@echo "check      lint, census, unit tests, kselftests on both kernels"
+	@echo "lint census                             one of them"
+	@echo "demo       the whole way of a request, in a virtual machine"
+	@echo "bench      measure, in virtual machines and natively"
+	@echo "install    into / or DESTDIR=; the module by DKMS"
+	@echo "clean      remove what was built; the root filesystem stays"
+	@echo "rootfs     make the root filesystem now"
+	@echo
+	@echo "V=1 shows commands, WERROR=1 makes warnings errors,"
+	@echo "NATIVE=1 builds without the root filesystem,"
+	@echo "KDIR=/lib/modules/VERSION/build builds for that kernel only"
+
+rootfs:
+	tools/vm/rootfs
+
+HERE := $(NATIVE)$(KDIR)$(wildcard /etc/phi-rootfs)
+ifeq ($(HERE),)
+include tools/vm/forward.mk
+else
+include tools/build.mk
+include bpf/Makefile lib/Makefile daemons/Makefile tools/Makefile \
+	selftests/Makefile
+endif

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the layers' makefiles share: flags, and the rules that compile.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+TOP := $(CURDIR)
+BUILD := build
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s%s\n'
+endif
+
+CC := gcc
+CLANG ?= clang
+# checkpatch and the kselftest harness, out of linux-source; see tools/vm/ktree
+KTREE := $(or $(wildcard /usr/src/phi-ktree),$(BUILD)/ktree)
+
+CFLAGS ?= -O2 -g
+warn := -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
+# -fPIC throughout: the same objects serve libphi.so and libphi.a
+cc_flags = -std=gnu17 -D_GNU_SOURCE= -fPIC -Iuapi -Ilib $(warn) $(CFLAGS)
+san_flags := -fsanitize=address,undefined -fno-sanitize-recover=all \
+	     -fno-omit-frame-pointer
+
+# Extra flags of one folder: set flags-FOLDER, e.g. flags-daemons/batchd
+dir_flags = $(flags-$(patsubst %/,%,$(dir $(1))))
+
+$(BUILD)/obj/%.o: %.c
+	$(say) CC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(cc_flags) $(call dir_flags,$*) -MMD -MP -c $< -o $@
+
+$(BUILD)/san/%.o: %.c
+	$(say) CC-SAN $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(cc_flags) $(san_flags) $(call dir_flags,$*) -MMD -MP \
+		-c $< -o $@
+
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+sans = $(patsubst %.c,$(BUILD)/san/%.o,$(1))
+
+define ar
+	$(say) AR $@
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+endef
+
+# Link $^, objects first, with the libraries in $(libs).
+define link
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(libs)
+endef
+
+define link-san
+	$(say) LD-SAN $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(san_flags) -o $@ $(filter %.o,$^) \
+		$(filter %.a,$^) $(libs)
+endef
+
+-include $(shell find $(BUILD)/obj $(BUILD)/san -name '*.d' 2>/dev/null)
+
+# The kernels to build for: KDIR, or all whose headers are installed.
+KDIRS := $(or $(KDIR),$(wildcard /lib/modules/*/build))
+kver = $(shell cat $(1)/include/config/kernel.release)
+KVERS := $(foreach k,$(KDIRS),$(call kver,$(k)))
+
+all: kmod bpf lib daemons tools selftests
+
+# The kernel writes beside the sources and, when it cleans, removes every
+# module below M=: so each kernel gets a tree of links to build in.
+define kmod_rules
+.PHONY: kmod-$(2)
+kmod: kmod-$(2)
+kmod-$(2): | $(BUILD)
+	$$(Q)tools/kmod-tree $(BUILD)/kmod-$(2)
+	$$(Q)$$(MAKE) $$(if $$(filter 1,$$(V)),,-s) -C $(1) \
+		M=$(TOP)/$(BUILD)/kmod-$(2) W=$$(W) \
+		$$(if $$(filter 1,$$(WERROR)),KCFLAGS=-Werror) modules
+endef
+$(foreach k,$(KDIRS),$(eval $(call kmod_rules,$(k),$(call kver,$(k)))))
+
+$(BUILD):
+	@mkdir -p $@
+
+$(BUILD)/ktree:
+	$(Q)tools/vm/ktree $(TOP)/$@
+
+lint:
+	@tools/check/lint
+
+census:
+	@tools/check/census
+
+check:
+	@tools/check/check
+
+demo: all
+	@tools/demo/run
+
+bench: all
+	@tools/bench/run
+
+install: all
+	@VERSION=$(VERSION) tools/install
+
+install-files: all
+	@VERSION=$(VERSION) tools/install install-files
+
+clean:
+	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name 'rootfs*' \
+		! -name ktree -exec rm -rf {} +

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# On a machine that is not the root filesystem: all goals go there at once,
+# so that two of them never build the same file at the same time. Only
+# installing is for this machine.
+
+JOBS ?= $(shell nproc)
+GOALS := $(filter $(TARGETS),$(or $(MAKECMDGOALS),all))
+INNER := $(sort $(patsubst install%,all,$(GOALS)))
+
+.PHONY: forward
+$(GOALS): forward
+
+forward:
+	@tools/vm/in $(MAKE) --no-print-directory -j$(JOBS) $(MAKEOVERRIDES) \
+		$(INNER)
+
+install install-files:
+	@VERSION=$(VERSION) tools/install $(filter install-files,$@)

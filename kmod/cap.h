@@ -18,14 +18,22 @@ struct phi_cspace;
  * version its child remembers. So revoking is one atomic increment, however
  * many capabilities it kills, and checking is at most PHI_DEPTH_MAX loads.
  *
- * A node may be read under RCU or with a reference. Its fields never change,
- * but for the version.
+ * A node may be read under RCU or with a reference; @obj may be followed with
+ * a reference only. Its fields never change, but for @version, @held and
+ * @sealed.
+ *
+ * References: no function here or in cspace.h uses up a reference of its
+ * caller. What makes or finds a node returns one that the caller puts;
+ * phi_cspace_install() takes its own, phi_cspace_remove() hands out the one
+ * that the slot had. Functions that return a pointer fail with ERR_PTR(), never
+ * with NULL, and phi_cap_put() takes NULL and ERR_PTR() as kfree() takes NULL.
  */
 
 /**
  * struct phi_cap - a node of the derivation tree
  * @ref: The slot or message that holds it, its children, calls in progress.
- * @version: Times its children were revoked.
+ * @version: Times its children were revoked; stays at U32_MAX once there, and
+ *           no child is made from then on.
  * @parent_version: The version @parent had when this one was derived.
  * @parent: NULL for a root; referenced.
  * @obj: What it names; referenced.
@@ -36,6 +44,8 @@ struct phi_cspace;
  * @rights: PHI_RIGHT_*.
  * @depth: 1 for a root.
  * @held: True while a slot of a cspace holds it: a token only works then.
+ *        Written under that cspace's lock; at most one slot holds a node.
+ * @sealed: True once a token was made of it: it is in the table of seal.c.
  * @rcu: Frees it.
  */
 struct phi_cap {
@@ -51,6 +61,7 @@ struct phi_cap {
 	u8 rights;
 	u8 depth;
 	bool held;
+	bool sealed;
 	struct rcu_head rcu;
 };
 

@@ -28,7 +28,8 @@ struct phi_slot_page;
  * @user: Who pays, referenced.
  * @shared: Others that have the file may use it.
  * @closed: Set at release, under @lock; nothing is installed after.
- * @tickets: Inferences begun, by ticket.
+ * @tickets: Inferences begun, by ticket. Made with XA_FLAGS_ALLOC1; the
+ *           inference code has it for itself.
  */
 struct phi_cspace {
 	struct kref ref;
@@ -51,6 +52,8 @@ void phi_cspace_get(struct phi_cspace *cs);
 void phi_cspace_put(struct phi_cspace *cs);
 void phi_cspace_close(struct phi_cspace *cs);
 int phi_cspace_allowed(struct phi_cspace *cs);
+bool phi_cspace_owned(const struct phi_cspace *cs);
+bool phi_cspace_capable(const struct phi_cspace *cs, int capability);
 u64 phi_cspace_count(void);
 
 /* Bits of a set of types, for phi_cspace_lookup(). */
@@ -58,6 +61,19 @@ u64 phi_cspace_count(void);
 #define PHI_TYPES_ANY (~0U)
 #define PHI_TYPES_SERVICE \
 	(PHI_TYPES(MODEL) | PHI_TYPES(FILE) | PHI_TYPES(NETWORK))
+
+/**
+ * phi_cspace_uid() - whose cspace it is
+ * @cs: The cspace.
+ *
+ * Context: Any.
+ * Return: The effective uid of the opener at the time. Quotas, audiences of
+ * tokens, units and policies all go by this one.
+ */
+static inline kuid_t phi_cspace_uid(const struct phi_cspace *cs)
+{
+	return cs->cred->euid;
+}
 
 struct phi_cap *phi_cspace_lookup(struct phi_cspace *cs, u64 handle, u32 types,
 				  u32 rights);

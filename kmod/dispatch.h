@@ -13,16 +13,19 @@
  * @min: Bytes of it that the first version had.
  * @target: Offset of the handle the call is about, 0 when it has none; the
  *          hooks show it to policies.
+ * @made: Offset of the handle that the call makes, 0 when it makes none. The
+ *        handle is dropped when the struct cannot be written back.
  * @run: Checks the arguments, which are already in kernel memory, and does
  *       it. Returns 0 or a negative errno. What it writes to the struct goes
  *       back to the caller when it returns 0.
- * @undo: The struct could not be written back: undo what @run made. NULL
- *        when it made nothing the caller must know of.
+ * @undo: The struct could not be written back: undo what @run did. NULL when
+ *        dropping @made is enough, or there is nothing to undo.
  */
 struct phi_op {
 	u16 size;
 	u16 min;
 	u16 target;
+	u16 made;
 	int (*run)(struct phi_cspace *cs, void *arg);
 	void (*undo)(struct phi_cspace *cs, void *arg);
 };

@@ -14,6 +14,11 @@ struct phi_cspace;
  * verdict) or fentry, by plain bpftool. Each is noinline and weak, so that
  * the compiler cannot fold its constant return value into its callers; a
  * verdict would be lost then without an error.
+ *
+ * Beside them are the tracepoints of trace.h. The core calls
+ * trace_phi_call_enter(call), trace_phi_call_exit(call, result) and
+ * trace_phi_cap_revoke(cap), with the types of the hooks below and
+ * const struct phi_cap.
  */
 
 /**

@@ -52,6 +52,11 @@ struct phi_object {
 	struct phi_user *user;
 };
 
+/*
+ * init() charges one PHI_QUOTA_OBJECTS to @user, takes a reference to it and
+ * starts with one reference to the object; when it fails there is nothing to
+ * undo. ops->free() calls fini(), then frees the memory.
+ */
 int phi_object_init(struct phi_object *obj, const struct phi_object_ops *ops,
 		    struct phi_user *user);
 void phi_object_fini(struct phi_object *obj);

@@ -24,7 +24,7 @@
  *  EBADF         no capability behind the handle
  *  EKEYREVOKED   the capability was revoked
  *  EKEYEXPIRED   the capability expired
- *  EKEYREJECTED  the sealed token is forged, damaged or dead
+ *  EKEYREJECTED  the sealed token is forged, damaged or of an old key
  *  EPERM         a right is missing, the cspace belongs to another process,
  *                or a policy said no
  *  ELOOP         the chain of derivations is at its limit

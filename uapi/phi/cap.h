@@ -31,7 +31,8 @@
  *
  * Make a weaker child of a capability in the same cspace.
  * Fails with EPERM when @rights are more than those of @cap, ELOOP when
- * @cap is already PHI_DEPTH_MAX deep.
+ * @cap is already PHI_DEPTH_MAX deep, EINVAL for a REPLY, of which there is
+ * only ever one.
  */
 struct phi_cap_derive {
 	__u32 size;
@@ -120,7 +121,8 @@ struct phi_cap_query {
  * @key_id: Which key made @mac.
  * @expires_ns: CLOCK_BOOTTIME; 0 = never.
  * @owner_pid: Process that sealed it, for the record.
- * @audience: The uid that may unseal it plus 1; 0 = any.
+ * @audience: The uid that may unseal it plus 1, in the initial user
+ *            namespace; 0 = any.
  * @mac: HMAC-SHA256 of a domain string and the 32 bytes before.
  *
  * All numbers are little-endian. A token works until the capability it was
@@ -149,6 +151,9 @@ struct phi_token {
  *            namespace; 0 = any.
  * @expires_ns: CLOCK_BOOTTIME, nanoseconds; 0 = as @cap.
  * @token: Pointer to PHI_TOKEN_LEN bytes that receive the token.
+ *
+ * Fails with EPERM when @rights are more than those of @cap, EINVAL for a
+ * REPLY or an @audience that is no uid here.
  */
 struct phi_cap_seal {
 	__u32 size;
@@ -169,7 +174,9 @@ struct phi_cap_seal {
  * @token: Pointer to PHI_TOKEN_LEN bytes.
  * @out: Out, handle of a child of the capability that was sealed.
  *
- * Fails with EKEYREJECTED for every kind of bad token.
+ * Fails with EKEYREJECTED for every kind of bad token: forged, damaged, of an
+ * old key, or for another uid. Only a genuine one tells more: EKEYEXPIRED, or
+ * EKEYREVOKED when the capability was revoked or dropped since.
  */
 struct phi_cap_unseal {
 	__u32 size;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Capabilities: see uapi/phi/cap.h. */
+#include "internal.h"
+
+int phi_cap_derive(int phi, uint64_t cap, uint32_t rights, uint64_t expires_ns,
+		   uint64_t badge, uint64_t *out)
+{
+	struct phi_cap_derive arg = {
+		.size = sizeof(arg),
+		.cap = cap,
+		.rights = rights,
+		.expires_ns = expires_ns,
+		.badge = badge,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_DERIVE, &arg);
+
+	if (!ret)
+		*out = arg.out;
+	return ret;
+}
+
+int phi_cap_revoke(int phi, uint64_t cap)
+{
+	struct phi_cap_revoke arg = { .size = sizeof(arg), .cap = cap };
+
+	return phi_ioctl(phi, PHI_IOC_CAP_REVOKE, &arg);
+}
+
+int phi_cap_drop(int phi, uint64_t cap)
+{
+	struct phi_cap_drop arg = { .size = sizeof(arg), .cap = cap };
+
+	return phi_ioctl(phi, PHI_IOC_CAP_DROP, &arg);
+}
+
+int phi_cap_query(int phi, uint64_t cap, struct phi_cap_query *out)
+{
+	struct phi_cap_query arg = { .size = sizeof(arg), .cap = cap };
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_QUERY, &arg);
+
+	if (!ret)
+		*out = arg;
+	return ret;
+}
+
+int phi_cap_seal(int phi, uint64_t cap, uint32_t rights, uint32_t audience,
+		 uint64_t expires_ns, struct phi_token *token)
+{
+	struct phi_token sealed;
+	struct phi_cap_seal arg = {
+		.size = sizeof(arg),
+		.cap = cap,
+		.rights = rights,
+		.audience = audience,
+		.expires_ns = expires_ns,
+		.token = (uintptr_t)&sealed,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_SEAL, &arg);
+
+	if (!ret)
+		*token = sealed;
+	return ret;
+}
+
+int phi_cap_unseal(int phi, const struct phi_token *token, uint64_t *out)
+{
+	struct phi_cap_unseal arg = {
+		.size = sizeof(arg),
+		.token = (uintptr_t)token,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_UNSEAL, &arg);
+
+	if (!ret)
+		*out = arg.out;
+	return ret;
+}
+
+int phi_cap_same(int phi, uint64_t a, uint64_t b)
+{
+	struct phi_cap_same arg = { .size = sizeof(arg), .a = a, .b = b };
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_SAME, &arg);
+
+	return ret ? ret : (int)arg.same;
+}
+
+int phi_cap_list(int phi, uint64_t *handles, uint32_t count, uint32_t *total)
+{
+	struct phi_cap_list arg = {
+		.size = sizeof(arg),
+		.handles = (uintptr_t)handles,
+		.count = count,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_LIST, &arg);
+
+	if (ret)
+		return ret;
+	if (total)
+		*total = arg.total;
+	return (int)arg.count;
+}
+
+int phi_cap_rekey(int phi, uint32_t *key_id)
+{
+	struct phi_cap_rekey arg = { .size = sizeof(arg) };
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_REKEY, &arg);
+
+	if (!ret && key_id)
+		*key_id = arg.key_id;
+	return ret;
+}
+
+int phi_cap_mint(int phi, uint64_t endpoint, uint32_t type, uint32_t rights,
+		 uint64_t badge, uint64_t *out)
+{
+	struct phi_cap_mint arg = {
+		.size = sizeof(arg),
+		.endpoint = endpoint,
+		.type = type,
+		.rights = rights,
+		.badge = badge,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_MINT, &arg);
+
+	if (!ret)
+		*out = arg.out;
+	return ret;
+}
+
+int phi_cspace_share(int phi, bool shared)
+{
+	struct phi_cspace_share arg = { .size = sizeof(arg), .shared = shared };
+
+	return phi_ioctl(phi, PHI_IOC_CSPACE_SHARE, &arg);
+}

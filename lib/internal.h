@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PHI_INTERNAL_H
+#define PHI_INTERNAL_H
+
+#include <errno.h>
+#include <phi/phi.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+/* One ioctl; a signal is the caller's to see. */
+static inline int phi_ioctl_once(int phi, unsigned long cmd, void *arg)
+{
+	int ret = ioctl(phi, cmd, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+/* One ioctl that never waits for another process: signals are not news. */
+static inline int phi_ioctl(int phi, unsigned long cmd, void *arg)
+{
+	int ret;
+
+	do {
+		ret = phi_ioctl_once(phi, cmd, arg);
+	} while (ret == -EINTR);
+	return ret;
+}
+
+/* Copy a name into a zeroed field of PHI_NAME_MAX bytes. */
+static inline int phi_name_copy(uint8_t *field, const char *name)
+{
+	size_t len = name ? strnlen(name, PHI_NAME_MAX) : 0;
+
+	if (!len || len == PHI_NAME_MAX)
+		return -EINVAL;
+	memcpy(field, name, len);
+	return 0;
+}
+
+#endif /* PHI_INTERNAL_H */

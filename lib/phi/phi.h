@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PHI_PHI_H
+#define PHI_PHI_H
+
+#include <phi.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * DOC: libphi, the calls
+ *
+ * One function a call of /dev/phi. What a call means, which rights it needs
+ * and how it fails is written at its struct in uapi/phi/; here is only what
+ * the function adds. Caveats first:
+ *
+ *  - Every function returns 0 or a positive result, or a negative errno.
+ *    errno itself is not set.
+ *  - Out pointers are written only on success. One that is NULL is skipped
+ *    where its comment says so.
+ *  - A call that waits returns -EINTR when a signal handler ran that was
+ *    installed without SA_RESTART, so that a loop can look at its flags.
+ *    The others repeat the call.
+ *  - Deadlines are CLOCK_MONOTONIC, expiries CLOCK_BOOTTIME, nanoseconds;
+ *    0 means none.
+ *  - A cspace belongs to the process that called phi_open(). After fork()
+ *    the child opens its own.
+ *  - Touching a mapped region whose capability was revoked is SIGBUS.
+ */
+
+/* phi_open() flag: children and other processes may use the cspace. */
+#define PHI_OPEN_SHARED 0x1U
+
+/**
+ * phi_open() - open a cspace of one's own
+ * @flags: 0 or PHI_OPEN_SHARED: the file stays open over execve() and whoever
+ *         has it may use the cspace.
+ *
+ * Context: Any thread.
+ * Return: The file, to be closed with phi_close(), or -ENOENT when the module
+ * is not loaded, -EACCES without permission on /dev/phi, -EOPNOTSUPP for an
+ * unknown flag, or what open() fails with.
+ */
+int phi_open(unsigned int flags);
+
+/**
+ * phi_close() - close a cspace; all its capabilities are dropped
+ * @phi: From phi_open().
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_close(int phi);
+
+/**
+ * phi_cap_derive() - make a weaker child of a capability
+ * @phi: Cspace.
+ * @cap: Handle to derive from.
+ * @rights: PHI_RIGHT_*, a subset of those of @cap.
+ * @expires_ns: CLOCK_BOOTTIME; 0 = as @cap.
+ * @badge: For an ENDPOINT without one; 0 = as @cap.
+ * @out: Out, the new handle.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno, see &struct phi_cap_derive.
+ */
+int phi_cap_derive(int phi, uint64_t cap, uint32_t rights, uint64_t expires_ns,
+		   uint64_t badge, uint64_t *out);
+
+/**
+ * phi_cap_revoke() - kill everything derived from a capability
+ * @phi: Cspace.
+ * @cap: Handle with ADMIN; it stays alive.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno. When it is 0 no holder of a derived
+ * capability can use it or what was mapped through it.
+ */
+int phi_cap_revoke(int phi, uint64_t cap);
+
+/**
+ * phi_cap_drop() - forget a handle
+ * @phi: Cspace.
+ * @cap: Handle, live or dead.
+ *
+ * Context: Any thread.
+ * Return: 0 or -EBADF.
+ */
+int phi_cap_drop(int phi, uint64_t cap);
+
+/**
+ * phi_cap_query() - say what a handle is
+ * @phi: Cspace.
+ * @cap: Handle.
+ * @out: Out, type, rights, depth, version, expiry and badge.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_query(int phi, uint64_t cap, struct phi_cap_query *out);
+
+/**
+ * phi_cap_seal() - put a capability into a token of 64 bytes
+ * @phi: Cspace.
+ * @cap: Handle with GRANT.
+ * @rights: What unsealing gives, a subset of those of @cap.
+ * @audience: The uid that may unseal it plus 1; 0 = any.
+ * @expires_ns: CLOCK_BOOTTIME; 0 = as @cap.
+ * @token: Out.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_seal(int phi, uint64_t cap, uint32_t rights, uint32_t audience,
+		 uint64_t expires_ns, struct phi_token *token);
+
+/**
+ * phi_cap_unseal() - turn a token into a capability
+ * @phi: Cspace.
+ * @token: Made by phi_cap_seal() on this host.
+ * @out: Out, the new handle.
+ *
+ * Context: Any thread.
+ * Return: 0, -EKEYREJECTED for any kind of bad token, or another negative
+ * errno.
+ */
+int phi_cap_unseal(int phi, const struct phi_token *token, uint64_t *out);
+
+/**
+ * phi_cap_same() - do two handles name one object?
+ * @phi: Cspace.
+ * @a: Handle.
+ * @b: Handle.
+ *
+ * Context: Any thread.
+ * Return: 1 when they do, 0 when not, or a negative errno.
+ */
+int phi_cap_same(int phi, uint64_t a, uint64_t b);
+
+/**
+ * phi_cap_list() - list the handles of a cspace
+ * @phi: Cspace.
+ * @handles: Out, room for @count.
+ * @count: Room at @handles; may be 0.
+ * @total: Out, handles there are; may be NULL.
+ *
+ * Context: Any thread.
+ * Return: Handles written, or a negative errno.
+ */
+int phi_cap_list(int phi, uint64_t *handles, uint32_t count, uint32_t *total);
+
+/**
+ * phi_cap_rekey() - change the key of sealed tokens
+ * @phi: Cspace.
+ * @key_id: Out, id of the new key; may be NULL.
+ *
+ * Context: Any thread.
+ * Return: 0, -EPERM without CAP_SYS_ADMIN, or another negative errno.
+ */
+int phi_cap_rekey(int phi, uint32_t *key_id);
+
+/**
+ * phi_cap_mint() - make a FILE or NETWORK service object
+ * @phi: Cspace.
+ * @endpoint: ENDPOINT handle with ADMIN that will receive its messages.
+ * @type: PHI_TYPE_FILE or PHI_TYPE_NETWORK.
+ * @rights: Rights of the new capability.
+ * @badge: What the receiver sees.
+ * @out: Out, the new handle.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_mint(int phi, uint64_t endpoint, uint32_t type, uint32_t rights,
+		 uint64_t badge, uint64_t *out);
+
+/**
+ * phi_cspace_share() - let others use this cspace, or not
+ * @phi: Cspace of this process.
+ * @shared: Whether whoever has the file may use it.
+ *
+ * Context: Any thread.
+ * Return: 0, -EPERM when another process owns it, or another negative errno.
+ */
+int phi_cspace_share(int phi, bool shared);
+
+/**
+ * phi_region_create() - make a zeroed region
+ * @phi: Cspace.
+ * @bytes: Length; a non-zero multiple of the page size.
+ * @flags: 0 or PHI_REGION_DMA.
+ * @cap: Out, handle with all rights of a region.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_create(int phi, uint64_t bytes, unsigned int flags,
+		      uint64_t *cap);
+
+/**
+ * phi_region_info() - say how long a region is and where to map it
+ * @phi: Cspace.
+ * @cap: MEMORY handle.
+ * @out: Out.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_info(int phi, uint64_t cap, struct phi_region_info *out);
+
+/**
+ * phi_region_map() - map a whole region
+ * @phi: Cspace.
+ * @cap: MEMORY handle with MAP and the rights that @prot asks for.
+ * @prot: PROT_READ, PROT_WRITE, PROT_EXEC.
+ * @addr: Out.
+ * @len: Out, its length; may be NULL.
+ *
+ * The mapping goes when @cap is dropped, moved away, revoked or expires;
+ * the address range stays reserved, and touching it is SIGBUS, until
+ * phi_region_unmap().
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_map(int phi, uint64_t cap, int prot, void **addr, size_t *len);
+
+/**
+ * phi_region_unmap() - undo phi_region_map()
+ * @addr: As it gave it.
+ * @len: As it gave it.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_unmap(void *addr, size_t len);
+
+/**
+ * struct phi_msg - a message to send
+ * @data: @len bytes; may be NULL when @len is 0.
+ * @len: 0 to PHI_MSG_MAX.
+ * @ncaps: 0 to PHI_MSG_CAPS_MAX.
+ * @caps: The first @ncaps are given.
+ */
+struct phi_msg {
+	const void *data;
+	uint32_t len;
+	uint32_t ncaps;
+	struct phi_xfer caps[PHI_MSG_CAPS_MAX];
+};
+
+/**
+ * struct phi_msg_in - a message received, or an answer
+ * @data: Its bytes, aligned for any struct.
+ * @len: How many.
+ * @ncaps: Capabilities that came.
+ * @caps: The first @ncaps are set; they are the receiver's to drop.
+ * @reply: REPLY handle when the sender waits for an answer, else 0.
+ * @badge: Badge of the capability the sender used.
+ * @type: Its type.
+ * @rights: Its rights.
+ * @pid: The sender's process, 0 when it has no number here.
+ * @uid: The sender's user.
+ * @reply_error: Set by phi_reply_recv() only: 0, or -EPIPE when the caller
+ *               of the request before had given up.
+ *
+ * Of an answer that phi_call() took, only @data, @len, @ncaps and @caps are
+ * set; the others are 0.
+ */
+struct phi_msg_in {
+	alignas(16) uint8_t data[PHI_MSG_MAX];
+	uint32_t len;
+	uint32_t ncaps;
+	struct phi_xferred caps[PHI_MSG_CAPS_MAX];
+	uint64_t reply;
+	uint64_t badge;
+	uint32_t type;
+	uint32_t rights;
+	uint32_t pid;
+	uint32_t uid;
+	int reply_error;
+};
+
+/**
+ * phi_endpoint_create() - make a mailbox
+ * @phi: Cspace.
+ * @cap: Out, handle with SEND, RECV, ADMIN and GRANT.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_endpoint_create(int phi, uint64_t *cap);
+
+/**
+ * phi_send() - send a message
+ * @phi: Cspace.
+ * @endpoint: ENDPOINT or service object with SEND.
+ * @msg: The message.
+ * @flags: 0 or PHI_NONBLOCK.
+ * @deadline_ns: For the wait until there is room.
+ *
+ * Context: Any thread. May wait.
+ * Return: 0, -EINTR, or another negative errno; nothing was sent then.
+ */
+int phi_send(int phi, uint64_t endpoint, const struct phi_msg *msg,
+	     unsigned int flags, uint64_t deadline_ns);
+
+/**
+ * phi_recv() - take the next message
+ * @phi: Cspace.
+ * @endpoint: ENDPOINT with RECV.
+ * @in: Out.
+ * @flags: PHI_NONBLOCK, PHI_RECV_NOCAPS.
+ * @deadline_ns: For the wait.
+ *
+ * Context: Any thread. May wait.
+ * Return: 0, -EINTR, or another negative errno; nothing was taken then.
+ */
+int phi_recv(int phi, uint64_t endpoint, struct phi_msg_in *in,
+	     unsigned int flags, uint64_t deadline_ns);
+
+/**
+ * phi_call() - send a message and wait for its answer
+ * @phi: Cspace.
+ * @endpoint: ENDPOINT or service object with SEND.
+ * @msg: The request.
+ * @answer: Out.
+ * @flags: 0 or PHI_NONBLOCK, for the way there.
+ * @deadline_ns: For both ways.
+ *
+ * Context: Any thread. Waits.
+ * Return: 0; -EPIPE when the receiver died or dropped the request; -EINTR
+ * when a signal came, and the receiver may or may not have acted; or another
+ * negative errno.
+ */
+int phi_call(int phi, uint64_t endpoint, const struct phi_msg *msg,
+	     struct phi_msg_in *answer, unsigned int flags,
+	     uint64_t deadline_ns);
+
+/**
+ * phi_reply() - answer a call
+ * @phi: Cspace.
+ * @reply: REPLY handle from phi_recv(); gone when this returns 0 or -EPIPE.
+ * @msg: The answer.
+ *
+ * Context: Any thread. Never waits.
+ * Return: 0, -EPIPE when the caller gave up, or another negative errno.
+ */
+int phi_reply(int phi, uint64_t reply, const struct phi_msg *msg);
+
+/**
+ * phi_reply_recv() - answer a call and take the next message in one entry
+ * @phi: Cspace.
+ * @reply: REPLY handle; gone when this returns 0, -EINTR, -EAGAIN,
+ *         -ETIMEDOUT or -EPIPE.
+ * @msg: The answer.
+ * @endpoint: ENDPOINT with RECV.
+ * @in: Out.
+ * @flags: As for phi_recv().
+ * @deadline_ns: As for phi_recv().
+ *
+ * Context: Any thread. May wait.
+ * Return: 0; -EINTR when a signal came during the wait: the answer is given,
+ * go on with phi_recv(); or another negative errno.
+ */
+int phi_reply_recv(int phi, uint64_t reply, const struct phi_msg *msg,
+		   uint64_t endpoint, struct phi_msg_in *in, unsigned int flags,
+		   uint64_t deadline_ns);
+
+/**
+ * phi_endpoint_fd() - make a file that tells when an endpoint is ready
+ * @phi: Cspace.
+ * @endpoint: ENDPOINT with RECV, or SEND, or both.
+ *
+ * Context: Any thread.
+ * Return: An O_CLOEXEC file to poll and close, or a negative errno.
+ */
+int phi_endpoint_fd(int phi, uint64_t endpoint);
+
+/**
+ * phi_endpoint_watch() - be told of an endpoint's death
+ * @phi: Cspace.
+ * @endpoint: ENDPOINT handle.
+ * @notify: NOTIFY handle with WRITE.
+ * @bits: Bits to signal, not 0.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_endpoint_watch(int phi, uint64_t endpoint, uint64_t notify,
+		       uint64_t bits);
+
+/**
+ * phi_notify_create() - make a word of 64 notification bits
+ * @phi: Cspace.
+ * @cap: Out, handle with READ, WRITE, ADMIN and GRANT.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_notify_create(int phi, uint64_t *cap);
+
+/**
+ * phi_notify_signal() - set bits
+ * @phi: Cspace.
+ * @notify: NOTIFY handle with WRITE.
+ * @bits: Not 0.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_notify_signal(int phi, uint64_t notify, uint64_t bits);
+
+/**
+ * phi_notify_wait() - take bits that are set
+ * @phi: Cspace.
+ * @notify: NOTIFY handle with READ.
+ * @mask: Bits to wait for, not 0.
+ * @flags: 0 or PHI_NONBLOCK.
+ * @deadline_ns: For the wait.
+ * @bits: Out, those of @mask that were set and are clear now.
+ *
+ * Context: Any thread. May wait.
+ * Return: 0, -EINTR, or another negative errno; nothing was taken then.
+ */
+int phi_notify_wait(int phi, uint64_t notify, uint64_t mask, unsigned int flags,
+		    uint64_t deadline_ns, uint64_t *bits);
+
+/**
+ * phi_notify_bind() - let signals add to an eventfd
+ * @phi: Cspace.
+ * @notify: NOTIFY handle with ADMIN.
+ * @eventfd: An eventfd, or -1 to unbind.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_notify_bind(int phi, uint64_t notify, int eventfd);
+
+/**
+ * phi_unit_register() - offer something that runs inferences
+ * @phi: Cspace.
+ * @name: Shorter than PHI_NAME_MAX, not empty.
+ * @kind: PHI_UNIT_CPU, PHI_UNIT_GPU or PHI_UNIT_TPU.
+ * @node: NUMA node, or PHI_UNIT_UNKNOWN.
+ * @capacity: Batches it runs at once.
+ * @flags: 0 or PHI_UNIT_SHARED.
+ * @id: Out, the unit's number; may be NULL.
+ * @cap: Out, DEVICE handle; the unit lasts as long as it.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_unit_register(int phi, const char *name, uint32_t kind, uint32_t node,
+		      uint32_t capacity, unsigned int flags, uint32_t *id,
+		      uint64_t *cap);
+
+/**
+ * phi_unit_update() - report a unit's figures
+ * @phi: Cspace.
+ * @cap: DEVICE handle with WRITE.
+ * @load: 1000 = full, more = queueing; or PHI_UNIT_UNKNOWN.
+ * @temperature: Millidegrees Celsius, or PHI_UNIT_UNKNOWN.
+ * @power: Milliwatts, or PHI_UNIT_UNKNOWN.
+ * @healthy: Whether it takes new batches.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_unit_update(int phi, uint64_t cap, uint32_t load, uint32_t temperature,
+		    uint32_t power, bool healthy);
+
+/**
+ * phi_unit_query() - read the figures of a unit
+ * @phi: Cspace.
+ * @id: The first id to look at.
+ * @out: Out, that unit or the one with the next higher id.
+ *
+ * Context: Any thread.
+ * Return: 0, -ENOENT when there is none, or another negative errno.
+ */
+int phi_unit_query(int phi, uint32_t id, struct phi_unit_query *out);
+
+/**
+ * phi_model_register() - make a MODEL capability
+ * @phi: Cspace.
+ * @endpoint: ENDPOINT handle with ADMIN that will receive its requests.
+ * @badge: What the receiver sees.
+ * @name: Shorter than PHI_NAME_MAX, not empty.
+ * @max_batch: Most inputs in one batch.
+ * @id: Out, the model's number; may be NULL.
+ * @cap: Out, MODEL handle.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_model_register(int phi, uint64_t endpoint, uint64_t badge,
+		       const char *name, uint32_t max_batch, uint32_t *id,
+		       uint64_t *cap);
+
+/**
+ * phi_model_query() - read the figures of a model
+ * @phi: Cspace.
+ * @id: The first id to look at.
+ * @out: Out, that model or the one with the next higher id.
+ *
+ * Context: Any thread.
+ * Return: 0, -ENOENT when there is none, or another negative errno.
+ */
+int phi_model_query(int phi, uint32_t id, struct phi_model_query *out);
+
+/**
+ * phi_infer_begin() - ask leave for a batch, and which unit runs it
+ * @phi: Cspace.
+ * @batch: In, @model, @batch, @wanted, @deadline_ns and @queued_ns; Out, the
+ *         batch allowed, the unit and the ticket. size and flags are set here.
+ *
+ * Context: Any thread.
+ * Return: 0, or a negative errno, a policy's among them.
+ */
+int phi_infer_begin(int phi, struct phi_infer_begin *batch);
+
+/**
+ * phi_infer_end() - say that a batch is done
+ * @phi: The cspace that began it.
+ * @ticket: From phi_infer_begin().
+ * @result: 0, or the negative errno the batch failed with.
+ * @run_ns: Out, time since phi_infer_begin(); may be NULL.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_infer_end(int phi, uint64_t ticket, int result, uint64_t *run_ns);
+
+/**
+ * phi_infer_select() - which unit would run a batch now?
+ * @phi: Cspace.
+ * @batch: In, model, batch, wanted and deadline_ns; Out, the unit, why and
+ *         its score. size and flags are set here.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_infer_select(int phi, struct phi_infer_select *batch);
+
+/**
+ * phi_agent_register() - name the processes of a cgroup as one agent
+ * @phi: Cspace.
+ * @cgroup: File of a cgroup v2 directory.
+ * @name: Shorter than PHI_NAME_MAX, not empty.
+ * @id: Out, the agent's number; may be NULL.
+ * @cap: Out, AGENT handle; the agent lasts as long as it.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_agent_register(int phi, int cgroup, const char *name, uint64_t *id,
+		       uint64_t *cap);
+
+/**
+ * phi_system_info() - read the module's version and features
+ * @phi: Cspace.
+ * @out: Out.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_system_info(int phi, struct phi_system_info *out);
+
+/**
+ * phi_system_stats() - read what exists and what the caller's user spent
+ * @phi: Cspace.
+ * @out: Out.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_system_stats(int phi, struct phi_system_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PHI_PHI_H */

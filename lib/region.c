@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Regions: see uapi/phi/region.h. */
+#include <sys/mman.h>
+
+#include "internal.h"
+
+int phi_region_create(int phi, uint64_t bytes, unsigned int flags,
+		      uint64_t *cap)
+{
+	struct phi_region_create arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.bytes = bytes,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_REGION_CREATE, &arg);
+
+	if (!ret)
+		*cap = arg.cap;
+	return ret;
+}
+
+int phi_region_info(int phi, uint64_t cap, struct phi_region_info *out)
+{
+	struct phi_region_info arg = { .size = sizeof(arg), .cap = cap };
+	int ret = phi_ioctl(phi, PHI_IOC_REGION_INFO, &arg);
+
+	if (!ret)
+		*out = arg;
+	return ret;
+}
+
+int phi_region_map(int phi, uint64_t cap, int prot, void **addr, size_t *len)
+{
+	struct phi_region_info info;
+	void *mem;
+	int ret;
+
+	ret = phi_region_info(phi, cap, &info);
+	if (ret)
+		return ret;
+	if (info.bytes > SIZE_MAX)
+		return -ENOMEM;
+	mem = mmap(NULL, info.bytes, prot, MAP_SHARED, phi, (off_t)info.offset);
+	if (mem == MAP_FAILED)
+		return -errno;
+	*addr = mem;
+	if (len)
+		*len = info.bytes;
+	return 0;
+}
+
+int phi_region_unmap(void *addr, size_t len)
+{
+	return munmap(addr, len) ? -errno : 0;
+}

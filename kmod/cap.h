@@ -46,6 +46,8 @@ struct phi_cspace;
  * @held: True while a slot of a cspace holds it: a token only works then.
  *        Written under that cspace's lock; at most one slot holds a node.
  * @sealed: True once a token was made of it: it is in the table of seal.c.
+ * @link: For the type of @obj, from ops->installed to ops->removed, under a
+ *        lock of the type's own; zeroed when made.
  * @rcu: Frees it.
  */
 struct phi_cap {
@@ -62,6 +64,7 @@ struct phi_cap {
 	u8 depth;
 	bool held;
 	bool sealed;
+	struct hlist_node link;
 	struct rcu_head rcu;
 };
 

@@ -12,10 +12,10 @@
  *   endpoint->lock (spin)         queue, credits, callers
  *     notify->lock (spin)         bits, eventfd
  *   cspace->lock (spin)           slots; two are never held at once
- *     endpoint->lock              only in ops->installed
+ *     endpoint->lock, ports lock  only in ops->installed
  *   units lock (spin)             units, models, their averages
  *   agents lock (mutex)           registrations
- *   services lock (spin)          the table of NETWORK ports
+ *   ports lock (spin)             the table of NETWORK ports
  *   users lock (spin)             the table of accounts
  *
  * Nothing calls out (ops->removed, ops->revoked, ops->free, BPF) under a

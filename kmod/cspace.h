@@ -60,7 +60,7 @@ u64 phi_cspace_count(void);
 #define PHI_TYPES(_type) BIT(PHI_TYPE_##_type)
 #define PHI_TYPES_ANY (~0U)
 #define PHI_TYPES_SERVICE \
-	(PHI_TYPES(MODEL) | PHI_TYPES(FILE) | PHI_TYPES(NETWORK))
+	(BIT(PHI_TYPE_MODEL) | BIT(PHI_TYPE_FILE) | BIT(PHI_TYPE_NETWORK))
 
 /**
  * phi_cspace_uid() - whose cspace it is

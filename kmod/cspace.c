@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/capability.h>
+#include <linux/cleanup.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "cspace.h"
+#include "quota.h"
+#include "slot.h"
+
+static atomic64_t phi_cspaces;
+static atomic64_t phi_cspace_ids;
+
+/**
+ * phi_cspace_new() - make an empty cspace
+ *
+ * It belongs to the current process and uses its credentials.
+ *
+ * Context: Process context. May sleep.
+ * Return: The cspace with one reference, or ERR_PTR(-ENOMEM).
+ */
+struct phi_cspace *phi_cspace_new(void)
+{
+	struct phi_cspace *cs __free(kfree) =
+		kzalloc(sizeof(*cs), GFP_KERNEL_ACCOUNT);
+
+	if (!cs)
+		return ERR_PTR(-ENOMEM);
+	cs->user = phi_user_get(current_euid());
+	if (IS_ERR(cs->user))
+		return ERR_CAST(cs->user);
+	kref_init(&cs->ref);
+	spin_lock_init(&cs->lock);
+	xa_init_flags(&cs->tickets, XA_FLAGS_ALLOC1);
+	cs->free = PHI_SLOTS_MAX;
+	cs->id = atomic64_inc_return(&phi_cspace_ids);
+	cs->tgid = get_pid(task_tgid(current));
+	cs->cred = get_current_cred();
+	atomic64_inc(&phi_cspaces);
+	return_ptr(cs);
+}
+
+/**
+ * phi_cspace_get() - take one more reference to a cspace
+ * @cs: The cspace; the caller has a reference.
+ *
+ * Context: Any.
+ */
+void phi_cspace_get(struct phi_cspace *cs)
+{
+	kref_get(&cs->ref);
+}
+
+static void phi_cspace_release(struct kref *ref)
+{
+	struct phi_cspace *cs = container_of(ref, struct phi_cspace, ref);
+
+	WARN_ON_ONCE(cs->used);
+	WARN_ON_ONCE(!xa_empty(&cs->tickets));
+	phi_slots_free(cs);
+	xa_destroy(&cs->tickets);
+	put_cred(cs->cred);
+	put_pid(cs->tgid);
+	phi_user_put(cs->user);
+	kfree(cs);
+	atomic64_dec(&phi_cspaces);
+}
+
+/**
+ * phi_cspace_put() - give back a reference to a cspace
+ * @cs: The cspace, or NULL, or an ERR_PTR(). It was closed before the last
+ *      reference goes.
+ *
+ * Context: Process context.
+ */
+void phi_cspace_put(struct phi_cspace *cs)
+{
+	if (!IS_ERR_OR_NULL(cs))
+		kref_put(&cs->ref, phi_cspace_release);
+}
+
+/**
+ * phi_cspace_count() - count cspaces
+ *
+ * Context: Any.
+ * Return: How many there are on the host, closed ones in use included.
+ */
+u64 phi_cspace_count(void)
+{
+	return atomic64_read(&phi_cspaces);
+}
+
+/**
+ * phi_cspace_owned() - does a cspace belong to the current process?
+ * @cs: The cspace.
+ *
+ * Context: Process context.
+ * Return: True for the process that opened it, whatever it executes now.
+ */
+bool phi_cspace_owned(const struct phi_cspace *cs)
+{
+	return cs->tgid == task_tgid(current);
+}
+
+/**
+ * phi_cspace_allowed() - may the current process use a cspace?
+ * @cs: The cspace.
+ *
+ * Context: Process context.
+ * Return: 0, or -EPERM.
+ */
+int phi_cspace_allowed(struct phi_cspace *cs)
+{
+	if (phi_cspace_owned(cs) || READ_ONCE(cs->shared))
+		return 0;
+	return -EPERM;
+}
+
+/**
+ * phi_cspace_capable() - has the opener of a cspace a privilege of the host?
+ * @cs: The cspace.
+ * @capability: CAP_*.
+ *
+ * Asks for the credentials at the time of the open, not for those of whoever
+ * was handed the file, nor for what the opener has become.
+ *
+ * Context: Process context.
+ * Return: True when it has it in the initial user namespace.
+ */
+bool phi_cspace_capable(const struct phi_cspace *cs, int capability)
+{
+	const struct cred *old = override_creds(cs->cred);
+	bool capable_ = ns_capable(&init_user_ns, capability);
+
+	revert_creds(old);
+	return capable_;
+}
+
+/*
+ * Find the node in a slot and take a reference to it. The slot may be emptied
+ * and filled again at any moment, so look at it again with the reference.
+ */
+static struct phi_cap *phi_slot_get(struct phi_cspace *cs, u64 handle)
+{
+	struct phi_cap *cap;
+	struct phi_slot *slot;
+	bool stale;
+
+	rcu_read_lock();
+	slot = phi_slot_find(cs, handle);
+	cap = slot ? rcu_dereference(slot->cap) : NULL;
+	if (!cap || !phi_cap_tryget(cap)) {
+		rcu_read_unlock();
+		return ERR_PTR(-EBADF);
+	}
+	/*
+	 * The slot's node before its generation. Pairs with the release in
+	 * phi_slot_fill(): who sees a later node sees its generation too.
+	 */
+	smp_rmb();
+	stale = READ_ONCE(slot->gen) != PHI_HANDLE_GEN(handle) ||
+		rcu_access_pointer(slot->cap) != cap;
+	rcu_read_unlock();
+	if (stale) {
+		phi_cap_put(cap);
+		return ERR_PTR(-EBADF);
+	}
+	return cap;
+}
+
+/**
+ * phi_cspace_peek() - what is behind a handle, dead or alive
+ * @cs: The cspace.
+ * @handle: The handle.
+ *
+ * Context: Process context. May sleep.
+ * Return: The node with a reference for the caller, or ERR_PTR(-EBADF).
+ */
+struct phi_cap *phi_cspace_peek(struct phi_cspace *cs, u64 handle)
+{
+	return phi_slot_get(cs, handle);
+}
+
+/**
+ * phi_cspace_lookup() - the capability behind a handle
+ * @cs: The cspace.
+ * @handle: The handle.
+ * @types: Bits of the types it may have, PHI_TYPES().
+ * @rights: Rights it must have.
+ *
+ * Context: Process context. May sleep.
+ * Return: The node with a reference for the caller; or ERR_PTR(), in this
+ * order, of -EBADF, -EKEYREVOKED, -EKEYEXPIRED, -EINVAL for another type,
+ * -EPERM for a missing right.
+ */
+struct phi_cap *phi_cspace_lookup(struct phi_cspace *cs, u64 handle, u32 types,
+				  u32 rights)
+{
+	struct phi_cap *cap = phi_slot_get(cs, handle);
+	int ret;
+
+	if (IS_ERR(cap))
+		return cap;
+	ret = phi_cap_check(cap, types, rights);
+	if (!ret)
+		return cap;
+	phi_cap_put(cap);
+	return ERR_PTR(ret);
+}
+
+/**
+ * phi_cspace_install() - put a capability into a free slot
+ * @cs: The cspace.
+ * @cap: The node, in no slot. The slot takes its own reference.
+ * @handle: Out, its new name.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -ENOSPC when every slot is taken, -ENOMEM, or -EBADF when the
+ * cspace is closed.
+ */
+int phi_cspace_install(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle)
+{
+	for (;;) {
+		u32 page;
+		int ret;
+
+		spin_lock(&cs->lock);
+		ret = phi_slot_fill(cs, cap, handle, &page);
+		spin_unlock(&cs->lock);
+		if (ret != -EAGAIN)
+			return ret;
+		ret = phi_slots_grow(cs, page);
+		if (ret)
+			return ret;
+	}
+}
+
+/**
+ * phi_cspace_install_new() - give a cspace the first capability to an object
+ * @cs: The cspace; its user pays for the capability.
+ * @obj: The object. The capability takes its own reference.
+ * @rights: PHI_RIGHT_*.
+ * @badge: Its badge.
+ * @handle: Out, its name.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or the error of phi_cap_new() or phi_cspace_install().
+ */
+int phi_cspace_install_new(struct phi_cspace *cs, struct phi_object *obj,
+			   u32 rights, u64 badge, u64 *handle)
+{
+	struct phi_cap *cap __free(phi_cap_put) =
+		phi_cap_new(obj, rights, badge, cs->user);
+
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	return phi_cspace_install(cs, cap, handle);
+}
+
+static void phi_cap_removed(struct phi_cap *cap)
+{
+	if (cap->obj->ops->removed)
+		cap->obj->ops->removed(cap->obj, cap);
+}
+
+/**
+ * phi_cspace_remove() - take a capability out of its slot
+ * @cs: The cspace.
+ * @handle: The handle; it is never used again.
+ * @expected: What must be behind it, or NULL.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ * Return: The node with the reference that the slot had, or ERR_PTR(-EBADF).
+ */
+struct phi_cap *phi_cspace_remove(struct phi_cspace *cs, u64 handle,
+				  struct phi_cap *expected)
+{
+	struct phi_cap *cap;
+
+	scoped_guard(spinlock, &cs->lock)
+		cap = phi_slot_empty(cs, handle, expected);
+	if (!cap)
+		return ERR_PTR(-EBADF);
+	phi_cap_removed(cap);
+	return cap;
+}
+
+/**
+ * phi_cspace_drop() - forget a handle
+ * @cs: The cspace.
+ * @handle: The handle.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ * Return: 0 or -EBADF.
+ */
+int phi_cspace_drop(struct phi_cspace *cs, u64 handle)
+{
+	struct phi_cap *cap = phi_cspace_remove(cs, handle, NULL);
+
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	phi_cap_put(cap);
+	return 0;
+}
+
+/**
+ * phi_cspace_close() - drop every capability of a cspace
+ * @cs: The cspace. Nothing can be installed any more.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_cspace_close(struct phi_cspace *cs)
+{
+	u32 top;
+
+	spin_lock(&cs->lock);
+	cs->closed = true;
+	top = cs->top;
+	spin_unlock(&cs->lock);
+	for (u32 index = 0; index < top; index++) {
+		u64 handle = phi_slot_handle(cs, index);
+
+		if (handle)
+			phi_cspace_drop(cs, handle);
+		cond_resched();
+	}
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/nospec.h>
+#include <linux/slab.h>
+
+#include "slot.h"
+
+/* The slot with an index, or NULL when its page was never needed. */
+static struct phi_slot *phi_slot_at(struct phi_cspace *cs, u32 index)
+{
+	struct phi_slot_page *page;
+
+	if (index >= PHI_SLOTS_MAX)
+		return NULL;
+	index = array_index_nospec(index, PHI_SLOTS_MAX);
+	/* Pages outlive every user of the cspace, whoever asks. */
+	page = rcu_dereference_check(cs->pages[index / PHI_SLOTS_PER_PAGE],
+				     true);
+	return page ? &page->slots[index % PHI_SLOTS_PER_PAGE] : NULL;
+}
+
+/**
+ * phi_slot_find() - the slot that a handle names
+ * @cs: The cspace.
+ * @handle: The handle.
+ *
+ * Context: Any. The slot may change hands at once unless the cspace is locked.
+ * Return: The slot, or NULL when the handle is not one of its generation.
+ */
+struct phi_slot *phi_slot_find(struct phi_cspace *cs, u64 handle)
+{
+	struct phi_slot *slot = phi_slot_at(cs, PHI_HANDLE_INDEX(handle));
+	u32 gen = PHI_HANDLE_GEN(handle);
+
+	if (!slot || !gen || READ_ONCE(slot->gen) != gen)
+		return NULL;
+	return slot;
+}
+
+/**
+ * phi_slot_handle() - the handle of what is in a slot
+ * @cs: The cspace.
+ * @index: Number of the slot.
+ *
+ * Context: Any. It may be stale at once unless the cspace is locked.
+ * Return: The handle, or 0 when the slot is free.
+ */
+u64 phi_slot_handle(struct phi_cspace *cs, u32 index)
+{
+	struct phi_slot *slot = phi_slot_at(cs, index);
+
+	if (!slot || !rcu_access_pointer(slot->cap))
+		return 0;
+	return PHI_HANDLE(READ_ONCE(slot->gen), index);
+}
+
+/**
+ * phi_slot_fill() - put a capability into a free slot
+ * @cs: The cspace, locked.
+ * @cap: The node, in no slot.
+ * @handle: Out, its name.
+ * @page: Out with -EAGAIN, the page that is missing.
+ *
+ * Context: Under the cspace's lock.
+ * Return: 0, -EBADF when the cspace is closed, -EINVAL when the node is in a
+ * slot already, -ENOSPC when every slot is taken, -EAGAIN when
+ * phi_slots_grow() must be called first.
+ */
+int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle,
+		  u32 *page)
+{
+	u32 index = cs->free < PHI_SLOTS_MAX ? cs->free : cs->top;
+	struct phi_slot *slot;
+
+	lockdep_assert_held(&cs->lock);
+	if (cs->closed)
+		return -EBADF;
+	if (WARN_ON_ONCE(cap->held))
+		return -EINVAL;
+	if (index >= PHI_SLOTS_MAX)
+		return -ENOSPC;
+	slot = phi_slot_at(cs, index);
+	if (!slot) {
+		*page = index / PHI_SLOTS_PER_PAGE;
+		return -EAGAIN;
+	}
+	if (index == cs->free)
+		cs->free = slot->next;
+	else
+		cs->top++;
+	cs->used++;
+	phi_cap_get(cap);
+	WRITE_ONCE(cap->held, true);
+	if (cap->obj->ops->installed)
+		cap->obj->ops->installed(cap->obj, cap);
+	*handle = PHI_HANDLE(slot->gen, index);
+	/*
+	 * Release: a reader that sees the node sees this generation, or a later
+	 * one. Pairs with the smp_rmb() in phi_slot_get().
+	 */
+	rcu_assign_pointer(slot->cap, cap);
+	return 0;
+}
+
+/**
+ * phi_slot_empty() - take a capability out of its slot
+ * @cs: The cspace, locked.
+ * @handle: Its name, which is never used again.
+ * @expected: What must be there, or NULL.
+ *
+ * Context: Under the cspace's lock.
+ * Return: The node with the reference that the slot had, or NULL when the
+ * handle is stale or names something else.
+ */
+struct phi_cap *phi_slot_empty(struct phi_cspace *cs, u64 handle,
+			       struct phi_cap *expected)
+{
+	struct phi_slot *slot = phi_slot_find(cs, handle);
+	struct phi_cap *cap;
+
+	lockdep_assert_held(&cs->lock);
+	if (!slot)
+		return NULL;
+	cap = rcu_dereference_protected(slot->cap, true);
+	if (!cap || (expected && cap != expected))
+		return NULL;
+	RCU_INIT_POINTER(slot->cap, NULL);
+	WRITE_ONCE(cap->held, false);
+	cs->used--;
+	WRITE_ONCE(slot->gen, slot->gen + 1);
+	/* A slot whose generation wrapped to 0 is not used again. */
+	if (slot->gen) {
+		slot->next = cs->free;
+		cs->free = PHI_HANDLE_INDEX(handle);
+	}
+	return cap;
+}
+
+/**
+ * phi_slots_grow() - make a page of slots
+ * @cs: The cspace.
+ * @page: Number of the page. Nothing happens when it is there already.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int phi_slots_grow(struct phi_cspace *cs, u32 page)
+{
+	struct phi_slot_page *fresh __free(kfree) =
+		kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+
+	if (!fresh)
+		return -ENOMEM;
+	for (u32 i = 0; i < PHI_SLOTS_PER_PAGE; i++)
+		fresh->slots[i].gen = 1;
+
+	spin_lock(&cs->lock);
+	if (!rcu_access_pointer(cs->pages[page]))
+		rcu_assign_pointer(cs->pages[page], no_free_ptr(fresh));
+	spin_unlock(&cs->lock);
+	return 0;
+}
+
+/**
+ * phi_slots_free() - free the slots of a cspace
+ * @cs: The cspace; all its slots are empty, and nobody else uses it.
+ *
+ * Context: Any.
+ */
+void phi_slots_free(struct phi_cspace *cs)
+{
+	for (u32 page = 0; page < ARRAY_SIZE(cs->pages); page++)
+		kfree(rcu_access_pointer(cs->pages[page]));
+}

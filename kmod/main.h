@@ -17,6 +17,7 @@
  *   agents lock (mutex)           registrations
  *   ports lock (spin)             the table of NETWORK ports
  *   users lock (spin)             the table of accounts
+ *   seal lock (rwsem)             the keys of tokens
  *
  * Nothing calls out (ops->removed, ops->revoked, ops->free, BPF) under a
  * lock. Checks of capabilities take none: they run under RCU.

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <crypto/hash.h>
+#include <crypto/sha2.h>
+#include <crypto/utils.h>
+#include <linux/capability.h>
+#include <linux/cleanup.h>
+#include <linux/random.h>
+#include <linux/rwsem.h>
+#include <linux/sched.h>
+#include <linux/timekeeping.h>
+#include <linux/uaccess.h>
+#include <linux/xarray.h>
+
+#include "compat.h"
+#include "dispatch.h"
+#include "main.h"
+#include "seal.h"
+
+/* Keeps these MACs apart from any other use of the same key. */
+#define PHI_SEAL_DOMAIN "phi capability token v1"
+#define PHI_SEAL_BODY offsetof(struct phi_token, mac)
+
+/**
+ * struct phi_seal_key - one generation of the key
+ * @tfm: HMAC-SHA256 with the key set, or NULL.
+ * @id: What tokens call it; never 0.
+ */
+struct phi_seal_key {
+	struct crypto_shash *tfm;
+	u16 id;
+};
+
+static DECLARE_RWSEM(phi_seal_lock); /* the keys */
+static struct phi_seal_key phi_seal_now;
+static struct phi_seal_key phi_seal_before;
+
+/* Sealed nodes by id, without references. */
+static DEFINE_XARRAY(phi_sealed);
+
+static struct crypto_shash *phi_seal_key_new(void)
+{
+	u8 secret[SHA256_DIGEST_SIZE];
+	struct crypto_shash *tfm;
+	int ret;
+
+	tfm = crypto_alloc_shash("hmac(sha256)", 0, 0);
+	if (IS_ERR(tfm))
+		return tfm;
+	get_random_bytes(secret, sizeof(secret));
+	ret = crypto_shash_setkey(tfm, secret, sizeof(secret));
+	memzero_explicit(secret, sizeof(secret));
+	if (ret) {
+		crypto_free_shash(tfm);
+		return ERR_PTR(ret);
+	}
+	return tfm;
+}
+
+static int phi_seal_mac(struct crypto_shash *tfm, const struct phi_token *token,
+			u8 mac[SHA256_DIGEST_SIZE])
+{
+	u8 text[sizeof(PHI_SEAL_DOMAIN) + PHI_SEAL_BODY];
+
+	memcpy(text, PHI_SEAL_DOMAIN, sizeof(PHI_SEAL_DOMAIN));
+	memcpy(text + sizeof(PHI_SEAL_DOMAIN), token, PHI_SEAL_BODY);
+	return crypto_shash_tfm_digest(tfm, text, sizeof(text), mac);
+}
+
+/**
+ * phi_seal_forget() - take a node out of the table of sealed nodes
+ * @cap: The node, about to be freed.
+ *
+ * Context: Process context. Readers under RCU may see the node until it is
+ * freed.
+ */
+void phi_seal_forget(struct phi_cap *cap)
+{
+	xa_erase(&phi_sealed, cap->id);
+}
+
+static int phi_seal_remember(struct phi_cap *cap)
+{
+	int ret;
+
+	if (READ_ONCE(cap->sealed))
+		return 0;
+	ret = xa_insert(&phi_sealed, cap->id, cap, GFP_KERNEL_ACCOUNT);
+	/* Another thread may have been first. */
+	if (ret && ret != -EBUSY)
+		return ret;
+	WRITE_ONCE(cap->sealed, true);
+	return 0;
+}
+
+/* A uid plus 1 of the caller's namespace, 0 = any, as one of the host. */
+static int phi_seal_audience(struct phi_cspace *cs, u32 wanted, u32 *audience)
+{
+	kuid_t uid;
+
+	*audience = 0;
+	if (!wanted)
+		return 0;
+	uid = make_kuid(cs->cred->user_ns, wanted - 1);
+	if (!uid_valid(uid))
+		return -EINVAL;
+	*audience = __kuid_val(uid) + 1;
+	return 0;
+}
+
+static int phi_seal_sign(struct phi_token *token)
+{
+	guard(rwsem_read)(&phi_seal_lock);
+	token->key_id = cpu_to_le16(phi_seal_now.id);
+	return phi_seal_mac(phi_seal_now.tfm, token, token->mac);
+}
+
+/**
+ * phi_cap_seal() - PHI_IOC_CAP_SEAL
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_seal.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_seal(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_seal *cmd = arg;
+	struct phi_token token = {};
+	u32 audience;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	ret = phi_seal_audience(cs, cmd->audience, &audience);
+	if (ret)
+		return ret;
+
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->cap, PHI_TYPES_ANY & ~PHI_TYPES(REPLY),
+		PHI_RIGHT_GRANT);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	if (cmd->rights & ~cap->rights)
+		return -EPERM;
+	ret = phi_seal_remember(cap);
+	if (ret)
+		return ret;
+
+	token.id = cpu_to_le64(cap->id);
+	token.version = cpu_to_le32(atomic_read(&cap->version));
+	token.type = cap->obj->ops->type;
+	token.rights = cmd->rights;
+	token.expires_ns =
+		cpu_to_le64(min_not_zero(cmd->expires_ns, cap->expires_ns));
+	token.owner_pid = cpu_to_le32(task_tgid_nr(current));
+	token.audience = cpu_to_le32(audience);
+	ret = phi_seal_sign(&token);
+	if (ret)
+		return ret;
+	if (copy_to_user(u64_to_user_ptr(cmd->token), &token, sizeof(token)))
+		return -EFAULT;
+	return 0;
+}
+
+static int phi_seal_verify(const struct phi_token *token)
+{
+	u16 id = le16_to_cpu(token->key_id);
+	u8 mac[SHA256_DIGEST_SIZE];
+	struct crypto_shash *tfm;
+	int ret;
+
+	guard(rwsem_read)(&phi_seal_lock);
+	if (id == phi_seal_now.id)
+		tfm = phi_seal_now.tfm;
+	else if (id == phi_seal_before.id)
+		tfm = phi_seal_before.tfm;
+	else
+		return -EKEYREJECTED;
+	if (!tfm)
+		return -EKEYREJECTED;
+	ret = phi_seal_mac(tfm, token, mac);
+	if (!ret && crypto_memneq(mac, token->mac, sizeof(mac)))
+		ret = -EKEYREJECTED;
+	memzero_explicit(mac, sizeof(mac));
+	return ret;
+}
+
+/* The live node that a genuine token names. */
+static struct phi_cap *phi_seal_find(const struct phi_token *token)
+{
+	u64 expires_ns = le64_to_cpu(token->expires_ns);
+	struct phi_cap *cap;
+	int ret;
+
+	rcu_read_lock();
+	cap = xa_load(&phi_sealed, le64_to_cpu(token->id));
+	if (cap && !phi_cap_tryget(cap))
+		cap = NULL;
+	rcu_read_unlock();
+	if (!cap)
+		return ERR_PTR(-EKEYREVOKED);
+
+	ret = phi_cap_live(cap);
+	if (!READ_ONCE(cap->held) ||
+	    atomic_read(&cap->version) != le32_to_cpu(token->version))
+		ret = -EKEYREVOKED;
+	if (!ret && expires_ns && ktime_get_boottime_ns() >= expires_ns)
+		ret = -EKEYEXPIRED;
+	if (!ret)
+		return cap;
+	phi_cap_put(cap);
+	return ERR_PTR(ret);
+}
+
+/**
+ * phi_cap_unseal() - PHI_IOC_CAP_UNSEAL
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_unseal.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_unseal(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_unseal *cmd = arg;
+	struct phi_token token;
+	u32 audience;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (copy_from_user(&token, u64_to_user_ptr(cmd->token), sizeof(token)))
+		return -EFAULT;
+	ret = phi_seal_verify(&token);
+	if (ret)
+		return ret;
+	audience = le32_to_cpu(token.audience);
+	if (audience && audience - 1 != __kuid_val(phi_cspace_uid(cs)))
+		return -EKEYREJECTED;
+
+	struct phi_cap *parent __free(phi_cap_put) = phi_seal_find(&token);
+	if (IS_ERR(parent))
+		return PTR_ERR(parent);
+	struct phi_cap *cap __free(phi_cap_put) =
+		phi_cap_child(parent, parent->obj, token.rights, parent->badge,
+			      le64_to_cpu(token.expires_ns), cs->user);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	/* A revoke since the token was checked must kill this one too. */
+	if (cap->parent_version != le32_to_cpu(token.version))
+		return -EKEYREVOKED;
+	return phi_cspace_install(cs, cap, &cmd->out);
+}
+
+/**
+ * phi_cap_rekey() - PHI_IOC_CAP_REKEY
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_rekey.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_rekey(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_rekey *cmd = arg;
+	struct crypto_shash *fresh;
+	struct crypto_shash *old;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad)
+		return -EINVAL;
+	if (!phi_cspace_capable(cs, CAP_SYS_ADMIN))
+		return -EPERM;
+	fresh = phi_seal_key_new();
+	if (IS_ERR(fresh))
+		return PTR_ERR(fresh);
+
+	down_write(&phi_seal_lock);
+	old = phi_seal_before.tfm;
+	phi_seal_before = phi_seal_now;
+	phi_seal_now.tfm = fresh;
+	if (!++phi_seal_now.id)
+		phi_seal_now.id = 1;
+	cmd->key_id = phi_seal_now.id;
+	up_write(&phi_seal_lock);
+	crypto_free_shash(old);
+	return 0;
+}
+
+/**
+ * phi_seal_init() - load the sealing of tokens
+ *
+ * Context: Module init.
+ * Return: 0 or a negative errno.
+ */
+int __init phi_seal_init(void)
+{
+	struct crypto_shash *tfm = phi_seal_key_new();
+
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	phi_seal_now.tfm = tfm;
+	phi_seal_now.id = 1;
+	return 0;
+}
+
+/**
+ * phi_seal_exit() - unload the sealing of tokens
+ *
+ * Context: Module exit; every node is gone.
+ */
+void phi_seal_exit(void)
+{
+	WARN_ON(!xa_empty(&phi_sealed));
+	xa_destroy(&phi_sealed);
+	crypto_free_shash(phi_seal_now.tfm);
+	crypto_free_shash(phi_seal_before.tfm);
+}

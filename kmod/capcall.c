@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/cleanup.h>
+#include <linux/minmax.h>
+#include <linux/uaccess.h>
+
+#include "dispatch.h"
+#include "hook.h"
+#include "slot.h"
+#include "trace.h"
+
+/**
+ * phi_cap_derive() - PHI_IOC_CAP_DERIVE
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_derive.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_derive(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_derive *cmd = arg;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad)
+		return -EINVAL;
+
+	struct phi_cap *parent __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->cap, PHI_TYPES_ANY & ~PHI_TYPES(REPLY), 0);
+	if (IS_ERR(parent))
+		return PTR_ERR(parent);
+	if (cmd->badge) {
+		if (parent->obj->ops->type != PHI_TYPE_ENDPOINT)
+			return -EINVAL;
+		if (parent->badge)
+			return -EPERM;
+	}
+
+	struct phi_cap *cap __free(phi_cap_put) = phi_cap_child(
+		parent, parent->obj, cmd->rights, cmd->badge ?: parent->badge,
+		cmd->expires_ns, cs->user);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	return phi_cspace_install(cs, cap, &cmd->out);
+}
+
+/**
+ * phi_cap_revoke() - PHI_IOC_CAP_REVOKE
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_revoke.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_revoke(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_revoke *cmd = arg;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+
+	struct phi_cap *cap __free(phi_cap_put) =
+		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES_ANY, PHI_RIGHT_ADMIN);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	phi_cap_kill_children(cap);
+	trace_phi_cap_revoke(cap);
+	if (cap->obj->ops->revoked)
+		cap->obj->ops->revoked(cap->obj);
+	return 0;
+}
+
+/**
+ * phi_cap_drop() - PHI_IOC_CAP_DROP
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_drop.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_drop(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_drop *cmd = arg;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	return phi_cspace_drop(cs, cmd->cap);
+}
+
+/**
+ * phi_cap_query() - PHI_IOC_CAP_QUERY
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_query.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_query(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_query *cmd = arg;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+
+	struct phi_cap *cap __free(phi_cap_put) =
+		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES_ANY, 0);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	cmd->type = cap->obj->ops->type;
+	cmd->rights = cap->rights;
+	cmd->depth = cap->depth;
+	cmd->version = atomic_read(&cap->version);
+	cmd->expires_ns = cap->expires_ns;
+	cmd->badge = cap->badge;
+	return 0;
+}
+
+/**
+ * phi_cap_same() - PHI_IOC_CAP_SAME
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_same.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_same(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_same *cmd = arg;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad)
+		return -EINVAL;
+
+	struct phi_cap *a __free(phi_cap_put) =
+		phi_cspace_lookup(cs, cmd->a, PHI_TYPES_ANY, 0);
+	if (IS_ERR(a))
+		return PTR_ERR(a);
+	struct phi_cap *b __free(phi_cap_put) =
+		phi_cspace_lookup(cs, cmd->b, PHI_TYPES_ANY, 0);
+	if (IS_ERR(b))
+		return PTR_ERR(b);
+	cmd->same = a->obj == b->obj;
+	return 0;
+}
+
+/**
+ * phi_cap_list() - PHI_IOC_CAP_LIST
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_list.
+ *
+ * What other threads install or drop meanwhile may or may not be seen.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_list(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_list *cmd = arg;
+	u64 __user *out = u64_to_user_ptr(cmd->handles);
+	u64 some[32];
+	u32 done = 0;
+	u32 top = READ_ONCE(cs->top);
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	for (u32 index = 0; index < top && done < cmd->count;) {
+		u32 n = 0;
+
+		for (; index < top && n < ARRAY_SIZE(some); index++) {
+			u64 handle = phi_slot_handle(cs, index);
+
+			if (handle)
+				some[n++] = handle;
+		}
+		n = min(n, cmd->count - done);
+		if (copy_to_user(out + done, some, n * sizeof(*some)))
+			return -EFAULT;
+		done += n;
+		cond_resched();
+	}
+	cmd->count = done;
+	cmd->total = READ_ONCE(cs->used);
+	return 0;
+}
+
+/**
+ * phi_cap_mint() - PHI_IOC_CAP_MINT
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_mint.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_mint(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_mint *cmd = arg;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->type != PHI_TYPE_FILE && cmd->type != PHI_TYPE_NETWORK)
+		return -EINVAL;
+	if (cmd->rights & ~(u32)PHI_RIGHT_ALL)
+		return -EINVAL;
+
+	struct phi_cap *endpoint __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->endpoint, PHI_TYPES(ENDPOINT), PHI_RIGHT_ADMIN);
+	if (IS_ERR(endpoint))
+		return PTR_ERR(endpoint);
+	return phi_service_mint(cs, endpoint, cmd->type, cmd->rights,
+				cmd->badge, &cmd->out);
+}
+
+/**
+ * phi_cspace_share() - PHI_IOC_CSPACE_SHARE
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cspace_share.
+ *
+ * Context: Process context.
+ * Return: 0 or a negative errno.
+ */
+int phi_cspace_share(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cspace_share *cmd = arg;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad || cmd->shared > 1)
+		return -EINVAL;
+	if (!phi_cspace_owned(cs))
+		return -EPERM;
+	WRITE_ONCE(cs->shared, cmd->shared);
+	return 0;
+}

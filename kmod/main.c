@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+
+#include "dispatch.h"
+#include "main.h"
+
+static int phi_open(struct inode *inode, struct file *file)
+{
+	struct phi_cspace *cs = phi_cspace_new();
+
+	if (IS_ERR(cs))
+		return PTR_ERR(cs);
+	file->private_data = cs;
+	return nonseekable_open(inode, file);
+}
+
+static int phi_release(struct inode *inode, struct file *file)
+{
+	struct phi_cspace *cs = file->private_data;
+
+	phi_infer_close(cs);
+	phi_cspace_close(cs);
+	phi_cspace_put(cs);
+	return 0;
+}
+
+static long phi_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (cmd != _IO(PHI_IOC_MAGIC, _IOC_NR(cmd)))
+		return -ENOTTY;
+	return phi_dispatch(file->private_data, _IOC_NR(cmd),
+			    (void __user *)arg);
+}
+
+static const struct file_operations phi_fops = {
+	.owner = THIS_MODULE,
+	.open = phi_open,
+	.release = phi_release,
+	.unlocked_ioctl = phi_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = phi_ring_cmd,
+	.mmap = phi_region_mmap,
+};
+
+static struct miscdevice phi_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "phi",
+	.fops = &phi_fops,
+	.mode = 0666,
+};
+
+static int __init phi_device_init(void)
+{
+	return misc_register(&phi_device);
+}
+
+static void phi_device_exit(void)
+{
+	misc_deregister(&phi_device);
+	/* Callbacks of ours that RCU still has to run. */
+	rcu_barrier();
+}
+
+static const struct {
+	int (*init)(void);
+	void (*exit)(void);
+} phi_nouns[] = {
+	{ phi_quota_init, phi_quota_exit },
+	{ phi_seal_init, phi_seal_exit },
+	{ phi_service_init, phi_service_exit },
+	{ phi_unit_init, phi_unit_exit },
+	{ phi_agent_init, phi_agent_exit },
+	{ phi_hook_init, phi_hook_exit },
+	{ phi_device_init, phi_device_exit },
+};
+
+static void phi_unwind(size_t done)
+{
+	while (done--)
+		phi_nouns[done].exit();
+}
+
+static int __init phi_init(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(phi_nouns); i++) {
+		int ret = phi_nouns[i].init();
+
+		if (ret) {
+			phi_unwind(i);
+			return ret;
+		}
+	}
+	return 0;
+}
+module_init(phi_init);
+
+static void __exit phi_exit(void)
+{
+	phi_unwind(ARRAY_SIZE(phi_nouns));
+}
+module_exit(phi_exit);
+
+MODULE_DESCRIPTION("Revocable capabilities, messages and inference units");
+MODULE_AUTHOR("The phi authors");
+MODULE_LICENSE("GPL");

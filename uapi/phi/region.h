@@ -28,7 +28,8 @@
  * @bytes: Length; a non-zero multiple of the page size.
  * @cap: Out, handle with READ, WRITE, EXEC, MAP, ADMIN and GRANT.
  *
- * Make a zeroed region.
+ * Make a zeroed region. All its pages are there when the call returns:
+ * touching it never fails for want of memory.
  * Fails with EDQUOT when the caller's quota is spent.
  */
 struct phi_region_create {
@@ -53,9 +54,13 @@ struct phi_region_create {
  * @pad: Must be 0.
  *
  * mmap() needs MAP; and READ, WRITE and EXEC for PROT_READ, PROT_WRITE and
- * PROT_EXEC, else EPERM; mprotect() cannot add them later (EACCES). The
+ * PROT_EXEC, else EPERM; mprotect() cannot add them later (EACCES). No
+ * hardware gives write or execute access alone: both need READ as well. The
  * mapping starts at the region's first byte and must be MAP_SHARED.
  * A child made by fork() does not inherit it.
+ *
+ * A mapping belongs to the capability it was made through. It dies for good
+ * when that is revoked, dropped, moved to another cspace, or expires.
  */
 struct phi_region_info {
 	__u32 size;

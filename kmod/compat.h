@@ -9,6 +9,36 @@
  * nowhere else.
  */
 
+#include <linux/mm.h>
 #include <linux/version.h>
+
+#ifndef CONFIG_TRANSPARENT_HUGEPAGE
+#error "phi.ko needs a kernel with CONFIG_TRANSPARENT_HUGEPAGE"
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/pfn_t.h>
+#endif
+
+/**
+ * phi_insert_huge() - map a huge page at a fault
+ * @vmf: The fault, in a VM_PFNMAP area.
+ * @pfn: The first of its pages.
+ *
+ * Never asks for a writable entry beyond what the area's protection gives:
+ * the kernel would then compare with an entry that someone else put there.
+ *
+ * Context: In ->huge_fault().
+ * Return: VM_FAULT_*.
+ */
+static inline vm_fault_t phi_insert_huge(struct vm_fault *vmf,
+					 unsigned long pfn)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false);
+#else
+	return vmf_insert_pfn_pmd(vmf, pfn, false);
+#endif
+}
 
 #endif /* _PHI_COMPAT_H */

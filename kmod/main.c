@@ -44,6 +44,7 @@ static const struct file_operations phi_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.uring_cmd = phi_ring_cmd,
 	.mmap = phi_region_mmap,
+	.get_unmapped_area = phi_region_area,
 };
 
 static struct miscdevice phi_device = {
@@ -70,6 +71,7 @@ static const struct {
 	void (*exit)(void);
 } phi_nouns[] = {
 	{ phi_quota_init, phi_quota_exit },
+	{ phi_region_init, phi_region_exit },
 	{ phi_seal_init, phi_seal_exit },
 	{ phi_service_init, phi_service_exit },
 	{ phi_unit_init, phi_unit_exit },

@@ -7,8 +7,9 @@
  *
  * Outer above inner; what stands side by side never nests::
  *
- *   region->lock (rwsem)          mappings of a region against its zap
- *     mm locks of the fault and zap paths
+ *   mmap_lock or VMA lock         held by the kernel around mmap and faults
+ *     region->lock (rwsem)        mappings of a region against its zap
+ *       i_mmap_rwsem, page tables of the fault and zap paths
  *   endpoint->lock (spin)         queue, credits, callers
  *     notify->lock (spin)         bits, eventfd
  *   cspace->lock (spin)           slots; two are never held at once
@@ -26,6 +27,8 @@
 /* Each noun's part of loading and unloading, in the order of main.c. */
 int phi_quota_init(void);
 void phi_quota_exit(void);
+int phi_region_init(void);
+void phi_region_exit(void);
 int phi_seal_init(void);
 void phi_seal_exit(void);
 int phi_service_init(void);
@@ -42,6 +45,9 @@ struct vm_area_struct;
 struct io_uring_cmd;
 
 int phi_region_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long phi_region_area(struct file *file, unsigned long addr,
+			      unsigned long len, unsigned long pgoff,
+			      unsigned long flags);
 int phi_ring_cmd(struct io_uring_cmd *cmd, unsigned int flags);
 
 #endif /* _PHI_MAIN_H */

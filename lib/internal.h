@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
 /* One ioctl; a signal is the caller's to see. */
 static inline int phi_ioctl_once(int phi, unsigned long cmd, void *arg)
 {

@@ -19,6 +19,10 @@ struct phi_cspace;
  * trace_phi_call_enter(call), trace_phi_call_exit(call, result) and
  * trace_phi_cap_revoke(cap), with the types of the hooks below and
  * const struct phi_cap.
+ *
+ * A call passes phi_hook_enter(), which asks phi_hook_syscall_enter() with the
+ * call published on this CPU: bpf_phi_call_cap() finds it there, because the
+ * verifier of newer kernels trusts no argument of a traced function.
  */
 
 /**
@@ -76,6 +80,8 @@ struct phi_hook_infer {
 	u64 units;
 	char name[32];
 };
+
+int phi_hook_enter(struct phi_hook_call *call);
 
 int phi_hook_syscall_enter(struct phi_hook_call *call);
 void phi_hook_syscall_exit(struct phi_hook_call *call, long result);

@@ -13,17 +13,27 @@
  * batch with INFER_BEGIN, which asks the policies, chooses the unit and
  * charges it, and INFER_END, which releases it and keeps the averages.
  *
- * The built-in choice gives each healthy unit open to the caller a score,
- * in nanoseconds, lowest wins, ties go to the lower id:
+ * The built-in choice gives each healthy unit open to the caller a score in
+ * nanoseconds; the lowest wins, of equals the one with the lower id. With
+ * RUN = the average run time of this model there, per input, times the batch,
+ * it is the sum of
  *
- *  average run time of this model there, per input, times the batch
- *  + the same for each batch in flight beyond the unit's capacity
- *  + load above 1000 and temperature above 85 C as shares of the run time
- *  + a tenth when the unit is on another NUMA node than the caller
- *  + a tenth when its kind is not the wanted one
- *  + ten times the run time when that misses the deadline
+ *  RUN
+ *  RUN * (in_flight + 1 - capacity) / capacity  once capacity is in flight
+ *  RUN * (min(load, 10000) - 1000) / 1000       when load is above 1000
+ *  RUN * (min(temperature, 125000) - 85000) / 40000
+ *                                               when it is above 85000
+ *  RUN * 10   when now plus the four above is later than the deadline
+ *  RUN / 10   when unit and caller are on different, known NUMA nodes
+ *  RUN / 10   when a kind is wanted and it is another
  *
- * A unit that has not run the model yet counts the mean of those that have.
+ * each rounded down, and held at 2^64 - 1. What is PHI_UNIT_UNKNOWN adds
+ * nothing.
+ *
+ * The average of a model on a unit is the first batch's run time per input;
+ * each later batch moves it by an eighth of the difference, rounded towards
+ * it. Batches that failed do not count. A unit that has not run the model yet
+ * counts the mean of the candidates that have, or 1 ms when none has.
  */
 
 /**

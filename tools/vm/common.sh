@@ -9,7 +9,7 @@ ROOTFS=${PHI_ROOTFS:-$TOP/build/rootfs}
 # Where the source tree appears inside the root filesystem and the guest.
 # shellcheck disable=SC2034
 TREE=/phi
-# Lies in a finished root filesystem; names the packages it was made from.
+# Lies in a finished root filesystem; its sibling .lists says what is in it.
 STAMP=/etc/phi-rootfs
 
 die()

@@ -32,6 +32,11 @@ help:
 rootfs:
 	tools/vm/rootfs
 
+PREFIX ?= /usr/local
+install install-files:
+	@VERSION=$(VERSION) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) \
+		tools/install $(patsubst install-%,%,$(filter-out install,$@))
+
 HERE := $(NATIVE)$(KDIR)$(wildcard /etc/phi-rootfs)
 ifeq ($(HERE),)
 include tools/vm/forward.mk

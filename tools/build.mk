@@ -109,11 +109,7 @@ demo: all
 bench: all
 	@tools/bench/run
 
-install: all
-	@VERSION=$(VERSION) tools/install
-
-install-files: all
-	@VERSION=$(VERSION) tools/install install-files
+install install-files: all
 
 clean:
 	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name 'rootfs*' \

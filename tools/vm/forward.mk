@@ -2,7 +2,7 @@
 #
 # On a machine that is not the root filesystem: all goals go there at once,
 # so that two of them never build the same file at the same time. Only
-# installing is for this machine.
+# installing, which the Makefile does after that, is for this machine.
 
 JOBS ?= $(shell nproc)
 GOALS := $(filter $(TARGETS),$(or $(MAKECMDGOALS),all))
@@ -14,6 +14,3 @@ $(GOALS): forward
 forward:
 	@tools/vm/in $(MAKE) --no-print-directory -j$(JOBS) $(MAKEOVERRIDES) \
 		$(INNER)
-
-install install-files:
-	@VERSION=$(VERSION) tools/install $(filter install-files,$@)

@@ -73,7 +73,6 @@ static const struct {
 	{ phi_quota_init, phi_quota_exit },
 	{ phi_region_init, phi_region_exit },
 	{ phi_seal_init, phi_seal_exit },
-	{ phi_service_init, phi_service_exit },
 	{ phi_unit_init, phi_unit_exit },
 	{ phi_agent_init, phi_agent_exit },
 	{ phi_hook_init, phi_hook_exit },

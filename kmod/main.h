@@ -31,8 +31,6 @@ int phi_region_init(void);
 void phi_region_exit(void);
 int phi_seal_init(void);
 void phi_seal_exit(void);
-int phi_service_init(void);
-void phi_service_exit(void);
 int phi_unit_init(void);
 void phi_unit_exit(void);
 int phi_agent_init(void);

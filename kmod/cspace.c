@@ -184,6 +184,27 @@ struct phi_cap *phi_cspace_peek(struct phi_cspace *cs, u64 handle)
 }
 
 /**
+ * phi_cspace_holds() - does a handle still lead to a capability?
+ * @cs: The cspace.
+ * @handle: The handle.
+ * @cap: What it led to; the caller has a reference.
+ *
+ * It takes no reference, so it can be asked under a lock.
+ *
+ * Context: Any.
+ * Return: True when it does, dead or alive.
+ */
+bool phi_cspace_holds(struct phi_cspace *cs, u64 handle,
+		      const struct phi_cap *cap)
+{
+	struct phi_slot *slot;
+
+	guard(rcu)();
+	slot = phi_slot_find(cs, handle);
+	return slot && rcu_access_pointer(slot->cap) == cap;
+}
+
+/**
  * phi_cspace_lookup() - the capability behind a handle
  * @cs: The cspace.
  * @handle: The handle.

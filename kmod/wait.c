@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+
+#include "wait.h"
+
+/**
+ * phi_waiter_init() - prepare to wait through a handle
+ * @w: The waiter.
+ * @cs: Whose handle.
+ * @handle: The handle.
+ * @cap: What looking it up gave; the caller keeps its reference.
+ * @types: Types the call accepts.
+ * @rights: Rights the call needs.
+ *
+ * Context: Any.
+ */
+void phi_waiter_init(struct phi_waiter *w, struct phi_cspace *cs, u64 handle,
+		     struct phi_cap *cap, u32 types, u32 rights)
+{
+	INIT_LIST_HEAD(&w->node);
+	init_waitqueue_head(&w->wq);
+	w->cs = cs;
+	w->handle = handle;
+	w->cap = cap;
+	w->types = types;
+	w->rights = rights;
+	w->error = 0;
+	w->woken = false;
+}
+
+/**
+ * phi_waiter_check() - is the handle still good for this?
+ * @w: The waiter.
+ *
+ * Context: Any but interrupts; the object's lock may be held.
+ * Return: 0, or why not: -EBADF, -EKEYREVOKED, -EKEYEXPIRED.
+ */
+int phi_waiter_check(const struct phi_waiter *w)
+{
+	if (!phi_cspace_holds(w->cs, w->handle, w->cap))
+		return -EBADF;
+	return phi_cap_check(w->cap, w->types, w->rights);
+}
+
+/* When to look again, CLOCK_MONOTONIC: the deadline or the expiry. */
+static u64 phi_waiter_until(const struct phi_waiter *w, u64 deadline_ns)
+{
+	u64 until = deadline_ns ?: KTIME_MAX;
+	u64 now;
+
+	if (w->cap->expires_ns) {
+		now = ktime_get_boottime_ns();
+		if (w->cap->expires_ns <= now)
+			return 0;
+		until = min(until, ktime_get_ns() + (w->cap->expires_ns - now));
+	}
+	return min_t(u64, until, KTIME_MAX);
+}
+
+/* Return: 0 to look again, -ETIMEDOUT, -EKEYEXPIRED or -ERESTARTSYS. */
+static int phi_waiter_sleep(struct phi_waiter *w, u64 deadline_ns)
+{
+	ktime_t until = ns_to_ktime(phi_waiter_until(w, deadline_ns));
+	bool late = false;
+	int ret = 0;
+	DEFINE_WAIT(wait);
+
+	prepare_to_wait(&w->wq, &wait, TASK_INTERRUPTIBLE);
+	/* phi_waiter_wake() sets it first, then takes the lock of the queue. */
+	if (!READ_ONCE(w->woken)) {
+		if (signal_pending(current))
+			ret = -ERESTARTSYS;
+		else if (until == KTIME_MAX)
+			schedule();
+		else
+			late = !schedule_hrtimeout_range(
+				&until, current->timer_slack_ns,
+				HRTIMER_MODE_ABS);
+	}
+	finish_wait(&w->wq, &wait);
+	if (!late)
+		return ret;
+	ret = phi_waiter_check(w);
+	if (!ret && deadline_ns && ktime_get_ns() >= deadline_ns)
+		ret = -ETIMEDOUT;
+	return ret;
+}
+
+/**
+ * phi_waiter_block() - wait until woken
+ * @w: The waiter. The caller takes it out of the list in the end.
+ * @list: Where wakers look for it.
+ * @lock: Guards @list; held, released while asleep.
+ * @deadline_ns: CLOCK_MONOTONIC; 0 = none. The expiry of the capability
+ *               ends the wait too.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 to look again, -ETIMEDOUT, -ERESTARTSYS, or what makes the handle
+ * useless.
+ */
+int phi_waiter_block(struct phi_waiter *w, struct list_head *list,
+		     spinlock_t *lock, u64 deadline_ns)
+{
+	int ret;
+
+	lockdep_assert_held(lock);
+	if (list_empty(&w->node)) {
+		list_add_tail(&w->node, list);
+		ret = phi_waiter_check(w);
+		if (ret)
+			return ret;
+	}
+	WRITE_ONCE(w->woken, false);
+	spin_unlock(lock);
+	ret = phi_waiter_sleep(w, deadline_ns);
+	spin_lock(lock);
+	return w->error ?: ret;
+}
+
+/**
+ * phi_waiter_wake() - let a waiter look again
+ * @w: The waiter.
+ *
+ * The sleeper is woken with the hint that the waker is about to sleep.
+ *
+ * Context: Any but interrupts; the object's lock is held.
+ */
+void phi_waiter_wake(struct phi_waiter *w)
+{
+	WRITE_ONCE(w->woken, true);
+	wake_up_sync(&w->wq);
+}
+
+/**
+ * phi_waiter_fail() - make a waiter give up
+ * @w: The waiter.
+ * @error: Why, a negative errno.
+ *
+ * Context: Any but interrupts; the object's lock is held.
+ */
+void phi_waiter_fail(struct phi_waiter *w, int error)
+{
+	if (!w->error)
+		w->error = error;
+	WRITE_ONCE(w->woken, true);
+	wake_up_all(&w->wq);
+}
+
+/**
+ * phi_waiters_revoked() - make those give up whose handles are useless
+ * @list: The waiters.
+ *
+ * Context: Any but interrupts; the object's lock is held.
+ */
+void phi_waiters_revoked(struct list_head *list)
+{
+	struct phi_waiter *w;
+	int ret;
+
+	list_for_each_entry(w, list, node) {
+		ret = phi_waiter_check(w);
+		if (ret)
+			phi_waiter_fail(w, ret);
+	}
+}
+
+/**
+ * phi_waiters_removed() - make those give up whose handle is gone
+ * @list: The waiters.
+ * @cap: What the handle led to.
+ *
+ * Context: Any but interrupts; the object's lock is held.
+ */
+void phi_waiters_removed(struct list_head *list, const struct phi_cap *cap)
+{
+	struct phi_waiter *w;
+
+	list_for_each_entry(w, list, node) {
+		if (w->cap == cap)
+			phi_waiter_fail(w, -EBADF);
+	}
+}
+
+/**
+ * phi_waiters_fail() - make all give up
+ * @list: The waiters.
+ * @error: Why, a negative errno.
+ *
+ * Context: Any but interrupts; the object's lock is held.
+ */
+void phi_waiters_fail(struct list_head *list, int error)
+{
+	struct phi_waiter *w;
+
+	list_for_each_entry(w, list, node)
+		phi_waiter_fail(w, error);
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/cleanup.h>
+#include <linux/list.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "message.h"
+#include "quota.h"
+
+static struct phi_message *phi_message_alloc(struct phi_cspace *cs, u32 len)
+{
+	size_t bytes = struct_size_t(struct phi_message, data, len);
+	struct phi_message *msg;
+	int ret = phi_quota_charge(cs->user, PHI_QUOTA_BYTES, bytes);
+
+	if (ret)
+		return ERR_PTR(ret);
+	msg = kmalloc(bytes, GFP_KERNEL_ACCOUNT);
+	if (!msg) {
+		phi_quota_uncharge(cs->user, PHI_QUOTA_BYTES, bytes);
+		return ERR_PTR(-ENOMEM);
+	}
+	memset(msg, 0, offsetof(struct phi_message, data));
+	INIT_LIST_HEAD(&msg->node);
+	phi_user_hold(cs->user);
+	msg->user = cs->user;
+	msg->charged = bytes;
+	msg->pid = get_pid(cs->tgid);
+	msg->uid = phi_cspace_uid(cs);
+	msg->len = len;
+	return msg;
+}
+
+/**
+ * phi_message_free() - destroy a message and what is in it
+ * @msg: The message, in no queue, without a credit; or NULL, or an ERR_PTR().
+ *
+ * A caller that waits for its answer gets EPIPE, when nobody told it worse.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_message_free(struct phi_message *msg)
+{
+	if (IS_ERR_OR_NULL(msg))
+		return;
+	phi_cap_put(msg->reply);
+	for (u32 i = 0; i < msg->ncaps; i++)
+		phi_cap_put(msg->caps[i]);
+	phi_cap_put(msg->via);
+	phi_quota_uncharge(msg->user, PHI_QUOTA_BYTES, msg->charged);
+	phi_user_put(msg->user);
+	put_pid(msg->pid);
+	kfree(msg);
+}
+
+/* Two moves of one handle, or a move of the one that is used up anyway. */
+static bool phi_parcel_clashes(const struct phi_parcel *parcel, u32 nth)
+{
+	const struct phi_xfer *x = &parcel->caps[nth];
+
+	if (x->cap && x->cap == parcel->reserved)
+		return true;
+	if (!(x->flags & PHI_XFER_MOVE))
+		return false;
+	for (u32 i = 0; i < nth; i++) {
+		if (parcel->caps[i].cap == x->cap &&
+		    parcel->caps[i].flags & PHI_XFER_MOVE)
+			return true;
+	}
+	return false;
+}
+
+static int phi_parcel_check(const struct phi_parcel *parcel)
+{
+	const struct phi_xfer *caps = parcel->caps;
+	size_t unused;
+
+	if (parcel->len > PHI_MSG_MAX || parcel->ncaps > PHI_MSG_CAPS_MAX)
+		return -EINVAL;
+	unused = (PHI_MSG_CAPS_MAX - parcel->ncaps) * sizeof(*caps);
+	if (memchr_inv(caps + parcel->ncaps, 0, unused))
+		return -EINVAL;
+	for (u32 i = 0; i < parcel->ncaps; i++) {
+		if (caps[i].flags & ~PHI_XFER_MOVE)
+			return -EOPNOTSUPP;
+		if (caps[i].rights & ~PHI_RIGHT_ALL ||
+		    phi_parcel_clashes(parcel, i))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* Put what arrives into the message, and what leaves into the moves. */
+static int phi_message_add(struct phi_message *msg, struct phi_cspace *cs,
+			   const struct phi_xfer *x, struct phi_moves *moves)
+{
+	bool move = x->flags & PHI_XFER_MOVE;
+	struct phi_cap *child;
+
+	struct phi_cap *cap __free(phi_cap_put) =
+		phi_cspace_lookup(cs, x->cap, PHI_TYPES_ANY, PHI_RIGHT_GRANT);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	if (cap->obj->ops->type == PHI_TYPE_REPLY && !move)
+		return -EINVAL;
+	if (move) {
+		moves->handle[moves->count] = x->cap;
+		moves->cap[moves->count++] = cap;
+	}
+	if (move && !(cap->rights & ~x->rights)) {
+		msg->caps[msg->ncaps++] = no_free_ptr(cap);
+		return 0;
+	}
+	/* It keeps its parent alive, so a moved one too. */
+	child = phi_cap_child(cap, cap->obj, cap->rights & x->rights,
+			      cap->badge, 0, cs->user);
+	if (IS_ERR(child))
+		return PTR_ERR(child);
+	msg->caps[msg->ncaps++] = child;
+	return 0;
+}
+
+/**
+ * phi_message_new() - make a message
+ * @cs: The sender's cspace; its user pays.
+ * @via: The capability it will be sent with, or NULL.
+ * @parcel: What is in it.
+ * @moves: Out, for phi_message_move().
+ *
+ * Copies are made here. What moves is still where it was.
+ *
+ * Context: Process context. May sleep.
+ * Return: The message, or ERR_PTR().
+ */
+struct phi_message *phi_message_new(struct phi_cspace *cs, struct phi_cap *via,
+				    const struct phi_parcel *parcel,
+				    struct phi_moves *moves)
+{
+	int ret = phi_parcel_check(parcel);
+
+	if (ret)
+		return ERR_PTR(ret);
+
+	struct phi_message *msg __free(phi_message_free) =
+		phi_message_alloc(cs, parcel->len);
+	if (IS_ERR(msg))
+		return_ptr(msg);
+	if (copy_from_user(msg->data, u64_to_user_ptr(parcel->data),
+			   parcel->len))
+		return ERR_PTR(-EFAULT);
+	moves->count = 0;
+	for (u32 i = 0; i < parcel->ncaps; i++) {
+		ret = phi_message_add(msg, cs, &parcel->caps[i], moves);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+	if (via) {
+		phi_cap_get(via);
+		msg->via = via;
+	}
+	return_ptr(msg);
+}
+
+/* Back into a slot; the old handle is gone for good. */
+static void phi_message_restore(struct phi_cspace *cs, struct phi_cap *cap)
+{
+	u64 handle;
+
+	/* Fails when the cspace closes or another thread filled it. */
+	if (phi_cspace_install(cs, cap, &handle))
+		pr_debug("a capability that could not move is lost\n");
+}
+
+/**
+ * phi_message_move() - take what moves out of the sender's slots
+ * @cs: The sender's cspace.
+ * @msg: The message; it is certain to be accepted.
+ * @moves: What moves.
+ *
+ * It fails only when another thread of the sender takes one away at this very
+ * moment; those before it get new handles then.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ * Return: 0 or -EBADF.
+ */
+int phi_message_move(struct phi_cspace *cs, struct phi_message *msg,
+		     const struct phi_moves *moves)
+{
+	struct phi_cap *cap;
+
+	for (u32 i = 0; i < moves->count; i++) {
+		cap = phi_cspace_remove(cs, moves->handle[i], moves->cap[i]);
+		if (IS_ERR(cap)) {
+			while (i--)
+				phi_message_restore(cs, moves->cap[i]);
+			return PTR_ERR(cap);
+		}
+		phi_cap_put(cap);
+	}
+	msg->moved = moves->count;
+	return 0;
+}
+
+/**
+ * phi_message_undo() - drop handles that a receiver cannot be told of
+ * @cs: The receiver's cspace.
+ * @reply: Handle or 0.
+ * @ncaps: Of @caps.
+ * @caps: Handles.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_message_undo(struct phi_cspace *cs, u64 reply, u32 ncaps,
+		      const struct phi_xferred *caps)
+{
+	if (reply)
+		phi_cspace_drop(cs, reply);
+	for (u32 i = 0; i < ncaps; i++)
+		phi_cspace_drop(cs, caps[i].cap);
+}
+
+/*
+ * Take back what was installed. What another thread of the receiver has seized
+ * meanwhile is out of the message: no two slots may hold one capability.
+ */
+static void phi_message_repack(struct phi_cspace *cs, struct phi_message *msg,
+			       const struct phi_xferred *caps, u32 count)
+{
+	struct phi_cap *cap;
+
+	while (count--) {
+		if (!msg->caps[count])
+			continue;
+		cap = phi_cspace_remove(cs, caps[count].cap, msg->caps[count]);
+		if (IS_ERR(cap)) {
+			cap = msg->caps[count];
+			msg->caps[count] = NULL;
+		}
+		phi_cap_put(cap);
+	}
+}
+
+/* Install the capabilities, all or none. */
+static int phi_message_install(struct phi_cspace *cs, struct phi_message *msg,
+			       struct phi_xferred *caps)
+{
+	struct phi_cap *cap;
+	int ret;
+
+	for (u32 i = 0; i < msg->ncaps; i++) {
+		cap = msg->caps[i];
+		memset(&caps[i], 0, sizeof(caps[i]));
+		if (!cap)
+			continue;
+		caps[i].type = cap->obj->ops->type;
+		caps[i].rights = cap->rights;
+		ret = phi_cspace_install(cs, cap, &caps[i].cap);
+		if (ret) {
+			phi_message_repack(cs, msg, caps, i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/**
+ * phi_message_unpack() - give a message to its receiver
+ * @cs: The receiver's cspace.
+ * @msg: The message; it keeps its references.
+ * @data: Pointer to room for its bytes.
+ * @caps: Out, the first @msg->ncaps; NULL to leave the capabilities.
+ * @reply: Out, the REPLY handle or 0; NULL for an answer.
+ *
+ * All of it arrives, or nothing.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ * Return: 0, -EFAULT, -ENOSPC, -ENOMEM or -EBADF.
+ */
+int phi_message_unpack(struct phi_cspace *cs, struct phi_message *msg, u64 data,
+		       struct phi_xferred *caps, u64 *reply)
+{
+	int ret = 0;
+
+	if (copy_to_user(u64_to_user_ptr(data), msg->data, msg->len))
+		return -EFAULT;
+	if (caps)
+		ret = phi_message_install(cs, msg, caps);
+	if (ret || !reply)
+		return ret;
+	*reply = 0;
+	if (msg->reply)
+		ret = phi_cspace_install(cs, msg->reply, reply);
+	if (ret && caps)
+		phi_message_repack(cs, msg, caps, msg->ncaps);
+	return ret;
+}

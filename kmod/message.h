@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _PHI_MESSAGE_H
+#define _PHI_MESSAGE_H
+
+#include <linux/uidgid.h>
+
+#include "cspace.h"
+
+struct phi_credit;
+struct phi_user;
+
+/**
+ * struct phi_message - bytes and capabilities on their way
+ * @node: In the queue of @credit, while it is queued.
+ * @credit: What its sender has left at the endpoint; NULL for an answer.
+ * @via: The capability it was sent with, referenced; NULL for an answer.
+ * @reply: REPLY capability for the receiver, referenced, or NULL.
+ * @caps: Capabilities given, referenced; NULL past @ncaps.
+ * @user: Who pays for @charged, referenced.
+ * @charged: Bytes of this struct.
+ * @pid: The process of the sender's cspace, referenced.
+ * @uid: Whose cspace it is.
+ * @ncaps: Of @caps.
+ * @len: Of @data.
+ * @moved: The capabilities moved have left the sender.
+ * @data: The bytes.
+ */
+struct phi_message {
+	struct list_head node;
+	struct phi_credit *credit;
+	struct phi_cap *via;
+	struct phi_cap *reply;
+	struct phi_cap *caps[PHI_MSG_CAPS_MAX];
+	struct phi_user *user;
+	size_t charged;
+	struct pid *pid;
+	kuid_t uid;
+	u16 ncaps;
+	u16 len;
+	bool moved;
+	u8 data[] __counted_by(len);
+};
+
+/**
+ * struct phi_moves - what leaves the sender when the message is accepted
+ * @count: Of the others.
+ * @handle: Slots of the sender.
+ * @cap: What was in them; the message keeps them alive.
+ */
+struct phi_moves {
+	u32 count;
+	u64 handle[PHI_MSG_CAPS_MAX];
+	struct phi_cap *cap[PHI_MSG_CAPS_MAX];
+};
+
+/**
+ * struct phi_parcel - what a caller wants to send
+ * @data: Pointer to @len bytes.
+ * @len: 0 to PHI_MSG_MAX.
+ * @ncaps: 0 to PHI_MSG_CAPS_MAX.
+ * @caps: PHI_MSG_CAPS_MAX of them, the first @ncaps are used.
+ * @reserved: A handle that must not be among them, 0 = none.
+ */
+struct phi_parcel {
+	u64 data;
+	u32 len;
+	u32 ncaps;
+	const struct phi_xfer *caps;
+	u64 reserved;
+};
+
+struct phi_message *phi_message_new(struct phi_cspace *cs, struct phi_cap *via,
+				    const struct phi_parcel *parcel,
+				    struct phi_moves *moves);
+void phi_message_free(struct phi_message *msg);
+int phi_message_move(struct phi_cspace *cs, struct phi_message *msg,
+		     const struct phi_moves *moves);
+int phi_message_unpack(struct phi_cspace *cs, struct phi_message *msg, u64 data,
+		       struct phi_xferred *caps, u64 *reply);
+void phi_message_undo(struct phi_cspace *cs, u64 reply, u32 ncaps,
+		      const struct phi_xferred *caps);
+
+DEFINE_FREE(phi_message_free, struct phi_message *, phi_message_free(_T))
+
+#endif /* _PHI_MESSAGE_H */

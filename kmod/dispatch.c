@@ -46,7 +46,7 @@ static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_ENDPOINT_CREATE, endpoint_create, cap,
 	       MAKES(endpoint_create, cap)),
 	PHI_OP(PHI_IOC_ENDPOINT_FD, endpoint_fd, pad,
-	       ON(endpoint_fd, endpoint)),
+	       ON(endpoint_fd, endpoint), UNDO(endpoint_fd)),
 	PHI_OP(PHI_IOC_ENDPOINT_WATCH, endpoint_watch, bits,
 	       ON(endpoint_watch, endpoint)),
 

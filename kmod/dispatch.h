@@ -54,6 +54,7 @@ int phi_region_info(struct phi_cspace *cs, void *arg);
 
 int phi_endpoint_create(struct phi_cspace *cs, void *arg);
 int phi_endpoint_fd(struct phi_cspace *cs, void *arg);
+void phi_endpoint_fd_undo(struct phi_cspace *cs, void *arg);
 int phi_endpoint_watch(struct phi_cspace *cs, void *arg);
 int phi_send(struct phi_cspace *cs, void *arg);
 int phi_recv(struct phi_cspace *cs, void *arg);

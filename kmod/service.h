@@ -15,6 +15,9 @@ struct phi_cspace;
  * capability used. Each begins with struct phi_service. The capability that
  * a service object is born with is a child of the endpoint's capability, so
  * revoking that one kills it.
+ *
+ * The ops of each type of them have phi_service_removed() and
+ * phi_service_revoked(), or call them: callers wait at the endpoint.
  */
 
 /**
@@ -34,6 +37,8 @@ void phi_service_fini(struct phi_service *service);
 int phi_service_install(struct phi_cspace *cs, struct phi_service *service,
 			struct phi_cap *endpoint, u32 rights, u64 badge,
 			u64 *handle);
+void phi_service_removed(struct phi_object *obj, struct phi_cap *cap);
+void phi_service_revoked(struct phi_object *obj);
 bool phi_service_port_open(u8 proto, u16 port);
 
 #endif /* _PHI_SERVICE_H */

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _PHI_KENDPOINT_H
+#define _PHI_KENDPOINT_H
+
+#include <linux/xarray.h>
+
+#include "message.h"
+#include "object.h"
+#include "wait.h"
+
+/**
+ * DOC: Mailboxes
+ *
+ * Each cspace that sends to an endpoint has a credit there, with a queue of
+ * its own; the receiver goes round the credits that have messages, one message
+ * each. So what one sender queues is in order, and the length of its queue is
+ * no concern of another.
+ *
+ * Messages are in the queues, in the hand of a receiver that copies one out,
+ * or gone. Whatever takes messages out in bulk (death, revoke) unlinks one at
+ * a time and frees it without the lock.
+ */
+
+/* What a caller or sender may have: an endpoint or what leads to one. */
+#define PHI_TYPES_SEND (PHI_TYPES(ENDPOINT) | PHI_TYPES_SERVICE)
+
+/**
+ * struct phi_endpoint - a mailbox
+ * @obj: What capabilities name.
+ * @lock: Guards the rest, and the credits and callers.
+ * @dead: Nobody can receive any more; stays true.
+ * @caps: Capabilities with RECV that are in slots, by their @link.
+ * @active: Credits with messages, the next to be served first.
+ * @credits: All credits, by id of the cspace.
+ * @receivers: Threads in RECV.
+ * @callers: Threads in CALL whose message is in a queue, or was taken.
+ * @files: All files to poll it with, struct phi_poller.
+ * @pollers: Those that poll for messages.
+ * @watches: Notifies to signal at death.
+ * @rcu: Frees it: whoever looks at @dead under RCU may be late.
+ */
+struct phi_endpoint {
+	struct phi_object obj;
+	spinlock_t lock; /* see main.h */
+	bool dead;
+	struct hlist_head caps;
+	struct list_head active;
+	struct xarray credits;
+	struct list_head receivers;
+	struct list_head callers;
+	struct list_head files;
+	struct list_head pollers;
+	struct list_head watches;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct phi_credit - what one cspace may still send to one endpoint
+ * @id: Of the cspace.
+ * @ref: Messages, senders and files that count on it.
+ * @used: Messages of it that are queued or in a receiver's hand.
+ * @active: In the endpoint's list, while @queue has messages.
+ * @queue: Its messages.
+ * @senders: Threads that wait for credit.
+ * @pollers: Files that poll for credit, struct phi_poller.
+ */
+struct phi_credit {
+	u64 id;
+	u32 ref;
+	u32 used;
+	struct list_head active;
+	struct list_head queue;
+	struct list_head senders;
+	struct list_head pollers;
+};
+
+/**
+ * struct phi_poller - a file to poll an endpoint with
+ * @w: What the file stands for, in the files of the endpoint; poll() waits on
+ *     its queue.
+ * @in: In the pollers of the endpoint, with RECV.
+ * @out: In the pollers of @credit.
+ * @credit: NULL without SEND.
+ */
+struct phi_poller {
+	struct phi_waiter w;
+	struct list_head in;
+	struct list_head out;
+	struct phi_credit *credit;
+};
+
+struct phi_endpoint *phi_endpoint_of(struct phi_object *obj);
+struct phi_endpoint *phi_endpoint_behind(struct phi_cap *cap);
+bool phi_endpoint_dead(struct phi_object *obj);
+void phi_endpoint_unwait(struct phi_object *obj, struct phi_cap *cap);
+
+/* Queues and credits; kmod/queue.c. */
+struct phi_credit *phi_credit_get(struct phi_endpoint *ep,
+				  struct phi_cspace *cs);
+void phi_credit_put(struct phi_endpoint *ep, struct phi_credit *credit);
+bool phi_credit_left(const struct phi_credit *credit);
+int phi_queue_post(struct phi_endpoint *ep, struct phi_waiter *w,
+		   struct phi_message *msg, const struct phi_moves *moves,
+		   u32 flags, u64 deadline_ns);
+struct phi_message *phi_queue_take(struct phi_endpoint *ep,
+				   struct phi_waiter *w, u32 room, u32 flags,
+				   u64 deadline_ns);
+void phi_queue_return(struct phi_endpoint *ep, struct phi_message *msg);
+void phi_queue_done(struct phi_endpoint *ep, struct phi_message *msg);
+void phi_queue_flush(struct phi_endpoint *ep);
+bool phi_queue_withdraw(struct phi_endpoint *ep, struct phi_message *msg);
+
+/* Calls and their answers; kmod/reply.c. */
+void phi_caller_queued(struct phi_message *msg);
+void phi_caller_taken(struct phi_message *msg);
+void phi_caller_fail(struct phi_message *msg, int error);
+
+#endif /* _PHI_KENDPOINT_H */

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/cleanup.h>
+#include <linux/moduleparam.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "endpoint.h"
+
+static uint phi_credits = 64;
+module_param_named(credits, phi_credits, uint, 0644);
+MODULE_PARM_DESC(credits,
+		 "messages that one cspace may have queued at one endpoint");
+
+static struct phi_credit *phi_credit_new(u64 id)
+{
+	struct phi_credit *credit =
+		kzalloc(sizeof(*credit), GFP_KERNEL_ACCOUNT);
+
+	if (!credit)
+		return NULL;
+	credit->id = id;
+	INIT_LIST_HEAD(&credit->active);
+	INIT_LIST_HEAD(&credit->queue);
+	INIT_LIST_HEAD(&credit->senders);
+	INIT_LIST_HEAD(&credit->pollers);
+	return credit;
+}
+
+/**
+ * phi_credit_get() - the credit of a cspace at an endpoint
+ * @ep: The endpoint.
+ * @cs: The cspace.
+ *
+ * Context: Process context. May sleep.
+ * Return: The credit with a reference for the caller, or ERR_PTR(-ENOMEM).
+ */
+struct phi_credit *phi_credit_get(struct phi_endpoint *ep,
+				  struct phi_cspace *cs)
+{
+	struct phi_credit *fresh __free(kfree) = NULL;
+	struct phi_credit *credit;
+
+	for (;;) {
+		scoped_guard(spinlock, &ep->lock) {
+			credit = xa_load(&ep->credits, cs->id);
+			/* Needs no memory: the place was reserved. */
+			if (!credit && fresh &&
+			    !xa_is_err(xa_store(&ep->credits, cs->id, fresh,
+						GFP_NOWAIT)))
+				credit = no_free_ptr(fresh);
+			if (credit) {
+				credit->ref++;
+				return credit;
+			}
+		}
+		/* Again, if another thread used and freed the place. */
+		if (!fresh)
+			fresh = phi_credit_new(cs->id);
+		if (!fresh ||
+		    xa_reserve(&ep->credits, cs->id, GFP_KERNEL_ACCOUNT))
+			return ERR_PTR(-ENOMEM);
+	}
+}
+
+/**
+ * phi_credit_put() - give back a reference to a credit
+ * @ep: Its endpoint; its lock is held.
+ * @credit: The credit.
+ *
+ * Context: Any but interrupts.
+ */
+void phi_credit_put(struct phi_endpoint *ep, struct phi_credit *credit)
+{
+	lockdep_assert_held(&ep->lock);
+	if (--credit->ref)
+		return;
+	xa_erase(&ep->credits, credit->id);
+	kfree(credit);
+}
+
+/**
+ * phi_credit_left() - may another message be sent?
+ * @credit: The credit; the endpoint's lock is held.
+ *
+ * Context: Any but interrupts.
+ * Return: True when one more fits.
+ */
+bool phi_credit_left(const struct phi_credit *credit)
+{
+	return credit->used < READ_ONCE(phi_credits);
+}
+
+static void phi_credit_use(struct phi_credit *credit)
+{
+	credit->used++;
+	credit->ref++;
+}
+
+static void phi_credit_unuse(struct phi_endpoint *ep, struct phi_credit *credit)
+{
+	struct phi_poller *poller;
+	struct phi_waiter *w;
+
+	credit->used--;
+	list_for_each_entry(poller, &credit->pollers, out)
+		wake_up_interruptible_poll(&poller->w.wq,
+					   EPOLLOUT | EPOLLWRNORM);
+	list_for_each_entry(w, &credit->senders, node) {
+		if (!w->woken) {
+			phi_waiter_wake(w);
+			break;
+		}
+	}
+	phi_credit_put(ep, credit);
+}
+
+/* Wake one receiver that nobody has woken yet. */
+static void phi_queue_kick(struct phi_endpoint *ep)
+{
+	struct phi_waiter *w;
+
+	if (list_empty(&ep->active))
+		return;
+	list_for_each_entry(w, &ep->receivers, node) {
+		if (!w->woken) {
+			phi_waiter_wake(w);
+			break;
+		}
+	}
+}
+
+static void phi_queue_link(struct phi_endpoint *ep, struct phi_message *msg,
+			   bool first)
+{
+	struct phi_credit *credit = msg->credit;
+
+	if (list_empty(&credit->queue))
+		list_add_tail(&credit->active, &ep->active);
+	if (first) {
+		list_add(&msg->node, &credit->queue);
+		list_move(&credit->active, &ep->active);
+	} else {
+		list_add_tail(&msg->node, &credit->queue);
+	}
+	phi_caller_queued(msg);
+}
+
+static void phi_queue_unlink(struct phi_message *msg)
+{
+	struct phi_credit *credit = msg->credit;
+
+	list_del_init(&msg->node);
+	if (list_empty(&credit->queue))
+		list_del_init(&credit->active);
+	phi_caller_taken(msg);
+}
+
+/* The message will not be received: its sender may send another. */
+static void phi_queue_lose(struct phi_endpoint *ep, struct phi_message *msg,
+			   int error)
+{
+	phi_caller_fail(msg, error);
+	phi_credit_unuse(ep, msg->credit);
+	msg->credit = NULL;
+}
+
+/* Return: 0, or why nothing more is accepted through this capability. */
+static int phi_queue_closed(const struct phi_endpoint *ep,
+			    const struct phi_cap *via)
+{
+	if (ep->dead)
+		return -EPIPE;
+	return phi_cap_live(via);
+}
+
+/* Return: 0, or why a message may not arrive; expiry is too late for that. */
+static int phi_queue_barred(const struct phi_endpoint *ep,
+			    const struct phi_message *msg)
+{
+	int closed = phi_queue_closed(ep, msg->via);
+
+	return closed == -EKEYEXPIRED ? 0 : closed;
+}
+
+/* Take one unit of credit, when there is one. */
+static int phi_queue_wait(struct phi_endpoint *ep, struct phi_waiter *w,
+			  struct phi_credit *credit, u32 flags, u64 deadline_ns)
+{
+	int ret = 0;
+
+	for (;;) {
+		int closed = w->error ?: phi_queue_closed(ep, w->cap);
+
+		if (closed) {
+			ret = closed;
+			break;
+		}
+		if (phi_credit_left(credit)) {
+			phi_credit_use(credit);
+			ret = 0;
+			break;
+		}
+		if (ret)
+			break;
+		ret = -EAGAIN;
+		if (!(flags & PHI_NONBLOCK))
+			ret = phi_waiter_block(w, &credit->senders, &ep->lock,
+					       deadline_ns);
+	}
+	list_del_init(&w->node);
+	/* Whoever woke this one meant it for the first in line. */
+	if (ret && w->woken && !list_empty(&credit->senders))
+		phi_waiter_wake(list_first_entry(&credit->senders,
+						 struct phi_waiter, node));
+	return ret;
+}
+
+/* Hand a message over to the queue. Return: false when it must be freed. */
+static bool phi_queue_accept(struct phi_endpoint *ep, struct phi_message *msg)
+{
+	int barred = phi_queue_barred(ep, msg);
+	struct phi_poller *poller;
+
+	if (barred) {
+		phi_queue_lose(ep, msg, barred);
+		return false;
+	}
+	phi_queue_link(ep, msg, false);
+	phi_queue_kick(ep);
+	list_for_each_entry(poller, &ep->pollers, in)
+		wake_up_interruptible_poll(&poller->w.wq,
+					   EPOLLIN | EPOLLRDNORM);
+	return true;
+}
+
+/**
+ * phi_queue_post() - queue a message
+ * @ep: The endpoint.
+ * @w: The sender, not in a list.
+ * @msg: The message; when it returns 0 it belongs to the queue.
+ * @moves: What leaves the sender with it.
+ * @flags: PHI_NONBLOCK or 0.
+ * @deadline_ns: CLOCK_MONOTONIC; 0 = none.
+ *
+ * The message counts as sent once it has credit and what moves has left the
+ * sender. Should the endpoint die right then, it is lost like any other in the
+ * queue.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ * Return: 0 or a negative errno.
+ */
+int phi_queue_post(struct phi_endpoint *ep, struct phi_waiter *w,
+		   struct phi_message *msg, const struct phi_moves *moves,
+		   u32 flags, u64 deadline_ns)
+{
+	struct phi_credit *credit = phi_credit_get(ep, w->cs);
+	bool accepted = false;
+	int ret;
+
+	if (IS_ERR(credit))
+		return PTR_ERR(credit);
+	spin_lock(&ep->lock);
+	ret = phi_queue_wait(ep, w, credit, flags, deadline_ns);
+	if (!ret)
+		msg->credit = credit;
+	if (!ret && moves->count) {
+		spin_unlock(&ep->lock);
+		ret = phi_message_move(w->cs, msg, moves);
+		spin_lock(&ep->lock);
+		if (ret) {
+			msg->credit = NULL;
+			phi_credit_unuse(ep, credit);
+		}
+	}
+	if (!ret)
+		accepted = phi_queue_accept(ep, msg);
+	phi_credit_put(ep, credit);
+	spin_unlock(&ep->lock);
+	if (!ret && !accepted)
+		phi_message_free(msg);
+	return ret;
+}
+
+static struct phi_message *phi_queue_first(struct phi_endpoint *ep)
+{
+	struct phi_credit *credit = list_first_entry_or_null(
+		&ep->active, struct phi_credit, active);
+
+	if (!credit)
+		return NULL;
+	return list_first_entry(&credit->queue, struct phi_message, node);
+}
+
+/**
+ * phi_queue_take() - take the next message into one's hand
+ * @ep: The endpoint.
+ * @w: The receiver, not in a list.
+ * @room: The longest message that may be taken.
+ * @flags: PHI_NONBLOCK or 0.
+ * @deadline_ns: CLOCK_MONOTONIC; 0 = none.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ * Return: The message, for phi_queue_done() or phi_queue_return(); or
+ * ERR_PTR(), -EMSGSIZE for one that is too long and stays first.
+ */
+struct phi_message *phi_queue_take(struct phi_endpoint *ep,
+				   struct phi_waiter *w, u32 room, u32 flags,
+				   u64 deadline_ns)
+{
+	struct phi_message *msg = NULL;
+	int ret = 0;
+
+	guard(spinlock)(&ep->lock);
+	for (;;) {
+		int closed = w->error ?: phi_queue_closed(ep, w->cap);
+
+		if (closed) {
+			ret = closed;
+			break;
+		}
+		msg = phi_queue_first(ep);
+		if (msg) {
+			ret = msg->len > room ? -EMSGSIZE : 0;
+			break;
+		}
+		if (ret)
+			break;
+		ret = -EAGAIN;
+		if (!(flags & PHI_NONBLOCK))
+			ret = phi_waiter_block(w, &ep->receivers, &ep->lock,
+					       deadline_ns);
+	}
+	list_del_init(&w->node);
+	if (!ret) {
+		struct phi_credit *credit = msg->credit;
+
+		phi_queue_unlink(msg);
+		if (!list_empty(&credit->active))
+			list_move_tail(&credit->active, &ep->active);
+	}
+	/* The next one is for the next receiver, which may be asleep. */
+	phi_queue_kick(ep);
+	return ret ? ERR_PTR(ret) : msg;
+}
+
+/**
+ * phi_queue_return() - put a message back that could not be received
+ * @ep: The endpoint.
+ * @msg: What phi_queue_take() gave; it is the next again.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_queue_return(struct phi_endpoint *ep, struct phi_message *msg)
+{
+	int barred;
+
+	scoped_guard(spinlock, &ep->lock) {
+		barred = phi_queue_barred(ep, msg);
+		if (barred) {
+			phi_queue_lose(ep, msg, barred);
+		} else {
+			phi_queue_link(ep, msg, true);
+			phi_queue_kick(ep);
+		}
+	}
+	if (barred)
+		phi_message_free(msg);
+}
+
+/**
+ * phi_queue_done() - a message has arrived
+ * @ep: The endpoint.
+ * @msg: What phi_queue_take() gave; it is freed.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_queue_done(struct phi_endpoint *ep, struct phi_message *msg)
+{
+	scoped_guard(spinlock, &ep->lock)
+		phi_credit_unuse(ep, msg->credit);
+	msg->credit = NULL;
+	phi_message_free(msg);
+}
+
+/**
+ * phi_queue_withdraw() - take back a message that nobody has taken
+ * @ep: The endpoint; its lock is held.
+ * @msg: The message of a caller that gives up.
+ *
+ * Context: Any but interrupts.
+ * Return: True when the message is the caller's again.
+ */
+bool phi_queue_withdraw(struct phi_endpoint *ep, struct phi_message *msg)
+{
+	lockdep_assert_held(&ep->lock);
+	/* What moved cannot go back to where it was, so it goes on. */
+	if (!msg || msg->moved)
+		return false;
+	phi_queue_unlink(msg);
+	phi_credit_unuse(ep, msg->credit);
+	msg->credit = NULL;
+	return true;
+}
+
+/* The next message of a credit that must go, unlinked. */
+static struct phi_message *phi_queue_doomed(struct phi_endpoint *ep,
+					    struct phi_credit *credit)
+{
+	struct phi_message *msg;
+	int barred;
+
+	list_for_each_entry(msg, &credit->queue, node) {
+		barred = phi_queue_barred(ep, msg);
+		if (barred) {
+			phi_queue_unlink(msg);
+			phi_queue_lose(ep, msg, barred);
+			return msg;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * phi_queue_flush() - free messages that must not arrive any more
+ * @ep: The endpoint. All go when it is dead, else those sent with a revoked
+ *      capability.
+ *
+ * No new ones of the kind come in: whoever adds one looks first, under the
+ * lock.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_queue_flush(struct phi_endpoint *ep)
+{
+	struct phi_credit *credit;
+	struct phi_message *msg;
+	unsigned long id = 0;
+
+	for (;;) {
+		scoped_guard(spinlock, &ep->lock) {
+			credit = xa_find(&ep->credits, &id, ULONG_MAX,
+					 XA_PRESENT);
+			if (!credit)
+				return;
+			msg = phi_queue_doomed(ep, credit);
+		}
+		if (!msg)
+			id++;
+		phi_message_free(msg);
+		cond_resched();
+	}
+}

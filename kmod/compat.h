@@ -9,6 +9,7 @@
  * nowhere else.
  */
 
+#include <linux/io_uring/cmd.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 
@@ -40,5 +41,12 @@ static inline vm_fault_t phi_insert_huge(struct vm_fault *vmf,
 	return vmf_insert_pfn_pmd(vmf, pfn, false);
 #endif
 }
+
+/* What an SQE carries: a function until 6.17, then a macro with a type. */
+#ifdef io_uring_sqe_cmd
+#define phi_sqe_cmd(_sqe, _type) io_uring_sqe_cmd(_sqe, _type)
+#else
+#define phi_sqe_cmd(_sqe, _type) ((const _type *)io_uring_sqe_cmd(_sqe))
+#endif
 
 #endif /* _PHI_COMPAT_H */

@@ -16,7 +16,7 @@
 /* What an input is taken to need when no unit has run the model yet. */
 #define PHI_GUESS_NS 1000000ULL
 /* Longest average kept for one input: about 18 minutes. */
-#define PHI_AVERAGE_MAX_NS (1ULL << 40)
+#define PHI_AVERAGE_MAX_NS 0x10000000000ULL
 /* A sample moves the average by one part in this many. */
 #define PHI_AVERAGE_SHARE 8
 /* Load that keeps a unit just busy, and the most that counts. */

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Agents: cgroups that policies know by a number.
+ */
+
+#include <linux/atomic.h>
+#include <linux/cgroup.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+#include <phi.h>
+
+#include "cspace.h"
+#include "dispatch.h"
+#include "hook.h"
+#include "main.h"
+#include "name.h"
+
+/**
+ * struct phi_agent - a registered cgroup
+ * @obj: What AGENT capabilities name.
+ * @id: Its number.
+ * @cgroup: Referenced, so that its id cannot pass to another one.
+ * @name: For people.
+ */
+struct phi_agent {
+	struct phi_object obj;
+	u64 id;
+	struct cgroup *cgroup;
+	u8 name[PHI_NAME_MAX];
+};
+
+/* By id of the cgroup: numbers of agents, as values. */
+static DEFINE_XARRAY(phi_agents);
+static atomic64_t phi_agent_ids;
+/* How many there are: without any, calls look no further. */
+static atomic_t phi_agent_count;
+
+/**
+ * phi_agent_current() - whose process is running
+ *
+ * Context: Process context.
+ * Return: Number of the agent whose cgroup is the nearest above the current
+ * process, itself included; 0 = none.
+ */
+u64 phi_agent_current(void)
+{
+	struct cgroup *cgroup;
+
+	if (!atomic_read(&phi_agent_count))
+		return 0;
+	guard(rcu)();
+	for (cgroup = task_dfl_cgroup(current); cgroup;
+	     cgroup = cgroup_parent(cgroup)) {
+		void *entry = xa_load(&phi_agents, cgroup_id(cgroup));
+
+		if (entry)
+			return xa_to_value(entry);
+	}
+	return 0;
+}
+
+static void phi_agent_free(struct phi_object *obj)
+{
+	struct phi_agent *agent = container_of(obj, struct phi_agent, obj);
+
+	if (agent->id) {
+		xa_erase(&phi_agents, cgroup_id(agent->cgroup));
+		atomic_dec(&phi_agent_count);
+	}
+	if (agent->cgroup)
+		cgroup_put(agent->cgroup);
+	phi_object_fini(obj);
+	kfree(agent);
+}
+
+static const struct phi_object_ops phi_agent_ops = {
+	.type = PHI_TYPE_AGENT,
+	.free = phi_agent_free,
+};
+
+/* May the opener of @cs write to the directory? */
+static int phi_agent_permission(struct phi_cspace *cs, struct file *file)
+{
+	const struct cred *old = override_creds(cs->cred);
+	int ret;
+
+	ret = inode_permission(file_mnt_idmap(file), file_inode(file),
+			       MAY_WRITE);
+	revert_creds(old);
+	return ret ? -EPERM : 0;
+}
+
+/* The cgroup behind a file of the caller's, referenced. */
+static struct cgroup *phi_agent_cgroup(struct phi_cspace *cs, int fd)
+{
+	struct file *file __free(fput) = fget(fd);
+	struct inode *inode;
+	int ret;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	inode = file_inode(file);
+	if (inode->i_sb->s_magic != CGROUP2_SUPER_MAGIC ||
+	    !S_ISDIR(inode->i_mode))
+		return ERR_PTR(-EINVAL);
+	ret = phi_agent_permission(cs, file);
+	if (ret)
+		return ERR_PTR(ret);
+	/* The number of the inode is the id; fails on a removed cgroup. */
+	return cgroup_get_from_id(inode->i_ino);
+}
+
+/* Give an agent a number that was never used, and list its cgroup. */
+static int phi_agent_publish(struct phi_agent *agent)
+{
+	u64 id = atomic64_inc_return(&phi_agent_ids);
+	int ret;
+
+	ret = xa_insert(&phi_agents, cgroup_id(agent->cgroup), xa_mk_value(id),
+			GFP_KERNEL_ACCOUNT);
+	if (ret)
+		return ret == -EBUSY ? -EEXIST : ret;
+	agent->id = id;
+	atomic_inc(&phi_agent_count);
+	return 0;
+}
+
+/**
+ * phi_agent_register() - PHI_IOC_AGENT_REGISTER
+ * @cs: The caller.
+ * @arg: struct phi_agent_register.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_agent_register(struct phi_cspace *cs, void *arg)
+{
+	struct phi_agent_register *cmd = arg;
+	struct phi_agent *agent;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad || !phi_name_valid(cmd->name))
+		return -EINVAL;
+
+	agent = kzalloc(sizeof(*agent), GFP_KERNEL_ACCOUNT);
+	if (!agent)
+		return -ENOMEM;
+	ret = phi_object_init(&agent->obj, &phi_agent_ops, cs->user);
+	if (ret) {
+		kfree(agent);
+		return ret;
+	}
+	memcpy(agent->name, cmd->name, sizeof(agent->name));
+	agent->cgroup = phi_agent_cgroup(cs, cmd->cgroup);
+	if (IS_ERR(agent->cgroup)) {
+		ret = PTR_ERR(agent->cgroup);
+		agent->cgroup = NULL;
+	} else {
+		ret = phi_agent_publish(agent);
+	}
+	if (!ret) {
+		cmd->id = agent->id;
+		ret = phi_cspace_install_new(cs, &agent->obj,
+					     PHI_RIGHT_READ | PHI_RIGHT_ADMIN |
+						     PHI_RIGHT_GRANT,
+					     0, &cmd->cap);
+	}
+	phi_object_put(&agent->obj);
+	return ret;
+}
+
+/**
+ * phi_agent_init() - make ready for agents
+ *
+ * Context: Module load.
+ * Return: 0.
+ */
+int phi_agent_init(void)
+{
+	return 0;
+}
+
+/**
+ * phi_agent_exit() - nothing is open any more, so no agent is left
+ *
+ * Context: Module unload.
+ */
+void phi_agent_exit(void)
+{
+	WARN_ON(!xa_empty(&phi_agents));
+}

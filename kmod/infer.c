@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Inferences: what runs between INFER_BEGIN and INFER_END. A ticket refers to
+ * its model and unit by number, so that either may die meanwhile.
+ */
+
+#include <linux/nospec.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/topology.h>
+#include <linux/xarray.h>
+#include <phi.h>
+
+#include "cspace.h"
+#include "dispatch.h"
+#include "hook.h"
+#include "model.h"
+#include "quota.h"
+#include "select.h"
+#include "trace.h"
+#include "unit.h"
+
+/* Units can vanish between choice and charge: so often is it tried again. */
+#define PHI_CHOICES_MAX 4
+
+/**
+ * struct phi_ticket - an inference in flight
+ * @infer: What the hooks see of it.
+ * @start_ns: CLOCK_MONOTONIC at INFER_BEGIN.
+ * @serial: Serial of the unit that runs it.
+ * @pid: The thread that began it, in the initial pid namespace.
+ */
+struct phi_ticket {
+	struct phi_hook_infer infer;
+	u64 start_ns;
+	u64 serial;
+	pid_t pid;
+};
+
+/**
+ * struct phi_choice - room to choose a unit in; too large for the stack
+ * @n: Candidates.
+ * @why: Out, PHI_CHOSEN_*.
+ * @score_ns: Out, score of the one chosen.
+ * @units: The candidates, in the order of their ids.
+ */
+struct phi_choice {
+	u32 n;
+	u32 why;
+	u64 score_ns;
+	struct phi_candidate units[PHI_UNITS_MAX];
+};
+
+static atomic64_t phi_tickets;
+
+/* By pid: how many inferences the thread has in flight, as values. */
+static DEFINE_XARRAY(phi_runners);
+
+/**
+ * phi_infer_running() - is a thread inside an inference
+ * @pid: The thread, in the initial pid namespace.
+ *
+ * Context: Any.
+ * Return: Inferences it has begun and that have not ended.
+ */
+u32 phi_infer_running(pid_t pid)
+{
+	void *entry = xa_load(&phi_runners, pid);
+
+	return entry ? xa_to_value(entry) : 0;
+}
+
+/* Count a thread's inferences up or down, whoever else counts meanwhile. */
+static int phi_runner_count(pid_t pid, bool up)
+{
+	void *seen = xa_load(&phi_runners, pid);
+	void *old;
+
+	do {
+		unsigned long n = seen ? xa_to_value(seen) : 0;
+		void *entry;
+
+		n = up ? n + 1 : n - 1;
+		entry = n ? xa_mk_value(n) : NULL;
+		old = seen;
+		seen = xa_cmpxchg(&phi_runners, pid, old, entry, GFP_KERNEL);
+		if (xa_is_err(seen))
+			return xa_err(seen);
+	} while (seen != old);
+	return 0;
+}
+
+/* Describe the batch for the hooks; refuses what the model cannot take. */
+static int phi_infer_describe(struct phi_hook_infer *infer,
+			      const struct phi_model *model,
+			      struct phi_cspace *cs, u32 batch, u32 wanted,
+			      u64 deadline_ns)
+{
+	if (!batch || batch > model->max_batch)
+		return -EINVAL;
+	*infer = (struct phi_hook_infer){
+		.model = model->id,
+		.batch = batch,
+		.wanted = wanted,
+		.uid = from_kuid(&init_user_ns, phi_cspace_uid(cs)),
+		.node = numa_node_id(),
+		.agent = phi_agent_current(),
+		.deadline_ns = deadline_ns,
+	};
+	static_assert(sizeof(infer->name) == sizeof(model->name));
+	memcpy(infer->name, model->name, sizeof(infer->name));
+	return 0;
+}
+
+/* Snapshot the units open to a user, with the model's averages on them. */
+static void phi_choice_gather(struct phi_choice *choice,
+			      const struct phi_model *model, kuid_t uid,
+			      u64 *mask)
+{
+	u32 id;
+
+	choice->n = 0;
+	*mask = 0;
+	guard(spinlock)(&phi_units_lock);
+	for (id = 0; id < PHI_UNITS_MAX; id++) {
+		const struct phi_unit *unit = phi_unit_get_locked(id);
+		const struct phi_average *average = &model->average[id];
+
+		if (!unit || !phi_unit_open(unit, uid))
+			continue;
+		choice->units[choice->n++] = (struct phi_candidate){
+			.id = id,
+			.kind = unit->kind,
+			.node = unit->node,
+			.capacity = unit->capacity,
+			.in_flight = unit->in_flight,
+			.load = unit->load,
+			.temperature = unit->temperature,
+			.average_ns = average->serial == unit->serial ?
+					      average->ns :
+					      0,
+		};
+		*mask |= BIT_ULL(id);
+	}
+}
+
+/* The candidate a policy asked for by number + 1, or NULL. */
+static const struct phi_candidate *
+phi_choice_find(const struct phi_choice *choice, int verdict)
+{
+	u32 i;
+
+	for (i = 0; verdict > 0 && i < choice->n; i++) {
+		if (choice->units[i].id == verdict - 1)
+			return &choice->units[i];
+	}
+	return NULL;
+}
+
+/* Choose a unit for @infer, and ask the policy about it. */
+static int phi_infer_choose(struct phi_choice *choice,
+			    const struct phi_model *model, kuid_t uid,
+			    struct phi_hook_infer *infer)
+{
+	struct phi_wish wish = {
+		.batch = infer->batch,
+		.wanted = infer->wanted,
+		.node = infer->node,
+		.now_ns = ktime_get_ns(),
+		.deadline_ns = infer->deadline_ns,
+	};
+	const struct phi_candidate *asked;
+	int best;
+
+	phi_choice_gather(choice, model, uid, &infer->units);
+	phi_select_fill(choice->units, choice->n);
+	best = phi_select_best(choice->units, choice->n, &wish,
+			       &choice->score_ns);
+	if (best < 0)
+		return -ENOENT;
+	infer->unit = choice->units[best].id;
+	choice->why = PHI_CHOSEN_BUILTIN;
+
+	asked = phi_choice_find(choice, phi_hook_select_unit(infer));
+	if (asked) {
+		infer->unit = asked->id;
+		choice->why = PHI_CHOSEN_POLICY;
+		choice->score_ns = phi_select_score(asked, &wish);
+	}
+	return 0;
+}
+
+/* Charge the chosen unit, unless it has closed meanwhile. */
+static int phi_ticket_charge(struct phi_ticket *ticket, struct phi_model *model,
+			     kuid_t uid)
+{
+	struct phi_unit *unit;
+
+	guard(spinlock)(&phi_units_lock);
+	unit = phi_unit_get_locked(ticket->infer.unit);
+	if (!unit || !phi_unit_open(unit, uid))
+		return -EAGAIN;
+	WRITE_ONCE(unit->in_flight, unit->in_flight + 1);
+	model->in_flight++;
+	ticket->serial = unit->serial;
+	return 0;
+}
+
+/* Choose until the chosen unit can be charged. */
+static int phi_ticket_place(struct phi_ticket *ticket,
+			    struct phi_choice *choice, struct phi_model *model,
+			    kuid_t uid)
+{
+	int i;
+
+	for (i = 0; i < PHI_CHOICES_MAX; i++) {
+		int ret = phi_infer_choose(choice, model, uid, &ticket->infer);
+
+		if (ret)
+			return ret;
+		if (!phi_ticket_charge(ticket, model, uid))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+/* Release what phi_ticket_charge() charged, and learn from the run. */
+static void phi_ticket_release(const struct phi_ticket *ticket)
+{
+	const struct phi_hook_infer *infer = &ticket->infer;
+	struct phi_average *average;
+	struct phi_model *model;
+	struct phi_unit *unit;
+
+	guard(rcu)();
+	guard(spinlock)(&phi_units_lock);
+	unit = phi_unit_get_locked(infer->unit);
+	if (unit && unit->serial == ticket->serial) {
+		WRITE_ONCE(unit->in_flight, unit->in_flight - 1);
+		WRITE_ONCE(unit->batches, unit->batches + 1);
+		WRITE_ONCE(unit->items, unit->items + infer->batch);
+		WRITE_ONCE(unit->run_ns, unit->run_ns + infer->run_ns);
+	}
+	model = phi_model_find(infer->model);
+	if (!model)
+		return;
+	model->in_flight--;
+	if (infer->result) {
+		model->failed++;
+		return;
+	}
+	model->batches++;
+	model->items += infer->batch;
+	model->run_ns += infer->run_ns;
+	average =
+		&model->average[array_index_nospec(infer->unit, PHI_UNITS_MAX)];
+	if (average->serial != ticket->serial) {
+		WRITE_ONCE(average->ns, 0);
+		WRITE_ONCE(average->serial, ticket->serial);
+	}
+	WRITE_ONCE(average->ns,
+		   phi_select_average(average->ns,
+				      div_u64(infer->run_ns, infer->batch)));
+}
+
+/* End an inference; the ticket is no longer in the cspace. */
+static u64 phi_ticket_end(struct phi_cspace *cs, struct phi_ticket *ticket,
+			  int result)
+{
+	u64 run_ns = ktime_get_ns() - ticket->start_ns;
+
+	ticket->infer.run_ns = run_ns;
+	ticket->infer.result = result;
+	phi_ticket_release(ticket);
+	phi_runner_count(ticket->pid, false);
+	trace_phi_infer_end(&ticket->infer);
+	phi_hook_infer_post(&ticket->infer);
+	phi_quota_uncharge(cs->user, PHI_QUOTA_TICKETS, 1);
+	kfree(ticket);
+	return run_ns;
+}
+
+/* Ask the policies about the batch: they may refuse it or cap it. */
+static int phi_infer_ask(struct phi_hook_infer *infer)
+{
+	int verdict = phi_hook_infer_pre(infer);
+
+	if (verdict < 0)
+		return phi_hook_errno(verdict);
+	if (verdict && verdict < infer->batch)
+		infer->batch = verdict;
+	return 0;
+}
+
+/* All of INFER_BEGIN after the arguments; the ticket is charged already. */
+static int phi_ticket_begin(struct phi_cspace *cs, struct phi_ticket *ticket,
+			    struct phi_model *model,
+			    struct phi_infer_begin *cmd)
+{
+	u64 number;
+	int ret;
+
+	struct phi_choice *choice __free(kfree) =
+		kmalloc(sizeof(*choice), GFP_KERNEL_ACCOUNT);
+	if (!choice)
+		return -ENOMEM;
+	ret = phi_infer_ask(&ticket->infer);
+	if (ret)
+		return ret;
+	ticket->pid = current->pid;
+	ret = phi_runner_count(ticket->pid, true);
+	if (ret)
+		return ret;
+	ret = phi_ticket_place(ticket, choice, model, phi_cspace_uid(cs));
+	if (ret) {
+		phi_runner_count(ticket->pid, false);
+		return ret;
+	}
+
+	cmd->batch = ticket->infer.batch;
+	cmd->unit = ticket->infer.unit;
+	cmd->why = choice->why;
+	cmd->score_ns = choice->score_ns;
+	ticket->start_ns = ktime_get_ns();
+	trace_phi_infer_begin(&ticket->infer, choice->why);
+
+	/* From here on INFER_END may come, in another thread of the caller. */
+	number = atomic64_inc_return(&phi_tickets);
+	ret = xa_insert(&cs->tickets, number, ticket, GFP_KERNEL_ACCOUNT);
+	if (ret) {
+		ticket->infer.result = ret;
+		phi_ticket_release(ticket);
+		phi_runner_count(ticket->pid, false);
+		return ret;
+	}
+	cmd->ticket = number;
+	return 0;
+}
+
+/**
+ * phi_infer_begin() - PHI_IOC_INFER_BEGIN
+ * @cs: The caller.
+ * @arg: struct phi_infer_begin.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_infer_begin(struct phi_cspace *cs, void *arg)
+{
+	struct phi_infer_begin *cmd = arg;
+	struct phi_ticket *ticket;
+	struct phi_model *model;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->wanted > PHI_UNIT_TPU)
+		return -EINVAL;
+
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->model, PHI_TYPES(MODEL), PHI_RIGHT_EXEC);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	model = phi_model_of(cap);
+
+	ticket = kzalloc(sizeof(*ticket), GFP_KERNEL_ACCOUNT);
+	if (!ticket)
+		return -ENOMEM;
+	ret = phi_infer_describe(&ticket->infer, model, cs, cmd->batch,
+				 cmd->wanted, cmd->deadline_ns);
+	if (!ret)
+		ret = phi_quota_charge(cs->user, PHI_QUOTA_TICKETS, 1);
+	if (!ret) {
+		ticket->infer.queued_ns = cmd->queued_ns;
+		ret = phi_ticket_begin(cs, ticket, model, cmd);
+		if (ret)
+			phi_quota_uncharge(cs->user, PHI_QUOTA_TICKETS, 1);
+	}
+	if (ret)
+		kfree(ticket);
+	return ret;
+}
+
+/**
+ * phi_infer_begin_undo() - the caller cannot learn the ticket: end it
+ * @cs: The caller.
+ * @arg: struct phi_infer_begin.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_infer_begin_undo(struct phi_cspace *cs, void *arg)
+{
+	struct phi_infer_begin *cmd = arg;
+	struct phi_ticket *ticket = xa_erase(&cs->tickets, cmd->ticket);
+
+	if (ticket)
+		phi_ticket_end(cs, ticket, -EFAULT);
+}
+
+/**
+ * phi_infer_end() - PHI_IOC_INFER_END
+ * @cs: The caller.
+ * @arg: struct phi_infer_end.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_infer_end(struct phi_cspace *cs, void *arg)
+{
+	struct phi_infer_end *cmd = arg;
+	struct phi_ticket *ticket;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad || cmd->result > 0 || cmd->result < -MAX_ERRNO)
+		return -EINVAL;
+	ticket = xa_erase(&cs->tickets, cmd->ticket);
+	if (!ticket)
+		return -ENOENT;
+	cmd->run_ns = phi_ticket_end(cs, ticket, cmd->result);
+	return 0;
+}
+
+/**
+ * phi_infer_select() - PHI_IOC_INFER_SELECT
+ * @cs: The caller.
+ * @arg: struct phi_infer_select.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_infer_select(struct phi_cspace *cs, void *arg)
+{
+	struct phi_infer_select *cmd = arg;
+	struct phi_hook_infer infer;
+	struct phi_model *model;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->wanted > PHI_UNIT_TPU)
+		return -EINVAL;
+
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->model, PHI_TYPES(MODEL), PHI_RIGHT_EXEC);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	model = phi_model_of(cap);
+	ret = phi_infer_describe(&infer, model, cs, cmd->batch, cmd->wanted,
+				 cmd->deadline_ns);
+	if (ret)
+		return ret;
+
+	struct phi_choice *choice __free(kfree) =
+		kmalloc(sizeof(*choice), GFP_KERNEL_ACCOUNT);
+	if (!choice)
+		return -ENOMEM;
+	ret = phi_infer_choose(choice, model, phi_cspace_uid(cs), &infer);
+	if (ret)
+		return ret;
+	cmd->unit = infer.unit;
+	cmd->why = choice->why;
+	cmd->score_ns = choice->score_ns;
+	return 0;
+}
+
+/**
+ * phi_infer_close() - end what a cspace has in flight, as failed
+ * @cs: The cspace, at its release: nobody else uses it.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_infer_close(struct phi_cspace *cs)
+{
+	struct phi_ticket *ticket;
+	unsigned long number;
+
+	xa_for_each(&cs->tickets, number, ticket) {
+		xa_erase(&cs->tickets, number);
+		phi_ticket_end(cs, ticket, -ECANCELED);
+		cond_resched();
+	}
+}

@@ -138,34 +138,50 @@ bool phi_cspace_capable(const struct phi_cspace *cs, int capability)
 	return capable_;
 }
 
-/*
- * Find the node in a slot and take a reference to it. The slot may be emptied
- * and filled again at any moment, so look at it again with the reference.
+/**
+ * phi_cspace_glance() - what is behind a handle, from where one may not sleep
+ * @cs: The cspace.
+ * @handle: The handle.
+ * @found: Out, NULL or a node with a reference, which the caller puts where it
+ *         may sleep, also when the handle turned out to be stale.
+ *
+ * The slot may be emptied and filled again at any moment, so it is looked at
+ * again with the reference.
+ *
+ * Context: Any.
+ * Return: 0 when @found is what the handle names, dead or alive, else -EBADF.
  */
-static struct phi_cap *phi_slot_get(struct phi_cspace *cs, u64 handle)
+int phi_cspace_glance(struct phi_cspace *cs, u64 handle, struct phi_cap **found)
 {
-	struct phi_cap *cap;
 	struct phi_slot *slot;
-	bool stale;
+	struct phi_cap *cap;
 
-	rcu_read_lock();
+	*found = NULL;
+	guard(rcu)();
 	slot = phi_slot_find(cs, handle);
 	cap = slot ? rcu_dereference(slot->cap) : NULL;
-	if (!cap || !phi_cap_tryget(cap)) {
-		rcu_read_unlock();
-		return ERR_PTR(-EBADF);
-	}
+	if (!cap || !phi_cap_tryget(cap))
+		return -EBADF;
+	*found = cap;
 	/*
 	 * The slot's node before its generation. Pairs with the release in
 	 * phi_slot_fill(): who sees a later node sees its generation too.
 	 */
 	smp_rmb();
-	stale = READ_ONCE(slot->gen) != PHI_HANDLE_GEN(handle) ||
-		rcu_access_pointer(slot->cap) != cap;
-	rcu_read_unlock();
-	if (stale) {
+	if (READ_ONCE(slot->gen) != PHI_HANDLE_GEN(handle) ||
+	    rcu_access_pointer(slot->cap) != cap)
+		return -EBADF;
+	return 0;
+}
+
+static struct phi_cap *phi_slot_get(struct phi_cspace *cs, u64 handle)
+{
+	struct phi_cap *cap;
+	int ret = phi_cspace_glance(cs, handle, &cap);
+
+	if (ret) {
 		phi_cap_put(cap);
-		return ERR_PTR(-EBADF);
+		return ERR_PTR(ret);
 	}
 	return cap;
 }

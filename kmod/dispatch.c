@@ -126,15 +126,9 @@ static int phi_run(struct phi_cspace *cs, const struct phi_op *op, void *arg)
 	int ret;
 
 	trace_phi_call_enter(&call);
-	ret = phi_hook_syscall_enter(&call);
-	/*
-	 * A policy's verdict: 0, or an errno that the caller may see. Whatever
-	 * else it returns must not read as success, nor restart the call.
-	 */
+	ret = phi_hook_enter(&call);
 	if (!ret)
 		ret = op->run(cs, arg);
-	else if (ret > 0 || ret <= -ERESTARTSYS)
-		ret = -EPERM;
 	phi_hook_syscall_exit(&call, ret);
 	trace_phi_call_exit(&call, ret);
 	return ret;

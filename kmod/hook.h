@@ -81,7 +81,54 @@ struct phi_hook_infer {
 	char name[32];
 };
 
+/**
+ * struct phi_cap_info - what bpf_phi_call_cap() tells of a capability
+ * @type: PHI_TYPE_*.
+ * @rights: PHI_RIGHT_*.
+ * @badge: See struct phi_cap_derive.
+ * @expires_ns: CLOCK_BOOTTIME; 0 = never.
+ * @depth: 1 for a root.
+ * @pad: 0.
+ */
+struct phi_cap_info {
+	u32 type;
+	u32 rights;
+	u64 badge;
+	u64 expires_ns;
+	u32 depth;
+	u32 pad;
+};
+
+/**
+ * struct phi_unit_stat - what bpf_phi_unit_stat() tells of a unit
+ * @kind: See struct phi_unit_query for this and all below.
+ * @node: NUMA node.
+ * @capacity: Batches it runs at once.
+ * @in_flight: Batches begun and not ended.
+ * @load: As reported.
+ * @temperature: As reported.
+ * @power: As reported.
+ * @healthy: As reported.
+ * @batches: Batches ended.
+ * @items: Inputs in them.
+ * @run_ns: Time in them.
+ */
+struct phi_unit_stat {
+	u32 kind;
+	u32 node;
+	u32 capacity;
+	u32 in_flight;
+	u32 load;
+	u32 temperature;
+	u32 power;
+	u32 healthy;
+	u64 batches;
+	u64 items;
+	u64 run_ns;
+};
+
 int phi_hook_enter(struct phi_hook_call *call);
+int phi_hook_errno(int verdict);
 
 int phi_hook_syscall_enter(struct phi_hook_call *call);
 void phi_hook_syscall_exit(struct phi_hook_call *call, long result);
@@ -91,6 +138,9 @@ void phi_hook_infer_post(struct phi_hook_infer *infer);
 
 /* Number of the agent that the current process belongs to, 0 = none. */
 u64 phi_agent_current(void);
+
+/* Inferences that a thread has begun and that have not ended; kmod/infer.c. */
+u32 phi_infer_running(pid_t pid);
 
 /* Service objects (FILE, NETWORK); kmod/service.c. */
 int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint, u32 type,

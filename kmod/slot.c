@@ -96,7 +96,7 @@ int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle,
 	*handle = PHI_HANDLE(slot->gen, index);
 	/*
 	 * Release: a reader that sees the node sees this generation, or a later
-	 * one. Pairs with the smp_rmb() in phi_slot_get().
+	 * one. Pairs with the smp_rmb() in phi_cspace_glance().
 	 */
 	rcu_assign_pointer(slot->cap, cap);
 	return 0;

@@ -219,6 +219,23 @@ static inline bool do_settled(int phi, const struct phi_system_stats *before)
 	return false;
 }
 
+/* Set a module parameter, such as the limit of a quota. Needs root. */
+static inline int do_limit(const char *name, uint64_t value)
+{
+	char path[128], text[24];
+	int fd, n, ret = 0;
+
+	snprintf(path, sizeof(path), "/sys/module/phi/parameters/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	if (write(fd, text, n) != n)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
 /* Now, on the clock that capabilities expire by. */
 static inline uint64_t boottime_ns(void)
 {

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include "kselftest_harness.h"
+
+#include "lib/phi_ioctl.h"
+
+#define SOMEBODY 4242
+#define OTHER 4243
+
+static const char *const names[PHI_QUOTAS] = {
+	[PHI_QUOTA_CAPS] = "quota_caps",
+	[PHI_QUOTA_PAGES] = "quota_pages",
+	[PHI_QUOTA_BYTES] = "quota_bytes",
+	[PHI_QUOTA_OBJECTS] = "quota_objects",
+	[PHI_QUOTA_TICKETS] = "quota_tickets",
+};
+
+FIXTURE(quota)
+{
+	int phi;
+	struct phi_system_stats before;
+};
+
+FIXTURE_SETUP(quota)
+{
+	self->phi = do_open();
+	ASSERT_LE(0, self->phi)
+	{
+		TH_LOG("is phi.ko loaded?");
+	}
+	ASSERT_EQ(0, do_stats(self->phi, &self->before));
+}
+
+FIXTURE_TEARDOWN(quota)
+{
+	for (int what = 0; what < PHI_QUOTAS; what++) {
+		EXPECT_EQ(0, do_limit(names[what], self->before.limit[what]));
+	}
+	EXPECT_TRUE(do_settled(self->phi, &self->before));
+	close(self->phi);
+}
+
+static uint64_t used(int phi, int what)
+{
+	struct phi_system_stats stats;
+
+	return do_stats(phi, &stats) ? ~0ULL : stats.used[what];
+}
+
+TEST_F(quota, limits_are_module_parameters)
+{
+	struct phi_system_stats stats;
+
+	for (int what = 0; what < PHI_QUOTAS; what++) {
+		EXPECT_LT(0, self->before.limit[what]);
+		ASSERT_EQ(0, do_limit(names[what], 1234 + what));
+		ASSERT_EQ(0, do_stats(self->phi, &stats));
+		EXPECT_EQ(1234 + what, stats.limit[what]);
+	}
+}
+
+/* 0 pages: half of the memory that the machine has. */
+TEST_F(quota, pages_have_a_limit_by_default)
+{
+	struct phi_system_stats stats;
+	uint64_t half = sysconf(_SC_PHYS_PAGES) / 2;
+
+	ASSERT_EQ(0, do_limit(names[PHI_QUOTA_PAGES], 0));
+	ASSERT_EQ(0, do_stats(self->phi, &stats));
+	EXPECT_LT(half / 2, stats.limit[PHI_QUOTA_PAGES]);
+	EXPECT_GT(half * 2, stats.limit[PHI_QUOTA_PAGES]);
+}
+
+TEST_F(quota, caps)
+{
+	uint64_t root, child[10], out;
+	int other = do_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_notify(other, &root));
+	ASSERT_EQ(0, do_limit("quota_caps", used(other, PHI_QUOTA_CAPS) + 10));
+	for (int i = 0; i < 10; i++) {
+		ASSERT_EQ(0, do_derive(other, root, 0, &child[i]));
+	}
+	EXPECT_EQ(-EDQUOT, do_derive(other, root, 0, &out));
+	EXPECT_EQ(-EDQUOT, do_notify(other, &out));
+	ASSERT_EQ(0, do_drop(other, child[0]));
+	EXPECT_EQ(0, do_derive(other, root, 0, &child[0]));
+	EXPECT_EQ(-EDQUOT, do_derive(other, root, 0, &out));
+	/* The object that had no room for its capability is gone. */
+	EXPECT_EQ(self->before.used[PHI_QUOTA_OBJECTS] + 1,
+		  used(other, PHI_QUOTA_OBJECTS));
+	close(other);
+}
+
+TEST_F(quota, objects)
+{
+	uint64_t cap[5], out;
+	int other = do_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_limit("quota_objects",
+			      used(other, PHI_QUOTA_OBJECTS) + 5));
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(0, i % 2 ? do_notify(other, &cap[i]) :
+				     do_endpoint(other, &cap[i]));
+	}
+	EXPECT_EQ(-EDQUOT, do_notify(other, &out));
+	EXPECT_EQ(-EDQUOT, do_endpoint(other, &out));
+	EXPECT_EQ(-EDQUOT, do_region(other, getpagesize(), 0, &out));
+	/* A child is not an object, and keeps the one it names. */
+	ASSERT_EQ(0, do_derive(other, cap[0], 0, &out));
+	ASSERT_EQ(0, do_drop(other, cap[0]));
+	EXPECT_EQ(-EDQUOT, do_notify(other, &cap[0]));
+	ASSERT_EQ(0, do_drop(other, out));
+	EXPECT_EQ(0, do_notify(other, &cap[0]));
+	close(other);
+}
+
+TEST_F(quota, pages)
+{
+	uint64_t page = getpagesize(), a, b, out;
+	int other = do_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0,
+		  do_limit("quota_pages", used(other, PHI_QUOTA_PAGES) + 100));
+	EXPECT_EQ(-EDQUOT, do_region(other, 101 * page, 0, &out));
+	ASSERT_EQ(0, do_region(other, 60 * page, 0, &a));
+	ASSERT_EQ(0, do_region(other, 40 * page, PHI_REGION_DMA, &b));
+	EXPECT_EQ(-EDQUOT, do_region(other, page, 0, &out));
+	EXPECT_EQ(-EDQUOT, do_region(other, page, PHI_REGION_DMA, &out));
+	EXPECT_EQ(self->before.used[PHI_QUOTA_PAGES] + 100,
+		  used(other, PHI_QUOTA_PAGES));
+	ASSERT_EQ(0, do_drop(other, a));
+	EXPECT_EQ(0, do_region(other, 60 * page, 0, &a));
+	EXPECT_EQ(-EDQUOT, do_region(other, 1ULL << 62, 0, &out));
+	EXPECT_EQ(-EDQUOT, do_region(other, -page, 0, &out));
+	close(other);
+}
+
+static int send_some(int phi, uint64_t endpoint)
+{
+	char data[PHI_MSG_MAX] = {};
+	struct phi_send arg = {
+		.flags = PHI_NONBLOCK,
+		.endpoint = endpoint,
+		.data = (uintptr_t)data,
+		.len = sizeof(data),
+	};
+
+	return PHI_DO(phi, SEND, &arg);
+}
+
+static int recv_some(int phi, uint64_t endpoint)
+{
+	char data[PHI_MSG_MAX];
+	struct phi_recv arg = {
+		.flags = PHI_NONBLOCK,
+		.endpoint = endpoint,
+		.data = (uintptr_t)data,
+		.len = sizeof(data),
+	};
+
+	return PHI_DO(phi, RECV, &arg);
+}
+
+TEST_F(quota, bytes)
+{
+	uint64_t endpoint;
+	int other = do_open(), sent = 0, ret;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_endpoint(other, &endpoint));
+	ASSERT_EQ(0,
+		  do_limit("quota_bytes", used(other, PHI_QUOTA_BYTES) + 4096));
+	while (!(ret = send_some(other, endpoint)))
+		sent++;
+	EXPECT_EQ(-EDQUOT, ret);
+	EXPECT_LT(4, sent);
+	EXPECT_GE(16, sent);
+	ASSERT_EQ(0, recv_some(other, endpoint));
+	EXPECT_EQ(0, send_some(other, endpoint));
+	EXPECT_EQ(-EDQUOT, send_some(other, endpoint));
+	/* What was never received is given back with the endpoint. */
+	ASSERT_EQ(0, do_drop(other, endpoint));
+	EXPECT_EQ(self->before.used[PHI_QUOTA_BYTES],
+		  used(other, PHI_QUOTA_BYTES));
+	close(other);
+}
+
+TEST_F(quota, tickets)
+{
+	struct phi_unit_register unit = {
+		.kind = PHI_UNIT_CPU,
+		.node = PHI_UNIT_UNKNOWN,
+		.capacity = 16,
+		.name = "quota",
+	};
+	struct phi_model_register model = { .max_batch = 4, .name = "quota" };
+	struct phi_infer_begin begin = {};
+	struct phi_infer_end end = {};
+	int other = do_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, PHI_DO(other, UNIT_REGISTER, &unit));
+	ASSERT_EQ(0, do_endpoint(other, (uint64_t *)&model.endpoint));
+	ASSERT_EQ(0, PHI_DO(other, MODEL_REGISTER, &model));
+	ASSERT_EQ(0, do_limit("quota_tickets",
+			      used(other, PHI_QUOTA_TICKETS) + 3));
+	for (int i = 0; i < 4; i++) {
+		begin = (struct phi_infer_begin){ .model = model.cap,
+						  .batch = 1 };
+		ASSERT_EQ(i < 3 ? 0 : -EDQUOT,
+			  PHI_DO(other, INFER_BEGIN, &begin));
+		if (i < 3)
+			end.ticket = begin.ticket;
+	}
+	ASSERT_EQ(0, PHI_DO(other, INFER_END, &end));
+	begin = (struct phi_infer_begin){ .model = model.cap, .batch = 1 };
+	EXPECT_EQ(0, PHI_DO(other, INFER_BEGIN, &begin));
+	/* The others end with the file. */
+	close(other);
+}
+
+TEST_F(quota, lowered_below_what_is_used)
+{
+	uint64_t cap, out;
+	int other = do_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_notify(other, &cap));
+	ASSERT_EQ(0, do_limit("quota_caps", 0));
+	EXPECT_EQ(-EDQUOT, do_derive(other, cap, 0, &out));
+	EXPECT_EQ(0, do_probe(other, cap));
+	EXPECT_EQ(0, do_drop(other, cap));
+	close(other);
+}
+
+static int spend(int phi)
+{
+	uint64_t cap;
+	int made = 0, ret;
+
+	while (!(ret = do_notify(phi, &cap)))
+		made++;
+	return ret == -EDQUOT ? made : ret;
+}
+
+static int spend_as(void *arg)
+{
+	uid_t uid = *(uid_t *)arg;
+	int ret = become(uid), phi, again;
+
+	if (ret)
+		return ret;
+	phi = do_open();
+	if (phi < 0)
+		return phi;
+	ret = spend(phi);
+	/* A second cspace is the same account. */
+	again = do_open();
+	if (again < 0)
+		return again;
+	return ret < 0 || spend(again) == 0 ? ret : -EIO;
+}
+
+/* Spends all that SOMEBODY has, and sees what OTHER has meanwhile. */
+static int spend_both(void *arg)
+{
+	uid_t uid = OTHER;
+	int phi, mine, theirs;
+
+	(void)arg;
+	if (setresuid(SOMEBODY, SOMEBODY, 0))
+		return -errno;
+	phi = do_open();
+	if (phi < 0)
+		return phi;
+	mine = spend(phi);
+	if (setresuid(0, 0, 0))
+		return -errno;
+	theirs = in_child(spend_as, &uid);
+	uid = SOMEBODY;
+	if (in_child(spend_as, &uid) != 0)
+		return -EIO;
+	return mine == theirs ? mine : -ERANGE;
+}
+
+TEST_F(quota, each_user_has_an_account)
+{
+	uid_t uid = SOMEBODY;
+
+	ASSERT_EQ(0, do_limit("quota_objects", 50));
+	EXPECT_EQ(50, in_child(spend_as, &uid));
+	EXPECT_EQ(50, in_child(spend_both, NULL));
+	/* What the dead ones had is there again. */
+	EXPECT_EQ(50, in_child(spend_as, &uid));
+}
+
+TEST_HARNESS_MAIN

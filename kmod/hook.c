@@ -283,11 +283,14 @@ static const struct btf_kfunc_id_set phi_kfunc_set = {
 	.set = &phi_kfunc_ids,
 };
 
-/* Programs that may call the kfuncs. */
+/*
+ * Programs that may call the kfuncs. The first stands for those on LSM hooks
+ * and perf events too: a set may be registered once for what they share.
+ */
 static const enum bpf_prog_type phi_kfunc_users[] = {
 	BPF_PROG_TYPE_TRACING,	  BPF_PROG_TYPE_XDP,
 	BPF_PROG_TYPE_SCHED_CLS,  BPF_PROG_TYPE_SYSCALL,
-	BPF_PROG_TYPE_STRUCT_OPS, BPF_PROG_TYPE_LSM,
+	BPF_PROG_TYPE_STRUCT_OPS,
 };
 
 /**

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sched_trace: how long each thread ran and waited for a CPU.
+ *
+ *  bpftool prog loadall sched_trace.bpf.o /sys/fs/bpf/phi/sched_trace \
+ *	autoattach pinmaps /sys/fs/bpf/phi/sched_trace
+ *
+ * To look at a thread (here 1234), or at all of them:
+ *
+ *  bpftool map lookup pinned /sys/fs/bpf/phi/sched_trace/threads \
+ *	key hex d2 04 00 00
+ *  bpftool map dump pinned /sys/fs/bpf/phi/sched_trace/threads
+ *
+ * To count only the threads of one process (here 1234), set its number; 0,
+ * the default, counts everything:
+ *
+ *  bpftool map update pinned /sys/fs/bpf/phi/sched_trace/only \
+ *	key hex 00 00 00 00 value hex d2 04 00 00
+ */
+#include "phi.bpf.h"
+
+struct thread {
+	__u64 run_ns; /* on a CPU */
+	__u64 wait_ns; /* runnable, not on one */
+	__u64 switches; /* times it was given one */
+	__u64 infer_ns; /* of run_ns, with an inference in flight */
+	__u64 since_ns; /* when it got or last left the CPU */
+	__u32 tgid;
+	__u32 runnable; /* it left the CPU without going to sleep */
+	char comm[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} only SEC(".maps");
+
+static struct thread *thread_of(struct task_struct *task, bool make)
+{
+	__u32 pid = task->pid, zero = 0;
+	struct thread *found, new = {};
+	__u32 *tgid;
+
+	/* The idle threads of all CPUs share pid 0. */
+	if (!pid)
+		return NULL;
+	tgid = bpf_map_lookup_elem(&only, &zero);
+	if (tgid && *tgid && *tgid != task->tgid)
+		return NULL;
+	found = bpf_map_lookup_elem(&threads, &pid);
+	if (found || !make)
+		return found;
+	new.tgid = task->tgid;
+	bpf_probe_read_kernel_str(new.comm, sizeof(new.comm), task->comm);
+	bpf_map_update_elem(&threads, &pid, &new, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&threads, &pid);
+}
+
+/* A thread that wakes begins to wait. */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(sched_trace_wakeup, struct task_struct *task)
+{
+	struct thread *t = thread_of(task, true);
+
+	if (t && !t->runnable) {
+		t->since_ns = bpf_ktime_get_ns();
+		t->runnable = 1;
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(sched_trace_switch, bool preempt, struct task_struct *prev,
+	     struct task_struct *next, unsigned int prev_state)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct thread *t;
+
+	t = thread_of(prev, false);
+	if (t) {
+		/* Seen coming on the CPU, so its time here is known. */
+		if (t->switches) {
+			t->run_ns += now - t->since_ns;
+			if (bpf_phi_task_infers(prev))
+				t->infer_ns += now - t->since_ns;
+		}
+		t->since_ns = now;
+		t->runnable = preempt || !prev_state;
+	}
+	t = thread_of(next, true);
+	if (t) {
+		if (t->runnable)
+			t->wait_ns += now - t->since_ns;
+		t->switches++;
+		t->since_ns = now;
+		t->runnable = 1;
+	}
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

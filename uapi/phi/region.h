@@ -12,10 +12,10 @@
  * address space that mapped them through it, at once; touching them then is
  * SIGBUS.
  *
- * A REVOCABLE region gives no pages to get_user_pages(): futexes, O_DIRECT
+ * A REVOCABLE region gives no pages to get_user_pages(): O_DIRECT, vmsplice()
  * and io_uring registered buffers on it fail with EFAULT. A DMA region
  * does; a page that a device or another subsystem still pins is not used
- * again until that pin is gone.
+ * again until that pin is gone. Shared futexes fail with EFAULT on both.
  */
 
 /* Flags of struct phi_region_create. */

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/* Who may pin pages of a region, and what becomes of pinned pages. */
+
+#include <kselftest_harness.h>
+#include <liburing.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "map.h"
+
+FIXTURE(pin)
+{
+	struct phi_system_stats before;
+	struct io_uring ring;
+	int phi;
+	int pipe[2];
+};
+
+FIXTURE_SETUP(pin)
+{
+	touch_init();
+	self->phi = do_open();
+	ASSERT_LE(0, self->phi)
+	{
+		TH_LOG("is phi.ko loaded?");
+	}
+	ASSERT_EQ(0, do_stats(self->phi, &self->before));
+	ASSERT_EQ(0, io_uring_queue_init(4, &self->ring, 0));
+	ASSERT_EQ(0, pipe(self->pipe));
+}
+
+FIXTURE_TEARDOWN(pin)
+{
+	int other = do_open();
+
+	ASSERT_LE(0, other);
+	close(self->phi);
+	io_uring_queue_exit(&self->ring);
+	EXPECT_TRUE(do_settled(other, &self->before));
+	close(other);
+}
+
+static int futex_wake_shared(void *at)
+{
+	long ret = syscall(SYS_futex, at, FUTEX_WAKE, 1, NULL, NULL, 0);
+
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static int splice_out(int to, void *at)
+{
+	struct iovec iov = { at, PAGE };
+	ssize_t ret = vmsplice(to, &iov, 1, SPLICE_F_NONBLOCK);
+
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static int pin(struct io_uring *ring, void *at, size_t bytes)
+{
+	struct iovec iov = { at, bytes };
+
+	return io_uring_register_buffers(ring, &iov, 1);
+}
+
+/* Small pages and huge ones, touched and not. */
+TEST_F(pin, a_revocable_region_cannot_be_pinned)
+{
+	static const size_t sizes[] = { PAGE, HUGE };
+	char byte;
+
+	for (int i = 0; i < 4; i++) {
+		size_t bytes = sizes[i % 2];
+		uint64_t cap;
+		char *mem;
+
+		ASSERT_EQ(0, do_region(self->phi, bytes, 0, &cap));
+		ASSERT_EQ(0, do_map(self->phi, cap, bytes, RW, &mem));
+		if (i < 2)
+			memset(mem, 7, bytes);
+		EXPECT_EQ(-EFAULT, futex_wake_shared(mem));
+		EXPECT_EQ(-EFAULT, splice_out(self->pipe[1], mem));
+		EXPECT_EQ(-EFAULT, pin(&self->ring, mem, bytes));
+		/* Copying is what it is for. */
+		EXPECT_EQ(1, write(self->pipe[1], mem, 1));
+		EXPECT_EQ(1, read(self->pipe[0], &byte, 1));
+		EXPECT_EQ(i < 2 ? 7 : 0, byte);
+	}
+}
+
+TEST_F(pin, a_dma_region_can_be_pinned)
+{
+	uint64_t cap;
+	char *mem;
+
+	ASSERT_EQ(0, do_region(self->phi, HUGE, PHI_REGION_DMA, &cap));
+	ASSERT_EQ(0, do_map(self->phi, cap, HUGE, RW, &mem));
+	EXPECT_EQ(0, pin(&self->ring, mem, HUGE));
+	EXPECT_EQ(PAGE, splice_out(self->pipe[1], mem));
+	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
+}
+
+/* Write one page of the registered buffer to the pipe: the result. */
+static int write_fixed(struct io_uring *ring, int to, void *at)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	io_uring_prep_write_fixed(sqe, to, at, PAGE, 0, 0);
+	if (io_uring_submit(ring) != 1)
+		return -EIO;
+	ret = io_uring_wait_cqe(ring, &cqe);
+	if (ret)
+		return ret;
+	ret = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return ret;
+}
+
+/* Make a region full of a pattern; tell how many of its bytes were not 0. */
+static long churn(int phi, size_t bytes, unsigned char pattern)
+{
+	unsigned char *mem;
+	uint64_t cap;
+	long dirty = 0;
+
+	if (do_region(phi, bytes, PHI_REGION_DMA, &cap))
+		return -1;
+	if (do_map(phi, cap, bytes, RW, &mem))
+		return -1;
+	for (size_t at = 0; at < bytes; at += 8)
+		dirty += *(uint64_t *)(mem + at) != 0;
+	memset(mem, pattern, bytes);
+	if (munmap(mem, bytes) || do_drop(phi, cap))
+		return -1;
+	return dirty;
+}
+
+TEST_F(pin, a_pinned_page_is_not_used_again)
+{
+	const size_t bytes = 64 * PAGE;
+	struct phi_system_stats now;
+	unsigned char page[PAGE];
+	uint64_t root, cap;
+	char *mem;
+
+	ASSERT_EQ(0, do_region(self->phi, bytes, PHI_REGION_DMA, &root));
+	ASSERT_EQ(0, do_derive(self->phi, root, RIGHTS, &cap));
+	ASSERT_EQ(0, do_map(self->phi, cap, bytes, RW, &mem));
+	memset(mem, 0x5a, bytes);
+	ASSERT_EQ(0, pin(&self->ring, mem, bytes));
+
+	ASSERT_EQ(0, do_revoke(self->phi, root));
+	EXPECT_EQ(-SIGBUS, peek(mem));
+	EXPECT_EQ(-SIGBUS, poke(mem + PAGE, 1));
+	EXPECT_EQ(-EFAULT, splice_out(self->pipe[1], mem));
+
+	/* The region goes and gives its quota back; the pinned pages stay. */
+	ASSERT_EQ(0, do_drop(self->phi, cap));
+	ASSERT_EQ(0, do_drop(self->phi, root));
+	ASSERT_EQ(0, do_stats(self->phi, &now));
+	EXPECT_EQ(self->before.used[PHI_QUOTA_PAGES],
+		  now.used[PHI_QUOTA_PAGES]);
+	for (int i = 0; i < 16; i++) {
+		ASSERT_EQ(0, churn(self->phi, bytes, 0xa5));
+		ASSERT_EQ(0, churn(self->phi, HUGE, 0xa5));
+	}
+	for (size_t at = 0; at < bytes; at += PAGE) {
+		ASSERT_EQ(PAGE,
+			  write_fixed(&self->ring, self->pipe[1], mem + at));
+		ASSERT_EQ(PAGE, read(self->pipe[0], page, PAGE));
+		for (size_t i = 0; i < PAGE; i++) {
+			ASSERT_EQ(0x5a, page[i]);
+		}
+	}
+	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
+	EXPECT_EQ(-EFAULT, pin(&self->ring, mem, bytes));
+}
+
+TEST_F(pin, a_page_is_zeroed_before_it_is_used_again)
+{
+	for (int i = 0; i < 20; i++) {
+		ASSERT_EQ(0, churn(self->phi, 16 * PAGE, 0xff));
+		ASSERT_EQ(0, churn(self->phi, HUGE, 0xff));
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -20,15 +20,20 @@
 #define RW (PROT_READ | PROT_WRITE)
 
 static __thread sigjmp_buf touch_env;
-static __thread volatile sig_atomic_t touch_armed;
+static __thread int touch_armed;
 
 static inline void touch_handler(int signal_)
 {
-	if (!touch_armed) {
+	if (!__atomic_load_n(&touch_armed, __ATOMIC_SEQ_CST)) {
 		signal(signal_, SIG_DFL);
 		return;
 	}
 	siglongjmp(touch_env, signal_);
+}
+
+static inline void touch_arm(int armed)
+{
+	__atomic_store_n(&touch_armed, armed, __ATOMIC_SEQ_CST);
 }
 
 /* Call once before the others. */
@@ -48,10 +53,11 @@ static inline int peek(const void *at)
 	if (ret) {
 		ret = -ret;
 	} else {
-		touch_armed = 1;
-		ret = *(const volatile unsigned char *)at;
+		touch_arm(1);
+		ret = __atomic_load_n((const unsigned char *)at,
+				      __ATOMIC_SEQ_CST);
 	}
-	touch_armed = 0;
+	touch_arm(0);
 	return ret;
 }
 
@@ -63,10 +69,10 @@ static inline int poke(void *at, unsigned char value)
 	if (ret) {
 		ret = -ret;
 	} else {
-		touch_armed = 1;
-		*(volatile unsigned char *)at = value;
+		touch_arm(1);
+		__atomic_store_n((unsigned char *)at, value, __ATOMIC_SEQ_CST);
 	}
-	touch_armed = 0;
+	touch_arm(0);
 	return ret;
 }
 

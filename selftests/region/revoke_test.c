@@ -102,19 +102,19 @@ TEST_F(revoke, takes_the_pages)
 TEST_F(revoke, leaves_others_their_pages)
 {
 	uint64_t sibling, child;
-	unsigned char *theirs, *childs;
+	unsigned char *theirs, *kids;
 	long had;
 
 	ASSERT_EQ(0, do_derive(self->phi, self->root, RIGHTS, &sibling));
 	ASSERT_EQ(0, do_derive(self->phi, self->cap, RIGHTS, &child));
 	ASSERT_EQ(0, do_map(self->phi, sibling, self->bytes, RW, &theirs));
-	ASSERT_EQ(0, do_map(self->phi, child, self->bytes, RW, &childs));
+	ASSERT_EQ(0, do_map(self->phi, child, self->bytes, RW, &kids));
 	EXPECT_EQ(self->bytes / PAGE, intact(theirs, 0, self->bytes));
-	EXPECT_EQ(self->bytes / PAGE, intact(childs, 0, self->bytes));
+	EXPECT_EQ(self->bytes / PAGE, intact(kids, 0, self->bytes));
 	EXPECT_EQ(4, mappings(self->phi, self->root));
 
 	ASSERT_EQ(0, do_revoke(self->phi, self->cap));
-	EXPECT_EQ(self->bytes / PAGE, gone(childs, self->bytes));
+	EXPECT_EQ(self->bytes / PAGE, gone(kids, self->bytes));
 	had = faults();
 	EXPECT_EQ(self->bytes / PAGE, intact(theirs, 0, self->bytes));
 	EXPECT_EQ(self->bytes / PAGE, intact(self->mem, 0, self->bytes));
@@ -125,14 +125,14 @@ TEST_F(revoke, leaves_others_their_pages)
 
 TEST_F(revoke, drop_takes_the_pages)
 {
-	unsigned char *childs;
+	unsigned char *kids;
 	uint64_t child;
 
 	ASSERT_EQ(0, do_derive(self->phi, self->cap, RIGHTS, &child));
-	ASSERT_EQ(0, do_map(self->phi, child, self->bytes, RW, &childs));
+	ASSERT_EQ(0, do_map(self->phi, child, self->bytes, RW, &kids));
 	ASSERT_EQ(0, do_drop(self->phi, self->cap));
 	EXPECT_EQ(self->bytes / PAGE, gone(self->mem, self->bytes));
-	EXPECT_EQ(self->bytes / PAGE, intact(childs, 0, self->bytes));
+	EXPECT_EQ(self->bytes / PAGE, intact(kids, 0, self->bytes));
 	EXPECT_EQ(self->bytes / PAGE, intact(self->own, 0, self->bytes));
 	EXPECT_EQ(2, mappings(self->phi, self->root));
 }

@@ -60,7 +60,7 @@ struct arena {
 	size_t bytes;
 	uint64_t root;
 	uint64_t cap;
-	_Atomic(unsigned char *) mem;
+	atomic_uintptr_t mem;
 	atomic_bool gone; /* the revoke has returned */
 	atomic_bool stop;
 	atomic_long touched; /* before it */
@@ -75,7 +75,7 @@ static void *toucher(void *arg)
 	size_t at = 0;
 
 	while (!atomic_load(&arena->stop)) {
-		unsigned char *mem = atomic_load(&arena->mem);
+		unsigned char *mem = (void *)atomic_load(&arena->mem);
 		bool gone = atomic_load(&arena->gone);
 		int ret;
 
@@ -112,7 +112,7 @@ TEST_F_TIMEOUT(stress, revoke_against_faults, 120)
 
 	ASSERT_EQ(0, do_derive(self->phi, self->root, RIGHTS, &arena.cap));
 	ASSERT_EQ(0, do_map(self->phi, arena.cap, arena.bytes, RW, &mem));
-	atomic_store(&arena.mem, mem);
+	atomic_store(&arena.mem, (uintptr_t)mem);
 	for (int i = 0; i < THREADS; i++) {
 		ASSERT_EQ(0,
 			  pthread_create(&threads[i], NULL, toucher, &arena));
@@ -130,7 +130,7 @@ TEST_F_TIMEOUT(stress, revoke_against_faults, 120)
 		ASSERT_EQ(0,
 			  do_map(self->phi, arena.cap, arena.bytes, RW, &mem));
 		atomic_store(&arena.gone, false);
-		atomic_store(&arena.mem, mem);
+		atomic_store(&arena.mem, (uintptr_t)mem);
 	}
 	atomic_store(&arena.stop, true);
 	for (int i = 0; i < THREADS; i++)
@@ -195,7 +195,7 @@ static void *revoker(void *arg)
 	for (int round = 0; round < ROUNDS * 2; round++) {
 		pthread_barrier_wait(&arena->barrier);
 		do_revoke(arena->phi, arena->root);
-		if (peek(atomic_load(&arena->mem)) >= 0)
+		if (peek((void *)atomic_load(&arena->mem)) >= 0)
 			atomic_fetch_add(&arena->late, 1);
 		pthread_barrier_wait(&arena->barrier);
 	}
@@ -218,7 +218,7 @@ TEST_F_TIMEOUT(stress, two_revokes_at_once, 120)
 		EXPECT_EQ(0, do_derive(self->phi, mid, RIGHTS, &cap));
 		EXPECT_EQ(0, do_map(self->phi, cap, variant->bytes, RW, &mem));
 		EXPECT_EQ(0, poke(mem, 1));
-		atomic_store(&arena.mem, mem);
+		atomic_store(&arena.mem, (uintptr_t)mem);
 		pthread_barrier_wait(&arena.barrier);
 		/* Its parent may be dead already, by the other one. */
 		if (!do_revoke(self->phi, mid) && peek(mem) >= 0)

@@ -26,21 +26,23 @@ void queue_init(struct queue *q, uint32_t limit)
 /**
  * queue_push() - put a request in line
  * @q: The line.
- * @item: The request: credit, rows, level and deadline are set.
+ * @item: The request: credit, share, rows, level and deadline are set.
  * @now_ns: The time.
  *
  * Context: Under the lock of @q.
  * Return: 0; -EINVAL for no rows or an unknown level; -EDQUOT when the
- * client's credit is spent; -EAGAIN when the line is full.
+ * client's credit or the user's share is spent; -EAGAIN when the line is full.
  */
 int queue_push(struct queue *q, struct queue_item *item, uint64_t now_ns)
 {
 	struct queue_credit *credit = item->credit;
+	struct queue_credit *share = item->share;
 	int ret = 0;
 
 	if (!item->rows || item->level >= QUEUE_LEVELS)
 		ret = -EINVAL;
-	else if (item->rows > credit->limit - credit->used)
+	else if (credit->used >= credit->limit ||
+		 item->rows > share->limit - share->used)
 		ret = -EDQUOT;
 	else if (item->rows > q->limit - q->rows)
 		ret = -EAGAIN;
@@ -54,7 +56,8 @@ int queue_push(struct queue *q, struct queue_item *item, uint64_t now_ns)
 	item->waiting = true;
 	item->arrived_ns = now_ns;
 	item->started_ns = 0;
-	credit->used += item->rows;
+	credit->used++;
+	share->used += item->rows;
 	q->rows += item->rows;
 	q->stats.accepted++;
 	q->stats.waiting++;
@@ -132,15 +135,28 @@ static void leave_line(struct queue *q, struct queue_item *item)
 	item->waiting = false;
 }
 
-/* The request ended; its owner may free it now. */
-static void end(struct queue *q, struct queue_item *item, uint64_t *counter)
+/* The request ended with its status; its owner may free it now. */
+static void end(struct queue *q, struct queue_item *item)
 {
 	if (item->started_ns)
 		q->stats.running--;
 	else
 		q->stats.waiting--;
-	item->credit->used -= item->rows;
-	++*counter;
+	item->credit->used--;
+	item->share->used -= item->rows;
+	switch (item->status) {
+	case 0:
+		q->stats.done++;
+		break;
+	case -ETIMEDOUT:
+		q->stats.expired++;
+		break;
+	case -ECANCELED:
+		q->stats.dropped++;
+		break;
+	default:
+		q->stats.failed++;
+	}
 }
 
 /**
@@ -207,7 +223,7 @@ struct queue_item *queue_expire(struct queue *q, uint64_t now_ns)
 			continue;
 		leave_line(q, item);
 		item->status = -ETIMEDOUT;
-		end(q, item, &q->stats.expired);
+		end(q, item);
 		return item;
 	}
 	return NULL;
@@ -233,38 +249,30 @@ bool queue_unbind(struct queue *q, const struct queue_slice *slice, int status)
 		leave_line(q, item);
 	if (item->waiting || item->running)
 		return false;
-	end(q, item, item->status ? &q->stats.failed : &q->stats.done);
+	end(q, item);
 	return true;
 }
 
 /**
- * queue_drop() - take out a request that nobody waits for
+ * queue_fail() - run nothing more of a request
  * @q: The line.
- * @item: A request none of whose rows run; it ended.
+ * @item: A request that has not ended.
+ * @status: Negative errno, which stands unless it has one already.
  *
  * Context: Under the lock of @q.
+ * Return: true when the request ended with this; false when rows of it run,
+ * and it ends with them.
  */
-void queue_drop(struct queue *q, struct queue_item *item)
+bool queue_fail(struct queue *q, struct queue_item *item, int status)
 {
-	leave_line(q, item);
-	item->status = -ECANCELED;
-	end(q, item, &q->stats.dropped);
-}
-
-/**
- * queue_fail() - end a request that cannot run
- * @q: The line.
- * @item: A request none of whose rows run; it ended.
- * @status: Negative errno.
- *
- * Context: Under the lock of @q.
- */
-void queue_fail(struct queue *q, struct queue_item *item, int status)
-{
-	leave_line(q, item);
+	if (item->waiting)
+		leave_line(q, item);
 	if (!item->status)
 		item->status = status;
-	end(q, item, &q->stats.failed);
+	if (item->running)
+		return false;
+	end(q, item);
+	return true;
 }
 
 /**

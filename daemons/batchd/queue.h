@@ -24,9 +24,9 @@
 #define QUEUE_LEVELS 4
 
 /**
- * struct queue_credit - what one client may have in line
- * @limit: Rows at most.
- * @used: Rows of its requests that are not ended.
+ * struct queue_credit - what one client, or one user, may have in line
+ * @limit: At most.
+ * @used: What is not ended.
  */
 struct queue_credit {
 	uint32_t limit;
@@ -36,7 +36,8 @@ struct queue_credit {
 /**
  * struct queue_item - one request in line
  * @link: In its level, while rows of it wait.
- * @credit: Whose it is.
+ * @credit: Requests of its client.
+ * @share: Rows of its user.
  * @rows: All its rows, at least 1.
  * @bound: How many of them were bound to batches.
  * @running: How many of those have not ended.
@@ -50,6 +51,7 @@ struct queue_credit {
 struct queue_item {
 	TAILQ_ENTRY(queue_item) link;
 	struct queue_credit *credit;
+	struct queue_credit *share;
 	uint32_t rows;
 	uint32_t bound;
 	uint32_t running;
@@ -71,7 +73,7 @@ TAILQ_HEAD(queue_line, queue_item);
  * @done: Ended well.
  * @failed: Ended with an error.
  * @expired: Ended with -ETIMEDOUT before it ran.
- * @dropped: Taken out since nobody waits for it.
+ * @dropped: Ended with -ECANCELED, since nobody waits for it.
  * @refused: Never put in line.
  */
 struct queue_stats {
@@ -122,8 +124,7 @@ uint32_t queue_bind(struct queue *q, uint32_t rows, uint64_t now_ns,
 		    struct queue_slice *slices, uint32_t *nslices);
 struct queue_item *queue_expire(struct queue *q, uint64_t now_ns);
 bool queue_unbind(struct queue *q, const struct queue_slice *slice, int status);
-void queue_drop(struct queue *q, struct queue_item *item);
-void queue_fail(struct queue *q, struct queue_item *item, int status);
+bool queue_fail(struct queue *q, struct queue_item *item, int status);
 bool queue_balanced(const struct queue *q);
 
 uint32_t queue_turn(struct queue *const *queues, const uint64_t *cost_ns,

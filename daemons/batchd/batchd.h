@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef BATCHD_H
+#define BATCHD_H
+
+#include <phi/batch.h>
+#include <phi/phi.h>
+#include <phi/ring.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/uio.h>
+
+#include "curve.h"
+#include "engine.h"
+#include "load.h"
+#include "loop.h"
+#include "queue.h"
+#include "stage.h"
+
+/**
+ * DOC: Who does what
+ *
+ * One thread takes messages and makes requests of them (dispatch.c,
+ * client.c). One thread a unit makes batches of requests and runs them
+ * (runner.c); it answers them as well. They share models with their queues,
+ * clients with their slots, and the runners' tickets, all under one lock,
+ * which nobody holds over a call into the kernel's phi, an engine or a copy:
+ *
+ *  batchd.lock
+ *    client.ring_lock       never while taking batchd.lock
+ */
+
+#define BATCHD_MODELS_MAX 16
+#define BATCHD_UNITS_MAX 16
+#define BATCHD_CLIENTS_MAX 1024
+
+struct batchd;
+struct client;
+struct model;
+
+/**
+ * struct options - the command line
+ * @units: Runners to start, each a unit; 0 = one a processor.
+ * @window_ns: How long a batch may wait to fill up.
+ * @slack_ns: Time kept between a batch's end and a deadline.
+ * @credits: Requests one session may have in flight.
+ * @queue_rows: Rows that may wait for a model.
+ * @publish: Directory for tokens, or NULL.
+ * @audience: Who may unseal them: uid plus 1, 0 = anyone.
+ * @mode: Mode of the token files.
+ * @shared: Units serve every user.
+ */
+struct options {
+	uint32_t units;
+	uint64_t window_ns;
+	uint64_t slack_ns;
+	uint32_t credits;
+	uint32_t queue_rows;
+	const char *publish;
+	uint32_t audience;
+	unsigned int mode;
+	bool shared;
+};
+
+/**
+ * struct slot - a region that a client gave
+ * @cap: MEMORY handle; 0 = the slot is free.
+ * @addr: Where it is mapped. Only the kernel touches it, see stage.h.
+ * @len: Its length.
+ * @rights: PHI_RIGHT_READ, PHI_RIGHT_WRITE.
+ * @uses: Requests that need it.
+ * @forget: It goes when @uses is 0.
+ * @reply: Whom to tell then, 0 = nobody.
+ * @tag: What to tell.
+ *
+ * Guarded by batchd.lock, @addr and @len stay while @uses is not 0.
+ */
+struct slot {
+	uint64_t cap;
+	void *addr;
+	size_t len;
+	uint32_t rights;
+	uint32_t uses;
+	bool forget;
+	uint64_t reply;
+	uint64_t tag;
+};
+
+/**
+ * struct user - one uid with sessions
+ * @link: In batchd.users.
+ * @uid: Which.
+ * @sessions: How many it has.
+ * @share: Rows it has in line.
+ */
+struct user {
+	LIST_ENTRY(user) link;
+	uint32_t uid;
+	uint32_t sessions;
+	struct queue_credit share;
+};
+
+LIST_HEAD(user_list, user);
+
+/**
+ * struct client - one session
+ * @b: The daemon.
+ * @refs: Its place in batchd.clients, and each of its requests.
+ * @index: That place.
+ * @dead: It ended; only requests keep it.
+ * @badge: What its messages carry; never used again.
+ * @pid: Who opened it, for the log.
+ * @life: Its own ENDPOINT; when that dies so does the session.
+ * @life_fd: To poll for that.
+ * @session: Our node of the ENDPOINT it was given.
+ * @model: What it talks to.
+ * @user: Who pays.
+ * @credit: Requests it has in flight.
+ * @slots: Its regions.
+ * @life_source: Watches @life_fd.
+ * @ring: Our side of its ring, or NULL.
+ * @ring_lock: One thread at a time sends on @ring.
+ * @ring_broken: Nothing more is sent; the main thread ends the session.
+ * @ring_cap: The ring's MEMORY.
+ * @ring_mem: Where it is mapped; ours, so that nobody can take it away.
+ * @ring_len: Its length.
+ * @ring_bell: NOTIFY that the client signals.
+ * @ring_peer: NOTIFY that we signal.
+ * @ring_fd: Eventfd that @ring_bell adds to.
+ * @ring_source: Watches @ring_fd.
+ */
+struct client {
+	struct batchd *b;
+	uint32_t refs;
+	uint32_t index;
+	bool dead;
+	uint64_t badge;
+	uint32_t pid;
+	uint64_t life;
+	int life_fd;
+	uint64_t session;
+	struct model *model;
+	struct user *user;
+	struct queue_credit credit;
+	struct slot slots[PHI_BATCH_SLOTS];
+	struct loop_source life_source;
+	struct phi_ring *ring;
+	pthread_mutex_t ring_lock; /* last, see "Who does what" */
+	bool ring_broken;
+	uint64_t ring_cap;
+	void *ring_mem;
+	size_t ring_len;
+	uint64_t ring_bell;
+	uint64_t ring_peer;
+	int ring_fd;
+	struct loop_source ring_source;
+};
+
+/**
+ * struct request - rows to run, and where the answer goes
+ * @item: Its place in the line.
+ * @client: Whose it is; holds a reference.
+ * @tag: Comes back with the answer.
+ * @reply: REPLY handle; 0 = over the ring.
+ * @in: Where the input lies; used.
+ * @out: Where the output goes; used.
+ * @in_at: Offset of its first row.
+ * @out_at: Offset of its first row.
+ * @expected_ns: When it was refused for being late: how long it would take.
+ * @run_ns: Run time of its batches so far.
+ * @unit: Unit of the last one.
+ * @batch: Rows in the largest.
+ * @why: Who chose the unit.
+ */
+struct request {
+	struct queue_item item;
+	struct client *client;
+	uint64_t tag;
+	uint64_t reply;
+	struct slot *in;
+	struct slot *out;
+	uint64_t in_at;
+	uint64_t out_at;
+	uint64_t expected_ns;
+	uint64_t run_ns;
+	uint32_t unit;
+	uint32_t batch;
+	uint32_t why;
+};
+
+/**
+ * struct model - a model that is loaded
+ * @name: What clients and policies call it.
+ * @path: Its file.
+ * @engine: Loaded.
+ * @info: Rows of its input and output.
+ * @max_batch: Most rows in a batch, and in a request.
+ * @id: The kernel's number.
+ * @cap: MODEL handle.
+ * @queue: What waits; under batchd.lock, as all below.
+ * @promised: Rows in @queue that tickets were taken for.
+ * @curve: By runner.
+ * @batches: That ran.
+ * @rows: In them.
+ */
+struct model {
+	char name[PHI_NAME_MAX];
+	const char *path;
+	struct engine_model *engine;
+	const struct engine_info *info;
+	uint32_t max_batch;
+	uint32_t id;
+	uint64_t cap;
+	struct queue queue;
+	uint32_t promised;
+	struct curve curve[BATCHD_UNITS_MAX];
+	uint64_t batches;
+	uint64_t rows;
+};
+
+/**
+ * struct ticket - leave to run a batch
+ * @link: In runner.tickets.
+ * @model: Of what.
+ * @ticket: For INFER_END.
+ * @rows: How many the policies allow.
+ * @promised: How many were counted in model.promised.
+ * @unit: Where.
+ * @why: PHI_CHOSEN_*.
+ */
+struct ticket {
+	STAILQ_ENTRY(ticket) link;
+	struct model *model;
+	uint64_t ticket;
+	uint32_t rows;
+	uint32_t promised;
+	uint32_t unit;
+	uint32_t why;
+};
+
+STAILQ_HEAD(ticket_list, ticket);
+
+/**
+ * struct desk - where a runner has one model's batch
+ * @stage: Input rows, then output rows.
+ * @out_at: Where the output begins.
+ * @binding: The engine, on @stage.
+ */
+struct desk {
+	struct stage stage;
+	size_t out_at;
+	struct engine_binding *binding;
+};
+
+/**
+ * struct runner - one unit and its thread
+ * @b: The daemon.
+ * @index: In batchd.runners.
+ * @thread: Runs it.
+ * @cpu: Where.
+ * @unit: The kernel's number.
+ * @cap: DEVICE handle.
+ * @load: Its figures; the main thread's.
+ * @tickets: Batches that others began and the kernel gave to this unit.
+ * @free_ns: When the batch that runs will be done; 0 = none runs.
+ * @desks: By model.
+ * @slices: Rows in the batch.
+ * @iov: Where they come from or go to.
+ * @bad: Which could not be copied.
+ */
+struct runner {
+	struct batchd *b;
+	uint32_t index;
+	pthread_t thread;
+	int cpu;
+	uint32_t unit;
+	uint64_t cap;
+	struct load load;
+	struct ticket_list tickets;
+	uint64_t free_ns;
+	struct desk desks[BATCHD_MODELS_MAX];
+	struct queue_slice *slices;
+	struct iovec *iov;
+	bool *bad;
+};
+
+/**
+ * struct batchd - the daemon
+ * @phi: Its cspace.
+ * @endpoint: Where all messages arrive.
+ * @loop: What the main thread waits for.
+ * @options: The command line.
+ * @lock: See above; all below.
+ * @work: Something changed that a runner may wait for.
+ * @stopping: No new requests.
+ * @stop: Runners end.
+ * @models: What is loaded.
+ * @nmodels: How many.
+ * @turn: Whose turn it is; see queue_turn().
+ * @runners: Units.
+ * @nrunners: How many.
+ * @clients: Sessions, NULL where none is.
+ * @next_badge: For the next one.
+ * @users: Who has sessions.
+ * @sessions: How many there are.
+ */
+struct batchd {
+	int phi;
+	uint64_t endpoint;
+	struct loop loop;
+	struct options options;
+	pthread_mutex_t lock; /* see "Who does what" */
+	pthread_cond_t work;
+	bool stopping;
+	bool stop;
+	struct model *models[BATCHD_MODELS_MAX];
+	uint32_t nmodels;
+	uint32_t turn;
+	struct runner *runners[BATCHD_UNITS_MAX];
+	uint32_t nrunners;
+	struct client *clients[BATCHD_CLIENTS_MAX];
+	uint64_t next_badge;
+	struct user_list users;
+	uint32_t sessions;
+};
+
+uint64_t now_ns(void);
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* model.c */
+int model_load(struct batchd *b, struct engine *engine, const char *spec);
+int model_warm(struct model *model, struct desk *desk, uint32_t nrunners);
+int model_register(struct batchd *b, struct model *model, uint64_t badge);
+int model_publish(struct batchd *b, struct model *model);
+void model_unpublish(struct batchd *b, struct model *model);
+void model_put(struct model *model);
+
+/* client.c */
+int client_open(struct batchd *b, const struct phi_msg_in *in,
+		struct model *model, struct client **out);
+struct client *client_find(struct batchd *b, uint64_t badge);
+void client_close(struct batchd *b, struct client *client, const char *why);
+void client_put(struct batchd *b, struct client *client);
+int client_map(struct batchd *b, struct client *client,
+	       const struct phi_xferred *cap, uint32_t *index);
+int client_forget(struct batchd *b, struct client *client, uint32_t index,
+		  uint64_t reply, uint64_t tag);
+struct slot *client_slot(struct client *client, uint32_t index);
+void slot_put(struct batchd *b, struct slot *slot);
+
+/* request.c */
+int request_submit(struct batchd *b, struct client *client,
+		   const struct phi_batch_request *wire, uint64_t reply,
+		   uint64_t *expected_ns);
+void request_end(struct batchd *b, struct queue_item *item);
+void request_cancel_all(struct batchd *b, struct client *client);
+
+/* dispatch.c */
+void dispatch(struct batchd *b, const struct phi_msg_in *in);
+void submit(struct batchd *b, struct client *client, const void *data,
+	    size_t len, uint64_t reply);
+void answer(struct batchd *b, uint64_t reply, const void *data, size_t len);
+
+/* channel.c */
+int channel_open(struct batchd *b, struct client *client,
+		 const struct phi_batch_ring *wire,
+		 const struct phi_msg_in *in);
+void channel_send(struct client *client, const struct phi_batch_answer *a);
+void channel_revoke(struct batchd *b, struct client *client);
+void channel_close(struct batchd *b, struct client *client);
+
+/* runner.c */
+int runner_new(struct batchd *b, int cpu, struct runner **out);
+int runner_start(struct runner *runner);
+void runner_join(struct runner *runner);
+void runner_put(struct runner *runner);
+
+#endif /* BATCHD_H */

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rings: many requests in flight for one session, without a system call each.
+ * The memory is ours, so that nobody can take it away under us.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "batchd.h"
+
+#define ENTRIES_MIN 8
+#define ENTRIES_MAX 1024
+
+/* Bytes for one entry, each way: a request, with room to wrap around. */
+#define ENTRY_BYTES 256
+
+/* Requests taken in one turn, so that one session does not starve others. */
+#define TURN 64
+
+_Static_assert(sizeof(struct phi_batch_request) * 3 / 2 <= ENTRY_BYTES,
+	       "a request fits an entry");
+
+/* The client rang, or we look again: take what is there. */
+static void channel_run(void *arg, uint32_t events)
+{
+	struct client *client = arg;
+	struct phi_batch_request wire;
+	bool broken;
+	int i, len;
+
+	(void)events;
+	phi_ring_quiet(client->ring);
+	pthread_mutex_lock(&client->ring_lock);
+	broken = client->ring_broken;
+	pthread_mutex_unlock(&client->ring_lock);
+	for (i = 0; i < TURN && !broken; i++) {
+		len = phi_ring_recv(client->ring, &wire, sizeof(wire));
+		/* Armed, the client rings for what comes later. */
+		if (len == -EAGAIN && !phi_ring_arm(client->ring, PHI_RING_IN))
+			return;
+		if (len == -EAGAIN)
+			continue;
+		broken = len < 0;
+		if (!broken)
+			submit(client->b, client, &wire, len, 0);
+	}
+	if (broken) {
+		client_close(client->b, client, "it broke its ring");
+		return;
+	}
+	/* There may be more: ring our own bell, after the others' turn. */
+	eventfd_write(client->ring_fd, 1);
+}
+
+/* Make the ring in a region of our own, mapped here. */
+static int channel_make(struct batchd *b, struct client *client,
+			uint32_t entries, uint64_t peer)
+{
+	struct phi_bell bell = { .phi = b->phi, .fd = -1, .notify = peer };
+	uint32_t bytes = entries * ENTRY_BYTES;
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t len = phi_ring_size(entries, bytes);
+	int ret;
+
+	len = (len + page - 1) / page * page;
+	ret = phi_region_create(b->phi, len, 0, &client->ring_cap);
+	if (ret)
+		return ret;
+	ret = phi_region_map(b->phi, client->ring_cap, PROT_READ | PROT_WRITE,
+			     &client->ring_mem, &client->ring_len);
+	if (ret)
+		goto drop_region;
+	ret = phi_ring_create(client->ring_mem, len, entries, bytes, &bell,
+			      client->ring_fd, &client->ring);
+	if (!ret)
+		return 0;
+	phi_region_unmap(client->ring_mem, client->ring_len);
+drop_region:
+	phi_cap_drop(b->phi, client->ring_cap);
+	return ret;
+}
+
+/* Make the bell that the client rings. */
+static int channel_bell(struct batchd *b, struct client *client)
+{
+	int ret;
+
+	client->ring_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (client->ring_fd < 0)
+		return -errno;
+	ret = phi_notify_create(b->phi, &client->ring_bell);
+	if (ret)
+		goto close_fd;
+	ret = phi_notify_bind(b->phi, client->ring_bell, client->ring_fd);
+	if (!ret)
+		return 0;
+	phi_cap_drop(b->phi, client->ring_bell);
+close_fd:
+	close(client->ring_fd);
+	return ret;
+}
+
+static void channel_drop(struct batchd *b, struct client *client)
+{
+	phi_ring_free(client->ring);
+	client->ring = NULL;
+	phi_region_unmap(client->ring_mem, client->ring_len);
+	phi_cap_drop(b->phi, client->ring_cap);
+	phi_cap_drop(b->phi, client->ring_bell);
+	phi_cap_drop(b->phi, client->ring_peer);
+	close(client->ring_fd);
+}
+
+/**
+ * channel_open() - make a ring for a session
+ * @b: Daemon.
+ * @client: Session.
+ * @wire: What it asks.
+ * @in: The message; when this returns 0 it is answered, and the capability it
+ *      carries is the ring's.
+ *
+ * Context: Main thread.
+ * Return: 0 or the negative errno to answer.
+ */
+int channel_open(struct batchd *b, struct client *client,
+		 const struct phi_batch_ring *wire, const struct phi_msg_in *in)
+{
+	struct phi_batch_slot a = { .tag = wire->head.tag };
+	struct phi_msg msg = { .data = &a, .len = sizeof(a), .ncaps = 2 };
+	uint32_t entries = wire->entries;
+	int ret;
+
+	if (wire->head.flags || wire->pad || entries < ENTRIES_MIN ||
+	    entries > ENTRIES_MAX || (entries & (entries - 1)))
+		return -EINVAL;
+	if (in->ncaps != 1 || in->caps[0].type != PHI_TYPE_NOTIFY)
+		return -EINVAL;
+	if (!(in->caps[0].rights & PHI_RIGHT_WRITE))
+		return -EPERM;
+	if (client->ring)
+		return -EEXIST;
+	ret = channel_bell(b, client);
+	if (ret)
+		return ret;
+	ret = channel_make(b, client, entries, in->caps[0].cap);
+	if (ret) {
+		phi_cap_drop(b->phi, client->ring_bell);
+		close(client->ring_fd);
+		return ret;
+	}
+	client->ring_peer = in->caps[0].cap;
+	client->ring_source.fd = client->ring_fd;
+	client->ring_source.run = channel_run;
+	client->ring_source.arg = client;
+	ret = loop_add(&b->loop, &client->ring_source, EPOLLIN);
+	if (ret) {
+		/* The message's capability goes with the message. */
+		client->ring_peer = 0;
+		channel_drop(b, client);
+		return ret;
+	}
+	phi_ring_arm(client->ring, PHI_RING_IN);
+	msg.caps[0].cap = client->ring_cap;
+	msg.caps[0].rights = PHI_RIGHT_MAP | PHI_RIGHT_READ | PHI_RIGHT_WRITE;
+	msg.caps[1].cap = client->ring_bell;
+	msg.caps[1].rights = PHI_RIGHT_WRITE;
+	ret = phi_reply(b->phi, in->reply, &msg);
+	if (ret && ret != -EPIPE)
+		phi_cap_drop(b->phi, in->reply);
+	/* Without an answer the ring lies idle until the session ends. */
+	return 0;
+}
+
+/**
+ * channel_send() - answer a request that came over the ring
+ * @client: Session.
+ * @a: The answer.
+ *
+ * Who lets its ring fill up breaks the contract and loses the session.
+ *
+ * Context: Any thread, without batchd.lock.
+ */
+void channel_send(struct client *client, const struct phi_batch_answer *a)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&client->ring_lock);
+	if (!client->ring_broken)
+		ret = phi_ring_send(client->ring, a, sizeof(*a));
+	if (ret == -EAGAIN || ret == -EPROTO || ret == -EMSGSIZE)
+		client->ring_broken = true;
+	pthread_mutex_unlock(&client->ring_lock);
+	if (ret == -EAGAIN || ret == -EPROTO || ret == -EMSGSIZE)
+		eventfd_write(client->ring_fd, 1);
+}
+
+/**
+ * channel_revoke() - take the ring from its client
+ * @b: Daemon.
+ * @client: Session that ends.
+ *
+ * Context: Main thread.
+ */
+void channel_revoke(struct batchd *b, struct client *client)
+{
+	if (!client->ring)
+		return;
+	pthread_mutex_lock(&client->ring_lock);
+	client->ring_broken = true;
+	pthread_mutex_unlock(&client->ring_lock);
+	loop_remove(&b->loop, &client->ring_source);
+	phi_cap_revoke(b->phi, client->ring_cap);
+	phi_cap_revoke(b->phi, client->ring_bell);
+}
+
+/**
+ * channel_close() - free the ring
+ * @b: Daemon.
+ * @client: Session whose last reference went.
+ *
+ * Context: Any thread.
+ */
+void channel_close(struct batchd *b, struct client *client)
+{
+	if (client->ring)
+		channel_drop(b, client);
+}

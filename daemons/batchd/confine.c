@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the daemon gives up: root, new privileges, and all system calls but
+ * those it needs once it is set up. It parses models from strangers.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "confine.h"
+
+/* What serving takes. Nothing opens a file, a socket or a process. */
+static const int allowed[] = {
+	SCMP_SYS(brk),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(close),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(fstat),
+	SCMP_SYS(futex),
+	SCMP_SYS(getcpu),
+	SCMP_SYS(getpid),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(gettid),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(ioctl),
+	SCMP_SYS(lseek),
+	SCMP_SYS(madvise),
+	SCMP_SYS(membarrier),
+	SCMP_SYS(mmap),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(mremap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(pread64),
+	SCMP_SYS(preadv),
+	SCMP_SYS(pwritev),
+	SCMP_SYS(read),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rseq),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(unlink),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+};
+
+/**
+ * confine_user() - become another user for good
+ * @name: Whom; NULL to stay, which root may not.
+ * @dir: Directory to make for that user first, or NULL.
+ *
+ * Context: Main thread, before there are others.
+ * Return: 0; -ENOENT for no such user; -EPERM for root; or another negative
+ * errno.
+ */
+int confine_user(const char *name, const char *dir)
+{
+	struct passwd *pw = NULL;
+
+	if (name) {
+		errno = 0;
+		pw = getpwnam(name);
+		if (!pw)
+			return errno ? -errno : -ENOENT;
+		if (!pw->pw_uid)
+			return -EPERM;
+	}
+	if (dir && mkdir(dir, 0755) && errno != EEXIST)
+		return -errno;
+	if (pw && !geteuid()) {
+		if (dir && chown(dir, pw->pw_uid, pw->pw_gid))
+			return -errno;
+		if (initgroups(pw->pw_name, pw->pw_gid) ||
+		    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) ||
+		    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid))
+			return -errno;
+	}
+	if (!geteuid() || (pw && geteuid() != pw->pw_uid))
+		return -EPERM;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+}
+
+/**
+ * confine_calls() - give up all other system calls
+ *
+ * They fail with EPERM from here on, in every thread.
+ *
+ * Context: Main thread, when everything is set up.
+ * Return: 0 or a negative errno.
+ */
+int confine_calls(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	size_t i;
+	int ret;
+
+	if (!ctx)
+		return -ENOMEM;
+	ret = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	for (i = 0; !ret && i < sizeof(allowed) / sizeof(*allowed); i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (!ret)
+		ret = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return ret;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "batchd.h"
+
+/* Most rows in a batch unless the command line says otherwise. */
+#define MAX_BATCH 128
+#define MAX_BATCH_LIMIT 4096
+
+/* Measuring the curve may take this long, at least one run of each size. */
+#define WARM_NS 300000000ULL
+
+/* NAME=FILE[:MAX_BATCH]; @spec is cut into pieces. */
+static int parse_spec(struct model *model, char *spec)
+{
+	char *file = strchr(spec, '='), *colon, *end;
+	unsigned long max;
+
+	if (!file || file == spec || !file[1])
+		return -EINVAL;
+	*file++ = '\0';
+	if (strlen(spec) >= sizeof(model->name) || strchr(spec, '/'))
+		return -EINVAL;
+	memcpy(model->name, spec, strlen(spec) + 1);
+	model->path = file;
+	model->max_batch = MAX_BATCH;
+	colon = strrchr(file, ':');
+	if (!colon)
+		return 0;
+	max = strtoul(colon + 1, &end, 10);
+	if (!colon[1] || *end || !max || max > MAX_BATCH_LIMIT)
+		return -EINVAL;
+	model->max_batch = max;
+	*colon = '\0';
+	return 0;
+}
+
+/* What only this daemon's way of batching asks of a model. */
+static int check_info(struct model *model)
+{
+	const struct engine_info *info = model->info;
+
+	if (info->batch > 1) {
+		say("%s: takes batches of %u only; export it with a free first dimension",
+		    model->name, info->batch);
+		return -EOPNOTSUPP;
+	}
+	if (info->batch)
+		model->max_batch = 1;
+	if (info->in.row_bytes > INT_MAX / model->max_batch ||
+	    info->out.row_bytes > INT_MAX / model->max_batch) {
+		say("%s: %u rows are too large for one batch", model->name,
+		    model->max_batch);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/**
+ * model_load() - load a model as the command line says
+ * @b: Daemon; the model is added to it.
+ * @engine: From engine_new().
+ * @spec: NAME=FILE[:MAX_BATCH], which is cut up and must stay.
+ *
+ * Context: Main thread, before runners start.
+ * Return: 0 or a negative errno; what is wrong was said.
+ */
+int model_load(struct batchd *b, struct engine *engine, const char *spec)
+{
+	struct model *model = calloc(1, sizeof(*model));
+	char why[256] = "";
+	uint32_t i;
+	int ret;
+
+	if (!model)
+		return -ENOMEM;
+	ret = parse_spec(model, (char *)spec);
+	for (i = 0; !ret && i < b->nmodels; i++) {
+		if (!strcmp(model->name, b->models[i]->name))
+			ret = -EEXIST;
+	}
+	if (ret || b->nmodels == BATCHD_MODELS_MAX) {
+		say("--model \"%s\": want up to %d times NAME=FILE[:MAX_BATCH], names differing",
+		    spec, BATCHD_MODELS_MAX);
+		free(model);
+		return ret ? ret : -ENOSPC;
+	}
+	ret = engine_load(engine, model->path, &model->engine, why,
+			  sizeof(why));
+	if (ret) {
+		say("%s: cannot load %s: %s", model->name, model->path,
+		    *why ? why : strerror(-ret));
+		free(model);
+		return ret;
+	}
+	model->info = engine_model_info(model->engine);
+	ret = check_info(model);
+	if (ret) {
+		model_put(model);
+		return ret;
+	}
+	queue_init(&model->queue, b->options.queue_rows);
+	b->models[b->nmodels++] = model;
+	return 0;
+}
+
+/**
+ * model_put() - forget a model
+ * @model: From model_load(), or NULL; nobody has it bound.
+ *
+ * Context: Main thread, after runners ended.
+ */
+void model_put(struct model *model)
+{
+	if (!model)
+		return;
+	engine_unload(model->engine);
+	free(model);
+}
+
+/**
+ * model_warm() - run a model once at each size and learn its curve
+ * @model: Model.
+ * @desk: Of any runner, for the model.
+ * @nrunners: How many runners learn it.
+ *
+ * The runners' processors are alike; each goes on learning by itself.
+ *
+ * Context: Main thread, before runners start.
+ * Return: 0 or a negative errno; what is wrong was said.
+ */
+int model_warm(struct model *model, struct desk *desk, uint32_t nrunners)
+{
+	uint64_t begin = now_ns(), spent = 0;
+	char why[256] = "";
+	uint32_t rows, i;
+	int tries, ret;
+
+	/* The first run sets things up; it tells nothing about the next. */
+	ret = engine_run(desk->binding, 1, why, sizeof(why));
+	for (rows = 1; !ret && rows <= model->max_batch; rows *= 2) {
+		uint64_t best = UINT64_MAX;
+
+		for (tries = 0; tries < 3 && !ret; tries++) {
+			uint64_t start = now_ns();
+
+			if (tries && spent > WARM_NS)
+				break;
+			ret = engine_run(desk->binding, rows, why, sizeof(why));
+			if (now_ns() - start < best)
+				best = now_ns() - start;
+			spent = now_ns() - begin;
+		}
+		for (i = 0; !ret && i < nrunners; i++)
+			curve_add(&model->curve[i], rows, best);
+	}
+	if (ret)
+		say("%s: cannot run: %s", model->name,
+		    *why ? why : strerror(-ret));
+	return ret;
+}
+
+/**
+ * model_register() - get a MODEL capability for a model
+ * @b: Daemon.
+ * @model: Model.
+ * @badge: What its messages carry.
+ *
+ * Context: Main thread.
+ * Return: 0 or a negative errno; what is wrong was said.
+ */
+int model_register(struct batchd *b, struct model *model, uint64_t badge)
+{
+	int ret = phi_model_register(b->phi, b->endpoint, badge, model->name,
+				     model->max_batch, &model->id, &model->cap);
+
+	if (ret)
+		say("%s: cannot register the model: %s", model->name,
+		    strerror(-ret));
+	return ret;
+}
+
+static int token_path(struct batchd *b, struct model *model, const char *suffix,
+		      char *path, size_t room)
+{
+	int len = snprintf(path, room, "%s/%s.token%s", b->options.publish,
+			   model->name, suffix);
+
+	return len < 0 || (size_t)len >= room ? -ENAMETOOLONG : 0;
+}
+
+static int write_token(const char *path, unsigned int mode,
+		       const struct phi_token *token)
+{
+	int fd, ret = 0;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		  0600);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, token, sizeof(*token)) != sizeof(*token) ||
+	    fchmod(fd, mode))
+		ret = errno ? -errno : -EIO;
+	close(fd);
+	return ret;
+}
+
+/**
+ * model_publish() - write a sealed token that clients may unseal
+ * @b: Daemon.
+ * @model: Registered.
+ *
+ * The token gives SEND: to talk to the model, not to run it elsewhere. The
+ * file appears whole.
+ *
+ * Context: Main thread.
+ * Return: 0 or a negative errno; what is wrong was said.
+ */
+int model_publish(struct batchd *b, struct model *model)
+{
+	char path[PATH_MAX], temp[PATH_MAX];
+	struct phi_token token;
+	int ret;
+
+	ret = token_path(b, model, "", path, sizeof(path));
+	if (!ret)
+		ret = token_path(b, model, ".new", temp, sizeof(temp));
+	if (!ret)
+		ret = phi_cap_seal(b->phi, model->cap, PHI_RIGHT_SEND,
+				   b->options.audience, 0, &token);
+	if (!ret)
+		ret = write_token(temp, b->options.mode, &token);
+	if (!ret && rename(temp, path))
+		ret = -errno;
+	if (ret)
+		say("%s: cannot publish a token in %s: %s", model->name,
+		    b->options.publish, strerror(-ret));
+	return ret;
+}
+
+/**
+ * model_unpublish() - remove the token
+ * @b: Daemon.
+ * @model: Published, or not.
+ *
+ * Context: Main thread.
+ */
+void model_unpublish(struct batchd *b, struct model *model)
+{
+	char path[PATH_MAX];
+
+	if (!token_path(b, model, "", path, sizeof(path)))
+		unlink(path);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SELFTESTS_BATCHD_HELPER_H
+#define _SELFTESTS_BATCHD_HELPER_H
+
+/*
+ * A batchd to test against, and a client of it that speaks the wire format
+ * by hand, so that it can also speak it wrongly.
+ */
+
+#include <phi/batch.h>
+#include <phi/phi.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define SECOND 1000000000ULL
+
+/* A batchd of our own, with a directory for its tokens. */
+struct daemon {
+	pid_t pid;
+	char dir[64];
+};
+
+/* A session, and one region of it, mapped, in a slot. */
+struct session {
+	int phi;
+	uint64_t model;
+	uint64_t life;
+	uint64_t endpoint;
+	struct phi_batch_attached info;
+	uint64_t region;
+	size_t len;
+	void *mem;
+	uint32_t slot;
+};
+
+uint64_t now(void);
+uint64_t in_seconds(double s);
+
+int daemon_start(struct daemon *d, const char *options);
+int daemon_stop(struct daemon *d, int sig);
+bool daemon_status(const struct daemon *d, const char *field, char *out,
+		   size_t room);
+
+int session_unseal(struct session *s, const struct daemon *d,
+		   const char *model);
+int session_attach(struct session *s);
+int session_open(struct session *s, const struct daemon *d, const char *model,
+		 size_t bytes);
+void session_close(struct session *s);
+int session_call(struct session *s, uint64_t endpoint, const void *data,
+		 uint32_t len, uint64_t cap, uint32_t rights,
+		 struct phi_msg_in *in);
+int session_region(struct session *s, uint64_t cap, uint32_t rights,
+		   uint32_t *slot);
+int session_forget(struct session *s, uint32_t slot);
+void session_fill(const struct session *s, struct phi_batch_request *req,
+		  uint32_t rows, uint64_t in_at, uint64_t out_at);
+int session_infer(struct session *s, const struct phi_batch_request *req,
+		  struct phi_batch_answer *answer);
+
+#endif /* _SELFTESTS_BATCHD_HELPER_H */

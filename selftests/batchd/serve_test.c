@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * batchd serves: right results to the right client, on a unit the kernel
+ * chose, as an unprivileged process; and it stops and starts cleanly.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "helper.h"
+
+FIXTURE(serve)
+{
+	struct daemon d;
+	struct session s;
+};
+
+FIXTURE_SETUP(serve)
+{
+	ASSERT_EQ(0, daemon_start(&self->d, ""))
+	{
+		TH_LOG("is phi.ko loaded, and batchd built?");
+	}
+}
+
+FIXTURE_TEARDOWN(serve)
+{
+	if (self->d.pid)
+		daemon_stop(&self->d, SIGKILL);
+}
+
+TEST_F(serve, says_what_a_model_takes_and_computes_it)
+{
+	struct session *s = &self->s;
+	struct phi_batch_answer a;
+	struct phi_batch_request req;
+	float *in, *out;
+	int i;
+
+	ASSERT_EQ(0, session_open(s, &self->d, "identity", 8192));
+	EXPECT_EQ(PHI_BATCH_VERSION, s->info.version);
+	EXPECT_EQ(16, s->info.max_batch);
+	EXPECT_EQ(64, s->info.credits);
+	EXPECT_EQ(PHI_DTYPE_F32, s->info.input.dtype);
+	EXPECT_EQ(2, s->info.input.ndim);
+	EXPECT_EQ(0, s->info.input.shape[0]);
+	EXPECT_EQ(4, s->info.input.shape[1]);
+	EXPECT_EQ(PHI_DTYPE_F32, s->info.output.dtype);
+
+	in = s->mem;
+	out = (float *)((char *)s->mem + 4096);
+	for (i = 0; i < 64; i++)
+		in[i] = i + 0.5f;
+	session_fill(s, &req, 16, 0, 4096);
+	ASSERT_EQ(0, session_infer(s, &req, &a));
+	EXPECT_EQ(0, a.status);
+	EXPECT_EQ(16, a.batch);
+	EXPECT_EQ(PHI_CHOSEN_BUILTIN, a.why);
+	EXPECT_LT(a.unit, PHI_UNITS_MAX);
+	EXPECT_NE(0, a.run_ns);
+	EXPECT_EQ(0, memcmp(in, out, 64 * sizeof(float)));
+	EXPECT_EQ(0, out[64]);
+	session_close(s);
+
+	ASSERT_EQ(0, session_open(s, &self->d, "fixed", 8192));
+	EXPECT_EQ(1, s->info.max_batch);
+	in = s->mem;
+	in[0] = 21;
+	session_fill(s, &req, 1, 0, 4096);
+	ASSERT_EQ(0, session_infer(s, &req, &a));
+	EXPECT_EQ(0, a.status);
+	EXPECT_EQ(1, a.batch);
+	out = (float *)((char *)s->mem + 4096);
+	EXPECT_EQ(42, out[0]);
+	session_close(s);
+}
+
+/* Each with its own numbers; nobody ever sees another's. */
+static int busy_client(const struct daemon *d, int id, int rounds)
+{
+	struct phi_batch_request req;
+	struct phi_batch_answer a;
+	struct session s;
+	float *in, *out;
+	int i, j;
+
+	if (session_open(&s, d, "identity", 8192))
+		return 1;
+	in = s.mem;
+	out = (float *)((char *)s.mem + 4096);
+	for (i = 0; i < rounds; i++) {
+		int rows = 1 + (i + id) % 3;
+
+		for (j = 0; j < rows * 4; j++)
+			in[j] = id * 10000 + i * 10 + j;
+		session_fill(&s, &req, rows, 0, 4096);
+		if (session_infer(&s, &req, &a) || a.status)
+			return 2;
+		if (memcmp(in, out, rows * 16))
+			return 3;
+	}
+	session_close(&s);
+	return 0;
+}
+
+TEST_F(serve, gives_each_client_its_own_rows)
+{
+	int i, status;
+
+	for (i = 0; i < 4; i++) {
+		if (!fork())
+			_exit(busy_client(&self->d, i + 1, 60));
+	}
+	for (i = 0; i < 4; i++) {
+		ASSERT_LT(0, wait(&status));
+		EXPECT_EQ(0, status);
+	}
+}
+
+TEST_F(serve, runs_without_privilege)
+{
+	char text[128];
+
+	ASSERT_TRUE(daemon_status(&self->d, "Uid", text, sizeof(text)));
+	EXPECT_EQ(0, strncmp(text, "65534\t65534\t65534\t65534", 23));
+	ASSERT_TRUE(daemon_status(&self->d, "CapEff", text, sizeof(text)));
+	EXPECT_EQ(0, strtoull(text, NULL, 16));
+	ASSERT_TRUE(daemon_status(&self->d, "NoNewPrivs", text, sizeof(text)));
+	EXPECT_EQ('1', text[0]);
+	ASSERT_TRUE(daemon_status(&self->d, "Seccomp", text, sizeof(text)));
+	EXPECT_EQ('2', text[0]);
+}
+
+TEST_F(serve, reports_its_units)
+{
+	struct phi_unit_query unit;
+	int phi = phi_open(0);
+
+	ASSERT_LE(0, phi);
+	/* Two reports later there is a load, at least of this machine. */
+	usleep(900000);
+	ASSERT_EQ(0, phi_unit_query(phi, 0, &unit));
+	EXPECT_EQ(PHI_UNIT_CPU, unit.kind);
+	EXPECT_EQ(65534, unit.uid);
+	EXPECT_EQ(1, unit.healthy);
+	EXPECT_NE(PHI_UNIT_UNKNOWN, unit.load);
+	EXPECT_LE(unit.load, 1000000);
+	EXPECT_EQ(0, strncmp((char *)unit.name, "cpu", 3));
+	phi_close(phi);
+}
+
+TEST_F(serve, stops_on_sigterm_with_its_books_in_order)
+{
+	struct phi_batch_request req;
+	struct phi_batch_answer a;
+	char path[128];
+
+	ASSERT_EQ(0, session_open(&self->s, &self->d, "identity", 8192));
+	session_fill(&self->s, &req, 1, 0, 4096);
+	ASSERT_EQ(0, session_infer(&self->s, &req, &a));
+	snprintf(path, sizeof(path), "%s/identity.token", self->d.dir);
+	EXPECT_EQ(0, access(path, R_OK));
+	EXPECT_EQ(0, daemon_stop(&self->d, SIGTERM));
+	EXPECT_EQ(-1, access(path, R_OK));
+	self->d.pid = 0;
+	EXPECT_EQ(-EPIPE, session_infer(&self->s, &req, &a));
+	session_close(&self->s);
+}
+
+TEST_F(serve, killed_it_leaves_nobody_waiting)
+{
+	struct phi_batch_request req;
+	struct phi_batch_answer a;
+	uint64_t start;
+
+	ASSERT_EQ(0, session_open(&self->s, &self->d, "identity", 8192));
+	session_fill(&self->s, &req, 1, 0, 4096);
+	/* Stopped it takes no message: the call is under way when it dies. */
+	kill(self->d.pid, SIGSTOP);
+	if (!fork()) {
+		usleep(300000);
+		kill(self->d.pid, SIGKILL);
+		_exit(0);
+	}
+	start = now();
+	EXPECT_EQ(-EPIPE, session_infer(&self->s, &req, &a));
+	EXPECT_LT(now() - start, 10 * SECOND);
+	EXPECT_EQ(-EPIPE, session_infer(&self->s, &req, &a));
+	session_close(&self->s);
+	daemon_stop(&self->d, SIGKILL);
+	self->d.pid = 0;
+
+	ASSERT_EQ(0, daemon_start(&self->d, "--units 1"));
+	ASSERT_EQ(0, session_open(&self->s, &self->d, "identity", 8192));
+	ASSERT_EQ(0, session_infer(&self->s, &req, &a));
+	EXPECT_EQ(0, a.status);
+	session_close(&self->s);
+}
+
+TEST_HARNESS_MAIN

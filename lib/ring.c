@@ -457,6 +457,11 @@ unsigned int phi_ring_arm(struct phi_ring *r, unsigned int what)
 	return now;
 }
 
+int phi_ring_fd(const struct phi_ring *r)
+{
+	return r->wait_fd;
+}
+
 void phi_ring_quiet(struct phi_ring *r)
 {
 	uint64_t count;

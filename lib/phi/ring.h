@@ -183,6 +183,15 @@ int phi_ring_recv(struct phi_ring *r, void *buf, uint32_t room);
 unsigned int phi_ring_arm(struct phi_ring *r, unsigned int what);
 
 /**
+ * phi_ring_fd() - the wait_fd of a side
+ * @r: Ring.
+ *
+ * Context: Any thread.
+ * Return: As it was given to phi_ring_create() or phi_ring_attach().
+ */
+int phi_ring_fd(const struct phi_ring *r);
+
+/**
  * phi_ring_quiet() - take what the bell left in the wait_fd
  * @r: Ring.
  *

@@ -10,6 +10,9 @@
 #include "cap.h"
 #include "hook.h"
 
+/* Laid out as the kernel's own tracepoints are: */
+/* clang-format off */
+
 /* A call came in; emitted before the policies are asked. */
 TRACE_EVENT(phi_call_enter,
 
@@ -160,6 +163,8 @@ TRACE_EVENT(phi_infer_end,
 		  __entry->model, __entry->batch, __entry->unit,
 		  __entry->result, __entry->run_ns)
 );
+
+/* clang-format on */
 
 #endif /* _PHI_TRACE_H */
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -38,6 +39,23 @@ static inline int phi_name_copy(uint8_t *field, const char *name)
 		return -EINVAL;
 	memcpy(field, name, len);
 	return 0;
+}
+
+/* Time left for ppoll(): NULL for ever, zero when the deadline is past. */
+static inline struct timespec *phi_time_left(uint64_t deadline_ns,
+					     struct timespec *ts)
+{
+	struct timespec now;
+	uint64_t t;
+
+	if (!deadline_ns)
+		return NULL;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	t = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	t = deadline_ns > t ? deadline_ns - t : 0;
+	ts->tv_sec = (time_t)(t / 1000000000);
+	ts->tv_nsec = (long)(t % 1000000000);
+	return ts;
 }
 
 #endif /* PHI_INTERNAL_H */

@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -492,28 +491,12 @@ static void relax(void)
 #endif
 }
 
-/* Time left; NULL for ever. Past deadlines leave zero. */
-static struct timespec *left(uint64_t deadline_ns, struct timespec *ts)
-{
-	struct timespec now;
-	uint64_t t;
-
-	if (!deadline_ns)
-		return NULL;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	t = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-	t = deadline_ns > t ? deadline_ns - t : 0;
-	ts->tv_sec = (time_t)(t / 1000000000);
-	ts->tv_nsec = (long)(t % 1000000000);
-	return ts;
-}
-
 /* Sleep until the bell, or give the CPU away when there is none. */
 static int doze(struct phi_ring *r, uint64_t deadline_ns)
 {
 	struct pollfd pfd = { .fd = r->wait_fd, .events = POLLIN };
 	struct timespec ts;
-	struct timespec *timeout = left(deadline_ns, &ts);
+	struct timespec *timeout = phi_time_left(deadline_ns, &ts);
 	int ret;
 
 	if (r->wait_fd < 0) {

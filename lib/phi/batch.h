@@ -16,7 +16,7 @@ extern "C" {
  * A client holds a MODEL capability and gets, in this order:
  *
  *  1. a session, by a phi_call() of ATTACH on the MODEL handle. It gives an
- *     ENDPOINT (SEND and GRANT) that it alone receives from: when that dies
+ *     ENDPOINT (SEND) that it alone receives from: when that dies
  *     so does the session, however the client went. It gets an ENDPOINT
  *     (SEND) whose badge is the session; all further calls go there;
  *  2. slots for its regions, by REGION: the batcher maps each once, and
@@ -319,7 +319,8 @@ int phi_batch_forget(struct phi_batch *b, uint32_t slot, uint64_t deadline_ns);
  * @req: The request; its op is set here.
  * @answer: Out.
  *
- * Goes as a call, never over the ring.
+ * Goes as a call, never over the ring. A batcher that says nothing until a
+ * second after the deadline gives -ETIMEDOUT.
  *
  * Context: Any thread.
  * Return: 0 when an answer came, whatever its status; or a negative errno.

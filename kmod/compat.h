@@ -9,6 +9,7 @@
  * nowhere else.
  */
 
+#include <linux/hrtimer.h>
 #include <linux/io_uring/cmd.h>
 #include <linux/mm.h>
 #include <linux/version.h>
@@ -47,6 +48,20 @@ static inline vm_fault_t phi_insert_huge(struct vm_fault *vmf,
 #define phi_sqe_cmd(_sqe, _type) io_uring_sqe_cmd(_sqe, _type)
 #else
 #define phi_sqe_cmd(_sqe, _type) ((const _type *)io_uring_sqe_cmd(_sqe))
+#endif
+
+/* Since 6.13 the function of a timer is given when it is set up. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+static inline void
+phi_hrtimer_setup(struct hrtimer *timer,
+		  enum hrtimer_restart (*fn)(struct hrtimer *), clockid_t clock,
+		  enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+}
+#else
+#define phi_hrtimer_setup hrtimer_setup
 #endif
 
 #endif /* _PHI_COMPAT_H */

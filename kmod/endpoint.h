@@ -2,6 +2,7 @@
 #ifndef _PHI_KENDPOINT_H
 #define _PHI_KENDPOINT_H
 
+#include <linux/hrtimer_types.h>
 #include <linux/xarray.h>
 
 #include "message.h"
@@ -81,12 +82,14 @@ struct phi_credit {
  * @in: In the pollers of the endpoint, with RECV.
  * @out: In the pollers of @credit.
  * @credit: NULL without SEND.
+ * @expiry: Wakes those who poll when the capability expires.
  */
 struct phi_poller {
 	struct phi_waiter w;
 	struct list_head in;
 	struct list_head out;
 	struct phi_credit *credit;
+	struct hrtimer expiry;
 };
 
 struct phi_endpoint *phi_endpoint_of(struct phi_object *obj);

@@ -4,10 +4,12 @@
 #include <linux/cleanup.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/hrtimer.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "dispatch.h"
 #include "endpoint.h"
 
@@ -17,6 +19,7 @@ static void phi_poller_free(struct phi_poller *poller)
 
 	if (IS_ERR_OR_NULL(poller))
 		return;
+	hrtimer_cancel(&poller->expiry);
 	ep = phi_endpoint_of(poller->w.cap->obj);
 	scoped_guard(spinlock, &ep->lock) {
 		list_del(&poller->w.node);
@@ -70,6 +73,16 @@ static const struct file_operations phi_poller_fops = {
 	.llseek = noop_llseek,
 };
 
+/* Nobody else tells those who poll that the capability has expired. */
+static enum hrtimer_restart phi_poller_expired(struct hrtimer *timer)
+{
+	struct phi_poller *poller =
+		container_of(timer, struct phi_poller, expiry);
+
+	wake_up_poll(&poller->w.wq, EPOLLERR);
+	return HRTIMER_NORESTART;
+}
+
 static struct phi_poller *phi_poller_new(struct phi_cspace *cs, u64 handle,
 					 struct phi_cap *cap)
 {
@@ -92,6 +105,11 @@ static struct phi_poller *phi_poller_new(struct phi_cspace *cs, u64 handle,
 	phi_cap_get(cap);
 	phi_waiter_init(&poller->w, cs, handle, cap, PHI_TYPES(ENDPOINT),
 			cap->rights & (PHI_RIGHT_SEND | PHI_RIGHT_RECV));
+	phi_hrtimer_setup(&poller->expiry, phi_poller_expired, CLOCK_BOOTTIME,
+			  HRTIMER_MODE_ABS);
+	if (cap->expires_ns && cap->expires_ns < KTIME_MAX)
+		hrtimer_start(&poller->expiry, ns_to_ktime(cap->expires_ns),
+			      HRTIMER_MODE_ABS);
 	return poller;
 }
 

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include "kselftest_harness.h"
+
+#include <linux/capability.h>
+#include <netinet/in.h>
+
+#include "lib/phi_message.h"
+
+FIXTURE(service)
+{
+	int phi;
+	uint64_t ep;
+	struct phi_system_stats before;
+};
+
+FIXTURE_SETUP(service)
+{
+	self->phi = do_open();
+	ASSERT_LE(0, self->phi)
+	{
+		TH_LOG("is phi.ko loaded?");
+	}
+	ASSERT_EQ(0, do_stats(self->phi, &self->before));
+	ASSERT_EQ(0, do_endpoint(self->phi, &self->ep));
+}
+
+FIXTURE_TEARDOWN(service)
+{
+	int watcher = do_open();
+
+	ASSERT_LE(0, watcher);
+	close(self->phi);
+	EXPECT_TRUE(do_settled(watcher, &self->before));
+	close(watcher);
+}
+
+TEST_F(service, message_shows_badge_type_and_rights)
+{
+	const uint32_t rights = PHI_RIGHT_SEND | PHI_RIGHT_READ |
+				PHI_RIGHT_GRANT;
+	struct phi_cap_query query;
+	struct phi_recv arg;
+	uint64_t file, weak;
+	char byte;
+
+	ASSERT_EQ(0, do_mint(self->phi, self->ep, PHI_TYPE_FILE, rights, 99,
+			     &file));
+	ASSERT_EQ(0, do_query(self->phi, file, &query));
+	EXPECT_EQ(PHI_TYPE_FILE, query.type);
+	EXPECT_EQ(rights, query.rights);
+	EXPECT_EQ(99, query.badge);
+	EXPECT_EQ(2, query.depth);
+	ASSERT_EQ(0, do_send(self->phi, file, "x", 1));
+	ASSERT_EQ(0, do_recv(self->phi, self->ep, &byte, 1, &arg));
+	EXPECT_EQ(PHI_TYPE_FILE, arg.type);
+	EXPECT_EQ(rights, arg.rights);
+	EXPECT_EQ(99, arg.badge);
+	/* A weaker one shows its weaker rights, and the same badge. */
+	ASSERT_EQ(0, do_derive(self->phi, file, PHI_RIGHT_SEND, &weak));
+	ASSERT_EQ(0, do_send(self->phi, weak, "x", 1));
+	ASSERT_EQ(0, do_recv(self->phi, self->ep, &byte, 1, &arg));
+	EXPECT_EQ(PHI_RIGHT_SEND, arg.rights);
+	EXPECT_EQ(99, arg.badge);
+}
+
+TEST_F(service, needs_send_to_send)
+{
+	uint64_t file;
+
+	ASSERT_EQ(0, do_mint(self->phi, self->ep, PHI_TYPE_FILE, PHI_RIGHT_READ,
+			     1, &file));
+	EXPECT_EQ(-EPERM, do_send(self->phi, file, "x", 1));
+}
+
+TEST_F(service, dies_with_the_endpoint)
+{
+	uint64_t file;
+
+	ASSERT_EQ(0, do_mint(self->phi, self->ep, PHI_TYPE_FILE, PHI_RIGHT_ALL,
+			     1, &file));
+	ASSERT_EQ(0, do_drop(self->phi, self->ep));
+	EXPECT_EQ(-EPIPE, do_send(self->phi, file, "x", 1));
+}
+
+TEST_F(service, dies_with_the_capability_it_was_minted_from)
+{
+	uint64_t file;
+
+	ASSERT_EQ(0, do_mint(self->phi, self->ep, PHI_TYPE_FILE, PHI_RIGHT_ALL,
+			     1, &file));
+	ASSERT_EQ(0, do_send(self->phi, file, "x", 1));
+	ASSERT_EQ(0, do_revoke(self->phi, self->ep));
+	EXPECT_EQ(-EKEYREVOKED, do_send(self->phi, file, "x", 1));
+	/* What it had queued is flushed. */
+	EXPECT_EQ(-EAGAIN, do_take(self->phi, self->ep));
+}
+
+TEST_F(service, revoke_of_the_object_reaches_the_endpoint)
+{
+	uint64_t file, child;
+	struct phi_call arg = {};
+	struct job job = JOB(self->phi, CALL, &arg);
+
+	ASSERT_EQ(0, do_mint(self->phi, self->ep, PHI_TYPE_FILE, PHI_RIGHT_ALL,
+			     1, &file));
+	ASSERT_EQ(0, do_derive(self->phi, file, PHI_RIGHT_SEND, &child));
+	arg.endpoint = child;
+	ASSERT_EQ(0, job_start(&job));
+	ASSERT_EQ(0, do_revoke(self->phi, file));
+	EXPECT_EQ(-EKEYREVOKED, job_join(&job));
+	EXPECT_EQ(-EAGAIN, do_take(self->phi, self->ep));
+	/* And a drop wakes who waits through it. */
+	arg.endpoint = file;
+	ASSERT_EQ(0, job_start(&job));
+	ASSERT_EQ(0, do_drop(self->phi, file));
+	EXPECT_EQ(-EBADF, job_join(&job));
+}
+
+TEST_F(service, mint_refuses_bad_input)
+{
+	struct phi_cap_mint arg = {
+		.endpoint = self->ep,
+		.type = PHI_TYPE_FILE,
+		.flags = 1,
+	};
+	uint64_t weak, notify, out;
+
+	EXPECT_EQ(-EOPNOTSUPP, PHI_DO(self->phi, CAP_MINT, &arg));
+	for (uint32_t type = 0; type < 40; type++) {
+		if (type == PHI_TYPE_FILE || type == PHI_TYPE_NETWORK)
+			continue;
+		EXPECT_EQ(-EINVAL,
+			  do_mint(self->phi, self->ep, type, 1, 1, &out));
+	}
+	EXPECT_EQ(-EINVAL,
+		  do_mint(self->phi, self->ep, PHI_TYPE_FILE, 0x100, 1, &out));
+	EXPECT_EQ(-EBADF, do_mint(self->phi, 0, PHI_TYPE_FILE, 1, 1, &out));
+	ASSERT_EQ(0, do_notify(self->phi, &notify));
+	EXPECT_EQ(-EINVAL,
+		  do_mint(self->phi, notify, PHI_TYPE_FILE, 1, 1, &out));
+	ASSERT_EQ(0, do_derive(self->phi, self->ep, PHI_RIGHT_SEND, &weak));
+	EXPECT_EQ(-EPERM, do_mint(self->phi, weak, PHI_TYPE_FILE, 1, 1, &out));
+}
+
+TEST_F(service, network_is_for_ports_of_tcp_and_udp)
+{
+	const uint64_t bad[] = {
+		0,
+		80,
+		PHI_NETWORK_BADGE(1, 80),
+		PHI_NETWORK_BADGE(255, 0),
+		1ULL << 32 | PHI_NETWORK_BADGE(IPPROTO_TCP, 1),
+		~0ULL,
+	};
+	uint64_t out;
+
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		EXPECT_EQ(-EINVAL, do_mint(self->phi, self->ep,
+					   PHI_TYPE_NETWORK, 0, bad[i], &out));
+	EXPECT_EQ(0, do_mint(self->phi, self->ep, PHI_TYPE_NETWORK, 0,
+			     PHI_NETWORK_BADGE(IPPROTO_UDP, 65535), &out));
+	EXPECT_EQ(0, do_mint(self->phi, self->ep, PHI_TYPE_NETWORK, 0,
+			     PHI_NETWORK_BADGE(IPPROTO_TCP, 0), &out));
+}
+
+static int drop_net_admin(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data))
+		return -errno;
+	data[0].effective &= ~(1U << CAP_NET_ADMIN);
+	return syscall(SYS_capset, &head, data) ? -errno : 0;
+}
+
+static int mint_without(void *arg)
+{
+	uint64_t ep, out;
+	int phi;
+
+	(void)arg;
+	if (drop_net_admin())
+		return -1;
+	phi = do_open();
+	if (phi < 0 || do_endpoint(phi, &ep))
+		return -2;
+	return do_mint(phi, ep, PHI_TYPE_NETWORK, 0,
+		       PHI_NETWORK_BADGE(IPPROTO_TCP, 80), &out);
+}
+
+/* What the opener had at the time of the open counts. */
+static int mint_with_older(void *arg)
+{
+	uint64_t ep, out;
+	int phi = do_open();
+
+	(void)arg;
+	if (phi < 0 || do_endpoint(phi, &ep) || drop_net_admin())
+		return -2;
+	return do_mint(phi, ep, PHI_TYPE_NETWORK, 0,
+		       PHI_NETWORK_BADGE(IPPROTO_TCP, 80), &out);
+}
+
+TEST_F(service, network_needs_net_admin)
+{
+	EXPECT_EQ(-EPERM, in_child(mint_without, NULL));
+	EXPECT_EQ(0, in_child(mint_with_older, NULL));
+}
+
+TEST_HARNESS_MAIN

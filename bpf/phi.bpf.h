@@ -79,7 +79,7 @@ extern int bpf_phi_unit_stat(__u32 id, struct phi_unit_stat *stat) __ksym;
 extern __u64 bpf_phi_unit_average(__u32 model, __u32 unit) __ksym;
 extern __u64 bpf_phi_rate_take(__u64 *bucket, __u64 per_second,
 			       __u64 burst) __ksym;
-extern __u32 bpf_phi_task_infers(struct task_struct *task) __ksym;
+extern __u32 bpf_phi_thread_infers(__u32 pid) __ksym;
 extern bool bpf_phi_port_open(__u8 proto, __u16 port) __ksym;
 
 /* Position of the highest bit: the log2 histograms' slot of @n, 0 for 0. */

@@ -83,7 +83,7 @@ void BPF_PROG(phi_ai_enqueue, struct task_struct *p, u64 enq_flags)
 	if (p->nr_cpus_allowed == 1) {
 		count(2);
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, OTHER_SLICE_NS, enq_flags);
-	} else if (bpf_phi_task_infers(p)) {
+	} else if (bpf_phi_thread_infers(p->pid)) {
 		count(0);
 		scx_bpf_dsq_insert(p, INFER_DSQ, INFER_SLICE_NS, enq_flags);
 	} else {

@@ -90,7 +90,7 @@ int BPF_PROG(sched_trace_switch, bool preempt, struct task_struct *prev,
 		/* Seen coming on the CPU, so its time here is known. */
 		if (t->switches) {
 			t->run_ns += now - t->since_ns;
-			if (bpf_phi_task_infers(prev))
+			if (bpf_phi_thread_infers(prev->pid))
 				t->infer_ns += now - t->since_ns;
 		}
 		t->since_ns = now;

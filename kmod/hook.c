@@ -232,15 +232,17 @@ __bpf_kfunc u64 bpf_phi_rate_take(u64 *bucket, u64 per_second, u64 burst)
 }
 
 /**
- * bpf_phi_task_infers() - is a thread inside an inference
- * @task: The thread.
+ * bpf_phi_thread_infers() - is a thread inside an inference
+ * @pid: Its number in the initial pid namespace. Not the thread itself: a
+ *       module has types of its own, which the verifier takes for others
+ *       than the kernel's where they could not be told to be the same.
  *
  * Context: Any.
  * Return: Inferences it has begun and that have not ended.
  */
-__bpf_kfunc u32 bpf_phi_task_infers(struct task_struct *task)
+__bpf_kfunc u32 bpf_phi_thread_infers(u32 pid)
 {
-	return phi_infer_running(task->pid);
+	return phi_infer_running(pid);
 }
 
 /**
@@ -269,7 +271,7 @@ BTF_ID_FLAGS(func, bpf_phi_call_cap)
 BTF_ID_FLAGS(func, bpf_phi_unit_stat)
 BTF_ID_FLAGS(func, bpf_phi_unit_average)
 BTF_ID_FLAGS(func, bpf_phi_rate_take)
-BTF_ID_FLAGS(func, bpf_phi_task_infers, KF_RCU)
+BTF_ID_FLAGS(func, bpf_phi_thread_infers)
 BTF_ID_FLAGS(func, bpf_phi_port_open)
 BTF_KFUNCS_END(phi_kfunc_ids)
 

@@ -225,7 +225,9 @@ TEST(averages_move_by_an_eighth)
 {
 	EXPECT_EQ(800, phi_select_average(0, 800));
 	EXPECT_EQ(900, phi_select_average(800, 1600));
-	EXPECT_EQ(700, phi_select_average(800, 0));
+	EXPECT_EQ(700, phi_select_average(796, 28));
+	/* 0 counts as 1 ns. */
+	EXPECT_EQ(701, phi_select_average(800, 0));
 	EXPECT_EQ(800, phi_select_average(800, 807));
 	EXPECT_EQ(1, phi_select_average(0, 0));
 	EXPECT_EQ(PHI_AVERAGE_MAX_NS, phi_select_average(0, ~0ULL));

@@ -31,8 +31,8 @@
  * nothing.
  *
  * The average of a model on a unit is the first batch's run time per input;
- * each later batch moves it by an eighth of the difference, rounded towards
- * it. Batches that failed do not count. A unit that has not run the model yet
+ * each later batch moves it by an eighth of the difference, rounded down.
+ * Batches that failed do not count. A unit that has not run the model yet
  * counts the mean of the candidates that have, or 1 ms when none has.
  */
 

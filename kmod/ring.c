@@ -38,8 +38,6 @@ int phi_ring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
 	unsigned int nr = _IOC_NR(cmd->cmd_op);
 	int ret;
 
-	if (flags & IO_URING_F_IOPOLL)
-		return -EOPNOTSUPP;
 	if (cmd->cmd_op != _IO(PHI_IOC_MAGIC, nr))
 		return -ENOTTY;
 	if (flags & IO_URING_F_NONBLOCK && phi_ring_waits(nr))

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include "kselftest_harness.h"
+
+#include <liburing.h>
+
+#include "lib/phi_message.h"
+
+/*
+ * The calls through io_uring. A kernel whose io_uring is switched off skips
+ * them: everything works by ioctl as well.
+ */
+FIXTURE(ring)
+{
+	int phi;
+	uint64_t ep;
+	struct io_uring ring;
+	struct phi_system_stats before;
+};
+
+FIXTURE_SETUP(ring)
+{
+	int ret = io_uring_queue_init(64, &self->ring, 0);
+
+	if (ret == -EPERM || ret == -ENOSYS)
+		SKIP(return, "io_uring is switched off");
+	ASSERT_EQ(0, ret);
+	self->phi = do_open();
+	ASSERT_LE(0, self->phi)
+	{
+		TH_LOG("is phi.ko loaded?");
+	}
+	ASSERT_EQ(0, do_stats(self->phi, &self->before));
+	ASSERT_EQ(0, do_endpoint(self->phi, &self->ep));
+}
+
+FIXTURE_TEARDOWN(ring)
+{
+	int watcher = do_open();
+
+	io_uring_queue_exit(&self->ring);
+	close(self->phi);
+	EXPECT_TRUE(do_settled(watcher, &self->before));
+	close(watcher);
+}
+
+static struct io_uring_sqe *prepare(struct io_uring *ring, int phi,
+				    uint32_t cmd, void *arg, uint64_t tag)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	uint64_t pointer = (uintptr_t)arg;
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = phi;
+	sqe->cmd_op = cmd;
+	sqe->user_data = tag;
+	memcpy(sqe->cmd, &pointer, sizeof(pointer));
+	return sqe;
+}
+
+#define PREPARE(_ring, _phi, _cmd, _arg, _tag)                  \
+	({                                                      \
+		__typeof__(_arg) _p = (_arg);                   \
+		_p->size = sizeof(*_p);                         \
+		prepare(_ring, _phi, PHI_IOC_##_cmd, _p, _tag); \
+	})
+
+/* The next completion: its result, and whose it is. */
+static int complete(struct io_uring *ring, uint64_t *tag)
+{
+	struct __kernel_timespec limit = { .tv_sec = 20 };
+	struct io_uring_cqe *cqe;
+	int ret = io_uring_wait_cqe_timeout(ring, &cqe, &limit);
+
+	if (ret)
+		return -EBADE;
+	if (tag)
+		*tag = cqe->user_data;
+	ret = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return ret;
+}
+
+static bool nothing_yet(struct io_uring *ring)
+{
+	struct io_uring_cqe *cqe;
+
+	usleep(30000);
+	return io_uring_peek_cqe(ring, &cqe) == -EAGAIN;
+}
+
+TEST_F(ring, calls_that_do_not_wait)
+{
+	struct phi_notify_create create = {};
+	struct phi_notify_signal signal = { .bits = 3 };
+	uint64_t bits;
+
+	PREPARE(&self->ring, self->phi, NOTIFY_CREATE, &create, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	ASSERT_EQ(0, complete(&self->ring, NULL));
+	ASSERT_EQ(0, do_probe(self->phi, create.cap));
+	signal.notify = create.cap;
+	PREPARE(&self->ring, self->phi, NOTIFY_SIGNAL, &signal, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	ASSERT_EQ(0, complete(&self->ring, NULL));
+	ASSERT_EQ(0, do_bits(self->phi, create.cap, 3, &bits));
+	EXPECT_EQ(3, bits);
+}
+
+TEST_F(ring, send_and_recv)
+{
+	struct phi_send send = {
+		.endpoint = self->ep,
+		.data = (uintptr_t)"hello",
+		.len = 5,
+	};
+	char data[16] = {};
+	struct phi_recv recv = {
+		.endpoint = self->ep,
+		.data = (uintptr_t)data,
+		.len = sizeof(data),
+	};
+	uint64_t tag;
+
+	PREPARE(&self->ring, self->phi, RECV, &recv, 2);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_TRUE(nothing_yet(&self->ring));
+	PREPARE(&self->ring, self->phi, SEND, &send, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(0, complete(&self->ring, &tag));
+	EXPECT_EQ(5, recv.len);
+	EXPECT_STREQ("hello", data);
+}
+
+TEST_F(ring, many_wait_at_once)
+{
+	struct phi_recv recv[32] = {};
+	unsigned long seen = 0;
+	uint64_t n;
+
+	for (uint64_t i = 0; i < 32; i++) {
+		recv[i].endpoint = self->ep;
+		recv[i].data = (uintptr_t)&recv[i].badge;
+		PREPARE(&self->ring, self->phi, RECV, &recv[i], i);
+	}
+	ASSERT_EQ(32, io_uring_submit(&self->ring));
+	EXPECT_TRUE(nothing_yet(&self->ring));
+	for (int i = 0; i < 32; i++) {
+		while (do_send(self->phi, self->ep, NULL, 0) == -EAGAIN)
+			usleep(1000);
+	}
+	for (int i = 0; i < 32; i++) {
+		EXPECT_EQ(0, complete(&self->ring, &n));
+		seen |= 1UL << n;
+	}
+	EXPECT_EQ((1UL << 32) - 1, seen);
+	EXPECT_EQ(-EAGAIN, do_take(self->phi, self->ep));
+}
+
+TEST_F(ring, call_is_answered)
+{
+	struct phi_recv recv = { .endpoint = self->ep };
+	uint64_t answer = 0;
+	struct phi_call call = {
+		.endpoint = self->ep,
+		.reply_data = (uintptr_t)&answer,
+		.reply_len = sizeof(answer),
+	};
+
+	PREPARE(&self->ring, self->phi, CALL, &call, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	ASSERT_EQ(0, PHI_DO(self->phi, RECV, &recv));
+	EXPECT_TRUE(nothing_yet(&self->ring));
+	ASSERT_EQ(0, do_reply(self->phi, recv.reply, "answers", 8));
+	EXPECT_EQ(0, complete(&self->ring, NULL));
+	EXPECT_EQ(8, call.reply_len);
+	EXPECT_EQ(0, memcmp(&answer, "answers", 8));
+}
+
+TEST_F(ring, errors_are_those_of_the_ioctl)
+{
+	struct phi_notify_wait wait = { .mask = 1 };
+	struct phi_recv recv = { .endpoint = self->ep, .flags = PHI_NONBLOCK };
+	uint64_t notify, weak;
+
+	PREPARE(&self->ring, self->phi, RECV, &recv, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_EQ(-EAGAIN, complete(&self->ring, NULL));
+	recv.flags = 0;
+	recv.deadline_ns = monotonic_ns() + 50 * MS;
+	PREPARE(&self->ring, self->phi, RECV, &recv, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_EQ(-ETIMEDOUT, complete(&self->ring, NULL));
+	recv.endpoint = 0;
+	PREPARE(&self->ring, self->phi, RECV, &recv, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_EQ(-EBADF, complete(&self->ring, NULL));
+	PREPARE(&self->ring, self->phi, RECV, &recv, 1);
+	recv.size = 8;
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_EQ(-EINVAL, complete(&self->ring, NULL));
+	ASSERT_EQ(0, do_notify(self->phi, &notify));
+	ASSERT_EQ(0, do_derive(self->phi, notify, PHI_RIGHT_READ, &weak));
+	wait.notify = weak;
+	PREPARE(&self->ring, self->phi, NOTIFY_WAIT, &wait, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_TRUE(nothing_yet(&self->ring));
+	ASSERT_EQ(0, do_revoke(self->phi, notify));
+	EXPECT_EQ(-EKEYREVOKED, complete(&self->ring, NULL));
+}
+
+TEST_F(ring, refuses_what_is_no_call)
+{
+	const uint32_t bad[] = {
+		0,
+		1, /* a number alone */
+		_IO('Q', 1),
+		_IOR('P', 1, int),
+		_IO('P', 0xef),
+		PHI_IOC_RECV | 1U << 31,
+	};
+	struct phi_recv recv = { .size = sizeof(recv), .endpoint = self->ep };
+
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		prepare(&self->ring, self->phi, bad[i], &recv, 1);
+		ASSERT_EQ(1, io_uring_submit(&self->ring));
+		EXPECT_EQ(-ENOTTY, complete(&self->ring, NULL));
+	}
+	prepare(&self->ring, self->phi, PHI_IOC_RECV, (void *)8, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_EQ(-EFAULT, complete(&self->ring, NULL));
+}
+
+TEST_F(ring, polled_rings_are_refused)
+{
+	struct phi_recv recv = { .endpoint = self->ep };
+	struct io_uring_cqe *cqe;
+	struct io_uring polled;
+
+	ASSERT_EQ(0, io_uring_queue_init(4, &polled, IORING_SETUP_IOPOLL));
+	PREPARE(&polled, self->phi, RECV, &recv, 1);
+	ASSERT_EQ(1, io_uring_submit(&polled));
+	/* At once: a wait would poll, and there is nothing to poll. */
+	ASSERT_EQ(0, io_uring_peek_cqe(&polled, &cqe));
+	EXPECT_EQ(-EOPNOTSUPP, cqe->res);
+	io_uring_queue_exit(&polled);
+}
+
+TEST_F(ring, waiting_recv_is_cancelled)
+{
+	struct phi_recv recv = { .endpoint = self->ep };
+	uint64_t tag[2];
+	int ret[2];
+
+	PREPARE(&self->ring, self->phi, RECV, &recv, 7);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_TRUE(nothing_yet(&self->ring));
+	io_uring_prep_cancel64(io_uring_get_sqe(&self->ring), 7, 0);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	for (int i = 0; i < 2; i++)
+		ret[i] = complete(&self->ring, &tag[i]);
+	if (tag[0] == 7) {
+		ret[1] = ret[0];
+		tag[1] = 7;
+	}
+	ASSERT_EQ(7, tag[1]);
+	EXPECT_TRUE(ret[1] == -ECANCELED || ret[1] == -EINTR);
+	/* It took no message along. */
+	ASSERT_EQ(0, do_send(self->phi, self->ep, "x", 1));
+	EXPECT_EQ(0, do_take(self->phi, self->ep));
+}
+
+static int exit_while_waiting(void *arg)
+{
+	static struct phi_recv recv;
+	static struct phi_call call;
+	struct io_uring ring;
+	uint64_t ep;
+	int phi = do_open();
+
+	(void)arg;
+	if (phi < 0 || io_uring_queue_init(8, &ring, 0) ||
+	    do_endpoint(phi, &ep))
+		return -1;
+	recv.endpoint = ep;
+	PREPARE(&ring, phi, RECV, &recv, 1);
+	PREPARE(&ring, phi, RECV, &recv, 2);
+	if (do_endpoint(phi, &ep))
+		return -1;
+	call.endpoint = ep;
+	PREPARE(&ring, phi, CALL, &call, 3);
+	if (io_uring_submit(&ring) != 3 || !nothing_yet(&ring))
+		return -2;
+	return 0; /* and exit, with all of them waiting */
+}
+
+TEST_F(ring, process_exits_while_calls_wait)
+{
+	struct phi_system_stats before;
+
+	ASSERT_EQ(0, do_stats(self->phi, &before));
+	EXPECT_EQ(0, in_child(exit_while_waiting, NULL));
+	EXPECT_TRUE(do_settled(self->phi, &before));
+}
+
+TEST_F(ring, ring_closes_while_calls_wait)
+{
+	struct phi_recv recv = { .endpoint = self->ep };
+	struct io_uring ring;
+
+	ASSERT_EQ(0, io_uring_queue_init(4, &ring, 0));
+	PREPARE(&ring, self->phi, RECV, &recv, 1);
+	ASSERT_EQ(1, io_uring_submit(&ring));
+	EXPECT_TRUE(nothing_yet(&ring));
+	io_uring_queue_exit(&ring);
+	/* The ring ends in the background. */
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, do_send(self->phi, self->ep, "x", 1));
+		usleep(10000);
+		if (!do_take(self->phi, self->ep))
+			break;
+		ASSERT_NE(99, i);
+	}
+}
+
+/* A cspace is its opener's, whatever way the call comes. */
+static int recv_by_ring(void *arg)
+{
+	struct phi_recv recv = {};
+	struct io_uring ring;
+
+	if (io_uring_queue_init(4, &ring, 0))
+		return -1;
+	PREPARE(&ring, *(int *)arg, RECV, &recv, 1);
+	if (io_uring_submit(&ring) != 1)
+		return -2;
+	return complete(&ring, NULL);
+}
+
+TEST_F(ring, another_process_is_refused)
+{
+	EXPECT_EQ(-EPERM, in_child(recv_by_ring, &self->phi));
+}
+
+TEST_HARNESS_MAIN

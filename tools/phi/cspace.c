@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Where handles live: the cspace of a session, or one's own. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "out.h"
+
+static int cannot_open(int err)
+{
+	switch (-err) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return fail_because(
+			"load it with modprobe phi, or insmod phi.ko; to see it work in a virtual machine: make demo",
+			"the phi module is not loaded", "open /dev/phi");
+	case EACCES:
+		return fail_because(
+			"run it as root, or let root set the mode of /dev/phi",
+			"this user may not use it", "open /dev/phi");
+	default:
+		return fail(err, "open /dev/phi");
+	}
+}
+
+/* Is the file that PHI_FD names a /dev/phi? */
+static bool is_phi(int fd)
+{
+	struct stat device;
+	struct stat file;
+
+	return !stat("/dev/phi", &device) && !fstat(fd, &file) &&
+	       S_ISCHR(file.st_mode) && file.st_rdev == device.st_rdev;
+}
+
+int cspace_open(struct args *args)
+{
+	const char *text = getenv("PHI_FD");
+	char *end;
+	long fd;
+
+	if (text) {
+		fd = strtol(text, &end, 10);
+		if (end == text || *end || fd < 0 || fd > 1 << 20 ||
+		    !is_phi((int)fd))
+			return fail_because(
+				"unset PHI_FD, or run it below phi session",
+				"PHI_FD names no open /dev/phi",
+				"use the session");
+		args->phi = (int)fd;
+		return EXIT_OK;
+	}
+
+	args->phi = phi_open(0);
+	if (args->phi < 0)
+		return cannot_open(args->phi);
+	if (args->verb->flags & VERB_SESSION)
+		return fail_because(
+			"start a shell with phi session, then repeat it there",
+			"handles end with the command that made them, unless it runs in a session",
+			"%s", args_name(args) + strlen("phi "));
+	return EXIT_OK;
+}
+
+static int cspace_share(struct args *args)
+{
+	const char *text = args->n ? args->operand[0] : "on";
+	bool shared = !strcmp(text, "on");
+	int ret;
+
+	if (!shared && strcmp(text, "off"))
+		return usage_error(args, "'%s' is neither on nor off", text);
+	ret = phi_cspace_share(args->phi, shared);
+	if (ret == -EPERM)
+		return fail_because(
+			"only the process that phi session became may: exec phi cspace share ...",
+			"the cspace is another process's",
+			"change who shares it");
+	if (ret)
+		return fail(ret, "share the cspace");
+	out_bool("shared", shared);
+	return out_end();
+}
+
+static const struct verb verbs[] = {
+	{ "share", cspace_share, "[on|off]",
+	  "let other processes that have the file use the session, or not",
+	  VERB_PHI },
+	{ 0 },
+};
+
+const struct noun cspace_noun = {
+	.name = "cspace",
+	.help = "the table of capabilities of a session",
+	.verbs = verbs,
+};

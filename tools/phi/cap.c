@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Capabilities: derive, revoke, look at, seal. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "out.h"
+
+/* What a capability has, for a verb whose --rights default to that. */
+static int rights_of(const struct args *args, uint64_t cap, uint32_t *rights)
+{
+	struct phi_cap_query info;
+	int ret;
+
+	if (args_option(args, "rights"))
+		return option_rights(args, rights);
+	ret = phi_cap_query(args->phi, cap, &info);
+	if (ret)
+		return fail(ret, "look at 0x%016llx", (unsigned long long)cap);
+	*rights = info.rights;
+	return EXIT_OK;
+}
+
+static int made(const char *key, uint64_t cap)
+{
+	out_handle(key, cap);
+	out_only();
+	return out_end();
+}
+
+static int cap_derive(struct args *args)
+{
+	uint64_t badge = 0;
+	uint64_t expires;
+	uint32_t rights;
+	uint64_t cap;
+	uint64_t out;
+	int ret;
+
+	if (args_handle(args, 0, &cap) ||
+	    option_u64(args, "badge", UINT64_MAX, &badge) ||
+	    option_when(args, "expires", CLOCK_BOOTTIME, &expires))
+		return EXIT_USAGE;
+	ret = rights_of(args, cap, &rights);
+	if (ret)
+		return ret;
+	ret = phi_cap_derive(args->phi, cap, rights, expires, badge, &out);
+	if (ret)
+		return fail(ret, "derive from %s", args->operand[0]);
+	return made("cap", out);
+}
+
+static int cap_revoke(struct args *args)
+{
+	uint64_t cap;
+	int ret;
+
+	if (args_handle(args, 0, &cap))
+		return EXIT_USAGE;
+	ret = phi_cap_revoke(args->phi, cap);
+	if (ret)
+		return fail(ret, "revoke what was derived from %s",
+			    args->operand[0]);
+	if (!out_json)
+		return EXIT_OK;
+	out_handle("revoked", cap);
+	return out_end();
+}
+
+static int cap_drop(struct args *args)
+{
+	uint64_t cap;
+	int ret;
+	int i;
+
+	for (i = 0; i < args->n; i++) {
+		if (args_handle(args, i, &cap))
+			return EXIT_USAGE;
+	}
+	for (i = 0; i < args->n; i++) {
+		args_handle(args, i, &cap);
+		ret = phi_cap_drop(args->phi, cap);
+		if (ret)
+			return fail(ret, "drop %s", args->operand[i]);
+	}
+	if (!out_json)
+		return EXIT_OK;
+	out_u64("dropped", (uint64_t)args->n);
+	return out_end();
+}
+
+static void expiry(uint64_t expires)
+{
+	uint64_t now = now_ns(CLOCK_BOOTTIME);
+
+	out_u64("expires_ns", expires);
+	if (!expires)
+		out_text("never");
+	else if (expires <= now)
+		out_text("%s ago", duration_text(now - expires));
+	else
+		out_text("in %s", duration_text(expires - now));
+}
+
+static void cap_fields(uint64_t cap, const struct phi_cap_query *info)
+{
+	out_handle("cap", cap);
+	out_str("type", type_name(info->type));
+	out_rights("rights", info->rights);
+	out_u64("depth", info->depth);
+	out_u64("revoked", info->version);
+	out_handle("badge", info->badge);
+	if (!info->badge)
+		out_text("-");
+	expiry(info->expires_ns);
+}
+
+static int cap_query(struct args *args)
+{
+	struct phi_cap_query info;
+	uint64_t cap;
+	int ret;
+
+	if (args_handle(args, 0, &cap))
+		return EXIT_USAGE;
+	ret = phi_cap_query(args->phi, cap, &info);
+	if (ret)
+		return fail(ret, "look at %s", args->operand[0]);
+	cap_fields(cap, &info);
+	return out_end();
+}
+
+/* All handles there are; more may come between the count and the list. */
+static int list_all(int phi, uint64_t **handles)
+{
+	uint32_t total = 0;
+	uint32_t room;
+	int n;
+
+	*handles = NULL;
+	n = phi_cap_list(phi, NULL, 0, &total);
+	while (n >= 0 && (uint32_t)n < total) {
+		room = total;
+		free(*handles);
+		*handles = calloc(room, sizeof(**handles));
+		if (!*handles)
+			return -ENOMEM;
+		n = phi_cap_list(phi, *handles, room, &total);
+		if (n >= 0 && (uint32_t)n < room)
+			break;
+	}
+	return n;
+}
+
+static int cap_list(struct args *args)
+{
+	struct phi_cap_query info;
+	uint64_t *handles;
+	int ret;
+	int n;
+	int i;
+
+	n = list_all(args->phi, &handles);
+	if (n < 0) {
+		free(handles);
+		return fail(n, "list the capabilities");
+	}
+	out_table("caps", "no capabilities in this session");
+	for (i = 0; i < n; i++) {
+		ret = phi_cap_query(args->phi, handles[i], &info);
+		if (ret == -EBADF)
+			continue;
+		out_row();
+		if (!ret) {
+			cap_fields(handles[i], &info);
+			out_str("state", "live");
+		} else {
+			out_handle("cap", handles[i]);
+			out_str("type", "-");
+			out_str("rights", "-");
+			out_unknown("depth");
+			out_unknown("revoked");
+			out_unknown("badge");
+			out_unknown("expires_ns");
+			out_str("state", ret == -EKEYREVOKED ? "revoked" :
+					 ret == -EKEYEXPIRED ? "expired" :
+							       strerror(-ret));
+		}
+		out_close();
+	}
+	out_close();
+	free(handles);
+	return out_end();
+}
+
+static int cap_same(struct args *args)
+{
+	uint64_t a;
+	uint64_t b;
+	int ret;
+
+	if (args_handle(args, 0, &a) || args_handle(args, 1, &b))
+		return EXIT_USAGE;
+	ret = phi_cap_same(args->phi, a, b);
+	if (ret < 0)
+		return fail(ret, "compare %s and %s", args->operand[0],
+			    args->operand[1]);
+	out_bool("same", ret);
+	out_only();
+	return out_end() || !ret ? EXIT_FAILED : EXIT_OK;
+}
+
+/* --audience is a user by name or number; the call wants uid + 1. */
+static int audience_of(const struct args *args, uint32_t *audience)
+{
+	const char *text = args_option(args, "audience");
+	const struct passwd *user;
+	uint64_t uid;
+	int ret;
+
+	*audience = 0;
+	if (!text)
+		return EXIT_OK;
+	user = getpwnam(text);
+	if (user) {
+		*audience = user->pw_uid + 1;
+		return EXIT_OK;
+	}
+	if (*text < '0' || *text > '9')
+		return usage_error(args, "there is no user '%s'", text);
+	ret = args_u64(args, "--audience", text, UINT32_MAX - 1, &uid);
+	if (!ret)
+		*audience = (uint32_t)uid + 1;
+	return ret;
+}
+
+static int cap_seal(struct args *args)
+{
+	struct phi_token token;
+	uint32_t audience;
+	uint64_t expires;
+	uint32_t rights;
+	uint64_t cap;
+	int ret;
+
+	if (args_handle(args, 0, &cap) || audience_of(args, &audience) ||
+	    option_when(args, "expires", CLOCK_BOOTTIME, &expires))
+		return EXIT_USAGE;
+	ret = rights_of(args, cap, &rights);
+	if (ret)
+		return ret;
+	ret = phi_cap_seal(args->phi, cap, rights, audience, expires, &token);
+	if (ret)
+		return fail(ret, "seal %s", args->operand[0]);
+	return token_print(&token, args_option(args, "hex"));
+}
+
+static int cap_unseal(struct args *args)
+{
+	uint64_t cap;
+	int ret;
+
+	ret = token_unseal(args->phi, args->n ? args->operand[0] : "-", &cap);
+	return ret ? ret : made("cap", cap);
+}
+
+static int cap_rekey(struct args *args)
+{
+	uint32_t key;
+	int ret = phi_cap_rekey(args->phi, &key);
+
+	if (ret == -EPERM)
+		return fail_because("run it as root", "it needs CAP_SYS_ADMIN",
+				    "change the key of tokens");
+	if (ret)
+		return fail(ret, "change the key of tokens");
+	out_u64("key", key);
+	return out_end();
+}
+
+/* "tcp/80", or "tcp" for all ports. */
+static int port_badge(const struct args *args, const char *text,
+		      uint64_t *badge)
+{
+	uint64_t port = 0;
+	uint32_t proto;
+	int ret;
+
+	if (!strncmp(text, "tcp", 3))
+		proto = 6;
+	else if (!strncmp(text, "udp", 3))
+		proto = 17;
+	else
+		return usage_error(args, "--port '%s' is not like tcp/80",
+				   text);
+	if (text[3] == '/') {
+		ret = args_u64(args, "--port", text + 4, 65535, &port);
+		if (ret)
+			return ret;
+	} else if (text[3]) {
+		return usage_error(args, "--port '%s' is not like tcp/80",
+				   text);
+	}
+	*badge = PHI_NETWORK_BADGE(proto, port);
+	return EXIT_OK;
+}
+
+int cap_mint(struct args *args)
+{
+	uint32_t rights = PHI_RIGHT_SEND | PHI_RIGHT_GRANT;
+	const char *port = args_option(args, "port");
+	uint32_t type = type_parse(args_option(args, "type"));
+	uint64_t endpoint;
+	uint64_t badge = 0;
+	uint64_t cap;
+	int ret;
+
+	if (type != PHI_TYPE_FILE && type != PHI_TYPE_NETWORK)
+		return usage_error(args, "--type is file or network");
+	if (args_handle(args, 0, &endpoint) || option_rights(args, &rights) ||
+	    option_u64(args, "badge", UINT64_MAX, &badge) ||
+	    (port && port_badge(args, port, &badge)))
+		return EXIT_USAGE;
+	ret = phi_cap_mint(args->phi, endpoint, type, rights, badge, &cap);
+	if (ret)
+		return fail(ret, "mint a %s capability on %s", type_name(type),
+			    args->operand[0]);
+	return made("cap", cap);
+}
+
+static const struct verb verbs[] = {
+	{ "derive", cap_derive,
+	  "CAP [--rights LIST] [--expires TIME] [--badge BITS]",
+	  "make a weaker child; rights and expiry default to the parent's",
+	  HANDLES },
+	{ "revoke", cap_revoke, "CAP",
+	  "kill every capability derived from it, and what was mapped through them",
+	  HANDLES },
+	{ "drop", cap_drop, "CAP...", "forget handles", HANDLES },
+	{ "query", cap_query, "CAP", "say what a handle is", HANDLES },
+	{ "list", cap_list, "", "list the capabilities of the session",
+	  HANDLES },
+	{ "same", cap_same, "CAP CAP",
+	  "do both name one object? Exits with 1 when not", HANDLES },
+	{ "seal", cap_seal,
+	  "CAP [--rights LIST] [--audience USER] [--expires TIME] [--hex]",
+	  "print a token that another process can unseal: 64 bytes, or digits on a terminal",
+	  HANDLES },
+	{ "unseal", cap_unseal, "[FILE]",
+	  "turn a token, from a file or stdin, into a capability", HANDLES },
+	{ "rekey", cap_rekey, "",
+	  "make a new key for tokens; the one before stays valid once more",
+	  VERB_PHI },
+	{ "mint", cap_mint,
+	  "ENDPOINT --type TYPE [--rights LIST] [--badge BITS] [--port PROTO/PORT]",
+	  "make a file or network capability whose messages reach the endpoint",
+	  HANDLES },
+	{ 0 },
+};
+
+const struct noun cap_noun = {
+	.name = "cap",
+	.help = "capabilities: derive, revoke, seal and look at them",
+	.verbs = verbs,
+};

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Help, and the words for completion, out of the tables of the nouns. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "out.h"
+
+int help_all(FILE *file)
+{
+	int i;
+
+	fputs("usage: phi NOUN VERB [OPERAND]... [OPTION]...\n\n", file);
+	for (i = 0; nouns[i]; i++)
+		fprintf(file, "  %-10s%s\n", nouns[i]->name, nouns[i]->help);
+	fputs("\nphi NOUN --help lists its verbs, phi NOUN VERB --help explains one;\n"
+	      "--json gives any result as JSON. phi(1) has examples.\n",
+	      file);
+	return fflush(file) ? EXIT_FAILED : EXIT_OK;
+}
+
+static void print_usage(FILE *file, const struct noun *noun,
+			const struct verb *verb)
+{
+	fprintf(file, "phi %s%s%s%s%s\n", noun->name, *verb->name ? " " : "",
+		verb->name, *verb->usage ? " " : "", verb->usage);
+}
+
+int help_noun_verbs(const struct noun *noun, FILE *file)
+{
+	const struct verb *verb;
+
+	fprintf(file, "%s: %s\n\n", noun->name, noun->help);
+	for (verb = noun->verbs; verb->name; verb++) {
+		fputs("  ", file);
+		print_usage(file, noun, verb);
+		fprintf(file, "      %s\n", verb->help);
+	}
+	return fflush(file) ? EXIT_FAILED : EXIT_OK;
+}
+
+/* What the capitals of a usage line stand for, where it is not plain. */
+static const struct {
+	const char *word;
+	const char *meaning;
+} words[] = {
+	{ "LIST",
+	  "rights with commas between: read,write,exec,map,send,recv,admin,grant; all; none" },
+	{ "TIME",
+	  "a time span: 20s, 300ms, 1.5h; seconds when it has no unit" },
+	{ "SIZE", "bytes; K, M and G are powers of 1024" },
+	{ "BITS", "a number: decimal, or hexadecimal after 0x" },
+	{ "HANDLE", "a handle as phi prints it: 0x and 16 digits" },
+	{ "CAP", "a handle as phi prints it: 0x and 16 digits" },
+	{ "DATA", "text of the message, 256 bytes at most" },
+	{ "KIND", "cpu, gpu or tpu" },
+	{ "CMD", "a program and its arguments" },
+	{ "MAP=KEY:VALUE",
+	  "an entry of a map; numbers, or fields of a struct with commas between" },
+};
+
+int help_verb(const struct noun *noun, const struct verb *verb)
+{
+	size_t i;
+
+	fputs("usage: ", stdout);
+	print_usage(stdout, noun, verb);
+	printf("  %s\n\n", verb->help);
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strstr(verb->usage, words[i].word))
+			printf("  %-8s %s\n", words[i].word, words[i].meaning);
+	}
+	printf("  %-8s give the result as one JSON object\n", "--json");
+	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+}
+
+static void put_word(void *data, const char *name, bool value)
+{
+	(void)data;
+	printf("--%s%s\n", name, value ? "=" : "");
+}
+
+/*
+ * What may follow on a command line: nouns, the verbs of a noun, or the
+ * options of a verb, one a line; an option that takes a value ends with =.
+ */
+static int print_words(const struct args *args)
+{
+	const char *want = args->n > 1 ? args->operand[1] : "";
+	const struct verb *verb;
+	int i;
+
+	for (i = 0; nouns[i]; i++) {
+		if (!args->n) {
+			puts(nouns[i]->name);
+			continue;
+		}
+		if (strcmp(nouns[i]->name, args->operand[0]))
+			continue;
+		for (verb = nouns[i]->verbs; verb->name; verb++) {
+			if (args->n == 1 && *verb->name)
+				puts(verb->name);
+			else if (!strcmp(verb->name, want))
+				usage_words(verb->usage, put_word, NULL);
+		}
+	}
+	if (args->n)
+		puts("--help\n--json");
+	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+}
+
+static int help(struct args *args)
+{
+	const struct verb *verb;
+	int i;
+
+	if (args_option(args, "words"))
+		return print_words(args);
+	if (!args->n)
+		return help_all(stdout);
+	for (i = 0; nouns[i]; i++) {
+		if (strcmp(nouns[i]->name, args->operand[0]))
+			continue;
+		if (args->n == 1)
+			return help_noun_verbs(nouns[i], stdout);
+		for (verb = nouns[i]->verbs; verb->name; verb++) {
+			if (!strcmp(verb->name, args->operand[1]))
+				return help_verb(nouns[i], verb);
+		}
+		return usage_error(args, "%s has no verb '%s'",
+				   args->operand[0], args->operand[1]);
+	}
+	return usage_error(args, "there is no noun '%s'", args->operand[0]);
+}
+
+static const struct verb verbs[] = {
+	{ "", help, "[NOUN [VERB]] [--words]",
+	  "explain; with --words, print what may follow, for completion", 0 },
+	{ 0 },
+};
+
+const struct noun help_noun = {
+	.name = "help",
+	.help = "explain nouns and verbs",
+	.verbs = verbs,
+};

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* phi: find the noun and the verb, parse the rest by its usage, run it. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "out.h"
+
+const struct noun *const nouns[] = {
+	&status_noun, &top_noun,    &session_noun,  &cap_noun,
+	&cspace_noun, &region_noun, &endpoint_noun, &notify_noun,
+	&unit_noun,   &model_noun,  &infer_noun,    &agent_noun,
+	&policy_noun, &system_noun, &help_noun,	    NULL,
+};
+
+static const struct noun *find_noun(const char *name)
+{
+	int i;
+
+	for (i = 0; nouns[i]; i++) {
+		if (!strcmp(nouns[i]->name, name))
+			return nouns[i];
+	}
+	return NULL;
+}
+
+static const struct verb *find_verb(const struct noun *noun, const char *name)
+{
+	const struct verb *verb;
+
+	for (verb = noun->verbs; verb->name; verb++) {
+		if (!strcmp(verb->name, name))
+			return verb;
+	}
+	return NULL;
+}
+
+static int run(struct args *args, int argc, char **argv)
+{
+	int ret = args_parse(args, argc, argv);
+
+	if (ret)
+		return ret;
+	if (args->help)
+		return help_verb(args->noun, args->verb);
+	if (args->verb->flags & VERB_PHI) {
+		ret = cspace_open(args);
+		if (ret)
+			return ret;
+	}
+	return args->verb->run(args);
+}
+
+/* Options that stand before the noun. */
+static int leading(int argc, char **argv, int *i, bool *help)
+{
+	bool version = false;
+
+	for (; *i < argc && argv[*i][0] == '-'; (*i)++) {
+		if (!strcmp(argv[*i], "--json")) {
+			out_json = true;
+		} else if (!strcmp(argv[*i], "--help") ||
+			   !strcmp(argv[*i], "-h")) {
+			*help = true;
+		} else if (!strcmp(argv[*i], "--version")) {
+			version = true;
+		} else {
+			fprintf(stderr,
+				"phi: there is no option %s\nusage: phi NOUN VERB ...; phi help lists them\n",
+				argv[*i]);
+			return EXIT_USAGE;
+		}
+	}
+	if (!version)
+		return -1;
+	out_str("version", PHI_CLI_VERSION);
+	out_u64("abi", PHI_ABI_VERSION);
+	return out_end();
+}
+
+int main(int argc, char **argv)
+{
+	struct args args = { .phi = -1 };
+	bool help = false;
+	int ret;
+	int i = 1;
+
+	/* A reader that has seen enough ends us quietly. */
+	signal(SIGPIPE, SIG_DFL);
+	ret = leading(argc, argv, &i, &help);
+	if (ret >= 0)
+		return ret;
+	if (i == argc) {
+		if (help)
+			return help_all(stdout);
+		help_all(stderr);
+		return EXIT_USAGE;
+	}
+	args.noun = find_noun(argv[i]);
+	if (!args.noun) {
+		fprintf(stderr,
+			"phi: there is no noun '%s'; phi help lists them\n",
+			argv[i]);
+		return EXIT_USAGE;
+	}
+	i++;
+	if (help)
+		return help_noun_verbs(args.noun, stdout);
+
+	args.verb = find_verb(args.noun, "");
+	if (args.verb)
+		return run(&args, argc - i, argv + i);
+	if (i == argc) {
+		help_noun_verbs(args.noun, stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+		return help_noun_verbs(args.noun, stdout);
+	args.verb = find_verb(args.noun, argv[i]);
+	if (!args.verb) {
+		fprintf(stderr,
+			"phi %s: there is no verb '%s'; phi %s --help lists them\n",
+			args.noun->name, argv[i], args.noun->name);
+		return EXIT_USAGE;
+	}
+	return run(&args, argc - i - 1, argv + i + 1);
+}

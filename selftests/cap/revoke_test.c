@@ -158,7 +158,7 @@ static void *use(void *arg)
 	return NULL;
 }
 
-TEST_F(revoke, races_with_use)
+TEST_F_TIMEOUT(revoke, races_with_use, 120)
 {
 	struct race race = { .phi = self->phi, .root = self->root };
 	pthread_t worker[WORKERS];
@@ -257,7 +257,7 @@ static void *churn_loop(void *arg)
 }
 
 /* Closing a cspace under its users must be as clean as a quiet one. */
-TEST_F(revoke, churn_leaves_nothing)
+TEST_F_TIMEOUT(revoke, churn_leaves_nothing, 120)
 {
 	struct churn churn[WORKERS];
 	pthread_t worker[WORKERS];

@@ -318,7 +318,7 @@ TEST_F(cspace, lends_no_privilege_to_the_opener)
 }
 
 /* Every slot taken: one more does not fit, until one is dropped. */
-TEST_F(cspace, has_65536_slots)
+TEST_F_TIMEOUT(cspace, has_65536_slots, 120)
 {
 	uint64_t root, last = 0, out;
 	uint32_t count, total;

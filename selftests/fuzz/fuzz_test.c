@@ -15,201 +15,19 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-#include "lib/phi_calls.h"
-#include "lib/phi_ioctl.h"
+#include "fuzz.h"
 
 #define THREADS 3
-#define POOL 256
-#define PAGES 16
 #define CALLS_PER_LIFE 5000
 
-/* What the threads of one process share. */
-struct world {
-	int phi[2];
-	int files[4]; /* for fields that want one */
-	uint64_t pool[POOL]; /* handles, of whichever cspace */
-	uint8_t *memory; /* PAGES pages, every fourth not accessible */
-	struct phi_token token;
-	bool stop;
-};
+/* Calls that succeeded, counted by all processes. */
+static unsigned long *succeeded;
 
-struct fuzzer {
-	struct world *world;
-	uint64_t state;
-	unsigned long calls;
-	int wrong; /* an errno that is not in the interface */
-	unsigned int wrong_cmd;
-};
-
-/* xorshift64*, so that a seed means the same everywhere. */
-static uint32_t any(struct fuzzer *f)
+static void keep(struct fuzzer *f, uint32_t type, uint64_t handle)
 {
-	f->state ^= f->state >> 12;
-	f->state ^= f->state << 25;
-	f->state ^= f->state >> 27;
-	return (f->state * 0x2545f4914f6cdd1dULL) >> 32;
-}
-
-static bool one_in(struct fuzzer *f, uint32_t n)
-{
-	return any(f) % n == 0;
-}
-
-static uint64_t any_handle(struct fuzzer *f)
-{
-	uint64_t handle = f->world->pool[any(f) % POOL];
-
-	if (one_in(f, 16))
-		return handle ^ 1ULL << any(f) % 64;
-	if (one_in(f, 64))
-		return (uint64_t)any(f) << 32 | any(f);
-	return handle;
-}
-
-static uint64_t any_pointer(struct fuzzer *f)
-{
-	uint64_t at = any(f) % (PAGES * 4096);
-
-	if (one_in(f, 32))
-		return (uint64_t)any(f) << 32 | any(f);
-	/* Mostly with room behind it, in a page that is accessible. */
-	if (!one_in(f, 8))
-		at = at & ~0x3fffULL;
-	return (uintptr_t)f->world->memory + at;
-}
-
-static uint32_t small(struct fuzzer *f)
-{
-	static const uint32_t some[] = { 0,    1,	2,	  3,   4,
-					 6,    17,	255,	  256, 257,
-					 4096, 1 << 16, 1U << 31, ~0U };
-
-	return one_in(f, 2) ? any(f) % 8 : some[any(f) % ARRAY_SIZE(some)];
-}
-
-/* One 8-byte field: a handle, a pointer, two small numbers, or noise. */
-static uint64_t any_field(struct fuzzer *f)
-{
-	switch (any(f) % 8) {
-	case 0:
-	case 1:
-	case 2:
-		return any_handle(f);
-	case 3:
-		return any_pointer(f);
-	case 4:
-		return 0;
-	case 5:
-		return (uint64_t)small(f) << 32 | small(f);
-	case 6:
-		return 4096ULL * (any(f) % 40);
-	default:
-		return 1ULL << any(f) % 64;
-	}
-}
-
-/* What random fields would seldom hit: make the call likely to go far. */
-static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
-{
-	struct world *w = f->world;
-
-	if (one_in(f, 4))
-		return;
-	if (cmd == PHI_IOC_CAP_DERIVE) {
-		struct phi_cap_derive *a = arg;
-
-		a->cap = any_handle(f);
-		a->rights = any(f) & any(f) & PHI_RIGHT_ALL;
-		a->pad = 0;
-		a->badge = one_in(f, 8);
-		a->expires_ns =
-			one_in(f, 4) ? boottime_ns() + any(f) % 1000000 : 0;
-	} else if (cmd == PHI_IOC_REGION_CREATE) {
-		struct phi_region_create *a = arg;
-
-		a->flags = any(f) % 2;
-		a->bytes = 4096ULL * (any(f) % 600);
-	} else if (cmd == PHI_IOC_SEND || cmd == PHI_IOC_CALL) {
-		/* The structs begin alike. */
-		struct phi_send *a = arg;
-
-		a->endpoint = any_handle(f);
-		a->data = any_pointer(f);
-		a->len = any(f) % (PHI_MSG_MAX + 2);
-		a->ncaps = any(f) % (PHI_MSG_CAPS_MAX + 1);
-		memset(a->caps, 0, sizeof(a->caps));
-		for (uint32_t i = 0; i < a->ncaps; i++)
-			a->caps[i] = (struct phi_xfer){ any_handle(f),
-							any(f) % 2,
-							PHI_RIGHT_ALL };
-	} else if (cmd == PHI_IOC_CAP_UNSEAL) {
-		struct phi_cap_unseal *a = arg;
-
-		a->token = (uintptr_t)&w->token;
-	} else if (cmd == PHI_IOC_CAP_SEAL) {
-		struct phi_cap_seal *a = arg;
-
-		*a = (struct phi_cap_seal){
-			.cap = any_handle(f),
-			.rights = any(f) & any(f) & PHI_RIGHT_ALL,
-			.token = (uintptr_t)&w->token,
-		};
-	} else if (cmd == PHI_IOC_UNIT_REGISTER) {
-		struct phi_unit_register *a = arg;
-
-		*a = (struct phi_unit_register){ .kind = 1 + any(f) % 3,
-						 .capacity = 1 + any(f) % 4,
-						 .name = "fuzz" };
-	} else if (cmd == PHI_IOC_MODEL_REGISTER) {
-		struct phi_model_register *a = arg;
-
-		*a = (struct phi_model_register){ .endpoint = any_handle(f),
-						  .max_batch = 8,
-						  .name = "fuzz" };
-	} else if (cmd == PHI_IOC_INFER_BEGIN) {
-		struct phi_infer_begin *a = arg;
-
-		*a = (struct phi_infer_begin){ .model = any_handle(f),
-					       .batch = 1 + any(f) % 8 };
-	} else if (cmd == PHI_IOC_NOTIFY_BIND) {
-		struct phi_notify_bind *a = arg;
-
-		a->notify = any_handle(f);
-		a->eventfd = w->files[any(f) % ARRAY_SIZE(w->files)];
-		a->pad = 0;
-	}
-}
-
-/* No call may wait for long, and most sizes and flags are right ones. */
-static void fill(struct fuzzer *f, const struct call *call, uint64_t *arg)
-{
-	uint32_t head[2] = { call->size, 0 };
-
-	for (unsigned int i = 1; i < CALL_BYTES / 8; i++)
-		arg[i] = any_field(f);
-	aim(f, call->cmd, arg);
-	if (one_in(f, 64))
-		head[0] = small(f);
-	if (call->flags)
-		head[1] = any(f) & call->flags;
-	if (one_in(f, 64))
-		head[1] = any(f);
-	memcpy(arg, head, sizeof(head));
-	if (call->pad && !one_in(f, 64))
-		memset((uint8_t *)arg + call->pad, 0, 4);
-	if (call->cmd == PHI_IOC_REPLY_RECV) {
-		struct phi_reply_recv *both = (void *)arg;
-
-		both->reply.size = sizeof(both->reply);
-		both->reply.flags = 0;
-		both->recv.size = sizeof(both->recv);
-		both->recv.flags = any(f) & (PHI_NONBLOCK | PHI_RECV_NOCAPS);
-	}
-	if (call->deadline) {
-		uint64_t soon = monotonic_ns() + any(f) % 300000;
-
-		memcpy((uint8_t *)arg + call->deadline, &soon, sizeof(soon));
-	}
+	if (type <= PHI_TYPE_AGENT)
+		__atomic_store_n(&f->world->pool[f->which][type][any(f) % POOL],
+				 handle, __ATOMIC_RELAXED);
 }
 
 static bool in_interface(int err)
@@ -241,34 +59,68 @@ static bool in_interface(int err)
 	}
 }
 
+static void count(unsigned int cmd)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++) {
+		if (calls[i].cmd == cmd)
+			__atomic_add_fetch(&succeeded[i], 1, __ATOMIC_RELAXED);
+	}
+}
+
+/* Whoever waits will not wait for long. */
+static void answer(struct fuzzer *f, uint64_t reply)
+{
+	struct phi_reply_recv both = {
+		.reply = { .size = sizeof(both.reply), .reply = reply },
+		.recv = { .size = sizeof(both.recv),
+			  .flags = PHI_NONBLOCK,
+			  .endpoint = a_handle(f, PHI_TYPE_ENDPOINT),
+			  .data = any_pointer(f),
+			  .len = PHI_MSG_MAX },
+	};
+	int phi = f->world->phi[f->which];
+
+	if (one_in(f, 4)) {
+		keep(f, PHI_TYPE_REPLY, reply);
+	} else if (one_in(f, 2)) {
+		if (!PHI_DO(phi, REPLY_RECV, &both))
+			count(PHI_IOC_REPLY_RECV);
+	} else if (!PHI_DO(phi, REPLY, &both.reply)) {
+		count(PHI_IOC_REPLY);
+	}
+}
+
 /* Keep what calls made, where the next ones find it. */
 static void harvest(struct fuzzer *f, const struct call *call, uint64_t *arg)
 {
-	uint64_t *slot = &f->world->pool[any(f) % POOL];
+	struct phi_recv *recv = (void *)arg;
 
-	if (call->cmd == PHI_IOC_ENDPOINT_FD) {
+	if (call->makes)
+		keep(f, call->made ?: f->type, arg[call->makes / 8]);
+	switch (call->cmd) {
+	case PHI_IOC_ENDPOINT_FD:
 		close(((struct phi_endpoint_fd *)arg)->fd);
-	} else if (call->cmd == PHI_IOC_RECV) {
-		struct phi_recv *recv = (void *)arg;
-
-		*slot = recv->reply ?: recv->caps[0].cap;
-	} else if (call->cmd == PHI_IOC_INFER_BEGIN) {
-		struct phi_infer_begin *begin = (void *)arg;
-
-		if (begin->ticket)
-			*slot = begin->ticket;
-	} else if (call->size >= 16 && call->cmd != PHI_IOC_SYSTEM_STATS &&
-		   !one_in(f, 4)) {
-		/* The handle of a call that makes one is its last field. */
-		*slot = arg[call->size / 8 - 1];
+		break;
+	case PHI_IOC_REPLY_RECV:
+		recv = &((struct phi_reply_recv *)arg)->recv;
+		__attribute__((fallthrough));
+	case PHI_IOC_RECV:
+		if (recv->reply)
+			answer(f, recv->reply);
+		for (uint32_t i = 0; i < recv->ncaps; i++)
+			keep(f, recv->caps[i].type, recv->caps[i].cap);
+		break;
+	case PHI_IOC_INFER_BEGIN:
+		keep(f, 0, ((struct phi_infer_begin *)arg)->ticket);
+		break;
 	}
 }
 
 /* Map a region and touch it, whoever revokes it meanwhile. */
 static void touch(struct fuzzer *f)
 {
-	struct phi_region_info info = { .cap = any_handle(f) };
-	int phi = f->world->phi[any(f) % 2];
+	struct phi_region_info info = { .cap = a_handle(f, PHI_TYPE_MEMORY) };
+	int phi = f->world->phi[f->which];
 	int sink = f->world->files[3];
 	void *map;
 
@@ -291,27 +143,28 @@ static void touch(struct fuzzer *f)
 
 static void fuzz_once(struct fuzzer *f)
 {
-	uint64_t arg[CALL_BYTES / 8] = {};
 	const struct call *call = &calls[any(f) % ARRAY_SIZE(calls)];
-	int phi = f->world->phi[one_in(f, 4)];
+	uint64_t arg[CALL_BYTES / 8] = {};
+	void *at = arg;
 
-	/* A cspace that is closed is another way for things to end. */
-	if (one_in(f, 2000)) {
-		int fresh = do_open(), old;
-
-		old = __atomic_exchange_n(&f->world->phi[1], fresh,
-					  __ATOMIC_RELAXED);
-		close(old);
+	/* The second cspace goes and comes: another way for things to end. */
+	if (one_in(f, 1000)) {
+		close(__atomic_exchange_n(&f->world->phi[1], do_open(),
+					  __ATOMIC_RELAXED));
 		return;
 	}
+	f->which = one_in(f, 3);
 	if (one_in(f, 20))
 		touch(f);
 	fill(f, call, arg);
-	f->calls++;
-	if (!ioctl(phi, call->cmd,
-		   one_in(f, 64) ? (void *)(uintptr_t)any_pointer(f) : arg)) {
-		harvest(f, call, arg);
-	} else if (!in_interface(errno) && !f->wrong) {
+	if (one_in(f, 64))
+		at = (void *)(uintptr_t)any_pointer(f);
+	if (!ioctl(f->world->phi[f->which], call->cmd, at)) {
+		count(call->cmd);
+		if (at == arg)
+			harvest(f, call, arg);
+	} else if (!in_interface(errno) && (!f->which || errno != ENOTTY)) {
+		/* The second one's file may have become any other. */
 		f->wrong = errno;
 		f->wrong_cmd = call->cmd;
 	}
@@ -353,7 +206,7 @@ static int make_world(struct world *w)
 struct life {
 	uint64_t seed;
 	unsigned int dies_after_us; /* 0 = when it is done */
-	unsigned long calls;
+	uid_t uid;
 };
 
 static void *killer(void *arg)
@@ -370,8 +223,11 @@ static int live(void *arg)
 	struct fuzzer f[THREADS] = {};
 	static struct world world;
 	pthread_t thread[THREADS], death;
-	int ret = make_world(&world);
+	int ret;
 
+	ret = life->uid ? become(life->uid) : 0;
+	if (!ret)
+		ret = make_world(&world);
 	if (ret)
 		return ret;
 	/* A hang is a failure, not a wait. */
@@ -404,23 +260,50 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 	return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
-TEST(random_calls)
+/* A loop that is always refused would prove nothing. */
+static void show_what_succeeded(void)
 {
-	unsigned long calls_wanted = setting("PHI_FUZZ_CALLS", 200000);
-	unsigned long seed = setting("PHI_FUZZ_SEED", 1);
-	struct phi_system_stats before;
-	int phi = do_open();
+	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++)
+		printf("# %7lu %s\n", succeeded[i], calls[i].name);
+}
 
-	ASSERT_LE(0, phi)
+FIXTURE(fuzz)
+{
+	int phi;
+	struct phi_system_stats before;
+};
+
+FIXTURE_SETUP(fuzz)
+{
+	self->phi = do_open();
+	ASSERT_LE(0, self->phi)
 	{
 		TH_LOG("is phi.ko loaded?");
 	}
-	ASSERT_EQ(0, do_stats(phi, &before));
-	for (unsigned long made = 0; made < calls_wanted; seed++) {
+	ASSERT_EQ(0, do_stats(self->phi, &self->before));
+	succeeded = mmap(NULL, sizeof(*succeeded) * ARRAY_SIZE(calls),
+			 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+			 0);
+	ASSERT_NE(MAP_FAILED, succeeded);
+}
+
+FIXTURE_TEARDOWN(fuzz)
+{
+	EXPECT_TRUE(do_settled(self->phi, &self->before));
+	close(self->phi);
+}
+
+TEST_F_TIMEOUT(fuzz, random_calls, 580)
+{
+	unsigned long wanted = setting("PHI_FUZZ_CALLS", 200000);
+	unsigned long seed = setting("PHI_FUZZ_SEED", 1);
+
+	for (unsigned long made = 0; made < wanted; seed++) {
 		/* Every fourth process is killed before it is done. */
 		struct life life = {
 			.seed = seed,
 			.dies_after_us = seed % 4 ? 0 : 1000 + seed % 7 * 20000,
+			.uid = seed % 3 ? 0 : 4242 + seed % 2,
 		};
 		int ret = in_child(live, &life);
 
@@ -433,8 +316,13 @@ TEST(random_calls)
 			made += CALLS_PER_LIFE;
 		}
 	}
-	EXPECT_TRUE(do_settled(phi, &before));
-	close(phi);
+	show_what_succeeded();
+	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++) {
+		EXPECT_TRUE(succeeded[i] || wanted < 200000)
+		{
+			TH_LOG("%s never succeeded", calls[i].name);
+		}
+	}
 }
 
 TEST_HARNESS_MAIN

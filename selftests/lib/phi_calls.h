@@ -19,61 +19,92 @@ struct call {
 	uint32_t flags; /* that it knows */
 	uint32_t pad; /* offset of its padding */
 	uint32_t deadline; /* offset of its deadline */
+	uint32_t target; /* offset of the handle it is about */
+	uint32_t type; /* of that handle, 0 = any */
+	uint32_t makes; /* offset of the handle it makes */
+	uint32_t made; /* type of that handle, 0 = as the target */
 };
 
 /* clang-format off */
-#define CALL(_cmd, _call, _flags, _pad)                         \
-	{ #_call, PHI_IOC_##_cmd, sizeof(struct phi_##_call),   \
-	  _flags, _pad, 0 }
-#define WAITS(_cmd, _call, _flags)                              \
-	{ #_call, PHI_IOC_##_cmd, sizeof(struct phi_##_call),   \
-	  _flags, 0, offsetof(struct phi_##_call, deadline_ns) }
-#define PAD(_call) offsetof(struct phi_##_call, pad)
+#define CALL(_cmd, _call, ...)                    \
+	{ .name = #_call, .cmd = PHI_IOC_##_cmd,  \
+	  .size = sizeof(struct phi_##_call), ##__VA_ARGS__ }
+#define PAD(_call) .pad = offsetof(struct phi_##_call, pad)
+#define FLAGS(_flags) .flags = (_flags)
+#define WAITS(_call, _field) .deadline = offsetof(struct phi_##_call, _field)
+#define ON(_call, _field, _type) \
+	.target = offsetof(struct phi_##_call, _field), .type = PHI_TYPE_##_type
+#define ON_ANY(_call, _field) .target = offsetof(struct phi_##_call, _field)
+#define MAKES(_call, _field, _type) \
+	.makes = offsetof(struct phi_##_call, _field), .made = PHI_TYPE_##_type
+#define MAKES_LIKE(_call, _field) .makes = offsetof(struct phi_##_call, _field)
 
-static const struct call calls[] = {
-	WAITS(SEND, send, PHI_NONBLOCK),
-	WAITS(RECV, recv, PHI_NONBLOCK | PHI_RECV_NOCAPS),
-	WAITS(CALL, call, PHI_NONBLOCK),
-	CALL(REPLY, reply, 0, 0),
-	{ "reply_recv", PHI_IOC_REPLY_RECV, sizeof(struct phi_reply_recv), 0,
-	  PAD(reply_recv), offsetof(struct phi_reply_recv, recv.deadline_ns) },
-	CALL(ENDPOINT_CREATE, endpoint_create, 0, 0),
-	CALL(ENDPOINT_FD, endpoint_fd, 0, PAD(endpoint_fd)),
-	CALL(ENDPOINT_WATCH, endpoint_watch, 0, 0),
-	CALL(NOTIFY_CREATE, notify_create, 0, 0),
-	CALL(NOTIFY_SIGNAL, notify_signal, 0, 0),
-	WAITS(NOTIFY_WAIT, notify_wait, PHI_NONBLOCK),
-	CALL(NOTIFY_BIND, notify_bind, 0, PAD(notify_bind)),
-	CALL(CAP_DERIVE, cap_derive, 0, PAD(cap_derive)),
-	CALL(CAP_REVOKE, cap_revoke, 0, 0),
-	CALL(CAP_DROP, cap_drop, 0, 0),
-	CALL(CAP_QUERY, cap_query, 0, 0),
-	CALL(CAP_SEAL, cap_seal, 0, 0),
-	CALL(CAP_UNSEAL, cap_unseal, 0, 0),
-	CALL(CAP_SAME, cap_same, 0, PAD(cap_same)),
-	CALL(CAP_LIST, cap_list, 0, 0),
-	CALL(CSPACE_SHARE, cspace_share, 0, PAD(cspace_share)),
-	CALL(CAP_REKEY, cap_rekey, 0, PAD(cap_rekey)),
-	CALL(CAP_MINT, cap_mint, 0, 0),
-	CALL(REGION_CREATE, region_create, PHI_REGION_DMA, 0),
-	CALL(REGION_INFO, region_info, 0, PAD(region_info)),
-	CALL(AGENT_REGISTER, agent_register, 0, PAD(agent_register)),
-	CALL(UNIT_REGISTER, unit_register, PHI_UNIT_SHARED, 0),
-	CALL(UNIT_UPDATE, unit_update, 0, 0),
-	CALL(UNIT_QUERY, unit_query, 0, PAD(unit_query)),
-	CALL(MODEL_REGISTER, model_register, 0, 0),
-	CALL(MODEL_QUERY, model_query, 0, 0),
-	CALL(INFER_BEGIN, infer_begin, 0, 0),
-	CALL(INFER_END, infer_end, 0, PAD(infer_end)),
-	CALL(INFER_SELECT, infer_select, 0, 0),
-	CALL(SYSTEM_INFO, system_info, 0, 0),
-	CALL(SYSTEM_STATS, system_stats, 0, 0),
+static const struct call calls[] __attribute__((unused)) = {
+	CALL(SEND, send, FLAGS(PHI_NONBLOCK), WAITS(send, deadline_ns),
+	     ON(send, endpoint, ENDPOINT)),
+	CALL(RECV, recv, FLAGS(PHI_NONBLOCK | PHI_RECV_NOCAPS),
+	     WAITS(recv, deadline_ns), ON(recv, endpoint, ENDPOINT)),
+	CALL(CALL, call, FLAGS(PHI_NONBLOCK), WAITS(call, deadline_ns),
+	     ON(call, endpoint, ENDPOINT)),
+	CALL(REPLY, reply, ON(reply, reply, REPLY)),
+	CALL(REPLY_RECV, reply_recv, PAD(reply_recv),
+	     WAITS(reply_recv, recv.deadline_ns),
+	     ON(reply_recv, recv.endpoint, ENDPOINT)),
+	CALL(ENDPOINT_CREATE, endpoint_create,
+	     MAKES(endpoint_create, cap, ENDPOINT)),
+	CALL(ENDPOINT_FD, endpoint_fd, PAD(endpoint_fd),
+	     ON(endpoint_fd, endpoint, ENDPOINT)),
+	CALL(ENDPOINT_WATCH, endpoint_watch,
+	     ON(endpoint_watch, endpoint, ENDPOINT)),
+	CALL(NOTIFY_CREATE, notify_create, MAKES(notify_create, cap, NOTIFY)),
+	CALL(NOTIFY_SIGNAL, notify_signal, ON(notify_signal, notify, NOTIFY)),
+	CALL(NOTIFY_WAIT, notify_wait, FLAGS(PHI_NONBLOCK),
+	     WAITS(notify_wait, deadline_ns), ON(notify_wait, notify, NOTIFY)),
+	CALL(NOTIFY_BIND, notify_bind, PAD(notify_bind),
+	     ON(notify_bind, notify, NOTIFY)),
+	CALL(CAP_DERIVE, cap_derive, PAD(cap_derive), ON_ANY(cap_derive, cap),
+	     MAKES_LIKE(cap_derive, out)),
+	CALL(CAP_REVOKE, cap_revoke, ON_ANY(cap_revoke, cap)),
+	CALL(CAP_DROP, cap_drop, ON_ANY(cap_drop, cap)),
+	CALL(CAP_QUERY, cap_query, ON_ANY(cap_query, cap)),
+	CALL(CAP_SEAL, cap_seal, ON_ANY(cap_seal, cap)),
+	CALL(CAP_UNSEAL, cap_unseal, MAKES_LIKE(cap_unseal, out)),
+	CALL(CAP_SAME, cap_same, PAD(cap_same), ON_ANY(cap_same, a)),
+	CALL(CAP_LIST, cap_list),
+	CALL(CSPACE_SHARE, cspace_share, PAD(cspace_share)),
+	CALL(CAP_REKEY, cap_rekey, PAD(cap_rekey)),
+	CALL(CAP_MINT, cap_mint, ON(cap_mint, endpoint, ENDPOINT),
+	     MAKES(cap_mint, out, FILE)),
+	CALL(REGION_CREATE, region_create, FLAGS(PHI_REGION_DMA),
+	     MAKES(region_create, cap, MEMORY)),
+	CALL(REGION_INFO, region_info, PAD(region_info),
+	     ON(region_info, cap, MEMORY)),
+	CALL(AGENT_REGISTER, agent_register, PAD(agent_register),
+	     MAKES(agent_register, cap, AGENT)),
+	CALL(UNIT_REGISTER, unit_register, FLAGS(PHI_UNIT_SHARED),
+	     MAKES(unit_register, cap, DEVICE)),
+	CALL(UNIT_UPDATE, unit_update, ON(unit_update, cap, DEVICE)),
+	CALL(UNIT_QUERY, unit_query, PAD(unit_query)),
+	CALL(MODEL_REGISTER, model_register,
+	     ON(model_register, endpoint, ENDPOINT),
+	     MAKES(model_register, cap, MODEL)),
+	CALL(MODEL_QUERY, model_query),
+	CALL(INFER_BEGIN, infer_begin, ON(infer_begin, model, MODEL)),
+	CALL(INFER_END, infer_end, PAD(infer_end)),
+	CALL(INFER_SELECT, infer_select, ON(infer_select, model, MODEL)),
+	CALL(SYSTEM_INFO, system_info),
+	CALL(SYSTEM_STATS, system_stats),
 };
 
 /* clang-format on */
 
 #undef CALL
-#undef WAITS
 #undef PAD
+#undef FLAGS
+#undef WAITS
+#undef ON
+#undef ON_ANY
+#undef MAKES
+#undef MAKES_LIKE
 
 #endif /* _SELFTESTS_PHI_CALLS_H */

@@ -269,7 +269,7 @@ static inline int become(uid_t uid)
  */
 static inline int in_child(int (*fn)(void *arg), void *arg)
 {
-	int result[2], ret;
+	int result[2], ret, status;
 	pid_t pid;
 
 	if (pipe2(result, O_CLOEXEC))
@@ -285,7 +285,8 @@ static inline int in_child(int (*fn)(void *arg), void *arg)
 	if (read(result[0], &ret, sizeof(ret)) != sizeof(ret))
 		ret = -ECHILD;
 	close(result[0]);
-	waitpid(pid, NULL, 0);
+	if (waitpid(pid, &status, 0) == pid && WIFSIGNALED(status))
+		printf("# child %d died of signal %d\n", pid, WTERMSIG(status));
 	return ret;
 }
 

@@ -287,7 +287,7 @@ static int spend_both(void *arg)
 	return mine == theirs ? mine : -ERANGE;
 }
 
-TEST_F(quota, each_user_has_an_account)
+TEST_F_TIMEOUT(quota, each_user_has_an_account, 120)
 {
 	uid_t uid = SOMEBODY;
 

@@ -98,7 +98,7 @@ TEST_F(system, stats_count_what_is_made)
 	EXPECT_EQ(-EOPNOTSUPP, PHI_DO(self->phi, SYSTEM_STATS, &after));
 }
 
-TEST_F(system, closing_gives_everything_back)
+TEST_F_TIMEOUT(system, closing_gives_everything_back, 120)
 {
 	struct phi_system_stats before;
 	int other;
@@ -129,7 +129,7 @@ static int make_and_die(void *arg)
 	return raise(SIGKILL);
 }
 
-TEST_F(system, death_gives_everything_back)
+TEST_F_TIMEOUT(system, death_gives_everything_back, 120)
 {
 	struct phi_system_stats before;
 

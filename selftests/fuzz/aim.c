@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Structs for random calls: mostly fields that a call can go far with, now and
+ * then noise.
+ */
+
+#include "kselftest.h"
+
+#include "fuzz.h"
+
+/* xorshift64*, so that a seed means the same everywhere. */
+uint32_t any(struct fuzzer *f)
+{
+	f->state ^= f->state >> 12;
+	f->state ^= f->state << 25;
+	f->state ^= f->state >> 27;
+	return (f->state * 0x2545f4914f6cdd1dULL) >> 32;
+}
+
+bool one_in(struct fuzzer *f, uint32_t n)
+{
+	return any(f) % n == 0;
+}
+
+/* A handle of some type, at times spoilt, foreign or made up; 0 = any type. */
+uint64_t a_handle(struct fuzzer *f, uint32_t type)
+{
+	int which = one_in(f, 16) ? !f->which : f->which;
+	uint64_t handle;
+
+	if (!type || one_in(f, 32))
+		type = 1 + any(f) % PHI_TYPE_AGENT;
+	f->type = type;
+	/* A few are liked best, so that senders and receivers meet. */
+	handle = __atomic_load_n(
+		&f->world->pool[which][type][any(f) % (one_in(f, 2) ? 2 : POOL)],
+		__ATOMIC_RELAXED);
+	if (one_in(f, 32))
+		return handle ^ 1ULL << any(f) % 64;
+	if (one_in(f, 64))
+		return (uint64_t)any(f) << 32 | any(f);
+	return handle;
+}
+
+uint64_t any_pointer(struct fuzzer *f)
+{
+	uint64_t at = any(f) % (PAGES * 4096);
+
+	if (one_in(f, 32))
+		return (uint64_t)any(f) << 32 | any(f);
+	/* Mostly with room behind it, in a page that is accessible. */
+	if (!one_in(f, 8))
+		at = at & ~0x3fffULL;
+	return (uintptr_t)f->world->memory + at;
+}
+
+static uint32_t small(struct fuzzer *f)
+{
+	static const uint32_t some[] = { 0,    1,	2,	  3,   4,
+					 6,    17,	255,	  256, 257,
+					 4096, 1 << 16, 1U << 31, ~0U };
+
+	return one_in(f, 2) ? any(f) % 8 : some[any(f) % ARRAY_SIZE(some)];
+}
+
+/* One 8-byte field: a handle, a pointer, two small numbers, or noise. */
+static uint64_t any_field(struct fuzzer *f)
+{
+	switch (any(f) % 8) {
+	case 0:
+	case 1:
+		return a_handle(f, 0);
+	case 2:
+	case 3:
+		return any_pointer(f);
+	case 4:
+		return 0;
+	case 5:
+		return (uint64_t)small(f) << 32 | small(f);
+	case 6:
+		return 4096ULL * (any(f) % 40);
+	default:
+		return 1ULL << any(f) % 64;
+	}
+}
+
+static void aim_message(struct fuzzer *f, uint64_t *data, uint32_t *len,
+			uint32_t *ncaps, struct phi_xfer *caps)
+{
+	*data = any_pointer(f);
+	*len = any(f) % (PHI_MSG_MAX + 2);
+	*ncaps = one_in(f, 2) ? 0 : any(f) % (PHI_MSG_CAPS_MAX + 1);
+	memset(caps, 0, PHI_MSG_CAPS_MAX * sizeof(*caps));
+	for (uint32_t i = 0; i < *ncaps; i++)
+		caps[i] = (struct phi_xfer){ a_handle(f, 0), any(f) % 2,
+					     PHI_RIGHT_ALL };
+}
+
+static void aim_recv(struct fuzzer *f, struct phi_recv *recv)
+{
+	recv->data = any_pointer(f);
+	recv->len = PHI_MSG_MAX;
+}
+
+static void aim_call(struct fuzzer *f, struct phi_call *call)
+{
+	aim_message(f, (uint64_t *)&call->data, &call->len, &call->ncaps,
+		    call->caps);
+	call->reply_data = any_pointer(f);
+	call->reply_len = PHI_MSG_MAX;
+}
+
+static void aim_derive(struct fuzzer *f, struct phi_cap_derive *arg)
+{
+	arg->badge = one_in(f, 8);
+	arg->expires_ns = one_in(f, 4) ? boottime_ns() + any(f) % 1000000 : 0;
+}
+
+static void aim_model(struct fuzzer *f, struct phi_infer_begin *arg)
+{
+	*arg = (struct phi_infer_begin){ .batch = 1 + any(f) % 8 };
+}
+
+/* Calls that carry messages and bits. */
+static void aim_ipc(struct fuzzer *f, unsigned int cmd, void *arg)
+{
+	struct world *w = f->world;
+
+	switch (cmd) {
+	case PHI_IOC_SEND: {
+		struct phi_send *send = arg;
+
+		aim_message(f, (uint64_t *)&send->data, &send->len,
+			    &send->ncaps, send->caps);
+		break;
+	}
+	case PHI_IOC_REPLY: {
+		struct phi_reply *reply = arg;
+
+		aim_message(f, (uint64_t *)&reply->data, &reply->len,
+			    &reply->ncaps, reply->caps);
+		break;
+	}
+	case PHI_IOC_CALL:
+		aim_call(f, arg);
+		break;
+	case PHI_IOC_RECV:
+		aim_recv(f, arg);
+		break;
+	case PHI_IOC_REPLY_RECV: {
+		struct phi_reply_recv *both = arg;
+
+		aim_ipc(f, PHI_IOC_REPLY, &both->reply);
+		aim_recv(f, &both->recv);
+		both->reply.size = sizeof(both->reply);
+		both->reply.flags = 0;
+		both->reply.reply = a_handle(f, PHI_TYPE_REPLY);
+		both->recv.size = sizeof(both->recv);
+		both->recv.flags = any(f) & (PHI_NONBLOCK | PHI_RECV_NOCAPS);
+		break;
+	}
+	case PHI_IOC_ENDPOINT_WATCH:
+		((struct phi_endpoint_watch *)arg)->notify =
+			a_handle(f, PHI_TYPE_NOTIFY);
+		break;
+	case PHI_IOC_NOTIFY_BIND:
+		((struct phi_notify_bind *)arg)->eventfd =
+			w->files[any(f) % ARRAY_SIZE(w->files)];
+		break;
+	}
+}
+
+/* What random fields would seldom hit: make the call likely to go far. */
+static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
+{
+	struct world *w = f->world;
+
+	aim_ipc(f, cmd, arg);
+	switch (cmd) {
+	case PHI_IOC_CAP_DERIVE:
+		aim_derive(f, arg);
+		break;
+	case PHI_IOC_CAP_SEAL:
+		*(struct phi_cap_seal *)arg = (struct phi_cap_seal){
+			.token = (uintptr_t)&w->token,
+		};
+		break;
+	case PHI_IOC_CAP_UNSEAL:
+		((struct phi_cap_unseal *)arg)->token = (uintptr_t)&w->token;
+		f->type = w->token.type;
+		break;
+	case PHI_IOC_CAP_MINT:
+		*(struct phi_cap_mint *)arg = (struct phi_cap_mint){
+			.type = PHI_TYPE_FILE + any(f) % 2,
+			.rights = PHI_RIGHT_ALL,
+			.badge = PHI_NETWORK_BADGE(6, any(f) % 4),
+		};
+		break;
+	case PHI_IOC_REGION_CREATE:
+		((struct phi_region_create *)arg)->bytes =
+			4096ULL * (any(f) % 600);
+		break;
+	case PHI_IOC_AGENT_REGISTER:
+		*(struct phi_agent_register *)arg = (struct phi_agent_register){
+			.cgroup = w->files[2],
+			.name = "fuzz",
+		};
+		break;
+	case PHI_IOC_UNIT_REGISTER:
+		*(struct phi_unit_register *)arg = (struct phi_unit_register){
+			.kind = 1 + any(f) % 3,
+			.capacity = 1 + any(f) % 4,
+			.name = "fuzz",
+		};
+		break;
+	case PHI_IOC_UNIT_UPDATE:
+		((struct phi_unit_update *)arg)->healthy = !one_in(f, 4);
+		break;
+	case PHI_IOC_MODEL_REGISTER:
+		*(struct phi_model_register *)arg = (struct phi_model_register){
+			.max_batch = 8,
+			.name = "fuzz",
+		};
+		break;
+	case PHI_IOC_INFER_BEGIN:
+		aim_model(f, arg);
+		break;
+	case PHI_IOC_INFER_SELECT:
+		((struct phi_infer_select *)arg)->batch = 1 + any(f) % 8;
+		((struct phi_infer_select *)arg)->wanted = any(f) % 4;
+		break;
+	case PHI_IOC_INFER_END:
+		*(struct phi_infer_end *)arg = (struct phi_infer_end){
+			.ticket = f->world->pool[f->which][0][any(f) % POOL],
+			.result = one_in(f, 4) ? -EIO : 0,
+		};
+		break;
+	}
+}
+
+/* Rights that the capability has, mostly. */
+static uint32_t some_rights(struct fuzzer *f, uint64_t handle)
+{
+	struct phi_cap_query query;
+
+	if (one_in(f, 8) || do_query(f->world->phi[f->which], handle, &query))
+		return any(f) & PHI_RIGHT_ALL;
+	return query.rights & (any(f) | any(f));
+}
+
+/* No call may wait for long, and most sizes and flags are right ones. */
+void fill(struct fuzzer *f, const struct call *call, uint64_t *arg)
+{
+	uint32_t head[2] = { call->size, 0 };
+
+	for (unsigned int i = 1; i < CALL_BYTES / 8; i++)
+		arg[i] = any_field(f);
+	if (!one_in(f, 8)) {
+		aim(f, call->cmd, arg);
+		if (call->pad)
+			memset((uint8_t *)arg + call->pad, 0, 4);
+		if (call->target)
+			arg[call->target / 8] = a_handle(f, call->type);
+		if (call->cmd == PHI_IOC_CAP_DERIVE) {
+			struct phi_cap_derive *derive = (void *)arg;
+
+			derive->rights = some_rights(f, derive->cap);
+		} else if (call->cmd == PHI_IOC_CAP_SEAL) {
+			struct phi_cap_seal *seal = (void *)arg;
+
+			seal->rights = some_rights(f, seal->cap);
+		}
+	}
+	if (one_in(f, 64))
+		head[0] = small(f);
+	if (call->flags)
+		head[1] = any(f) & call->flags;
+	if (one_in(f, 64))
+		head[1] = any(f);
+	memcpy(arg, head, sizeof(head));
+	if (call->deadline)
+		arg[call->deadline / 8] =
+			monotonic_ns() +
+			any(f) % (one_in(f, 4) ? 4000000 : 99999);
+}

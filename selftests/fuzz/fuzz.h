@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SELFTESTS_FUZZ_H
+#define _SELFTESTS_FUZZ_H
+
+#include "lib/phi_calls.h"
+#include "lib/phi_ioctl.h"
+
+#define POOL 16
+#define PAGES 16
+
+/* What the threads of one process share. */
+struct world {
+	int phi[2]; /* two cspaces */
+	int files[4]; /* for fields that want one */
+	/* Handles by cspace and type; those of type 0 are tickets. */
+	uint64_t pool[2][PHI_TYPE_AGENT + 1][POOL];
+	uint8_t *memory; /* PAGES pages, every fourth not accessible */
+	struct phi_token token;
+};
+
+/* One thread. */
+struct fuzzer {
+	struct world *world;
+	uint64_t state;
+	int which; /* of the two cspaces, for the call at hand */
+	uint32_t type; /* of the handle that the call at hand is about */
+	int wrong; /* an errno that is not in the interface */
+	unsigned int wrong_cmd;
+};
+
+uint32_t any(struct fuzzer *f);
+bool one_in(struct fuzzer *f, uint32_t n);
+uint64_t a_handle(struct fuzzer *f, uint32_t type);
+uint64_t any_pointer(struct fuzzer *f);
+void fill(struct fuzzer *f, const struct call *call, uint64_t *arg);
+
+#endif /* _SELFTESTS_FUZZ_H */

@@ -126,8 +126,8 @@ int phi_cap_seal(int phi, uint64_t cap, uint32_t rights, uint32_t audience,
  * @out: Out, the new handle.
  *
  * Context: Any thread.
- * Return: 0, -EKEYREJECTED for any kind of bad token, or another negative
- * errno.
+ * Return: 0; -EKEYREJECTED for any kind of bad token; -EKEYREVOKED or
+ * -EKEYEXPIRED for a genuine one that is dead; or another negative errno.
  */
 int phi_cap_unseal(int phi, const struct phi_token *token, uint64_t *out);
 

@@ -43,7 +43,6 @@ static struct workqueue_struct *phi_region_wq;
  * @mm: The address space it was made in, for comparison only. No other ever
  *      has pages through it.
  * @base: First offset of its window in the region's inode, in pages.
- * @window: Number of the window.
  * @dead: Set for good under @region's lock.
  */
 struct phi_mapping {
@@ -53,7 +52,6 @@ struct phi_mapping {
 	struct phi_cap *cap;
 	struct mm_struct *mm;
 	pgoff_t base;
-	int window;
 	bool dead;
 };
 
@@ -94,7 +92,6 @@ static void phi_mapping_put(struct phi_mapping *mapping)
 	up_write(&region->lock);
 
 	phi_cap_put(cap);
-	ida_free(&region->windows, mapping->window);
 	kfree(mapping);
 	phi_region_unref(region);
 }
@@ -367,27 +364,36 @@ static unsigned long phi_mapping_never(u32 rights)
 	return never;
 }
 
-/* A mapping with a window, not yet among its region's. */
+/* A mapping that is not yet among its region's. */
 static struct phi_mapping *phi_mapping_new(struct phi_region *region)
 {
-	unsigned long span = ALIGN(region->nr, HPAGE_PMD_NR);
-	unsigned int last;
-	struct phi_mapping *mapping __free(kfree) =
+	struct phi_mapping *mapping =
 		kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
 
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
-	last = min_t(unsigned long, INT_MAX, PHI_PGOFF_MAX / span - 1);
-	mapping->window =
-		ida_alloc_max(&region->windows, last, GFP_KERNEL_ACCOUNT);
-	if (mapping->window < 0)
-		return ERR_PTR(mapping->window);
-	mapping->base = mapping->window * span;
 	mapping->mm = current->mm;
 	mapping->region = region;
 	kref_get(&region->ref);
 	refcount_set(&mapping->ref, 1);
-	return no_free_ptr(mapping);
+	return mapping;
+}
+
+/*
+ * The offsets of a new mapping: the next ones that no one had yet, where huge
+ * pages fit. When they have all been used, some day, it starts over; at worst
+ * a sweep then takes pages from a mapping alive too, which faults them back.
+ */
+static pgoff_t phi_mapping_window(struct phi_region *region)
+{
+	unsigned long span = ALIGN(region->nr, HPAGE_PMD_NR);
+	pgoff_t base = region->window;
+
+	lockdep_assert_held_write(&region->lock);
+	region->window += span;
+	if (region->window > PHI_PGOFF_MAX - span)
+		region->window = 0;
+	return base;
 }
 
 /*
@@ -406,6 +412,7 @@ static int phi_mapping_join(struct phi_mapping *mapping, struct phi_cspace *cs,
 	if (!IS_ERR(again)) {
 		phi_cap_get(cap);
 		mapping->cap = cap;
+		mapping->base = phi_mapping_window(region);
 		list_add(&mapping->node, &region->mappings);
 		region->mapped++;
 		phi_mapping_arm(region, cap->expires_ns);

@@ -35,10 +35,7 @@ static const struct file_operations phi_region_fops = {
 
 static void phi_region_release(struct kref *ref)
 {
-	struct phi_region *region = container_of(ref, struct phi_region, ref);
-
-	ida_destroy(&region->windows);
-	kfree(region);
+	kfree(container_of(ref, struct phi_region, ref));
 }
 
 /**
@@ -194,7 +191,6 @@ static struct phi_region *phi_region_new(struct phi_user *user, u32 flags,
 	kref_init(&region->ref);
 	region->flags = flags;
 	region->nr = nr;
-	ida_init(&region->windows);
 	phi_mapping_start(region);
 	ret = phi_object_init(&region->obj, &phi_region_ops, user);
 	if (ret) {

@@ -2,7 +2,6 @@
 #ifndef _PHI_KREGION_H
 #define _PHI_KREGION_H
 
-#include <linux/idr.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
@@ -38,11 +37,11 @@
  * @charged: Pages charged to @obj.user: @nr, or 0 if that failed.
  * @pages: Each of them; of a REVOCABLE region some are parts of huge pages.
  * @file: Of an inode of its own; never has a descriptor.
- * @windows: Numbers of the windows in use. Has a lock of its own.
  * @lock: Taken shared to put a page into an address space or take pages out,
  *        exclusively to change what is below.
  * @mappings: Those alive.
  * @mapped: How many.
+ * @window: Where the window of the next mapping begins, in pages.
  * @expires_ns: When @expire is to look next, 0 = never. CLOCK_BOOTTIME.
  * @expire: Kills the mappings whose capabilities expired.
  */
@@ -54,10 +53,10 @@ struct phi_region {
 	unsigned long charged;
 	struct page **pages;
 	struct file *file;
-	struct ida windows;
 	struct rw_semaphore lock; /* see main.h */
 	struct list_head mappings;
 	u32 mapped;
+	pgoff_t window;
 	u64 expires_ns;
 	struct delayed_work expire;
 };

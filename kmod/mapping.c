@@ -408,7 +408,7 @@ static int phi_mapping_join(struct phi_mapping *mapping, struct phi_cspace *cs,
 	struct phi_cap *again;
 
 	down_write(&region->lock);
-	again = phi_cspace_lookup(cs, handle, PHI_TYPES(MEMORY), PHI_RIGHT_MAP);
+	again = phi_cspace_lookup(cs, handle, PHI_TYPES_ANY, 0);
 	if (!IS_ERR(again)) {
 		phi_cap_get(cap);
 		mapping->cap = cap;

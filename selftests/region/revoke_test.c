@@ -186,28 +186,32 @@ static uint64_t gone_at(const unsigned char *mem)
 	return boottime_ns();
 }
 
-/* No call and no fault is needed for it: pages that are mapped go. */
+/*
+ * No call and no fault is needed for it: pages that are mapped go. The last to
+ * expire comes first, so that the next has to move the timer, and the one in
+ * between last, so that the timer has to be set again.
+ */
 TEST_F(revoke, expiry_takes_the_pages)
 {
-	uint64_t when[2], caps[2], went;
-	unsigned char *mem[2];
+	static const uint64_t after[] = { 60000, 300, 600 };
+	uint64_t when[3], caps[3];
+	unsigned char *mem[3];
 
-	/* The later one first, so that the earlier has to move the timer. */
-	for (int i = 1; i >= 0; i--) {
-		when[i] = boottime_ns() + 300000000ULL * (i + 1);
+	for (int i = 0; i < 3; i++) {
+		when[i] = boottime_ns() + after[i] * 1000000;
 		ASSERT_EQ(0, do_derive_until(self->phi, self->root, RIGHTS,
 					     when[i], 0, &caps[i]));
 		ASSERT_EQ(0,
 			  do_map(self->phi, caps[i], self->bytes, RW, &mem[i]));
 		ASSERT_EQ(self->bytes / PAGE, intact(mem[i], 0, self->bytes));
 	}
-	for (int i = 0; i < 2; i++) {
-		went = gone_at(mem[i] + self->bytes - PAGE);
-		EXPECT_LE(when[i], went);
+	for (int i = 1; i < 3; i++) {
+		EXPECT_LE(when[i], gone_at(mem[i] + self->bytes - PAGE));
 		EXPECT_EQ(self->bytes / PAGE, gone(mem[i], self->bytes));
 	}
+	EXPECT_EQ(self->bytes / PAGE, intact(mem[0], 0, self->bytes));
 	EXPECT_EQ(self->bytes / PAGE, intact(self->mem, 0, self->bytes));
-	EXPECT_EQ(2, mappings(self->phi, self->root));
+	EXPECT_EQ(3, mappings(self->phi, self->root));
 }
 
 TEST_F(revoke, finds_every_piece_of_a_mapping)

@@ -59,6 +59,8 @@ struct batch_verdict batch_decide(const struct batch_view *view)
 			return verdict;
 		}
 	}
+	if (view->probe)
+		full = least(2 * full, view->max);
 	verdict.rows = in_time(view, least(view->rows, full));
 	return verdict;
 }

@@ -2,6 +2,7 @@
 #ifndef BATCHD_BATCH_H
 #define BATCHD_BATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "curve.h"
@@ -16,7 +17,8 @@
  *  - Greedy: a free unit never waits for a fuller batch, unless a window is
  *    given; then the oldest input waits at most that long, and less when a
  *    deadline is near.
- *  - A batch is at most as large as the knee of the measured curve.
+ *  - A batch is at most as large as the knee of the measured curve, or twice
+ *    that now and then: a measurement that was unlucky is taken again.
  *  - When the whole batch would make its first input late and a smaller one
  *    would not, it is smaller.
  */
@@ -30,6 +32,7 @@
  * @deadline_ns: Deadline of the first in line; 0 = none.
  * @window_ns: How long to wait for more, 0 = not at all.
  * @slack_ns: Time between the end of a batch and its answers' arrival.
+ * @probe: Try a batch past the knee, if there are enough rows.
  * @curve: Measured on the unit that is free.
  */
 struct batch_view {
@@ -40,6 +43,7 @@ struct batch_view {
 	uint64_t deadline_ns;
 	uint64_t window_ns;
 	uint64_t slack_ns;
+	bool probe;
 	const struct curve *curve;
 };
 

@@ -15,7 +15,7 @@
 #define MAX_BATCH_LIMIT 4096
 
 /* Measuring the curve may take this long, at least one run of each size. */
-#define WARM_NS 300000000ULL
+#define WARM_NS 1000000000ULL
 
 /* NAME=FILE[:MAX_BATCH]; @spec is cut into pieces. */
 static int parse_spec(struct model *model, char *spec)

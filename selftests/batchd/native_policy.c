@@ -103,6 +103,30 @@ TEST(greedy_dispatches_what_is_there)
 	EXPECT_EQ(32, batch_decide(&view).rows);
 }
 
+TEST(probe_looks_past_the_knee)
+{
+	struct curve curve = {};
+	struct batch_view view = { .max = 128, .curve = &curve, .rows = 100 };
+	int i;
+
+	/* An unlucky measurement at 2 hides that 4 and more would pay. */
+	learn_perceptron(&curve);
+	for (i = 0; i < 50; i++) {
+		curve_add(&curve, 1, 1 * US);
+	}
+	EXPECT_EQ(1, batch_decide(&view).rows);
+	view.probe = true;
+	EXPECT_EQ(2, batch_decide(&view).rows);
+	for (i = 0; i < 50; i++) {
+		curve_add(&curve, 2, 1 * US);
+	}
+	EXPECT_EQ(4, batch_decide(&view).rows);
+	view.max = 3;
+	EXPECT_EQ(3, batch_decide(&view).rows);
+	view.rows = 1;
+	EXPECT_EQ(1, batch_decide(&view).rows);
+}
+
 TEST(window_waits_but_not_past_a_deadline)
 {
 	struct curve curve = {};

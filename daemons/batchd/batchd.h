@@ -50,6 +50,7 @@ struct model;
  * @audience: Who may unseal them: uid plus 1, 0 = anyone.
  * @mode: Mode of the token files.
  * @shared: Units serve every user.
+ * @verbose: Tell of each session, not only of those that break rules.
  */
 struct options {
 	uint32_t units;
@@ -61,6 +62,7 @@ struct options {
 	uint32_t audience;
 	unsigned int mode;
 	bool shared;
+	bool verbose;
 };
 
 /**
@@ -340,7 +342,7 @@ void model_put(struct model *model);
 int client_open(struct batchd *b, const struct phi_msg_in *in,
 		struct model *model, struct client **out);
 struct client *client_find(struct batchd *b, uint64_t badge);
-void client_close(struct batchd *b, struct client *client, const char *why);
+void client_close(struct batchd *b, struct client *client, const char *fault);
 void client_put(struct batchd *b, struct client *client);
 int client_map(struct batchd *b, struct client *client,
 	       const struct phi_xferred *cap, uint32_t *index);

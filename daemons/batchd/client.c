@@ -79,9 +79,8 @@ static void client_died(void *arg, uint32_t events)
 {
 	struct client *client = arg;
 
-	client_close(client->b, client,
-		     events & EPOLLHUP ? "the client is gone" :
-					 "its endpoint was revoked");
+	(void)events;
+	client_close(client->b, client, NULL);
 }
 
 /**
@@ -308,24 +307,28 @@ int client_forget(struct batchd *b, struct client *client, uint32_t index,
  * client_close() - end a session
  * @b: Daemon.
  * @client: Session.
- * @why: For the log.
+ * @fault: What rule it broke, or NULL.
  *
  * What of it waits is taken out; what runs ends by itself, and frees the
  * rest.
  *
  * Context: Main thread.
  */
-void client_close(struct batchd *b, struct client *client, const char *why)
+void client_close(struct batchd *b, struct client *client, const char *fault)
 {
 	uint32_t i;
 
-	say("session %llu of pid %u ends: %s",
-	    (unsigned long long)client->badge, client->pid, why);
+	if (fault || b->options.verbose)
+		say("session %llu of pid %u ends%s%s",
+		    (unsigned long long)client->badge, client->pid,
+		    fault ? ": " : "", fault ? fault : "");
 	pthread_mutex_lock(&b->lock);
 	client->dead = true;
 	client_unseat(b, client);
 	pthread_mutex_unlock(&b->lock);
-	phi_cap_revoke(b->phi, client->session);
+	/* At the end of all it dies with the endpoint: EPIPE, not a revoke. */
+	if (!b->stopping)
+		phi_cap_revoke(b->phi, client->session);
 	phi_cap_drop(b->phi, client->session);
 	loop_remove(&b->loop, &client->life_source);
 	close(client->life_fd);

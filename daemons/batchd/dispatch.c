@@ -75,11 +75,13 @@ static bool attach(struct batchd *b, const struct phi_msg_in *in,
 	msg.ncaps = 1;
 	msg.caps[0].cap = client->session;
 	msg.caps[0].rights = PHI_RIGHT_SEND;
-	say("session %llu for %s: pid %u, uid %u",
-	    (unsigned long long)client->badge, model->name, in->pid, in->uid);
+	if (b->options.verbose)
+		say("session %llu for %s: pid %u, uid %u",
+		    (unsigned long long)client->badge, model->name, in->pid,
+		    in->uid);
 	ret = phi_reply(b->phi, in->reply, &msg);
 	if (ret) {
-		client_close(b, client, strerror(-ret));
+		client_close(b, client, NULL);
 		if (ret != -EPIPE)
 			phi_cap_drop(b->phi, in->reply);
 	}

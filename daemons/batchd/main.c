@@ -302,7 +302,7 @@ static void shut_down(struct batchd *b)
 	request_cancel_all(b, NULL);
 	for (i = 0; i < BATCHD_CLIENTS_MAX; i++) {
 		if (b->clients[i])
-			client_close(b, b->clients[i], "batchd stops");
+			client_close(b, b->clients[i], NULL);
 	}
 }
 

@@ -25,6 +25,7 @@ static const struct option long_options[] = {
 	{ "queue", required_argument, NULL, 'q' },
 	{ "ready-fd", required_argument, NULL, 'r' },
 	{ "engine", required_argument, NULL, 'e' },
+	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{}
 };
@@ -45,6 +46,7 @@ static void print_help(FILE *to)
 	      "  -q, --queue N              inputs waiting for one model (8192)\n"
 	      "  -r, --ready-fd FD          write a line there when ready\n"
 	      "  -e, --engine FILE          ONNX Runtime library to open\n"
+	      "  -v, --verbose              tell of each session\n"
 	      "  -h, --help                 this text\n",
 	      to);
 }
@@ -137,6 +139,9 @@ static int set(struct settings *s, int c, char *text)
 	case 's':
 		s->options.shared = true;
 		return 0;
+	case 'v':
+		s->options.verbose = true;
+		return 0;
 	case 'e':
 		s->engine = text;
 		return 0;
@@ -164,7 +169,7 @@ int options_parse(int argc, char **argv, struct settings *s)
 				       .credits = 64,
 				       .queue_rows = 8192,
 				       .mode = 0644 };
-	while ((c = getopt_long(argc, argv, "m:u:p:a:o:n:sw:l:c:q:r:e:h",
+	while ((c = getopt_long(argc, argv, "m:u:p:a:o:n:sw:l:c:q:r:e:vh",
 				long_options, &index)) != -1) {
 		if (c == 'h') {
 			print_help(stdout);

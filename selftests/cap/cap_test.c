@@ -2,6 +2,8 @@
 
 #include "kselftest_harness.h"
 
+#include <pthread.h>
+
 #include "lib/phi_ioctl.h"
 
 #define NOTIFY_RIGHTS \
@@ -131,6 +133,45 @@ TEST_F(cap, chain_ends_at_the_limit)
 	EXPECT_EQ(-ELOOP, do_derive(self->phi, cap, 0, &out));
 	/* Too many rights at the limit are too many rights. */
 	EXPECT_EQ(-EPERM, do_derive(self->phi, cap, ~0U, &out));
+}
+
+/* A caller, whom the main thread answers. */
+struct caller {
+	int phi;
+	uint64_t endpoint;
+	int ret;
+};
+
+static void *call_thread(void *arg)
+{
+	struct caller *caller = arg;
+	struct phi_call call = { .endpoint = caller->endpoint };
+
+	caller->ret = PHI_DO(caller->phi, CALL, &call);
+	return NULL;
+}
+
+/* There is only ever one right to answer a call. */
+TEST_F(cap, no_second_reply)
+{
+	struct caller caller = { .phi = self->phi };
+	struct phi_recv recv = {};
+	struct phi_reply reply = {};
+	struct phi_token token;
+	pthread_t thread;
+	uint64_t out;
+
+	ASSERT_EQ(0, do_endpoint(self->phi, &caller.endpoint));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, call_thread, &caller));
+	recv.endpoint = caller.endpoint;
+	ASSERT_EQ(0, PHI_DO(self->phi, RECV, &recv));
+	ASSERT_NE(0, recv.reply);
+	EXPECT_EQ(-EINVAL, do_derive(self->phi, recv.reply, 0, &out));
+	EXPECT_EQ(-EINVAL, do_seal(self->phi, recv.reply, 0, 0, 0, &token));
+	reply.reply = recv.reply;
+	EXPECT_EQ(0, PHI_DO(self->phi, REPLY, &reply));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, caller.ret);
 }
 
 TEST_F(cap, drop_forgets_one_handle)

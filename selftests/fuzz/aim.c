@@ -27,14 +27,15 @@ uint64_t a_handle(struct fuzzer *f, uint32_t type)
 {
 	int which = one_in(f, 16) ? !f->which : f->which;
 	uint64_t handle;
+	int slot;
 
 	if (!type || one_in(f, 32))
 		type = 1 + any(f) % PHI_TYPE_AGENT;
 	f->type = type;
-	/* A few are liked best, so that senders and receivers meet. */
-	handle = __atomic_load_n(
-		&f->world->pool[which][type][any(f) % (one_in(f, 2) ? 2 : POOL)],
-		__ATOMIC_RELAXED);
+	/* One is liked best, so that senders and receivers meet. */
+	slot = one_in(f, 4) ? any(f) % POOL : 0;
+	handle = __atomic_load_n(&f->world->pool[which][type][slot],
+				 __ATOMIC_RELAXED);
 	if (one_in(f, 32))
 		return handle ^ 1ULL << any(f) % 64;
 	if (one_in(f, 64))
@@ -113,7 +114,8 @@ static void aim_call(struct fuzzer *f, struct phi_call *call)
 static void aim_derive(struct fuzzer *f, struct phi_cap_derive *arg)
 {
 	arg->badge = one_in(f, 8);
-	arg->expires_ns = one_in(f, 4) ? boottime_ns() + any(f) % 1000000 : 0;
+	arg->expires_ns = one_in(f, 4) ? boottime_ns() + any(f) % 1000000000 :
+					 0;
 }
 
 static void aim_model(struct fuzzer *f, struct phi_infer_begin *arg)

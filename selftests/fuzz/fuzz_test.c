@@ -68,13 +68,13 @@ static void count(unsigned int cmd)
 }
 
 /* Whoever waits will not wait for long. */
-static void answer(struct fuzzer *f, uint64_t reply)
+static void answer(struct fuzzer *f, uint64_t endpoint, uint64_t reply)
 {
 	struct phi_reply_recv both = {
 		.reply = { .size = sizeof(both.reply), .reply = reply },
 		.recv = { .size = sizeof(both.recv),
 			  .flags = PHI_NONBLOCK,
-			  .endpoint = a_handle(f, PHI_TYPE_ENDPOINT),
+			  .endpoint = endpoint,
 			  .data = any_pointer(f),
 			  .len = PHI_MSG_MAX },
 	};
@@ -106,7 +106,7 @@ static void harvest(struct fuzzer *f, const struct call *call, uint64_t *arg)
 		__attribute__((fallthrough));
 	case PHI_IOC_RECV:
 		if (recv->reply)
-			answer(f, recv->reply);
+			answer(f, recv->endpoint, recv->reply);
 		for (uint32_t i = 0; i < recv->ncaps; i++)
 			keep(f, recv->caps[i].type, recv->caps[i].cap);
 		break;

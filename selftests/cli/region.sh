@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# phi region, each verb for real.
+. ./lib.bash
+in_session "$@"
+
+test_create()
+{
+	local r
+	r=$(phi region create 64K)
+	eq "$(json .bytes phi region info "$r")" 65536
+	eq "$(json .class phi region info "$r")" revocable
+	r=$(phi region create 4096 --dma)
+	eq "$(json .class phi region info "$r")" dma
+	has "$(json .cap phi region create 4096)" '^0x'
+}
+
+test_quota()
+{
+	fails 1 "EDQUOT|ENOMEM" phi region create 1024G
+}
+
+test_write_and_read()
+{
+	local r
+	r=$(phi region create 4096)
+	phi region write "$r" --text hello --offset 100
+	eq "$(phi region read "$r" --offset 100 --length 5)" hello
+	has "$(phi region read "$r" --offset 96 --length 16 --hex)" \
+		'^00000060  00 00 00 00 68 65 6c 6c 6f .*\.\.\.\.hello'
+	eq "$(json .data phi region read "$r" --offset 100 --length 5)" hello
+	eq "$(json .bytes phi region write "$r" --text abc)" 3
+}
+
+test_write_a_file()
+{
+	local r
+	r=$(phi region create 8192)
+	head -c 8192 /dev/urandom >"$tmp/data"
+	phi region write "$r" "$tmp/data"
+	phi region read "$r" | cmp - "$tmp/data"
+	head -c 4096 /dev/zero | phi region write "$r"
+	phi region read "$r" --length 4096 | cmp -n 4096 - /dev/zero
+	phi region read "$r" --offset 4096 | cmp - <(tail -c 4096 "$tmp/data")
+}
+
+test_limits()
+{
+	local r
+	r=$(phi region create 4096)
+	fails 2 "do not fit a region of 4096" phi region read "$r" --offset 4097
+	fails 2 "do not fit" phi region read "$r" --offset 1 --length 4096
+	fails 2 "do not fit" phi region write "$r" --text ab --offset 4095
+	fails 2 "exclude each other" phi region write "$r" /dev/null --text a
+	fails 1 "No such file" phi region write "$r" /no/such/file
+}
+
+test_rights()
+{
+	local r ro
+	r=$(phi region create 4096)
+	ro=$(phi cap derive "$r" --rights read,map)
+	phi region read "$ro" --length 1 >/dev/null
+	fails 1 "EPERM" phi region write "$ro" --text a
+	fails 1 "EPERM" phi region read "$(phi cap derive "$r" --rights read)"
+}
+
+test_not_a_region()
+{
+	fails 1 "EINVAL" phi region info "$(phi notify create)"
+}
+
+test_map_keeps_its_pages()
+{
+	local r text
+	r=$(phi region create 4096)
+	text=$(phi region map "$r" --for 100ms 2>/dev/null)
+	has "$text" "pages +still there"
+	eq "$(json .bytes phi region map "$r" --for 1ms)" 4096
+}
+
+mapped()
+{
+	[[ $(phi region info "$1" --json | jq .mappings) == 1 ]]
+}
+
+test_map_loses_its_pages()
+{
+	local r d status=0
+	r=$(phi region create 4096)
+	d=$(phi cap derive "$r" --rights read,map)
+	phi region map "$d" --for 20s >"$tmp/map" 2>&1 &
+	until_true mapped "$r"
+	phi cap revoke "$r"
+	wait $! || status=$?
+	eq "$status" 1
+	has "$(cat "$tmp/map")" "pages +gone"
+	eq "$(json .mappings phi region info "$r")" 0
+}
+
+run_tests

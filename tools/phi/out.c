@@ -290,6 +290,7 @@ int out_end(void)
 		out_print(&root);
 	}
 	forget(&root);
+	root.kind = NODE_SECTION;
 	open_node = &root;
 
 	if (fflush(stdout) || ferror(stdout)) {

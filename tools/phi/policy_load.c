@@ -238,7 +238,8 @@ static int load(const struct args *args, struct bpf_object *object,
 			path, lacks);
 	ret = bpf_object__load(object);
 	if (ret) {
-		fputs(said, stderr);
+		if (ret != -EPERM)
+			fputs(said, stderr);
 		return load_failed(ret, path);
 	}
 	ret = configure(args, object);

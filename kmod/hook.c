@@ -224,6 +224,11 @@ __bpf_kfunc u64 bpf_phi_rate_take(u64 *bucket, u64 per_second, u64 burst)
 	now = ktime_get_mono_fast_ns();
 	full = READ_ONCE(*bucket);
 	do {
+		/* After a lower limit it may be emptier than it can be now. */
+		if (full > now + depth) {
+			cmpxchg(bucket, full, now + depth);
+			return period;
+		}
 		next = max(full, now) + period;
 		if (next - now > depth)
 			return next - now - depth;

@@ -61,7 +61,8 @@ struct phi_hook_call {
  * @run_ns: In phi_hook_infer_post(): how long it ran.
  * @result: In phi_hook_infer_post(): 0 or a negative errno.
  * @pad: 0.
- * @units: Units open to the caller and healthy, bit by id.
+ * @units: Units open to the caller and healthy, bit by id; 0 until
+ *         phi_hook_select_unit().
  * @name: The model's name.
  */
 struct phi_hook_infer {

@@ -101,8 +101,16 @@ void BPF_PROG(phi_ai_dispatch, s32 cpu, struct task_struct *prev)
 
 	if (!last)
 		return;
-	if (now - *last < STARVE_NS && scx_bpf_dsq_move_to_local(INFER_DSQ))
-		return;
+	if (now - *last < STARVE_NS) {
+		if (scx_bpf_dsq_move_to_local(INFER_DSQ))
+			return;
+		/* Who ran until now is in no queue yet. */
+		if (prev && prev->scx.flags & SCX_TASK_QUEUED &&
+		    bpf_phi_thread_infers(prev->pid)) {
+			prev->scx.slice = INFER_SLICE_NS;
+			return;
+		}
+	}
 	/* Also when there are none: they have nothing to complain of then. */
 	*last = now;
 	if (!scx_bpf_dsq_move_to_local(OTHER_DSQ))

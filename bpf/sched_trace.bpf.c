@@ -24,9 +24,11 @@ struct thread {
 	__u64 wait_ns; /* runnable, not on one */
 	__u64 switches; /* times it was given one */
 	__u64 infer_ns; /* of run_ns, with an inference in flight */
-	__u64 since_ns; /* when it got or last left the CPU */
+	__u64 since_ns; /* up to when all this is accounted */
 	__u32 tgid;
-	__u32 runnable; /* it left the CPU without going to sleep */
+	__u32 runnable; /* it is on a CPU, or left it without going to sleep */
+	__u32 infers; /* inferences in flight when last looked at */
+	__u32 pad;
 	char comm[16];
 };
 
@@ -78,6 +80,18 @@ int BPF_PROG(sched_trace_wakeup, struct task_struct *task)
 	return 0;
 }
 
+/* Account a thread's time on the CPU until now. */
+static void account(struct thread *t, __u64 now)
+{
+	/* Seen coming on the CPU, so its time here is known. */
+	if (t->switches) {
+		t->run_ns += now - t->since_ns;
+		if (t->infers)
+			t->infer_ns += now - t->since_ns;
+	}
+	t->since_ns = now;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_trace_switch, bool preempt, struct task_struct *prev,
 	     struct task_struct *next, unsigned int prev_state)
@@ -87,13 +101,7 @@ int BPF_PROG(sched_trace_switch, bool preempt, struct task_struct *prev,
 
 	t = thread_of(prev, false);
 	if (t) {
-		/* Seen coming on the CPU, so its time here is known. */
-		if (t->switches) {
-			t->run_ns += now - t->since_ns;
-			if (bpf_phi_thread_infers(prev->pid))
-				t->infer_ns += now - t->since_ns;
-		}
-		t->since_ns = now;
+		account(t, now);
 		t->runnable = preempt || !prev_state;
 	}
 	t = thread_of(next, true);
@@ -103,8 +111,34 @@ int BPF_PROG(sched_trace_switch, bool preempt, struct task_struct *prev,
 		t->switches++;
 		t->since_ns = now;
 		t->runnable = 1;
+		t->infers = bpf_phi_thread_infers(next->pid);
 	}
 	return 0;
+}
+
+/* An inference began or ended: what follows counts otherwise. */
+static int turn(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *t = thread_of(task, false);
+
+	if (t) {
+		account(t, bpf_ktime_get_ns());
+		t->infers = bpf_phi_thread_infers(task->pid);
+	}
+	return 0;
+}
+
+SEC("tp_btf/phi_infer_begin")
+int BPF_PROG(sched_trace_begin)
+{
+	return turn();
+}
+
+SEC("tp_btf/phi_infer_end")
+int BPF_PROG(sched_trace_end)
+{
+	return turn();
 }
 
 char _license[] SEC("license") = "GPL";

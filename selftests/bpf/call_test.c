@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * call_filter and call_rate: verdicts on calls.
+ */
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "kselftest_harness.h"
+
+#include "lib/phi_ioctl.h"
+
+#include "policy.h"
+
+#define CGROUPS "/sys/fs/cgroup"
+#define AGENT CGROUPS "/phi-bpf-test"
+#define ANY 0xffffffffU
+#define ANY_AGENT ~0ULL
+#define NR(_cmd) _IOC_NR(PHI_IOC_##_cmd)
+
+struct rule {
+	uint32_t nr;
+	uint32_t uid;
+	uint64_t agent;
+};
+
+FIXTURE(call)
+{
+	int phi;
+};
+
+FIXTURE_SETUP(call)
+{
+	self->phi = do_open();
+	ASSERT_LE(0, self->phi)
+	{
+		TH_LOG("is phi.ko loaded?");
+	}
+	ASSERT_EQ(0, policy_use("call_filter"));
+	ASSERT_EQ(0, policy_use("call_rate"));
+}
+
+FIXTURE_TEARDOWN(call)
+{
+	close(self->phi);
+}
+
+static int refuse(uint32_t nr, uint32_t uid, uint64_t agent, uint32_t error)
+{
+	struct rule rule = { .nr = nr, .uid = uid, .agent = agent };
+
+	return policy_set("call_filter", "rules", &rule, &error);
+}
+
+static int notify(int phi)
+{
+	uint64_t cap;
+
+	return do_notify(phi, &cap);
+}
+
+static int notify_as(void *uid)
+{
+	int phi;
+
+	if (become(*(uid_t *)uid))
+		return -1000;
+	phi = do_open();
+	return phi < 0 ? phi : notify(phi);
+}
+
+/* A verdict that is lost lets the call through: no test below can pass then. */
+TEST_F_TIMEOUT(call, filter_by_number, SLOW)
+{
+	uint64_t refused = 0;
+	uint64_t cap;
+	uint32_t nr = NR(NOTIFY_CREATE);
+
+	EXPECT_EQ(0, notify(self->phi));
+	ASSERT_EQ(0, refuse(nr, ANY, ANY_AGENT, EACCES));
+	EXPECT_EQ(-EACCES, notify(self->phi));
+	EXPECT_EQ(0, do_endpoint(self->phi, &cap));
+	EXPECT_EQ(0, policy_get("call_filter", "refused", &nr, &refused));
+	EXPECT_EQ(1, refused);
+	ASSERT_EQ(0, refuse(nr, ANY, ANY_AGENT, 0));
+	EXPECT_EQ(0, notify(self->phi));
+	ASSERT_EQ(0, policy_unload("call_filter"));
+	EXPECT_EQ(0, notify(self->phi));
+}
+
+TEST_F_TIMEOUT(call, filter_documented_example, SLOW)
+{
+	uint64_t cap;
+
+	ASSERT_EQ(0, policy_run("call_filter", "bpftool map update", NULL));
+	EXPECT_EQ(-EPERM, do_region(self->phi, 4096, 0, &cap));
+	EXPECT_EQ(0, notify(self->phi));
+}
+
+TEST_F_TIMEOUT(call, filter_by_uid, SLOW)
+{
+	uid_t one = 60001, two = 60002;
+
+	ASSERT_EQ(0, refuse(ANY, one, ANY_AGENT, EPERM));
+	EXPECT_EQ(-EPERM, in_child(notify_as, &one));
+	EXPECT_EQ(0, in_child(notify_as, &two));
+	EXPECT_EQ(0, notify(self->phi));
+}
+
+TEST_F_TIMEOUT(call, narrower_rules_count_first, SLOW)
+{
+	uid_t one = 60001, two = 60002;
+	uint64_t cap;
+
+	ASSERT_EQ(0, refuse(ANY, ANY, ANY_AGENT, EACCES));
+	ASSERT_EQ(0, refuse(NR(NOTIFY_CREATE), ANY, ANY_AGENT, EPERM));
+	ASSERT_EQ(0, refuse(NR(NOTIFY_CREATE), one, ANY_AGENT, 0));
+	EXPECT_EQ(-EACCES, do_endpoint(self->phi, &cap));
+	EXPECT_EQ(-EPERM, notify(self->phi));
+	EXPECT_EQ(0, in_child(notify_as, &one));
+	EXPECT_EQ(-EPERM, in_child(notify_as, &two));
+}
+
+TEST_F_TIMEOUT(call, verdicts_that_are_no_errno_refuse, SLOW)
+{
+	ASSERT_EQ(0, refuse(NR(NOTIFY_CREATE), ANY, ANY_AGENT, 512));
+	EXPECT_EQ(-EPERM, notify(self->phi));
+}
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* Make a cgroup, and an agent of it. */
+static int make_agent(int phi, uint64_t *id)
+{
+	struct phi_agent_register arg = { .name = "agent" };
+	int ret;
+
+	if (access(CGROUPS "/cgroup.procs", F_OK))
+		mount("cgroup2", CGROUPS, "cgroup2", 0, NULL);
+	mkdir(AGENT, 0755);
+	arg.cgroup = open(AGENT, O_RDONLY | O_CLOEXEC);
+	ret = PHI_DO(phi, AGENT_REGISTER, &arg);
+	close(arg.cgroup);
+	*id = arg.id;
+	return ret;
+}
+
+static int notify_as_agent(void *arg)
+{
+	int phi;
+
+	(void)arg;
+	if (put(AGENT "/cgroup.procs", "0"))
+		return -1000;
+	phi = do_open();
+	return phi < 0 ? phi : notify(phi);
+}
+
+TEST_F_TIMEOUT(call, filter_by_agent, SLOW)
+{
+	uint64_t id;
+
+	ASSERT_EQ(0, make_agent(self->phi, &id));
+	EXPECT_EQ(0, in_child(notify_as_agent, NULL));
+	ASSERT_EQ(0, refuse(NR(NOTIFY_CREATE), ANY, id, EHOSTDOWN));
+	EXPECT_EQ(-EHOSTDOWN, in_child(notify_as_agent, NULL));
+	EXPECT_EQ(0, notify(self->phi));
+	rmdir(AGENT);
+}
+
+struct who {
+	uint64_t kind;
+	uint64_t id;
+};
+
+struct limit {
+	uint64_t per_second;
+	uint64_t burst;
+};
+
+static int allow(uint64_t kind, uint64_t id, uint64_t per_second,
+		 uint64_t burst)
+{
+	struct who who = { .kind = kind, .id = id };
+	struct limit limit = { .per_second = per_second, .burst = burst };
+
+	return policy_set("call_rate", "limits", &who, &limit);
+}
+
+/* Calls that pass before one is refused, of at most 100. */
+static int calls_that_pass(int phi)
+{
+	struct phi_system_info info;
+	int n;
+
+	for (n = 0; n < 100; n++) {
+		info = (struct phi_system_info){};
+		if (PHI_DO(phi, SYSTEM_INFO, &info) == -EBUSY)
+			break;
+	}
+	return n;
+}
+
+TEST_F_TIMEOUT(call, rate_bites_and_refills, SLOW)
+{
+	struct phi_system_info info = {};
+	uint64_t refused = 0;
+	uint32_t zero = 0;
+	int n;
+
+	EXPECT_EQ(100, calls_that_pass(self->phi));
+	/* Ten at once, and one more every second. */
+	ASSERT_EQ(0, allow(1, getuid(), 1, 10));
+	n = calls_that_pass(self->phi);
+	EXPECT_LE(10, n);
+	EXPECT_GE(12, n);
+	EXPECT_EQ(-EBUSY, PHI_DO(self->phi, SYSTEM_INFO, &info));
+	EXPECT_EQ(0, policy_get("call_rate", "refused", &zero, &refused));
+	EXPECT_LE(2, refused);
+	sleep(3);
+	n = calls_that_pass(self->phi);
+	EXPECT_LE(2, n);
+	EXPECT_GE(5, n);
+}
+
+TEST_F_TIMEOUT(call, rate_is_per_user, SLOW)
+{
+	uid_t other = 60003;
+
+	ASSERT_EQ(0, allow(1, ANY_AGENT, 1, 5));
+	EXPECT_GE(7, calls_that_pass(self->phi));
+	/* Opens and makes one call, from a bucket of its own. */
+	EXPECT_EQ(0, in_child(notify_as, &other));
+	/* A higher limit counts from the next call on. */
+	ASSERT_EQ(0, allow(1, getuid(), 1000000, 1000));
+	calls_that_pass(self->phi);
+	usleep(10000);
+	EXPECT_EQ(100, calls_that_pass(self->phi));
+}
+
+static int pass_as_agent(void *arg)
+{
+	int phi;
+
+	(void)arg;
+	if (put(AGENT "/cgroup.procs", "0"))
+		return -1000;
+	phi = do_open();
+	return phi < 0 ? phi : calls_that_pass(phi);
+}
+
+TEST_F_TIMEOUT(call, rate_is_per_agent, SLOW)
+{
+	uint64_t id;
+	int n;
+
+	ASSERT_EQ(0, make_agent(self->phi, &id));
+	ASSERT_EQ(0, allow(0, id, 1, 7));
+	n = in_child(pass_as_agent, NULL);
+	EXPECT_LE(7, n);
+	EXPECT_GE(9, n);
+	/* The bucket is the agent's, not the process's. */
+	EXPECT_GE(3, in_child(pass_as_agent, NULL));
+	EXPECT_EQ(100, calls_that_pass(self->phi));
+	rmdir(AGENT);
+}
+
+TEST_F_TIMEOUT(call, rate_documented_example, SLOW)
+{
+	EXPECT_EQ(0, policy_run("call_rate", "bpftool map update", NULL));
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const used[] = { "call_filter", "call_rate", NULL };
+	int ret = test_harness_run(argc, argv);
+
+	return policy_unload_all(used) ? KSFT_FAIL : ret;
+}

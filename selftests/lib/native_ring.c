@@ -154,8 +154,10 @@ TEST_F(ring, full_by_entries)
 {
 	uint32_t got;
 
-	for (uint32_t i = 0; i < ENTRIES; i++)
+	EXPECT_EQ(self->fd[0], phi_ring_fd(self->side[0]));
+	for (uint32_t i = 0; i < ENTRIES; i++) {
 		ASSERT_EQ(0, phi_ring_send(self->side[0], &i, sizeof(i)));
+	}
 	EXPECT_EQ(-EAGAIN, phi_ring_send(self->side[0], &got, sizeof(got)));
 	for (uint32_t i = 0; i < ENTRIES; i++) {
 		ASSERT_EQ((int)sizeof(got),

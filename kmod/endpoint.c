@@ -124,6 +124,7 @@ static void phi_endpoint_free(struct phi_object *obj)
 {
 	struct phi_endpoint *ep = phi_endpoint_of(obj);
 
+	phi_credits_free(ep);
 	WARN_ON_ONCE(!list_empty(&ep->active) || !list_empty(&ep->watches) ||
 		     !xa_empty(&ep->credits));
 	xa_destroy(&ep->credits);
@@ -305,6 +306,7 @@ int phi_endpoint_create(struct phi_cspace *cs, void *arg)
 	INIT_HLIST_HEAD(&ep->caps);
 	INIT_LIST_HEAD(&ep->active);
 	xa_init_flags(&ep->credits, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&ep->idle);
 	INIT_LIST_HEAD(&ep->receivers);
 	INIT_LIST_HEAD(&ep->callers);
 	INIT_LIST_HEAD(&ep->files);

@@ -33,6 +33,9 @@
  * @caps: Capabilities with RECV that are in slots, by their @link.
  * @active: Credits with messages, the next to be served first.
  * @credits: All credits, by id of the cspace.
+ * @idle: Credits that nobody counts on, the oldest first: a client that calls
+ *        again needs no new one.
+ * @idles: How many are @idle.
  * @receivers: Threads in RECV.
  * @callers: Threads in CALL whose message is in a queue, or was taken.
  * @files: All files to poll it with, struct phi_poller.
@@ -47,6 +50,8 @@ struct phi_endpoint {
 	struct hlist_head caps;
 	struct list_head active;
 	struct xarray credits;
+	struct list_head idle;
+	u32 idles;
 	struct list_head receivers;
 	struct list_head callers;
 	struct list_head files;
@@ -60,7 +65,8 @@ struct phi_endpoint {
  * @id: Of the cspace.
  * @ref: Messages, senders and files that count on it.
  * @used: Messages of it that are queued or in a receiver's hand.
- * @active: In the endpoint's list, while @queue has messages.
+ * @active: In the endpoint's list of that name while @queue has messages, in
+ *          the idle ones while @ref is 0.
  * @queue: Its messages.
  * @senders: Threads that wait for credit.
  * @pollers: Files that poll for credit, struct phi_poller.
@@ -101,6 +107,7 @@ void phi_endpoint_unwait(struct phi_object *obj, struct phi_cap *cap);
 struct phi_credit *phi_credit_get(struct phi_endpoint *ep,
 				  struct phi_cspace *cs);
 void phi_credit_put(struct phi_endpoint *ep, struct phi_credit *credit);
+void phi_credits_free(struct phi_endpoint *ep);
 bool phi_credit_left(const struct phi_credit *credit);
 int phi_queue_post(struct phi_endpoint *ep, struct phi_waiter *w,
 		   struct phi_message *msg, const struct phi_moves *moves,

@@ -13,6 +13,9 @@ module_param_named(credits, phi_credits, uint, 0644);
 MODULE_PARM_DESC(credits,
 		 "messages that one cspace may have queued at one endpoint");
 
+/* How many idle credits an endpoint keeps. */
+#define PHI_IDLES_MAX 16
+
 static struct phi_credit *phi_credit_new(u64 id)
 {
 	struct phi_credit *credit =
@@ -26,6 +29,22 @@ static struct phi_credit *phi_credit_new(u64 id)
 	INIT_LIST_HEAD(&credit->senders);
 	INIT_LIST_HEAD(&credit->pollers);
 	return credit;
+}
+
+static void phi_credit_hold(struct phi_endpoint *ep, struct phi_credit *credit)
+{
+	if (!credit->ref++ && !list_empty(&credit->active)) {
+		list_del_init(&credit->active);
+		ep->idles--;
+	}
+}
+
+static void phi_credit_free(struct phi_endpoint *ep, struct phi_credit *credit)
+{
+	list_del(&credit->active);
+	ep->idles--;
+	xa_erase(&ep->credits, credit->id);
+	kfree(credit);
 }
 
 /**
@@ -51,7 +70,7 @@ struct phi_credit *phi_credit_get(struct phi_endpoint *ep,
 						GFP_NOWAIT)))
 				credit = no_free_ptr(fresh);
 			if (credit) {
-				credit->ref++;
+				phi_credit_hold(ep, credit);
 				return credit;
 			}
 		}
@@ -76,8 +95,25 @@ void phi_credit_put(struct phi_endpoint *ep, struct phi_credit *credit)
 	lockdep_assert_held(&ep->lock);
 	if (--credit->ref)
 		return;
-	xa_erase(&ep->credits, credit->id);
-	kfree(credit);
+	list_add_tail(&credit->active, &ep->idle);
+	if (++ep->idles > PHI_IDLES_MAX)
+		phi_credit_free(ep,
+				list_first_entry(&ep->idle, struct phi_credit,
+						 active));
+}
+
+/**
+ * phi_credits_free() - free the idle credits of an endpoint
+ * @ep: The endpoint; nobody uses it any more.
+ *
+ * Context: Any but interrupts.
+ */
+void phi_credits_free(struct phi_endpoint *ep)
+{
+	struct phi_credit *credit, *next;
+
+	list_for_each_entry_safe(credit, next, &ep->idle, active)
+		phi_credit_free(ep, credit);
 }
 
 /**

@@ -76,9 +76,10 @@ static int phi_waiter_sleep(struct phi_waiter *w, u64 deadline_ns)
 		else if (until == KTIME_MAX)
 			schedule();
 		else
-			late = !schedule_hrtimeout_range(
-				&until, current->timer_slack_ns,
-				HRTIMER_MODE_ABS);
+			late = ktime_get() >= until ||
+			       !schedule_hrtimeout_range(
+				       &until, current->timer_slack_ns,
+				       HRTIMER_MODE_ABS);
 	}
 	finish_wait(&w->wq, &wait);
 	if (!late)

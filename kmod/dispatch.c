@@ -28,20 +28,25 @@
 #define ON(_call, _field) .target = offsetof(struct phi_##_call, _field)
 #define MAKES(_call, _field) .made = offsetof(struct phi_##_call, _field)
 #define UNDO(_call) .undo = phi_##_call##_undo
+#define WAITS(_call, _flags) .waits = offsetof(struct phi_##_call, _flags)
 
 static const struct phi_op phi_ops[] = {
-	PHI_OP(PHI_IOC_SEND, send, caps, ON(send, endpoint)),
-	PHI_OP(PHI_IOC_RECV, recv, caps, ON(recv, endpoint), UNDO(recv)),
-	PHI_OP(PHI_IOC_CALL, call, reply_caps, ON(call, endpoint), UNDO(call)),
+	PHI_OP(PHI_IOC_SEND, send, caps, ON(send, endpoint),
+	       WAITS(send, flags)),
+	PHI_OP(PHI_IOC_RECV, recv, caps, ON(recv, endpoint), UNDO(recv),
+	       WAITS(recv, flags)),
+	PHI_OP(PHI_IOC_CALL, call, reply_caps, ON(call, endpoint), UNDO(call),
+	       .waits = PHI_WAITS),
 	PHI_OP(PHI_IOC_REPLY, reply, caps, ON(reply, reply)),
 	PHI_OP(PHI_IOC_REPLY_RECV, reply_recv, pad,
-	       ON(reply_recv, recv.endpoint), UNDO(reply_recv)),
+	       ON(reply_recv, recv.endpoint), UNDO(reply_recv),
+	       WAITS(reply_recv, recv.flags)),
 	PHI_OP(PHI_IOC_NOTIFY_CREATE, notify_create, cap,
 	       MAKES(notify_create, cap)),
 	PHI_OP(PHI_IOC_NOTIFY_SIGNAL, notify_signal, bits,
 	       ON(notify_signal, notify)),
 	PHI_OP(PHI_IOC_NOTIFY_WAIT, notify_wait, bits,
-	       ON(notify_wait, notify)),
+	       ON(notify_wait, notify), WAITS(notify_wait, flags)),
 	PHI_OP(PHI_IOC_NOTIFY_BIND, notify_bind, pad, ON(notify_bind, notify)),
 	PHI_OP(PHI_IOC_ENDPOINT_CREATE, endpoint_create, cap,
 	       MAKES(endpoint_create, cap)),
@@ -142,16 +147,27 @@ static void phi_undo(struct phi_cspace *cs, const struct phi_op *op, void *arg)
 		phi_cspace_drop(cs, phi_arg_handle(arg, op->made));
 }
 
+/* May it wait for what others do? */
+static bool phi_op_waits(const struct phi_op *op, const void *arg)
+{
+	if (!op->waits || op->waits == PHI_WAITS)
+		return op->waits;
+	return !(*(const u32 *)(arg + op->waits) & PHI_NONBLOCK);
+}
+
 /**
  * phi_dispatch() - run one call
  * @cs: The cspace of the file that it came through.
  * @nr: Its number.
  * @uarg: Its struct, in the memory of the current process.
+ * @nowait: Do nothing at all when the call may wait for others.
  *
- * Context: Process context. May sleep. No lock is held.
- * Return: 0 or a negative errno; see uapi/phi/base.h.
+ * Context: Process context. May sleep. No lock is held, unless @nowait.
+ * Return: 0 or a negative errno; see uapi/phi/base.h. -EAGAIN when it may wait
+ * and must not.
  */
-long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg)
+long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
+		  bool nowait)
 {
 	u64 arg[PHI_ARG_MAX / sizeof(u64)];
 	const struct phi_op *op;
@@ -174,6 +190,8 @@ long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg)
 	ret = copy_struct_from_user(arg, op->size, uarg, size);
 	if (ret)
 		return ret;
+	if (nowait && phi_op_waits(op, arg))
+		return -EAGAIN;
 
 	ret = phi_run(cs, op, arg);
 	if (ret)

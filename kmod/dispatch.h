@@ -7,6 +7,9 @@
 /* The longest struct of a call, in bytes. */
 #define PHI_ARG_MAX 256
 
+/* struct phi_op @waits: no flag helps. */
+#define PHI_WAITS U16_MAX
+
 /**
  * struct phi_op - one call
  * @size: Bytes of its struct that this module knows.
@@ -15,6 +18,8 @@
  *          hooks show it to policies.
  * @made: Offset of the handle that the call makes, 0 when it makes none. The
  *        handle is dropped when the struct cannot be written back.
+ * @waits: Offset of the flags without whose PHI_NONBLOCK the call may wait for
+ *         others, 0 when it never does, PHI_WAITS when it does in any case.
  * @run: Checks the arguments, which are already in kernel memory, and does
  *       it. Returns 0 or a negative errno. What it writes to the struct goes
  *       back to the caller when it returns 0.
@@ -26,11 +31,13 @@ struct phi_op {
 	u16 min;
 	u16 target;
 	u16 made;
+	u16 waits;
 	int (*run)(struct phi_cspace *cs, void *arg);
 	void (*undo)(struct phi_cspace *cs, void *arg);
 };
 
-long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg);
+long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
+		  bool nowait);
 u32 phi_dispatch_count(void);
 
 /* Handlers, by noun. Each has the struct of its call as @arg. */

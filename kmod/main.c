@@ -33,7 +33,7 @@ static long phi_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (cmd != _IO(PHI_IOC_MAGIC, _IOC_NR(cmd)))
 		return -ENOTTY;
 	return phi_dispatch(file->private_data, _IOC_NR(cmd),
-			    (void __user *)arg);
+			    (void __user *)arg, false);
 }
 
 static const struct file_operations phi_fops = {

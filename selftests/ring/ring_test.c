@@ -3,6 +3,7 @@
 #include "kselftest_harness.h"
 
 #include <liburing.h>
+#include <poll.h>
 
 #include "lib/phi_message.h"
 
@@ -132,6 +133,31 @@ TEST_F(ring, send_and_recv)
 		EXPECT_EQ(0, complete(&self->ring, &tag));
 	EXPECT_EQ(5, recv.len);
 	EXPECT_STREQ("hello", data);
+}
+
+/* How an event loop does it: no worker waits anywhere. */
+TEST_F(ring, poll_and_take)
+{
+	struct phi_recv recv = { .endpoint = self->ep, .flags = PHI_NONBLOCK };
+	int fd = do_endpoint_fd(self->phi, self->ep);
+	struct io_uring_cqe *cqe;
+	uint64_t tag;
+
+	ASSERT_LE(0, fd);
+	io_uring_prep_poll_multishot(io_uring_get_sqe(&self->ring), fd, POLLIN);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_TRUE(nothing_yet(&self->ring));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, do_send(self->phi, self->ep, NULL, 0));
+		ASSERT_EQ(POLLIN, complete(&self->ring, NULL) & POLLIN);
+		PREPARE(&self->ring, self->phi, RECV, &recv, 5);
+		ASSERT_EQ(1, io_uring_submit(&self->ring));
+		/* Done at submission. */
+		ASSERT_EQ(0, io_uring_peek_cqe(&self->ring, &cqe));
+		EXPECT_EQ(0, complete(&self->ring, &tag));
+		EXPECT_EQ(5, tag);
+	}
+	close(fd);
 }
 
 TEST_F(ring, many_wait_at_once)

@@ -13,6 +13,12 @@
  * end; 0 in a new field means "as before". Fields marked Out are written
  * only when the call succeeds.
  *
+ * The same calls go through io_uring: IORING_OP_URING_CMD on /dev/phi with the
+ * number of the ioctl in cmd_op and the pointer to the struct in the first 8
+ * bytes of cmd. A call that may wait takes a worker of the ring until it is
+ * done or cancelled; one with PHI_NONBLOCK is done at submission, so a loop
+ * polls ENDPOINT_FD and takes what is there.
+ *
  * Errors have one meaning each in the whole interface:
  *
  *  ENOTTY        no such call

@@ -298,7 +298,7 @@ TEST_F(call, late_answer_finds_nobody)
 	struct phi_reply reply = { .ncaps = 1 };
 
 	ASSERT_EQ(0, do_notify(self->server, &notify));
-	self->arg.deadline_ns = monotonic_ns() + 100 * MS;
+	self->arg.deadline_ns = monotonic_ns() + 1500 * MS;
 	ASSERT_EQ(0, job_start(&self->job));
 	ASSERT_EQ(0, do_recv(self->server, self->ep, self->data, 16, &recv));
 	EXPECT_EQ(-ETIMEDOUT, job_join(&self->job));

@@ -169,7 +169,7 @@ TEST_F(poll, wakes_when_the_capability_goes)
 	close(fd);
 	/* Expired. */
 	ASSERT_EQ(0, do_derive_until(self->phi, self->ep, PHI_RIGHT_SEND,
-				     boottime_ns() + 100 * MS, 0, &to));
+				     boottime_ns() + 1500 * MS, 0, &to));
 	fd = do_endpoint_fd(self->phi, to);
 	ASSERT_LE(0, fd);
 	poller_start(&poller, fd, POLLIN);

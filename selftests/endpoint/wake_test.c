@@ -135,7 +135,7 @@ FIXTURE_TEARDOWN(wake)
 static uint64_t waits_through(struct _test_data_wake *self, bool expires,
 			      uint32_t rights)
 {
-	uint64_t expires_ns = expires ? boottime_ns() + 200 * MS : 0;
+	uint64_t expires_ns = expires ? boottime_ns() + 1500 * MS : 0;
 	uint64_t cap = 0;
 
 	if (do_derive_until(self->client, self->to, rights, expires_ns, 0,

@@ -269,6 +269,9 @@ int phi_batch_infer(struct phi_batch *b, const struct phi_batch_request *req,
 	    __builtin_add_overflow(deadline_ns, LATE_NS, &deadline_ns))
 		deadline_ns = 0;
 	ret = phi_call(b->phi, b->session, &msg, &in, 0, deadline_ns);
+	/* The batcher takes the session back when it ends it. */
+	if (ret == -EKEYREVOKED)
+		return -EPIPE;
 	if (ret)
 		return ret;
 	drop_caps(b->phi, &in);

@@ -214,6 +214,12 @@ void channel_revoke(struct batchd *b, struct client *client)
 	client->ring_broken = true;
 	pthread_mutex_unlock(&client->ring_lock);
 	loop_remove(&b->loop, &client->ring_source);
+	/*
+	 * The memory is charged to us for as long as a client keeps it, so it
+	 * is taken back; but who only sees us stop is spared the SIGBUS.
+	 */
+	if (b->stopping)
+		return;
 	phi_cap_revoke(b->phi, client->ring_cap);
 	phi_cap_revoke(b->phi, client->ring_bell);
 }

@@ -36,8 +36,6 @@
 
 #define ARRAY_SIZE(_array) (sizeof(_array) / sizeof((_array)[0]))
 
-#define PHI_CLI_VERSION "0.1.0"
-
 struct args;
 
 /* struct verb flags. */

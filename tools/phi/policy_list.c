@@ -20,6 +20,7 @@ struct pin {
 	enum pin_kind kind;
 	uint32_t id;
 	char policy[64];
+	char name[64]; /* of the pin, which is the program's, not cut short */
 };
 
 struct pins {
@@ -50,7 +51,8 @@ enum pin_kind pin_open(const char *path, int *fd)
 								      PIN_OTHER;
 }
 
-static void one_pin(struct pins *pins, const char *path, const char *policy)
+static void one_pin(struct pins *pins, const char *path, const char *policy,
+		    const char *name)
 {
 	struct bpf_link_info link = { 0 };
 	struct bpf_prog_info prog = { 0 };
@@ -76,6 +78,7 @@ static void one_pin(struct pins *pins, const char *path, const char *policy)
 	if (ret)
 		return;
 	snprintf(pin->policy, sizeof(pin->policy), "%.63s", policy);
+	snprintf(pin->name, sizeof(pin->name), "%.63s", name);
 	pins->n++;
 }
 
@@ -94,14 +97,15 @@ static void find_pins(struct pins *pins)
 		snprintf(path, sizeof(path), POLICY_ROOT "/%.200s",
 			 policy->d_name);
 		if (policy->d_type != DT_DIR)
-			one_pin(pins, path, policy->d_name);
+			one_pin(pins, path, policy->d_name, policy->d_name);
 		dir = opendir(path);
 		while (dir && (entry = readdir(dir))) {
 			snprintf(path, sizeof(path),
 				 POLICY_ROOT "/%.200s/%.200s", policy->d_name,
 				 entry->d_name);
 			if (entry->d_name[0] != '.')
-				one_pin(pins, path, policy->d_name);
+				one_pin(pins, path, policy->d_name,
+					entry->d_name);
 		}
 		if (dir)
 			closedir(dir);
@@ -204,13 +208,16 @@ static void out_target(struct pins *pins, const struct bpf_link_info *info,
 	}
 }
 
-static void out_program(uint32_t id)
+/* A program by the name of its pin, or by its own, cut to 15 characters. */
+static void out_program(uint32_t id, const char *pin)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
+	int fd = pin ? -1 : bpf_prog_get_fd_by_id(id);
 
-	if (fd >= 0 && !bpf_prog_get_info_by_fd(fd, &info, &len))
+	if (pin)
+		out_str("program", pin);
+	else if (fd >= 0 && !bpf_prog_get_info_by_fd(fd, &info, &len))
 		out_str("program", info.name);
 	else
 		out_str("program", "-");
@@ -223,7 +230,7 @@ static void one_link(struct pins *pins, uint32_t id)
 {
 	struct bpf_link_info info = { 0 };
 	uint32_t len = sizeof(info);
-	const char *policy = NULL;
+	const struct pin *pin = NULL;
 	char text[128] = "";
 	unsigned int i;
 	int fd;
@@ -243,14 +250,14 @@ static void one_link(struct pins *pins, uint32_t id)
 
 	for (i = 0; i < pins->n; i++) {
 		if (pins->at[i].kind == PIN_LINK && pins->at[i].id == id)
-			policy = pins->at[i].policy;
+			pin = &pins->at[i];
 	}
-	if (!policy && (info.type != BPF_LINK_TYPE_TRACING || !pins->phi_id ||
-			info.tracing.target_obj_id != pins->phi_id))
+	if (!pin && (info.type != BPF_LINK_TYPE_TRACING || !pins->phi_id ||
+		     info.tracing.target_obj_id != pins->phi_id))
 		return;
 	out_row();
-	out_str("policy", policy ? policy : "-");
-	out_program(info.prog_id);
+	out_str("policy", pin ? pin->policy : "-");
+	out_program(info.prog_id, pin ? pin->name : NULL);
 	out_target(pins, &info, text);
 	out_close();
 }
@@ -277,7 +284,7 @@ void policy_table(void)
 			continue;
 		out_row();
 		out_str("policy", pins.at[i].policy);
-		out_program(pins.at[i].id);
+		out_program(pins.at[i].id, pins.at[i].name);
 		out_str("kind", "program");
 		out_str("on", "no link");
 		out_close();

@@ -90,6 +90,40 @@ struct phi_cap *phi_cap_child(struct phi_cap *parent, struct phi_object *obj,
 }
 
 /**
+ * phi_cap_pay() - make another user pay for a node
+ * @cap: The node. It is in no slot, and the caller is the one who puts it into
+ *       one, or the one who has taken it out.
+ * @user: Who pays from now on. NULL for nobody: nothing but its children and
+ *        calls in progress keep it.
+ *
+ * Whoever holds a capability pays, so that nobody can make another's quota
+ * run out by keeping what it was given.
+ *
+ * Context: Any but interrupts.
+ * Return: 0, or -EDQUOT; who paid before still does then.
+ */
+int phi_cap_pay(struct phi_cap *cap, struct phi_user *user)
+{
+	struct phi_user *before = cap->user;
+
+	if (user == before)
+		return 0;
+	if (user) {
+		int ret = phi_quota_charge(user, PHI_QUOTA_CAPS, 1);
+
+		if (ret)
+			return ret;
+		phi_user_hold(user);
+	}
+	cap->user = user;
+	if (before) {
+		phi_quota_uncharge(before, PHI_QUOTA_CAPS, 1);
+		phi_user_put(before);
+	}
+	return 0;
+}
+
+/**
  * phi_cap_get() - take one more reference to a node
  * @cap: The node; the caller has a reference.
  *
@@ -129,8 +163,7 @@ void phi_cap_put(struct phi_cap *cap)
 		if (cap->sealed)
 			phi_seal_forget(cap);
 		phi_object_put(cap->obj);
-		phi_quota_uncharge(cap->user, PHI_QUOTA_CAPS, 1);
-		phi_user_put(cap->user);
+		phi_cap_pay(cap, NULL);
 		kfree_rcu(cap, rcu);
 		cap = parent;
 	}

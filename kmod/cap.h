@@ -19,8 +19,8 @@ struct phi_cspace;
  * many capabilities it kills, and checking is at most PHI_DEPTH_MAX loads.
  *
  * A node may be read under RCU or with a reference; @obj may be followed with
- * a reference only. Its fields never change, but for @version, @held and
- * @sealed.
+ * a reference only. Its fields never change, but for @version, @user,
+ * @held and @sealed.
  *
  * References: no function here or in cspace.h uses up a reference of its
  * caller. What makes or finds a node returns one that the caller puts;
@@ -37,7 +37,8 @@ struct phi_cspace;
  * @parent_version: The version @parent had when this one was derived.
  * @parent: NULL for a root; referenced.
  * @obj: What it names; referenced.
- * @user: Who pays for it, referenced.
+ * @user: Who pays for it, referenced: the sender in flight, then whoever's slot
+ *        it is in. NULL once it is dropped and only its children keep it.
  * @badge: See struct phi_cap_derive.
  * @expires_ns: CLOCK_BOOTTIME; 0 = never. The minimum along the chain.
  * @id: For tokens; never used twice.
@@ -73,6 +74,7 @@ struct phi_cap *phi_cap_new(struct phi_object *obj, u32 rights, u64 badge,
 struct phi_cap *phi_cap_child(struct phi_cap *parent, struct phi_object *obj,
 			      u32 rights, u64 badge, u64 expires_ns,
 			      struct phi_user *user);
+int phi_cap_pay(struct phi_cap *cap, struct phi_user *user);
 void phi_cap_get(struct phi_cap *cap);
 bool phi_cap_tryget(struct phi_cap *cap);
 void phi_cap_put(struct phi_cap *cap);

@@ -250,18 +250,22 @@ struct phi_cap *phi_cspace_lookup(struct phi_cspace *cs, u64 handle, u32 types,
 /**
  * phi_cspace_install() - put a capability into a free slot
  * @cs: The cspace.
- * @cap: The node, in no slot. The slot takes its own reference.
+ * @cap: The node, in no slot. The slot takes its own reference, and the
+ *       cspace's user pays for the node from now on.
  * @handle: Out, its new name.
  *
  * Context: Process context. May sleep.
- * Return: 0; -ENOSPC when every slot is taken, -ENOMEM, or -EBADF when the
- * cspace is closed.
+ * Return: 0; -EDQUOT, -ENOSPC when every slot is taken, -ENOMEM, or -EBADF
+ * when the cspace is closed.
  */
 int phi_cspace_install(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle)
 {
+	int ret = phi_cap_pay(cap, cs->user);
+
+	if (ret)
+		return ret;
 	for (;;) {
 		u32 page;
-		int ret;
 
 		spin_lock(&cs->lock);
 		ret = phi_slot_fill(cs, cap, handle, &page);
@@ -338,6 +342,7 @@ int phi_cspace_drop(struct phi_cspace *cs, u64 handle)
 
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
+	phi_cap_pay(cap, NULL);
 	phi_cap_put(cap);
 	return 0;
 }

@@ -164,6 +164,17 @@ struct phi_message *phi_message_new(struct phi_cspace *cs, struct phi_cap *via,
 	return_ptr(msg);
 }
 
+/* Does it arrive itself, not through a child that has fewer rights? */
+static bool phi_message_has(const struct phi_message *msg,
+			    const struct phi_cap *cap)
+{
+	for (u32 i = 0; i < msg->ncaps; i++) {
+		if (msg->caps[i] == cap)
+			return true;
+	}
+	return false;
+}
+
 /* Back into a slot; the old handle is gone for good. */
 static void phi_message_restore(struct phi_cspace *cs, struct phi_cap *cap)
 {
@@ -198,6 +209,8 @@ int phi_message_move(struct phi_cspace *cs, struct phi_message *msg,
 				phi_message_restore(cs, moves->cap[i]);
 			return PTR_ERR(cap);
 		}
+		if (!phi_message_has(msg, cap))
+			phi_cap_pay(cap, NULL);
 		phi_cap_put(cap);
 	}
 	msg->moved = moves->count;
@@ -277,7 +290,7 @@ static int phi_message_install(struct phi_cspace *cs, struct phi_message *msg,
  * All of it arrives, or nothing.
  *
  * Context: Process context. May sleep. No lock of this module is held.
- * Return: 0, -EFAULT, -ENOSPC, -ENOMEM or -EBADF.
+ * Return: 0, -EFAULT, -EDQUOT, -ENOSPC, -ENOMEM or -EBADF.
  */
 int phi_message_unpack(struct phi_cspace *cs, struct phi_message *msg, u64 data,
 		       struct phi_xferred *caps, u64 *reply)

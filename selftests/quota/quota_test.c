@@ -298,4 +298,135 @@ TEST_F_TIMEOUT(quota, each_user_has_an_account, 120)
 	EXPECT_EQ(50, in_child(spend_as, &uid));
 }
 
+/* Two cspaces of two users in one process, and a way from one to the other. */
+struct pair {
+	int mine;
+	int theirs;
+	uint64_t from; /* where theirs receives */
+	uint64_t to; /* where mine sends */
+};
+
+static int make_pair(struct pair *pair)
+{
+	struct phi_token token;
+	int ret;
+
+	pair->mine = do_open();
+	if (setresuid(SOMEBODY, SOMEBODY, 0))
+		return -errno;
+	pair->theirs = do_open();
+	if (setresuid(0, 0, 0))
+		return -errno;
+	ret = do_endpoint(pair->theirs, &pair->from);
+	if (!ret)
+		ret = do_seal(pair->theirs, pair->from, PHI_RIGHT_SEND, 0, 0,
+			      &token);
+	return ret ?: do_unseal(pair->mine, &token, &pair->to);
+}
+
+static int give(struct pair *pair, uint64_t cap, uint32_t flags,
+		uint32_t rights)
+{
+	struct phi_send arg = {
+		.flags = PHI_NONBLOCK,
+		.endpoint = pair->to,
+		.ncaps = 1,
+		.caps = { { cap, flags, rights } },
+	};
+
+	return PHI_DO(pair->mine, SEND, &arg);
+}
+
+static int take(struct pair *pair)
+{
+	struct phi_recv arg = { .flags = PHI_NONBLOCK, .endpoint = pair->from };
+
+	return PHI_DO(pair->theirs, RECV, &arg);
+}
+
+#define MINE used(pair.mine, PHI_QUOTA_CAPS)
+#define THEIRS used(pair.theirs, PHI_QUOTA_CAPS)
+
+TEST_F(quota, the_sender_pays_in_flight_the_holder_then)
+{
+	uint64_t cap, child, mine, theirs;
+	struct pair pair;
+
+	ASSERT_EQ(0, make_pair(&pair));
+	ASSERT_EQ(0, do_notify(pair.mine, &cap));
+	mine = MINE;
+	theirs = THEIRS;
+
+	/* A copy. */
+	ASSERT_EQ(0, give(&pair, cap, 0, PHI_RIGHT_ALL));
+	EXPECT_EQ(mine + 1, MINE);
+	EXPECT_EQ(theirs, THEIRS);
+	ASSERT_EQ(0, take(&pair));
+	EXPECT_EQ(mine, MINE);
+	EXPECT_EQ(theirs + 1, THEIRS);
+
+	/* A move. */
+	ASSERT_EQ(0, do_derive(pair.mine, cap, PHI_RIGHT_GRANT, &child));
+	ASSERT_EQ(0, give(&pair, child, PHI_XFER_MOVE, PHI_RIGHT_ALL));
+	EXPECT_EQ(mine + 1, MINE);
+	ASSERT_EQ(0, take(&pair));
+	EXPECT_EQ(mine, MINE);
+	EXPECT_EQ(theirs + 2, THEIRS);
+
+	/* A move with fewer rights: what moved is in nobody's hands. */
+	ASSERT_EQ(0, do_derive(pair.mine, cap, PHI_RIGHT_GRANT, &child));
+	ASSERT_EQ(0, give(&pair, child, PHI_XFER_MOVE, 0));
+	EXPECT_EQ(mine + 1, MINE);
+	ASSERT_EQ(0, take(&pair));
+	EXPECT_EQ(mine, MINE);
+	EXPECT_EQ(theirs + 3, THEIRS);
+	close(pair.mine);
+	close(pair.theirs);
+}
+
+/* Whoever keeps what it was given keeps nobody else's quota. */
+TEST_F(quota, a_dropped_parent_costs_nothing)
+{
+	uint64_t cap, child, mine;
+	struct pair pair;
+
+	ASSERT_EQ(0, make_pair(&pair));
+	ASSERT_EQ(0, do_notify(pair.mine, &cap));
+	mine = MINE;
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0,
+			  do_derive(pair.mine, cap, PHI_RIGHT_GRANT, &child));
+		ASSERT_EQ(0, give(&pair, child, 0, PHI_RIGHT_ALL));
+		ASSERT_EQ(0, take(&pair));
+		ASSERT_EQ(0, do_drop(pair.mine, child));
+		ASSERT_EQ(mine, MINE);
+	}
+	close(pair.mine);
+	close(pair.theirs);
+}
+
+TEST_F(quota, a_receiver_without_quota_leaves_the_message)
+{
+	uint64_t cap, out, theirs;
+	struct pair pair;
+
+	ASSERT_EQ(0, make_pair(&pair));
+	ASSERT_EQ(0, do_notify(pair.mine, &cap));
+	for (int i = 0; i < 50; i++) {
+		ASSERT_EQ(0, do_derive(pair.theirs, pair.from, 0, &out));
+	}
+	theirs = THEIRS;
+	ASSERT_LT(MINE, theirs);
+	ASSERT_EQ(0, do_limit("quota_caps", theirs));
+	ASSERT_EQ(0, give(&pair, cap, 0, PHI_RIGHT_ALL));
+	EXPECT_EQ(-EDQUOT, take(&pair));
+	EXPECT_EQ(-EDQUOT, take(&pair));
+	EXPECT_EQ(theirs, THEIRS);
+	ASSERT_EQ(0, do_drop(pair.theirs, out));
+	EXPECT_EQ(0, take(&pair));
+	EXPECT_EQ(theirs, THEIRS);
+	close(pair.mine);
+	close(pair.theirs);
+}
+
 TEST_HARNESS_MAIN

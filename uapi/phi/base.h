@@ -25,7 +25,8 @@
  *  EFAULT        a pointer is bad
  *  EINVAL        a value is out of range, padding is not zero, the struct is
  *                too short, or the capability is of the wrong type
- *  E2BIG         the struct is longer than known and its tail is not zero
+ *  E2BIG         the struct is longer than known and its tail is not zero, or
+ *                longer than a page
  *  EOPNOTSUPP    a flag is not known
  *  EBADF         no capability behind the handle
  *  EKEYREVOKED   the capability was revoked

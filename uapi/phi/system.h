@@ -27,7 +27,10 @@ struct phi_system_info {
 
 #define PHI_IOC_SYSTEM_INFO _IO(PHI_IOC_MAGIC, 0xf0)
 
-/* What is counted for each user. */
+/*
+ * What is counted for each user. A capability in a message is counted for
+ * whoever sent it, and from its arrival on for whoever received it.
+ */
 #define PHI_QUOTA_CAPS 0 /* capabilities held or in flight */
 #define PHI_QUOTA_PAGES 1 /* pages in regions */
 #define PHI_QUOTA_BYTES 2 /* message bytes in flight */

@@ -467,7 +467,7 @@ int phi_infer_select(struct phi_cspace *cs, void *arg)
 
 /**
  * phi_infer_close() - end what a cspace has in flight, as failed
- * @cs: The cspace, at its release: nobody else uses it.
+ * @cs: The cspace, at its release or at the end of its owner.
  *
  * Context: Process context. May sleep.
  */
@@ -477,8 +477,9 @@ void phi_infer_close(struct phi_cspace *cs)
 	unsigned long number;
 
 	xa_for_each(&cs->tickets, number, ticket) {
-		xa_erase(&cs->tickets, number);
-		phi_ticket_end(cs, ticket, -ECANCELED);
+		ticket = xa_erase(&cs->tickets, number);
+		if (ticket)
+			phi_ticket_end(cs, ticket, -ECANCELED);
 		cond_resched();
 	}
 }

@@ -4,6 +4,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 
 #include "dispatch.h"
 #include "main.h"
@@ -16,6 +17,23 @@ static int phi_open(struct inode *inode, struct file *file)
 		return PTR_ERR(cs);
 	file->private_data = cs;
 	return nonseekable_open(inode, file);
+}
+
+/*
+ * The owner of a cspace exits. A child may have inherited the file and keep it
+ * open, with which it can do nothing; whoever waits for the owner must hear of
+ * its end all the same.
+ */
+static int phi_flush(struct file *file, fl_owner_t id)
+{
+	struct phi_cspace *cs = file->private_data;
+
+	if (current->flags & PF_EXITING && phi_cspace_owned(cs) &&
+	    !READ_ONCE(cs->shared)) {
+		phi_infer_close(cs);
+		phi_cspace_close(cs);
+	}
+	return 0;
 }
 
 static int phi_release(struct inode *inode, struct file *file)
@@ -39,6 +57,7 @@ static long phi_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static const struct file_operations phi_fops = {
 	.owner = THIS_MODULE,
 	.open = phi_open,
+	.flush = phi_flush,
 	.release = phi_release,
 	.unlocked_ioctl = phi_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

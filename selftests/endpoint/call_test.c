@@ -3,6 +3,7 @@
 #include "kselftest_harness.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "lib/phi_message.h"
 
@@ -289,6 +290,56 @@ TEST_F(call, outlives_the_endpoint_once_it_is_taken)
 	ASSERT_EQ(0, do_drop(self->server, self->ep));
 	EXPECT_EQ(0, do_reply(self->server, recv.reply, "bye", 3));
 	EXPECT_EQ(0, job_join(&self->job));
+}
+
+struct heir {
+	struct phi_token token;
+	pid_t pid;
+};
+
+/* Serves nobody, and leaves its file to a child that sleeps. */
+static int die_with_an_heir(void *arg)
+{
+	struct heir *heir = arg;
+	struct phi_recv recv;
+	uint64_t ep;
+	pid_t pid;
+	int phi = do_open();
+
+	if (phi < 0 || do_endpoint(phi, &ep) ||
+	    do_seal(phi, ep, PHI_RIGHT_SEND, 0, 0, &heir->token))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	__atomic_store_n(&heir->pid, pid, __ATOMIC_RELEASE);
+	/* Until the call is there. */
+	while (do_recv(phi, ep, NULL, 0, &recv) == -EAGAIN)
+		usleep(1000);
+	return 0;
+}
+
+TEST_F(call, server_dies_and_its_child_has_the_file)
+{
+	struct heir *heir = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t server;
+
+	ASSERT_NE(MAP_FAILED, heir);
+	server = fork();
+	ASSERT_LE(0, server);
+	if (!server)
+		_exit(die_with_an_heir(heir));
+	while (!__atomic_load_n(&heir->pid, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	ASSERT_EQ(0, do_unseal(self->client, &heir->token, &self->to));
+	self->arg = (struct phi_call){ .endpoint = self->to };
+	EXPECT_EQ(-EPIPE, PHI_DO(self->client, CALL, &self->arg));
+	EXPECT_EQ(server, waitpid(server, NULL, 0));
+	EXPECT_EQ(0, kill(heir->pid, SIGKILL));
+	munmap(heir, 4096);
 }
 
 TEST_F(call, late_answer_finds_nobody)

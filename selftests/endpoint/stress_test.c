@@ -85,7 +85,7 @@ static void *receiver(void *arg)
 		if (w->ret || !recv.len)
 			break;
 		w->sum += n;
-		w->count++;
+		__atomic_add_fetch(&w->count, 1, __ATOMIC_RELEASE);
 	}
 	return NULL;
 }
@@ -113,6 +113,16 @@ TEST_F_TIMEOUT(stress, nothing_is_lost_or_doubled, 120)
 		EXPECT_EQ(MESSAGES, out[i].count);
 		sent += out[i].sum;
 	}
+	/* Until all arrived: another sender's message may overtake them. */
+	for (int tries = 0; count < THREADS * MESSAGES && tries < 3000;
+	     tries++) {
+		count = 0;
+		for (int i = 0; i < THREADS; i++)
+			count +=
+				__atomic_load_n(&in[i].count, __ATOMIC_ACQUIRE);
+		usleep(10000);
+	}
+	count = 0;
 	/* One empty message for each, to end it. */
 	for (int i = 0; i < THREADS; i++) {
 		struct phi_send end = { .endpoint = self->ep };

@@ -259,21 +259,6 @@ TEST_F(ring, refuses_what_is_no_call)
 	EXPECT_EQ(-EFAULT, complete(&self->ring, NULL));
 }
 
-TEST_F(ring, polled_rings_are_refused)
-{
-	struct phi_recv recv = { .endpoint = self->ep };
-	struct io_uring_cqe *cqe;
-	struct io_uring polled;
-
-	ASSERT_EQ(0, io_uring_queue_init(4, &polled, IORING_SETUP_IOPOLL));
-	PREPARE(&polled, self->phi, RECV, &recv, 1);
-	ASSERT_EQ(1, io_uring_submit(&polled));
-	/* At once: a wait would poll, and there is nothing to poll. */
-	ASSERT_EQ(0, io_uring_peek_cqe(&polled, &cqe));
-	EXPECT_EQ(-EOPNOTSUPP, cqe->res);
-	io_uring_queue_exit(&polled);
-}
-
 TEST_F(ring, waiting_recv_is_cancelled)
 {
 	struct phi_recv recv = { .endpoint = self->ep };

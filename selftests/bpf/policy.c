@@ -177,12 +177,29 @@ int policy_map(const char *name, const char *map)
 	return bpf_obj_get(path);
 }
 
+/* Who still uses the module: open files, and programs not yet freed. */
+static int module_users(void)
+{
+	FILE *file = fopen("/sys/module/phi/refcnt", "r");
+	int users = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%d", &users) != 1)
+		users = 0;
+	fclose(file);
+	return users;
+}
+
 int policy_unload_all(const char *const *names)
 {
-	int ret = 0;
+	int ret = 0, i;
 
 	for (; *names; names++)
 		ret |= policy_unload(*names);
+	/* A program that is gone from the list is freed a while later. */
+	for (i = 0; i < 3000 && module_users(); i++)
+		usleep(10000);
 	return ret;
 }
 

@@ -34,7 +34,10 @@ int policy_set(const char *name, const char *map, const void *key,
 	       const void *value);
 int policy_get(const char *name, const char *map, const void *key, void *value);
 uint64_t policy_sum(const char *name, const char *map, uint32_t key);
-/* Unload what the tests left in use, for main(): 0 or -1. */
+/*
+ * Unload what the tests left in use, for main(): 0 or -1. Returns when the
+ * module could be unloaded.
+ */
 int policy_unload_all(const char *const *names);
 /* Run a shell command quietly; its output is shown when it fails. */
 int sh(const char *format, ...) __attribute__((format(printf, 1, 2)));

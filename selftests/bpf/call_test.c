@@ -283,7 +283,6 @@ TEST_F_TIMEOUT(call, rate_documented_example, SLOW)
 int main(int argc, char **argv)
 {
 	static const char *const used[] = { "call_filter", "call_rate", NULL };
-	int ret = test_harness_run(argc, argv);
 
-	return policy_unload_all(used) ? KSFT_FAIL : ret;
+	return policy_main(test_harness_run, argc, argv, used);
 }

@@ -286,7 +286,6 @@ int main(int argc, char **argv)
 {
 	static const char *const used[] = { "infer_guard", "infer_trace",
 					    NULL };
-	int ret = test_harness_run(argc, argv);
 
-	return policy_unload_all(used) ? KSFT_FAIL : ret;
+	return policy_main(test_harness_run, argc, argv, used);
 }

@@ -419,15 +419,27 @@ TEST_F_TIMEOUT(net, ping_passes_and_all_is_counted, SLOW)
 	EXPECT_LE(2, policy_sum("net_gate", "packets", 1));
 }
 
+/* The network goes with the tests. */
+static int run(int argc, char **argv)
+{
+	pid_t pid;
+	int ret;
+
+	/* First what a run that was killed left. */
+	sh("ip netns del " OUTSIDE "; ip netns del " INSIDE "; true");
+	pid = fork();
+	if (!pid)
+		exit(test_harness_run(argc, argv));
+	if (waitpid(pid, &ret, 0) != pid)
+		return KSFT_FAIL;
+	if (sh("ip netns del " OUTSIDE " && ip netns del " INSIDE))
+		return KSFT_FAIL;
+	return ret ? KSFT_FAIL : KSFT_PASS;
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const used[] = { "net_gate", NULL };
-	int ret;
 
-	/* What a run that was killed left. */
-	sh("ip netns del " OUTSIDE "; ip netns del " INSIDE "; true");
-	ret = test_harness_run(argc, argv);
-	if (sh("ip netns del " OUTSIDE "; ip netns del " INSIDE))
-		ret = KSFT_FAIL;
-	return policy_unload_all(used) ? KSFT_FAIL : ret;
+	return policy_main(run, argc, argv, used);
 }

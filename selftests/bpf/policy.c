@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define COMMAND_MAX 2048
@@ -191,16 +192,24 @@ static int module_users(void)
 	return users;
 }
 
-int policy_unload_all(const char *const *names)
+int policy_main(int (*run)(int argc, char **argv), int argc, char **argv,
+		const char *const *names)
 {
-	int ret = 0, i;
+	int status = 1, i;
+	pid_t pid;
 
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		exit(run(argc, argv));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 1;
 	for (; *names; names++)
-		ret |= policy_unload(*names);
+		status |= policy_unload(*names);
 	/* A program that is gone from the list is freed a while later. */
 	for (i = 0; i < 3000 && module_users(); i++)
 		usleep(10000);
-	return ret;
+	return status ? 1 : 0;
 }
 
 /* What the kernel tells of a map behind a file; 0 for anything else. */

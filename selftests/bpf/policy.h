@@ -35,10 +35,12 @@ int policy_set(const char *name, const char *map, const void *key,
 int policy_get(const char *name, const char *map, const void *key, void *value);
 uint64_t policy_sum(const char *name, const char *map, uint32_t key);
 /*
- * Unload what the tests left in use, for main(): 0 or -1. Returns when the
- * module could be unloaded.
+ * A main() that runs the tests in a child, for the harness does not return,
+ * and unloads what they left in use. Returns when the module could be
+ * unloaded.
  */
-int policy_unload_all(const char *const *names);
+int policy_main(int (*run)(int argc, char **argv), int argc, char **argv,
+		const char *const *names);
 /* Run a shell command quietly; its output is shown when it fails. */
 int sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

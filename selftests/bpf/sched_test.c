@@ -213,4 +213,9 @@ TEST_F_TIMEOUT(sched, ai_runs_inferences_first_and_starves_nobody, SLOW)
 	burn(MS);
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	static const char *const used[] = { NULL };
+
+	return policy_main(test_harness_run, argc, argv, used);
+}

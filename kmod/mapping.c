@@ -152,6 +152,7 @@ void phi_mapping_sweep(struct phi_region *region, const struct phi_cap *gone)
 	list_for_each_entry_safe(mapping, next, &region->mappings, node) {
 		const struct phi_cap *cap = mapping->cap;
 
+		cond_resched();
 		if (gone ? cap == gone : phi_cap_live(cap) < 0) {
 			if (phi_mapping_kill(mapping))
 				list_move(&mapping->node, &dead);

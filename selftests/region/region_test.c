@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "map.h"
 
@@ -351,7 +352,7 @@ TEST_F(region, has_no_other_way_in)
 	void *mem;
 	int fd;
 
-	ASSERT_EQ(0, do_map(self->phi, self->cap, 4 * PAGE, PROT_READ, &mem));
+	ASSERT_EQ(0, do_map(self->phi, self->cap, 4 * PAGE, RW, &mem));
 	EXPECT_EQ(0, peek(mem));
 	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx",
 		 (unsigned long)mem, (unsigned long)mem + 4 * PAGE);

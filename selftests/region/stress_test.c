@@ -10,8 +10,9 @@
 #include "map.h"
 
 #define THREADS 4
-#define ROUNDS 60
-#define RACES 4000
+/* Rounds of a test at most, but no new one after so many nanoseconds. */
+#define ROUNDS 100
+#define ENOUGH_NS 4000000000ULL
 
 FIXTURE(stress)
 {
@@ -24,12 +25,13 @@ FIXTURE_VARIANT(stress)
 {
 	size_t bytes;
 	uint32_t flags;
+	int races; /* tries to hit a window of a few instructions */
 };
 
 /* clang-format off */
-FIXTURE_VARIANT_ADD(stress, small) { .bytes = 64 * PAGE };
-FIXTURE_VARIANT_ADD(stress, huge) { .bytes = HUGE };
-FIXTURE_VARIANT_ADD(stress, dma) { .bytes = 64 * PAGE,
+FIXTURE_VARIANT_ADD(stress, small) { .bytes = 64 * PAGE, .races = 3000 };
+FIXTURE_VARIANT_ADD(stress, huge) { .bytes = HUGE, .races = 200 };
+FIXTURE_VARIANT_ADD(stress, dma) { .bytes = 64 * PAGE, .races = 200,
 				   .flags = PHI_REGION_DMA };
 /* clang-format on */
 
@@ -69,8 +71,14 @@ struct arena {
 	atomic_long refused; /* SIGBUS, before or after */
 	atomic_long late; /* touched after it: must stay 0 */
 	atomic_long met; /* how often a thread came to meet() */
-	pthread_barrier_t barrier;
+	uint64_t until; /* no new round after this */
 };
+
+/* Whether there is time for one more round; for three there always is. */
+static bool go_on(const struct arena *arena, int round, int rounds)
+{
+	return round < rounds && (round < 3 || monotonic_ns() < arena->until);
+}
 
 static void *toucher(void *arg)
 {
@@ -109,7 +117,10 @@ static bool wait_for(atomic_long *counter, long more)
 
 TEST_F_TIMEOUT(stress, revoke_against_faults, 120)
 {
-	struct arena arena = { .bytes = variant->bytes };
+	struct arena arena = {
+		.bytes = variant->bytes,
+		.until = monotonic_ns() + ENOUGH_NS,
+	};
 	pthread_t threads[THREADS];
 	unsigned char *mem = NULL;
 
@@ -120,7 +131,7 @@ TEST_F_TIMEOUT(stress, revoke_against_faults, 120)
 		ASSERT_EQ(0,
 			  pthread_create(&threads[i], NULL, toucher, &arena));
 	}
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; go_on(&arena, round, ROUNDS); round++) {
 		EXPECT_TRUE(wait_for(&arena.touched, 20));
 		ASSERT_EQ(0, do_revoke(self->phi, self->root));
 		atomic_store(&arena.gone, true);
@@ -155,8 +166,10 @@ static void *dropper(void *arg)
 {
 	struct arena *arena = arg;
 
-	for (int round = 0; round < RACES; round++) {
+	for (int round = 0;; round++) {
 		meet(arena);
+		if (atomic_load(&arena->stop))
+			break;
 		/* At another moment of the mmap() each time. */
 		for (int i = 0; i < round % 97 * 8; i++)
 			atomic_signal_fence(memory_order_seq_cst);
@@ -172,12 +185,17 @@ static void *dropper(void *arg)
 /* A mapping that got in just before its capability went is found too. */
 TEST_F_TIMEOUT(stress, drop_and_revoke_against_mmap, 120)
 {
-	struct arena arena = { .phi = self->phi, .root = self->root };
+	struct arena arena = {
+		.phi = self->phi,
+		.root = self->root,
+		.until = monotonic_ns() + ENOUGH_NS,
+	};
 	pthread_t thread;
 	long won = 0;
+	int round;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, dropper, &arena));
-	for (int round = 0; round < RACES; round++) {
+	for (round = 0; go_on(&arena, round, variant->races); round++) {
 		unsigned char *mem;
 		int ret;
 
@@ -196,20 +214,24 @@ TEST_F_TIMEOUT(stress, drop_and_revoke_against_mmap, 120)
 		do_drop(self->phi, arena.cap);
 		EXPECT_EQ(0, mappings(self->phi, self->root));
 	}
+	atomic_store(&arena.stop, true);
+	meet(&arena);
 	pthread_join(thread, NULL);
-	TH_LOG("mmap came first %ld of %d times", won, RACES);
+	TH_LOG("mmap came first %ld of %d times", won, round);
 }
 
 static void *revoker(void *arg)
 {
 	struct arena *arena = arg;
 
-	for (int round = 0; round < ROUNDS * 2; round++) {
-		pthread_barrier_wait(&arena->barrier);
+	for (;;) {
+		meet(arena);
+		if (atomic_load(&arena->stop))
+			break;
 		do_revoke(arena->phi, arena->root);
 		if (peek((void *)atomic_load(&arena->mem)) >= 0)
 			atomic_fetch_add(&arena->late, 1);
-		pthread_barrier_wait(&arena->barrier);
+		meet(arena);
 	}
 	return NULL;
 }
@@ -217,12 +239,15 @@ static void *revoker(void *arg)
 /* Each of two revokes returns only when the pages are gone. */
 TEST_F_TIMEOUT(stress, two_revokes_at_once, 120)
 {
-	struct arena arena = { .phi = self->phi, .root = self->root };
+	struct arena arena = {
+		.phi = self->phi,
+		.root = self->root,
+		.until = monotonic_ns() + ENOUGH_NS,
+	};
 	pthread_t thread;
 
-	pthread_barrier_init(&arena.barrier, NULL, 2);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, revoker, &arena));
-	for (int round = 0; round < ROUNDS * 2; round++) {
+	for (int round = 0; go_on(&arena, round, ROUNDS); round++) {
 		unsigned char *mem = NULL;
 		uint64_t mid, cap;
 
@@ -231,15 +256,17 @@ TEST_F_TIMEOUT(stress, two_revokes_at_once, 120)
 		EXPECT_EQ(0, do_map(self->phi, cap, variant->bytes, RW, &mem));
 		EXPECT_EQ(0, poke(mem, 1));
 		atomic_store(&arena.mem, (uintptr_t)mem);
-		pthread_barrier_wait(&arena.barrier);
+		meet(&arena);
 		/* Its parent may be dead already, by the other one. */
 		if (!do_revoke(self->phi, mid) && peek(mem) >= 0)
 			atomic_fetch_add(&arena.late, 1);
-		pthread_barrier_wait(&arena.barrier);
+		meet(&arena);
 		do_drop(self->phi, cap);
 		do_drop(self->phi, mid);
 		munmap(mem, variant->bytes);
 	}
+	atomic_store(&arena.stop, true);
+	meet(&arena);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, atomic_load(&arena.late));
 }
@@ -254,8 +281,10 @@ static void *shuffler(void *arg)
 	while (!atomic_load(&arena->stop)) {
 		spot = mmap(NULL, half, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
 			    -1, 0);
-		if (do_map(arena->phi, arena->cap, arena->bytes, RW, &mem))
+		if (do_map(arena->phi, arena->cap, arena->bytes, RW, &mem)) {
+			munmap(spot, half);
 			continue;
+		}
 		poke(mem + half, 1);
 		mprotect(mem, half, PROT_READ);
 		peek(mem);
@@ -273,7 +302,11 @@ static void *shuffler(void *arg)
 
 TEST_F_TIMEOUT(stress, revoke_against_cutting_up, 120)
 {
-	struct arena arena = { .phi = self->phi, .bytes = variant->bytes };
+	struct arena arena = {
+		.phi = self->phi,
+		.bytes = variant->bytes,
+		.until = monotonic_ns() + ENOUGH_NS,
+	};
 	pthread_t threads[THREADS];
 
 	ASSERT_EQ(0, do_derive(self->phi, self->root, RIGHTS, &arena.cap));
@@ -281,7 +314,7 @@ TEST_F_TIMEOUT(stress, revoke_against_cutting_up, 120)
 		ASSERT_EQ(0,
 			  pthread_create(&threads[i], NULL, shuffler, &arena));
 	}
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; go_on(&arena, round, ROUNDS); round++) {
 		uint64_t old = arena.cap;
 
 		EXPECT_TRUE(wait_for(&arena.touched, 2));

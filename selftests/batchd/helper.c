@@ -16,9 +16,6 @@
 #define DATA "../data/"
 #define WORDS_MAX 32
 
-/* How long software emulation may take to start one. */
-#define START_S 60
-
 uint64_t now(void)
 {
 	struct timespec t;
@@ -87,6 +84,44 @@ int daemon_start(struct daemon *d, const char *options)
 	return 0;
 }
 
+/* Tokens of one that was killed are still there. */
+static void daemon_tidy(struct daemon *d)
+{
+	static const char *const models[] = { "identity", "fixed", "digits" };
+	char path[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(models) / sizeof(*models); i++) {
+		snprintf(path, sizeof(path), "%s/%s.token", d->dir, models[i]);
+		unlink(path);
+	}
+	rmdir(d->dir);
+}
+
+static struct daemon *shared;
+static pid_t sharer;
+
+static void end_shared(void)
+{
+	if (getpid() != sharer || !daemon_stop(shared, SIGTERM))
+		return;
+	printf("# batchd failed, or its counters do not add up\n");
+	fflush(stdout);
+	_exit(1);
+}
+
+/* For SHARED_DAEMON(). */
+void daemon_share(struct daemon *d, const char *options)
+{
+	if (daemon_start(d, options)) {
+		printf("# cannot start batchd; is phi.ko loaded?\n");
+		exit(1);
+	}
+	shared = d;
+	sharer = getpid();
+	atexit(end_shared);
+}
+
 /* End one; returns what waitpid() said of it. */
 int daemon_stop(struct daemon *d, int sig)
 {
@@ -94,7 +129,7 @@ int daemon_stop(struct daemon *d, int sig)
 
 	kill(d->pid, sig);
 	waitpid(d->pid, &status, 0);
-	rmdir(d->dir);
+	daemon_tidy(d);
 	return status;
 }
 

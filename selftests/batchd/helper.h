@@ -14,6 +14,9 @@
 
 #define SECOND 1000000000ULL
 
+/* Software emulation on a busy machine takes its time. */
+#define SLOW_TEST(_fixture, _name) TEST_F_TIMEOUT(_fixture, _name, 240)
+
 /* A batchd of our own, with a directory for its tokens. */
 struct daemon {
 	pid_t pid;
@@ -33,9 +36,21 @@ struct session {
 	uint32_t slot;
 };
 
+/*
+ * Start one before the tests, for all of them, and stop it after them: then
+ * its exit status says whether its counters add up, and becomes the test's.
+ */
+#define SHARED_DAEMON(_d, _options)                               \
+	static struct daemon _d;                                  \
+	__attribute__((constructor)) static void _d##_start(void) \
+	{                                                         \
+		daemon_share(&_d, _options);                      \
+	}
+
 uint64_t now(void);
 uint64_t in_seconds(double s);
 
+void daemon_share(struct daemon *d, const char *options);
 int daemon_start(struct daemon *d, const char *options);
 int daemon_stop(struct daemon *d, int sig);
 bool daemon_status(const struct daemon *d, const char *field, char *out,

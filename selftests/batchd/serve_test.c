@@ -14,27 +14,26 @@
 
 #include "helper.h"
 
+SHARED_DAEMON(d, "")
+
 FIXTURE(serve)
 {
-	struct daemon d;
+	struct daemon own; /* of those tests that end it */
 	struct session s;
 };
 
 FIXTURE_SETUP(serve)
 {
-	ASSERT_EQ(0, daemon_start(&self->d, ""))
-	{
-		TH_LOG("is phi.ko loaded, and batchd built?");
-	}
+	memset(self, 0, sizeof(*self));
 }
 
 FIXTURE_TEARDOWN(serve)
 {
-	if (self->d.pid)
-		daemon_stop(&self->d, SIGKILL);
+	if (self->own.pid)
+		daemon_stop(&self->own, SIGKILL);
 }
 
-TEST_F(serve, says_what_a_model_takes_and_computes_it)
+SLOW_TEST(serve, says_what_a_model_takes_and_computes_it)
 {
 	struct session *s = &self->s;
 	struct phi_batch_answer a;
@@ -42,7 +41,7 @@ TEST_F(serve, says_what_a_model_takes_and_computes_it)
 	float *in, *out;
 	int i;
 
-	ASSERT_EQ(0, session_open(s, &self->d, "identity", 8192));
+	ASSERT_EQ(0, session_open(s, &d, "identity", 8192));
 	EXPECT_EQ(PHI_BATCH_VERSION, s->info.version);
 	EXPECT_EQ(16, s->info.max_batch);
 	EXPECT_EQ(64, s->info.credits);
@@ -67,7 +66,7 @@ TEST_F(serve, says_what_a_model_takes_and_computes_it)
 	EXPECT_EQ(0, out[64]);
 	session_close(s);
 
-	ASSERT_EQ(0, session_open(s, &self->d, "fixed", 8192));
+	ASSERT_EQ(0, session_open(s, &d, "fixed", 8192));
 	EXPECT_EQ(1, s->info.max_batch);
 	in = s->mem;
 	in[0] = 21;
@@ -108,13 +107,13 @@ static int busy_client(const struct daemon *d, int id, int rounds)
 	return 0;
 }
 
-TEST_F(serve, gives_each_client_its_own_rows)
+SLOW_TEST(serve, gives_each_client_its_own_rows)
 {
 	int i, status;
 
 	for (i = 0; i < 4; i++) {
 		if (!fork())
-			_exit(busy_client(&self->d, i + 1, 60));
+			_exit(busy_client(&d, i + 1, 60));
 	}
 	for (i = 0; i < 4; i++) {
 		ASSERT_LT(0, wait(&status));
@@ -122,21 +121,21 @@ TEST_F(serve, gives_each_client_its_own_rows)
 	}
 }
 
-TEST_F(serve, runs_without_privilege)
+SLOW_TEST(serve, runs_without_privilege)
 {
 	char text[128];
 
-	ASSERT_TRUE(daemon_status(&self->d, "Uid", text, sizeof(text)));
+	ASSERT_TRUE(daemon_status(&d, "Uid", text, sizeof(text)));
 	EXPECT_EQ(0, strncmp(text, "65534\t65534\t65534\t65534", 23));
-	ASSERT_TRUE(daemon_status(&self->d, "CapEff", text, sizeof(text)));
+	ASSERT_TRUE(daemon_status(&d, "CapEff", text, sizeof(text)));
 	EXPECT_EQ(0, strtoull(text, NULL, 16));
-	ASSERT_TRUE(daemon_status(&self->d, "NoNewPrivs", text, sizeof(text)));
+	ASSERT_TRUE(daemon_status(&d, "NoNewPrivs", text, sizeof(text)));
 	EXPECT_EQ('1', text[0]);
-	ASSERT_TRUE(daemon_status(&self->d, "Seccomp", text, sizeof(text)));
+	ASSERT_TRUE(daemon_status(&d, "Seccomp", text, sizeof(text)));
 	EXPECT_EQ('2', text[0]);
 }
 
-TEST_F(serve, reports_its_units)
+SLOW_TEST(serve, reports_its_units)
 {
 	struct phi_unit_query unit;
 	int phi = phi_open(0);
@@ -154,37 +153,39 @@ TEST_F(serve, reports_its_units)
 	phi_close(phi);
 }
 
-TEST_F(serve, stops_on_sigterm_with_its_books_in_order)
+SLOW_TEST(serve, stops_on_sigterm_with_its_books_in_order)
 {
 	struct phi_batch_request req;
 	struct phi_batch_answer a;
 	char path[128];
 
-	ASSERT_EQ(0, session_open(&self->s, &self->d, "identity", 8192));
+	ASSERT_EQ(0, daemon_start(&self->own, ""));
+	ASSERT_EQ(0, session_open(&self->s, &self->own, "identity", 8192));
 	session_fill(&self->s, &req, 1, 0, 4096);
 	ASSERT_EQ(0, session_infer(&self->s, &req, &a));
-	snprintf(path, sizeof(path), "%s/identity.token", self->d.dir);
+	snprintf(path, sizeof(path), "%s/identity.token", self->own.dir);
 	EXPECT_EQ(0, access(path, R_OK));
-	EXPECT_EQ(0, daemon_stop(&self->d, SIGTERM));
+	EXPECT_EQ(0, daemon_stop(&self->own, SIGTERM));
 	EXPECT_EQ(-1, access(path, R_OK));
-	self->d.pid = 0;
+	self->own.pid = 0;
 	EXPECT_EQ(-EPIPE, session_infer(&self->s, &req, &a));
 	session_close(&self->s);
 }
 
-TEST_F(serve, killed_it_leaves_nobody_waiting)
+SLOW_TEST(serve, killed_it_leaves_nobody_waiting)
 {
 	struct phi_batch_request req;
 	struct phi_batch_answer a;
 	uint64_t start;
 
-	ASSERT_EQ(0, session_open(&self->s, &self->d, "identity", 8192));
+	ASSERT_EQ(0, daemon_start(&self->own, ""));
+	ASSERT_EQ(0, session_open(&self->s, &self->own, "identity", 8192));
 	session_fill(&self->s, &req, 1, 0, 4096);
 	/* Stopped it takes no message: the call is under way when it dies. */
-	kill(self->d.pid, SIGSTOP);
+	kill(self->own.pid, SIGSTOP);
 	if (!fork()) {
 		usleep(300000);
-		kill(self->d.pid, SIGKILL);
+		kill(self->own.pid, SIGKILL);
 		_exit(0);
 	}
 	start = now();
@@ -192,11 +193,11 @@ TEST_F(serve, killed_it_leaves_nobody_waiting)
 	EXPECT_LT(now() - start, 10 * SECOND);
 	EXPECT_EQ(-EPIPE, session_infer(&self->s, &req, &a));
 	session_close(&self->s);
-	daemon_stop(&self->d, SIGKILL);
-	self->d.pid = 0;
+	daemon_stop(&self->own, SIGKILL);
+	self->own.pid = 0;
 
-	ASSERT_EQ(0, daemon_start(&self->d, "--units 1"));
-	ASSERT_EQ(0, session_open(&self->s, &self->d, "identity", 8192));
+	ASSERT_EQ(0, daemon_start(&self->own, "--units 1"));
+	ASSERT_EQ(0, session_open(&self->s, &self->own, "identity", 8192));
 	ASSERT_EQ(0, session_infer(&self->s, &req, &a));
 	EXPECT_EQ(0, a.status);
 	session_close(&self->s);

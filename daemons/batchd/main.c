@@ -243,8 +243,8 @@ static int setup_phi(struct batchd *b)
 	return 0;
 }
 
-/* As systemd's sd_notify(), without its library. */
-static void notify_systemd(void)
+/* A socket to systemd, as its sd_notify() would use; -1 without systemd. */
+static int open_systemd(void)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -252,31 +252,32 @@ static void notify_systemd(void)
 	int fd;
 
 	if (!path || (*path != '/' && *path != '@'))
-		return;
+		return -1;
 	len = strlen(path);
 	if (len >= sizeof(to.sun_path))
-		return;
+		return -1;
 	memcpy(to.sun_path, path, len);
 	if (*path == '@')
 		to.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return;
-	if (sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&to,
-		   offsetof(struct sockaddr_un, sun_path) + len) < 0)
-		say("cannot tell systemd: %s", strerror(errno));
+		return -1;
+	if (!connect(fd, (struct sockaddr *)&to,
+		     offsetof(struct sockaddr_un, sun_path) + len))
+		return fd;
 	close(fd);
+	return -1;
 }
 
-static void tell_ready(const struct settings *s)
+static void tell(int fd, const char *what)
 {
-	notify_systemd();
-	if (s->ready_fd < 0)
+	ssize_t len = strlen(what);
+
+	if (fd < 0)
 		return;
-	if (write(s->ready_fd, "ready\n", 6) != 6)
-		say("cannot write to --ready-fd %d: %s", s->ready_fd,
-		    strerror(errno));
-	close(s->ready_fd);
+	if (write(fd, what, len) != len)
+		say("nobody hears that it is ready: %s", strerror(errno));
+	close(fd);
 }
 
 /* Answer whoever waits, end the runners, then the sessions. */
@@ -366,20 +367,21 @@ static int setup(struct batchd *b, struct settings *s, struct engine **engine)
 
 static int serve(struct batchd *b, struct settings *s)
 {
+	int systemd = open_systemd(), ret = 0;
 	uint32_t i;
-	int ret = 0;
 
 	for (i = 0; !ret && s->options.publish && i < b->nmodels; i++)
 		ret = model_publish(b, b->models[i]);
 	if (ret)
 		return ret;
-	tell_ready(s);
 	ret = confine_calls();
 	if (ret) {
 		say("cannot give up system calls: %s", strerror(-ret));
 		return ret;
 	}
 	say("ready: %u models, %u units", b->nmodels, b->nrunners);
+	tell(s->ready_fd, "ready\n");
+	tell(systemd, "READY=1");
 	while (running && !ret)
 		ret = loop_turn(&b->loop);
 	return ret;

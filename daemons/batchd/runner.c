@@ -319,12 +319,41 @@ static void run_ticket(struct runner *r, struct ticket *t)
 	pthread_mutex_lock(&b->lock);
 }
 
+/*
+ * Run one batch of each model through the kernel, of the size that will be
+ * usual. It starts its averages with the first batch it sees, per input: one
+ * of a single input would make a unit look many times slower than it is. All
+ * runners begin at once, so each unit gets one.
+ */
+static void prime(struct runner *r)
+{
+	struct batchd *b = r->b;
+	uint32_t i;
+	int ret;
+
+	for (i = 0; i < b->nmodels; i++) {
+		struct model *model = b->models[i];
+		struct phi_infer_begin begin = { .model = model->cap };
+
+		pthread_mutex_lock(&b->lock);
+		begin.batch =
+			curve_knee(&model->curve[r->index], model->max_batch);
+		pthread_mutex_unlock(&b->lock);
+		/* A policy may say no; then there is nothing to learn. */
+		if (phi_infer_begin(b->phi, &begin))
+			continue;
+		ret = engine_run(r->desks[i].binding, begin.batch, NULL, 0);
+		phi_infer_end(b->phi, begin.ticket, ret, NULL);
+	}
+}
+
 static void *runner_main(void *arg)
 {
 	struct runner *r = arg;
 	struct batchd *b = r->b;
 	struct ticket *t;
 
+	prime(r);
 	pthread_mutex_lock(&b->lock);
 	while (!b->stop || !STAILQ_EMPTY(&r->tickets)) {
 		t = next_batch(r);

@@ -96,9 +96,11 @@ test_a_deadline_too_near()
 
 test_z_no_batcher()
 {
+	cp "$token" "$tmp/token"
 	kill "$batchd"
-	until_true eval "! kill -0 $batchd"
-	fails 1 "EKEYREVOKED|EPIPE" phi infer run "$token" "$tmp/images"
+	until_true test ! -e "$token"
+	until_true eval "! phi model list | grep -q digits"
+	fails 1 "EKEYREVOKED|EPIPE" phi infer run "$tmp/token" "$tmp/images"
 }
 
 run_tests

@@ -9,10 +9,7 @@ mountpoint -q /sys/fs/bpf || mount -t bpf none /sys/fs/bpf
 # Whatever a failed test left.
 clean()
 {
-	local policy
-	for policy in call_filter call_rate two sched_trace net_gate phi_ai; do
-		phi policy unload "$policy" 2>/dev/null || true
-	done
+	rm -rf /sys/fs/bpf/phi
 }
 
 test_load_and_unload()

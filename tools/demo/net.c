@@ -32,7 +32,7 @@ void net_port(void)
 	struct sockaddr_in here = { .sin_family = AF_INET,
 				    .sin_port = htons(PORT) };
 	bool free, closed, open, shut;
-	uint64_t endpoint, port;
+	uint64_t endpoint, port = 0;
 	int phi = phi_open(0), fd, ret;
 
 	heading("A capability opens a network port");

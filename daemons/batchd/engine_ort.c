@@ -23,7 +23,7 @@
 /* Upstream's soname, Debian's (it has the minor version), the newest. */
 static const char *const ort_libraries[] = {
 	"libonnxruntime.so.1",
-	"libonnxruntime.so.1." EXPANDED(ORT_API_VERSION),
+	("libonnxruntime.so.1." EXPANDED(ORT_API_VERSION)),
 	"libonnxruntime.so",
 };
 

@@ -5,16 +5,15 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <onnxruntime_c_api.h>
 
 #include "engine.h"
+#include "quiet.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define STRING(x) #x
@@ -108,42 +107,6 @@ static int ort_errno(const OrtApi *api, OrtStatus *status, char *why,
 	return ret;
 }
 
-/*
- * Debian's build prints more than a thousand lines, about schemas that are
- * registered twice, when the first model is loaded (others do so when the
- * environment is made). Standard error is off meanwhile; what goes wrong is
- * told by a status.
- *
- * mute() points standard error at /dev/null; returns what to give
- * unmute(), or -1.
- */
-static int mute(void)
-{
-	int null, saved;
-
-	fflush(stderr);
-	saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (saved < 0)
-		return -1;
-	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (null < 0) {
-		close(saved);
-		return -1;
-	}
-	dup2(null, STDERR_FILENO);
-	close(null);
-	return saved;
-}
-
-static void unmute(int saved)
-{
-	if (saved < 0)
-		return;
-	fflush(stderr);
-	dup2(saved, STDERR_FILENO);
-	close(saved);
-}
-
 static int engine_open_library(struct engine *engine, const char *library,
 			       char *why, size_t whylen)
 {
@@ -194,14 +157,14 @@ int engine_new(struct engine **out, const char *library, char *why,
 
 	if (!engine)
 		return -ENOMEM;
-	saved = mute();
+	saved = quiet_begin();
 	ret = engine_open_library(engine, library, why, whylen);
 	if (!ret)
 		ret = ort_errno(engine->api,
 				engine->api->CreateEnv(ORT_LOGGING_LEVEL_FATAL,
 						       "batchd", &engine->env),
 				why, whylen);
-	unmute(saved);
+	quiet_end(saved);
 	if (!ret)
 		ret = ort_errno(engine->api,
 				engine->api->CreateCpuMemoryInfo(
@@ -390,14 +353,14 @@ static int session_new(struct engine_model *model, const char *path, char *why,
 					options, ORT_LOGGING_LEVEL_FATAL),
 				why, whylen);
 	if (engine->loud)
-		saved = mute();
+		saved = quiet_begin();
 	if (!ret)
 		ret = ort_errno(api,
 				api->CreateSession(engine->env, path, options,
 						   &model->session),
 				why, whylen);
 	if (engine->loud)
-		unmute(saved);
+		quiet_end(saved);
 	engine->loud = false;
 	if (options)
 		api->ReleaseSessionOptions(options);

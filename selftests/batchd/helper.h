@@ -37,14 +37,14 @@ struct session {
 };
 
 /*
- * Start one before the tests, for all of them, and stop it after them: then
+ * Start one, d, before the tests, for all of them, and stop it after them: then
  * its exit status says whether its counters add up, and becomes the test's.
  */
-#define SHARED_DAEMON(_d, _options)                               \
-	static struct daemon _d;                                  \
-	__attribute__((constructor)) static void _d##_start(void) \
-	{                                                         \
-		daemon_share(&_d, _options);                      \
+#define SHARED_DAEMON(_options)                              \
+	static struct daemon d;                              \
+	__attribute__((constructor)) static void begin(void) \
+	{                                                    \
+		daemon_share(&d, _options);                  \
 	}
 
 uint64_t now(void);

@@ -20,7 +20,7 @@
 #define RW (PHI_RIGHT_READ | PHI_RIGHT_WRITE)
 #define RWM (RW | PHI_RIGHT_MAP)
 
-SHARED_DAEMON(d, "--verbose")
+SHARED_DAEMON("--verbose")
 
 FIXTURE(hostile)
 {

@@ -18,7 +18,7 @@
 
 #define RW (PHI_RIGHT_READ | PHI_RIGHT_WRITE)
 
-SHARED_DAEMON(d, "--credits 16")
+SHARED_DAEMON("--credits 16")
 
 FIXTURE(ring)
 {

@@ -14,7 +14,7 @@
 
 #include "helper.h"
 
-SHARED_DAEMON(d, "")
+SHARED_DAEMON("")
 
 FIXTURE(serve)
 {
@@ -80,7 +80,7 @@ SLOW_TEST(serve, says_what_a_model_takes_and_computes_it)
 }
 
 /* Each with its own numbers; nobody ever sees another's. */
-static int busy_client(const struct daemon *d, int id, int rounds)
+static int busy_client(const struct daemon *from, int id, int rounds)
 {
 	struct phi_batch_request req;
 	struct phi_batch_answer a;
@@ -88,7 +88,7 @@ static int busy_client(const struct daemon *d, int id, int rounds)
 	float *in, *out;
 	int i, j;
 
-	if (session_open(&s, d, "identity", 8192))
+	if (session_open(&s, from, "identity", 8192))
 		return 1;
 	in = s.mem;
 	out = (float *)((char *)s.mem + 4096);

@@ -453,10 +453,10 @@ void classify_offline(void)
 	run_free(run);
 }
 
-/* Poisson arrivals at half of what the first run reached, with deadlines. */
+/* Poisson arrivals at a quarter of what the first run reached, with deadlines. */
 void classify_server(void)
 {
-	double rate = offline_rate / 2;
+	double rate = offline_rate / 4;
 	uint32_t n = rate * 6 < set.n ? rate * 6 : set.n, i, id;
 	struct run *run = run_new(n);
 	struct figures f;

@@ -153,7 +153,7 @@ int phi_cap_seal(struct phi_cspace *cs, void *arg)
 	token.rights = cmd->rights;
 	token.expires_ns =
 		cpu_to_le64(min_not_zero(cmd->expires_ns, cap->expires_ns));
-	token.owner_pid = cpu_to_le32(task_tgid_nr(current));
+	token.owner_pid = cpu_to_le32(task_tgid_vnr(current));
 	token.audience = cpu_to_le32(audience);
 	ret = phi_seal_sign(&token);
 	if (ret)

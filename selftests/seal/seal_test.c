@@ -332,6 +332,34 @@ static int rekey_as_somebody(void *arg)
 	return phi < 0 ? phi : do_rekey(phi, &key);
 }
 
+/* What the host calls a process is none of its namespace's business. */
+TEST_F(seal, sealer_is_named_as_it_knows_itself)
+{
+	struct phi_token token;
+	uint64_t cap;
+	int phi, status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (unshare(CLONE_NEWPID))
+			_exit(2);
+		pid = fork();
+		if (pid) {
+			waitpid(pid, &status, 0);
+			_exit(WEXITSTATUS(status));
+		}
+		phi = do_open();
+		if (phi < 0 || do_notify(phi, &cap) ||
+		    do_seal(phi, cap, RIGHTS, 0, 0, &token))
+			_exit(3);
+		_exit(le32toh(token.owner_pid) != 1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
 TEST_F(seal, rekey_kills_old_tokens_at_the_second_time)
 {
 	struct phi_cap_rekey arg = { .flags = 1 };

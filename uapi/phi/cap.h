@@ -120,7 +120,8 @@ struct phi_cap_query {
  * @rights: What unsealing gives.
  * @key_id: Which key made @mac.
  * @expires_ns: CLOCK_BOOTTIME; 0 = never.
- * @owner_pid: Process that sealed it, for the record.
+ * @owner_pid: Process that sealed it, in its own pid namespace, for the
+ *             record.
  * @audience: The uid that may unseal it plus 1, in the initial user
  *            namespace; 0 = any.
  * @mac: HMAC-SHA256 of a domain string and the 32 bytes before.

@@ -30,12 +30,14 @@
  * @start_ns: CLOCK_MONOTONIC at INFER_BEGIN.
  * @serial: Serial of the unit that runs it.
  * @pid: The thread that began it, in the initial pid namespace.
+ * @again: It tries a unit again that was passed over for long.
  */
 struct phi_ticket {
 	struct phi_hook_infer infer;
 	u64 start_ns;
 	u64 serial;
 	pid_t pid;
+	bool again;
 };
 
 /**
@@ -113,10 +115,26 @@ static int phi_infer_describe(struct phi_hook_infer *infer,
 	return 0;
 }
 
+/* What is known of a model on a unit; begins anew for another unit. */
+static struct phi_average *phi_average_of(struct phi_model *model, u32 id,
+					  u64 serial)
+{
+	struct phi_average *average =
+		&model->average[array_index_nospec(id, PHI_UNITS_MAX)];
+
+	lockdep_assert_held(&phi_units_lock);
+	if (average->serial != serial) {
+		WRITE_ONCE(average->ns, 0);
+		average->pace = (struct phi_pace){};
+		average->passed = 0;
+		WRITE_ONCE(average->serial, serial);
+	}
+	return average;
+}
+
 /* Snapshot the units open to a user, with the model's averages on them. */
 static void phi_choice_gather(struct phi_choice *choice,
-			      const struct phi_model *model, kuid_t uid,
-			      u64 *mask)
+			      struct phi_model *model, kuid_t uid, u64 *mask)
 {
 	u32 id;
 
@@ -125,10 +143,11 @@ static void phi_choice_gather(struct phi_choice *choice,
 	guard(spinlock)(&phi_units_lock);
 	for (id = 0; id < PHI_UNITS_MAX; id++) {
 		const struct phi_unit *unit = phi_unit_get_locked(id);
-		const struct phi_average *average = &model->average[id];
+		const struct phi_average *average;
 
 		if (!unit || !phi_unit_open(unit, uid))
 			continue;
+		average = phi_average_of(model, id, unit->serial);
 		choice->units[choice->n++] = (struct phi_candidate){
 			.id = id,
 			.kind = unit->kind,
@@ -137,9 +156,9 @@ static void phi_choice_gather(struct phi_choice *choice,
 			.in_flight = unit->in_flight,
 			.load = unit->load,
 			.temperature = unit->temperature,
-			.average_ns = average->serial == unit->serial ?
-					      average->ns :
-					      0,
+			.passed = average->passed,
+			.average_ns = average->ns,
+			.pace = average->pace,
 		};
 		*mask |= BIT_ULL(id);
 	}
@@ -159,9 +178,8 @@ phi_choice_find(const struct phi_choice *choice, int verdict)
 }
 
 /* Choose a unit for @infer, and ask the policy about it. */
-static int phi_infer_choose(struct phi_choice *choice,
-			    const struct phi_model *model, kuid_t uid,
-			    struct phi_hook_infer *infer)
+static int phi_infer_choose(struct phi_choice *choice, struct phi_model *model,
+			    kuid_t uid, struct phi_hook_infer *infer)
 {
 	struct phi_wish wish = {
 		.batch = infer->batch,
@@ -174,7 +192,7 @@ static int phi_infer_choose(struct phi_choice *choice,
 	int best;
 
 	phi_choice_gather(choice, model, uid, &infer->units);
-	phi_select_fill(choice->units, choice->n);
+	phi_select_fill(choice->units, choice->n, infer->batch);
 	best = phi_select_best(choice->units, choice->n, &wish,
 			       &choice->score_ns);
 	if (best < 0)
@@ -191,19 +209,44 @@ static int phi_infer_choose(struct phi_choice *choice,
 	return 0;
 }
 
-/* Charge the chosen unit, unless it has closed meanwhile. */
-static int phi_ticket_charge(struct phi_ticket *ticket, struct phi_model *model,
-			     kuid_t uid)
+/* Remember which candidates were passed over for unit @id. */
+static void phi_choice_note(const struct phi_choice *choice,
+			    struct phi_model *model, u32 id)
 {
+	u32 i;
+
+	lockdep_assert_held(&phi_units_lock);
+	for (i = 0; i < choice->n; i++) {
+		u32 other = choice->units[i].id;
+		const struct phi_unit *unit = phi_unit_get_locked(other);
+		struct phi_average *average;
+
+		if (!unit)
+			continue;
+		average = phi_average_of(model, other, unit->serial);
+		average->passed =
+			other == id ? 0 : phi_select_passed(average->passed);
+	}
+}
+
+/* Charge the chosen unit, unless it has closed meanwhile. */
+static int phi_ticket_charge(struct phi_ticket *ticket,
+			     const struct phi_choice *choice,
+			     struct phi_model *model, kuid_t uid)
+{
+	u32 id = ticket->infer.unit;
 	struct phi_unit *unit;
 
 	guard(spinlock)(&phi_units_lock);
-	unit = phi_unit_get_locked(ticket->infer.unit);
+	unit = phi_unit_get_locked(id);
 	if (!unit || !phi_unit_open(unit, uid))
 		return -EAGAIN;
 	WRITE_ONCE(unit->in_flight, unit->in_flight + 1);
 	model->in_flight++;
 	ticket->serial = unit->serial;
+	ticket->again = phi_average_of(model, id, unit->serial)->passed >
+			PHI_PASSED_FREE;
+	phi_choice_note(choice, model, id);
 	return 0;
 }
 
@@ -219,24 +262,39 @@ static int phi_ticket_place(struct phi_ticket *ticket,
 
 		if (ret)
 			return ret;
-		if (!phi_ticket_charge(ticket, model, uid))
+		if (!phi_ticket_charge(ticket, choice, model, uid))
 			return 0;
 	}
 	return -ENOENT;
+}
+
+/* Take a batch that ended well into the averages of its unit. */
+static void phi_ticket_learn(const struct phi_ticket *ticket,
+			     struct phi_model *model)
+{
+	const struct phi_hook_infer *infer = &ticket->infer;
+	struct phi_average *average =
+		phi_average_of(model, infer->unit, ticket->serial);
+
+	if (ticket->again)
+		average->pace = (struct phi_pace){};
+	phi_select_learn(&average->pace, infer->run_ns, infer->batch);
+	WRITE_ONCE(average->ns, phi_select_average(&average->pace));
 }
 
 /* Release what phi_ticket_charge() charged, and learn from the run. */
 static void phi_ticket_release(const struct phi_ticket *ticket)
 {
 	const struct phi_hook_infer *infer = &ticket->infer;
-	struct phi_average *average;
 	struct phi_model *model;
 	struct phi_unit *unit;
 
 	guard(rcu)();
 	guard(spinlock)(&phi_units_lock);
 	unit = phi_unit_get_locked(infer->unit);
-	if (unit && unit->serial == ticket->serial) {
+	if (unit && unit->serial != ticket->serial)
+		unit = NULL;
+	if (unit) {
 		WRITE_ONCE(unit->in_flight, unit->in_flight - 1);
 		WRITE_ONCE(unit->batches, unit->batches + 1);
 		WRITE_ONCE(unit->items, unit->items + infer->batch);
@@ -253,15 +311,8 @@ static void phi_ticket_release(const struct phi_ticket *ticket)
 	model->batches++;
 	model->items += infer->batch;
 	model->run_ns += infer->run_ns;
-	average =
-		&model->average[array_index_nospec(infer->unit, PHI_UNITS_MAX)];
-	if (average->serial != ticket->serial) {
-		WRITE_ONCE(average->ns, 0);
-		WRITE_ONCE(average->serial, ticket->serial);
-	}
-	WRITE_ONCE(average->ns,
-		   phi_select_average(average->ns,
-				      div_u64(infer->run_ns, infer->batch)));
+	if (unit)
+		phi_ticket_learn(ticket, model);
 }
 
 /* End an inference; the ticket is no longer in the cspace. */

@@ -4,17 +4,22 @@
 
 #include <linux/uidgid.h>
 
+#include "select.h"
 #include "service.h"
 #include "unit.h"
 
 /**
  * struct phi_average - run time of a model on a unit
- * @serial: The unit's; for another one the average is void.
+ * @serial: The unit's; for another one all this is void.
  * @ns: Per input; 0 = it never ran there.
+ * @pace: What @ns is the average of.
+ * @passed: Batches given to other units since the last one given to this.
  */
 struct phi_average {
 	u64 serial;
 	u64 ns;
+	struct phi_pace pace;
+	u32 passed;
 };
 
 /**

@@ -33,56 +33,119 @@ static __u64 share(__u64 ns, __u32 value, __u32 from, __u32 to, __u32 whole)
 	return mul(ns, value - from) / whole;
 }
 
-/**
- * phi_select_average() - move an average towards a new sample
- * @average_ns: The average so far; 0 = none.
- * @sample_ns: Run time per input just measured.
- *
- * Context: Any.
- * Return: The sample when there was no average, else the average plus an
- * eighth of the difference; never 0, at most PHI_AVERAGE_MAX_NS.
- */
-__u64 phi_select_average(__u64 average_ns, __u64 sample_ns)
+/* @mean moved towards @sample. */
+static __u64 move(__u64 mean, __u64 sample)
 {
-	if (sample_ns > PHI_AVERAGE_MAX_NS)
-		sample_ns = PHI_AVERAGE_MAX_NS;
-	if (!sample_ns)
-		sample_ns = 1;
-	if (!average_ns)
-		return sample_ns;
-	if (sample_ns >= average_ns)
-		return average_ns +
-		       (sample_ns - average_ns) / PHI_AVERAGE_SHARE;
-	return average_ns - (average_ns - sample_ns) / PHI_AVERAGE_SHARE;
+	if (sample >= mean)
+		return mean + (sample - mean) / PHI_PACE_SHARE;
+	return mean - (mean - sample) / PHI_PACE_SHARE;
 }
 
 /**
- * phi_select_fill() - give units that never ran the model an average
- * @units: The candidates.
- * @n: How many.
+ * phi_select_learn() - take a batch into the means
+ * @pace: The means; all 0 makes this batch the first.
+ * @run_ns: How long it ran.
+ * @batch: Inputs in it, at least 1.
  *
- * They get the mean of those that have, or PHI_GUESS_NS when none has.
+ * Run time and inputs are averaged apart, so that a batch weighs as much as
+ * it has inputs: the fixed cost of a small one does not count in full as the
+ * cost of an input.
  *
  * Context: Any.
  */
-void phi_select_fill(struct phi_candidate *units, __u32 n)
+void phi_select_learn(struct phi_pace *pace, __u64 run_ns, __u32 batch)
 {
-	__u64 sum = 0;
+	__u64 inputs = (__u64)batch * PHI_PACE_PARTS;
+
+	if (run_ns > PHI_PACE_MAX_NS)
+		run_ns = PHI_PACE_MAX_NS;
+	if (!pace->inputs) {
+		pace->run_ns = run_ns;
+		pace->inputs = inputs;
+		return;
+	}
+	pace->run_ns = move(pace->run_ns, run_ns);
+	pace->inputs = move(pace->inputs, inputs);
+}
+
+/**
+ * phi_select_average() - run time per input
+ * @pace: The means.
+ *
+ * Context: Any.
+ * Return: Nanoseconds, at least 1; 0 when the model never ran there.
+ */
+__u64 phi_select_average(const struct phi_pace *pace)
+{
+	__u64 average;
+
+	if (!pace->inputs)
+		return 0;
+	average = mul(pace->run_ns, PHI_PACE_PARTS) / pace->inputs;
+	return average ? average : 1;
+}
+
+/* Were its batches about as large as this one, or larger? */
+static int knows(const struct phi_candidate *unit, __u32 batch)
+{
+	return unit->average_ns &&
+	       unit->pace.inputs * 2 >= (__u64)batch * PHI_PACE_PARTS;
+}
+
+/**
+ * phi_select_fill() - give units an average where theirs says nothing
+ * @units: The candidates.
+ * @n: How many.
+ * @batch: Inputs in the batch, at least 1.
+ *
+ * Those that never ran the model get the mean of the others. So do those that
+ * ran only small batches of it and would look slow for that alone: if the
+ * guess is too good, the batches they are given will show it, while one too
+ * bad would keep batches away.
+ *
+ * Context: Any.
+ */
+void phi_select_fill(struct phi_candidate *units, __u32 n, __u32 batch)
+{
+	__u64 sum = 0, known = 0;
+	__u32 ran = 0, know = 0;
 	__u64 mean;
-	__u32 ran = 0;
 	__u32 i;
 
 	for (i = 0; i < n; i++) {
-		if (!units[i].average_ns)
+		sum = add(sum, units[i].average_ns);
+		ran += !!units[i].average_ns;
+		if (!knows(&units[i], batch))
 			continue;
-		sum += units[i].average_ns;
-		ran++;
+		known = add(known, units[i].average_ns);
+		know++;
 	}
-	mean = ran ? sum / ran : PHI_GUESS_NS;
+	if (know)
+		mean = known / know;
+	else
+		mean = ran ? sum / ran : PHI_GUESS_NS;
 	for (i = 0; i < n; i++) {
-		if (!units[i].average_ns)
-			units[i].average_ns = mean;
+		struct phi_candidate *unit = &units[i];
+		__u64 least = unit->pace.run_ns / batch;
+
+		if (!unit->average_ns)
+			unit->average_ns = mean;
+		if (!know || knows(unit, batch) || unit->average_ns <= mean)
+			continue;
+		unit->average_ns = least > mean ? least : mean;
 	}
+}
+
+/**
+ * phi_select_passed() - count a batch given to another unit
+ * @passed: How many before.
+ *
+ * Context: Any.
+ * Return: One more, unless that is more than can be counted.
+ */
+__u32 phi_select_passed(__u32 passed)
+{
+	return passed == ~0U ? passed : passed + 1;
 }
 
 /**
@@ -117,6 +180,10 @@ __u64 phi_select_score(const struct phi_candidate *unit,
 		score = add(score, run / 10);
 	if (wish->wanted != PHI_UNIT_ANY && unit->kind != wish->wanted)
 		score = add(score, run / 10);
+
+	/* What was measured long ago counts less and less. */
+	if (unit->passed > PHI_PASSED_FREE && unit->in_flight < unit->capacity)
+		score = mul(score, PHI_PASSED_FREE) / unit->passed;
 	return score;
 }
 

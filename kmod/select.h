@@ -15,16 +15,30 @@
 
 /* What an input is taken to need when no unit has run the model yet. */
 #define PHI_GUESS_NS 1000000ULL
-/* Longest average kept for one input: about 18 minutes. */
-#define PHI_AVERAGE_MAX_NS 0x10000000000ULL
-/* A sample moves the average by one part in this many. */
-#define PHI_AVERAGE_SHARE 8
+/* Longest run time kept for one batch: about 13 days. */
+#define PHI_PACE_MAX_NS 0x4000000000000ULL
+/* Mean inputs are kept in parts of one in so many. */
+#define PHI_PACE_PARTS 1024U
+/* A batch moves the means by one part in this many. */
+#define PHI_PACE_SHARE 8
+/* A unit passed over more often than this ages. */
+#define PHI_PASSED_FREE 16U
 /* Load that keeps a unit just busy, and the most that counts. */
 #define PHI_LOAD_FULL 1000U
 #define PHI_LOAD_MAX 10000U
 /* Millidegrees from which heat counts, and where it counts in full. */
 #define PHI_HEAT_FROM 85000U
 #define PHI_HEAT_MAX 125000U
+
+/**
+ * struct phi_pace - what the batches of a model on a unit were like
+ * @run_ns: Mean run time.
+ * @inputs: Mean inputs, in 1/PHI_PACE_PARTS; 0 = it never ran there.
+ */
+struct phi_pace {
+	__u64 run_ns;
+	__u64 inputs;
+};
 
 /**
  * struct phi_candidate - what is known of one unit open to the caller
@@ -35,7 +49,9 @@
  * @in_flight: Batches begun there and not ended.
  * @load: As reported, or PHI_UNIT_UNKNOWN.
  * @temperature: As reported, or PHI_UNIT_UNKNOWN.
+ * @passed: Batches of the model since, that were given to others.
  * @average_ns: Run time of the model there, per input; 0 = never ran.
+ * @pace: What that is the average of.
  */
 struct phi_candidate {
 	__u32 id;
@@ -45,7 +61,9 @@ struct phi_candidate {
 	__u32 in_flight;
 	__u32 load;
 	__u32 temperature;
+	__u32 passed;
 	__u64 average_ns;
+	struct phi_pace pace;
 };
 
 /**
@@ -64,8 +82,10 @@ struct phi_wish {
 	__u64 deadline_ns;
 };
 
-__u64 phi_select_average(__u64 average_ns, __u64 sample_ns);
-void phi_select_fill(struct phi_candidate *units, __u32 n);
+void phi_select_learn(struct phi_pace *pace, __u64 run_ns, __u32 batch);
+__u64 phi_select_average(const struct phi_pace *pace);
+void phi_select_fill(struct phi_candidate *units, __u32 n, __u32 batch);
+__u32 phi_select_passed(__u32 passed);
 __u64 phi_select_score(const struct phi_candidate *unit,
 		       const struct phi_wish *wish);
 int phi_select_best(const struct phi_candidate *units, __u32 n,

@@ -321,9 +321,8 @@ static void run_ticket(struct runner *r, struct ticket *t)
 
 /*
  * Run one batch of each model through the kernel, of the size that will be
- * usual. It starts its averages with the first batch it sees, per input: one
- * of a single input would make a unit look many times slower than it is. All
- * runners begin at once, so each unit gets one.
+ * usual: its averages start with the first batch it sees, and say little about
+ * much larger ones. All runners begin at once, so each unit gets one.
  */
 static void prime(struct runner *r)
 {

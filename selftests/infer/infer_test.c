@@ -250,6 +250,68 @@ TEST_F(infer, averages_learn)
 	EXPECT_EQ(end.run_ns / 2 * 4, select.score_ns);
 }
 
+/* Batches of one, begun and ended at once, must all run on a unit. */
+static int run_on(int phi, uint64_t model, uint32_t unit, int n)
+{
+	struct phi_infer_begin begin;
+	int ret = 0;
+
+	while (!ret && n--) {
+		ret = do_begin(phi, model, 1, &begin);
+		if (!ret)
+			ret = do_end(phi, begin.ticket, 0);
+		if (!ret && begin.unit != unit)
+			ret = -EXDEV;
+	}
+	return ret;
+}
+
+TEST_F(infer, passed_over_units_are_tried_again)
+{
+	struct phi_infer_select select;
+	uint64_t other;
+	uint32_t id;
+	int i;
+
+	/* The second looks just like the first, so of equals the first wins. */
+	ASSERT_EQ(0, do_unit(self->phi, PHI_UNIT_CPU, 2, &id, &other));
+	EXPECT_EQ(0, run_on(self->phi, self->model, self->unit_id, 17));
+	/* To ask is not to choose. */
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, do_select(self->phi, self->model, 1, &select));
+		EXPECT_EQ(id, select.unit);
+	}
+	EXPECT_EQ(0, run_on(self->phi, self->model, id, 1));
+}
+
+TEST_F(infer, units_tried_again_are_measured_anew)
+{
+	struct phi_infer_select select;
+	struct phi_infer_begin begin;
+	struct phi_infer_end end;
+	uint64_t other;
+	uint32_t id;
+
+	/* An unlucky batch... */
+	ASSERT_EQ(0, do_begin(self->phi, self->model, 1, &begin));
+	usleep(500000);
+	ASSERT_EQ(0, do_end(self->phi, begin.ticket, 0));
+	ASSERT_EQ(0, do_select(self->phi, self->model, 1, &select));
+	EXPECT_LE(500000000, select.score_ns);
+	/* ...whose unit then is passed over, until nothing else is left. */
+	ASSERT_EQ(0, do_unit(self->phi, PHI_UNIT_GPU, 1, &id, &other));
+	ASSERT_EQ(0, do_unit_update(self->phi, self->unit, 0, 0, 0));
+	EXPECT_EQ(0, run_on(self->phi, self->model, id, 1));
+	ASSERT_EQ(0, do_unit_update(self->phi, self->unit, 0, 0, 1));
+	EXPECT_EQ(0, run_on(self->phi, self->model, id, 17));
+	ASSERT_EQ(0, do_drop(self->phi, other));
+	ASSERT_EQ(0, do_begin(self->phi, self->model, 1, &begin));
+	end = (struct phi_infer_end){ .ticket = begin.ticket };
+	ASSERT_EQ(0, PHI_DO(self->phi, INFER_END, &end));
+	ASSERT_EQ(0, do_select(self->phi, self->model, 1, &select));
+	EXPECT_EQ(end.run_ns, select.score_ns);
+}
+
 TEST_F(infer, choice_follows_load_kind_and_health)
 {
 	struct phi_infer_select select;

@@ -15,8 +15,7 @@
  *
  * The built-in choice gives each healthy unit open to the caller a score in
  * nanoseconds; the lowest wins, of equals the one with the lower id. With
- * RUN = the average run time of this model there, per input, times the batch,
- * it is the sum of
+ * RUN = the average of this model there times the batch, it is the sum of
  *
  *  RUN
  *  RUN * (in_flight + 1 - capacity) / capacity  once capacity is in flight
@@ -28,12 +27,26 @@
  *  RUN / 10   when a kind is wanted and it is another
  *
  * each rounded down, and held at 2^64 - 1. What is PHI_UNIT_UNKNOWN adds
- * nothing.
+ * nothing. Of a unit that the last PASSED > 16 batches of the model begun
+ * were not given to, though it was open to them, and that has less than
+ * capacity in flight, only 16 / PASSED of the sum counts: one that looks K
+ * times slower is tried again after 16 * K batches, so that trying costs
+ * about a sixteenth of the time at most.
  *
- * The average of a model on a unit is the first batch's run time per input;
- * each later batch moves it by an eighth of the difference, rounded down.
- * Batches that failed do not count. A unit that has not run the model yet
- * counts the mean of the candidates that have, or 1 ms when none has.
+ * For a model on a unit the mean run time, at most 2^50 ns, and the mean
+ * inputs, in 1/1024, are kept. Both are the first batch's; each later batch
+ * moves them by an eighth of the difference, rounded down. A batch that tries
+ * a unit again, PASSED being above 16, counts as the first. Batches that
+ * failed do not count. The average is the mean run time over the mean inputs,
+ * rounded down, at least 1 ns.
+ *
+ * What small batches need for each input says little about larger ones. MEAN
+ * is the mean of the averages of the candidates whose mean inputs are half
+ * the batch or more; when there is none, of all that have run the model; when
+ * none has, 1 ms. A unit that has not run the model yet counts MEAN as its
+ * average. So does one with mean inputs below half the batch, while another
+ * candidate has not: when its own average is higher than MEAN, but not less
+ * than its mean run time over the batch.
  */
 
 /**

@@ -5,6 +5,7 @@
 #include <phi/batch.h>
 #include <phi/phi.h>
 #include <phi/ring.h>
+#include <phi/service.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +15,6 @@
 #include "curve.h"
 #include "engine.h"
 #include "load.h"
-#include "loop.h"
 #include "queue.h"
 #include "stage.h"
 
@@ -120,7 +120,7 @@ LIST_HEAD(user_list, user);
  * @user: Who pays.
  * @credit: Requests it has in flight.
  * @slots: Its regions.
- * @life_source: Watches @life_fd.
+ * @life_source: Serves @life_fd.
  * @ring: Our side of its ring, or NULL.
  * @ring_lock: One thread at a time sends on @ring.
  * @ring_broken: Nothing more is sent; the main thread ends the session.
@@ -130,7 +130,7 @@ LIST_HEAD(user_list, user);
  * @ring_bell: NOTIFY that the client signals.
  * @ring_peer: NOTIFY that we signal.
  * @ring_fd: Eventfd that @ring_bell adds to.
- * @ring_source: Watches @ring_fd.
+ * @ring_source: Serves @ring.
  */
 struct client {
 	struct batchd *b;
@@ -146,7 +146,7 @@ struct client {
 	struct user *user;
 	struct queue_credit credit;
 	struct slot slots[PHI_BATCH_SLOTS];
-	struct loop_source life_source;
+	struct phi_source *life_source;
 	struct phi_ring *ring;
 	pthread_mutex_t ring_lock; /* last, see "Who does what" */
 	bool ring_broken;
@@ -156,7 +156,7 @@ struct client {
 	uint64_t ring_bell;
 	uint64_t ring_peer;
 	int ring_fd;
-	struct loop_source ring_source;
+	struct phi_source *ring_source;
 };
 
 /**
@@ -291,7 +291,8 @@ struct runner {
  * struct batchd - the daemon
  * @phi: Its cspace.
  * @endpoint: Where all messages arrive.
- * @loop: What the main thread waits for.
+ * @service: What the main thread waits for.
+ * @broken: Job that ends the sessions whose ring_broken is set.
  * @options: The command line.
  * @lock: See above; all below.
  * @work: Something changed that a runner may wait for.
@@ -310,7 +311,8 @@ struct runner {
 struct batchd {
 	int phi;
 	uint64_t endpoint;
-	struct loop loop;
+	struct phi_service *service;
+	struct phi_source *broken;
 	struct options options;
 	pthread_mutex_t lock; /* see "Who does what" */
 	pthread_cond_t work;
@@ -369,6 +371,7 @@ int channel_open(struct batchd *b, struct client *client,
 		 const struct phi_batch_ring *wire,
 		 const struct phi_msg_in *in);
 void channel_send(struct client *client, const struct phi_batch_answer *a);
+int channel_reap(void *arg);
 void channel_revoke(struct batchd *b, struct client *client);
 void channel_close(struct batchd *b, struct client *client);
 

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,42 +18,23 @@
 /* Bytes for one entry, each way: a request, with room to wrap around. */
 #define ENTRY_BYTES 256
 
-/* Requests taken in one turn, so that one session does not starve others. */
-#define TURN 64
-
 _Static_assert(sizeof(struct phi_batch_request) * 3 / 2 <= ENTRY_BYTES,
 	       "a request fits an entry");
 
-/* The client rang, or we look again: take what is there. */
-static void channel_run(void *arg, uint32_t events)
+/* A request came, or the ring is broken. */
+static int channel_take(void *arg, const void *payload, uint32_t len)
 {
 	struct client *client = arg;
 	struct phi_batch_request wire;
-	bool broken;
-	int i, len;
 
-	(void)events;
-	phi_ring_quiet(client->ring);
-	pthread_mutex_lock(&client->ring_lock);
-	broken = client->ring_broken;
-	pthread_mutex_unlock(&client->ring_lock);
-	for (i = 0; i < TURN && !broken; i++) {
-		len = phi_ring_recv(client->ring, &wire, sizeof(wire));
-		/* Armed, the client rings for what comes later. */
-		if (len == -EAGAIN && !phi_ring_arm(client->ring, PHI_RING_IN))
-			return;
-		if (len == -EAGAIN)
-			continue;
-		broken = len < 0;
-		if (!broken)
-			submit(client->b, client, &wire, len, 0);
-	}
-	if (broken) {
+	if (!payload || len > sizeof(wire)) {
 		client_close(client->b, client, "it broke its ring");
-		return;
+		return 0;
 	}
-	/* There may be more: ring our own bell, after the others' turn. */
-	eventfd_write(client->ring_fd, 1);
+	/* The client can write there at any time. */
+	memcpy(&wire, payload, len);
+	submit(client->b, client, &wire, len, 0);
+	return 0;
 }
 
 /* Make the ring in a region of our own, mapped here. */
@@ -154,17 +134,14 @@ int channel_open(struct batchd *b, struct client *client,
 		return ret;
 	}
 	client->ring_peer = in->caps[0].cap;
-	client->ring_source.fd = client->ring_fd;
-	client->ring_source.run = channel_run;
-	client->ring_source.arg = client;
-	ret = loop_add(&b->loop, &client->ring_source, EPOLLIN);
+	ret = phi_service_ring(b->service, client->ring, channel_take, client,
+			       &client->ring_source);
 	if (ret) {
 		/* The message's capability goes with the message. */
 		client->ring_peer = 0;
 		channel_drop(b, client);
 		return ret;
 	}
-	phi_ring_arm(client->ring, PHI_RING_IN);
 	msg.caps[0].cap = client->ring_cap;
 	msg.caps[0].rights = PHI_RIGHT_MAP | PHI_RIGHT_READ | PHI_RIGHT_WRITE;
 	msg.caps[1].cap = client->ring_bell;
@@ -196,7 +173,39 @@ void channel_send(struct client *client, const struct phi_batch_answer *a)
 		client->ring_broken = true;
 	pthread_mutex_unlock(&client->ring_lock);
 	if (ret == -EAGAIN || ret == -EPROTO || ret == -EMSGSIZE)
-		eventfd_write(client->ring_fd, 1);
+		phi_source_wake(client->b->broken);
+}
+
+/**
+ * channel_reap() - end a session whose ring could not be sent on
+ * @arg: Daemon.
+ *
+ * Handler of batchd.broken.
+ *
+ * Context: Main thread, which alone begins and ends sessions.
+ * Return: 1 when there may be another, 0 when there is none.
+ */
+int channel_reap(void *arg)
+{
+	struct batchd *b = arg;
+	struct client *client;
+	bool broken;
+	int i;
+
+	for (i = 0; i < BATCHD_CLIENTS_MAX; i++) {
+		client = b->clients[i];
+		if (!client || !client->ring)
+			continue;
+		pthread_mutex_lock(&client->ring_lock);
+		broken = client->ring_broken;
+		pthread_mutex_unlock(&client->ring_lock);
+		if (!broken)
+			continue;
+		client_close(b, client, "it broke its ring");
+		/* The others' turn first. */
+		return 1;
+	}
+	return 0;
 }
 
 /**
@@ -213,7 +222,7 @@ void channel_revoke(struct batchd *b, struct client *client)
 	pthread_mutex_lock(&client->ring_lock);
 	client->ring_broken = true;
 	pthread_mutex_unlock(&client->ring_lock);
-	loop_remove(&b->loop, &client->ring_source);
+	phi_source_free(client->ring_source);
 	/*
 	 * The memory is charged to us for as long as a client keeps it, so it
 	 * is taken back; but who only sees us stop is spared the SIGBUS.

@@ -3,9 +3,9 @@
  * Sessions: who may ask, with which regions, and what goes when they go.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -75,12 +75,13 @@ static void client_unseat(struct batchd *b, struct client *client)
 }
 
 /* The client's own endpoint died, or was taken from us: it is gone. */
-static void client_died(void *arg, uint32_t events)
+static int client_died(void *arg, uint32_t events)
 {
 	struct client *client = arg;
 
-	(void)events;
-	client_close(client->b, client, NULL);
+	if (events & (POLLHUP | POLLERR))
+		client_close(client->b, client, NULL);
+	return 0;
 }
 
 /**
@@ -131,10 +132,9 @@ int client_open(struct batchd *b, const struct phi_msg_in *in,
 			     0, client->badge, &client->session);
 	if (ret)
 		goto unseat;
-	client->life_source.fd = client->life_fd;
-	client->life_source.run = client_died;
-	client->life_source.arg = client;
-	ret = loop_add(&b->loop, &client->life_source, 0);
+	/* Its death is told unasked. */
+	ret = phi_service_fd(b->service, client->life_fd, 0, client_died,
+			     client, &client->life_source);
 	if (ret)
 		goto drop_session;
 	*out = client;
@@ -330,7 +330,7 @@ void client_close(struct batchd *b, struct client *client, const char *fault)
 	if (!b->stopping)
 		phi_cap_revoke(b->phi, client->session);
 	phi_cap_drop(b->phi, client->session);
-	loop_remove(&b->loop, &client->life_source);
+	phi_source_free(client->life_source);
 	close(client->life_fd);
 	phi_cap_drop(b->phi, client->life);
 	channel_revoke(b, client);

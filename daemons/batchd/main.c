@@ -8,14 +8,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,14 +18,10 @@
 #include "confine.h"
 #include "options.h"
 
-/* Messages taken in one turn. */
-#define TURN 32
-
 /* How often units report their figures. */
-#define LOAD_MS 250
+#define LOAD_NS 250000000
 
 static struct batchd batchd;
-static bool running = true;
 
 /**
  * now_ns() - the time that deadlines are in
@@ -67,92 +58,62 @@ void say(const char *format, ...)
 	fprintf(stderr, "batchd: %.*s\n", len, line);
 }
 
-static void take_messages(void *arg, uint32_t events)
+static int take_message(void *arg, struct phi_msg_in *in)
+{
+	if (!in) {
+		say("cannot receive: the endpoint is gone");
+		return -EPIPE;
+	}
+	dispatch(arg, in);
+	return 0;
+}
+
+static void stop(void *arg)
 {
 	struct batchd *b = arg;
-	struct phi_msg_in in;
-	int i, ret;
 
-	(void)events;
-	for (i = 0; i < TURN; i++) {
-		ret = phi_recv(b->phi, b->endpoint, &in, PHI_NONBLOCK, 0);
-		if (ret == -EAGAIN || ret == -EINTR)
-			return;
-		if (ret) {
-			say("cannot receive: %s", strerror(-ret));
-			running = false;
-			return;
-		}
-		dispatch(b, &in);
-	}
+	/* Who waits is answered by shut_down(). */
+	say("stopping on a signal");
+	phi_service_exit(b->service, 0);
 }
 
-static void take_signal(void *arg, uint32_t events)
-{
-	struct loop_source *source = arg;
-	struct signalfd_siginfo info;
+static struct phi_source *load_timer;
 
-	(void)events;
-	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	say("stopping on signal %u", info.ssi_signo);
-	running = false;
-}
-
-static void report_load(void *arg, uint32_t events)
+static int report_load(void *arg)
 {
-	struct loop_source *source = arg;
-	uint64_t ticks;
+	struct batchd *b = arg;
 	uint32_t i;
 
-	(void)events;
-	if (read(source->fd, &ticks, sizeof(ticks)) != sizeof(ticks))
-		return;
-	for (i = 0; i < batchd.nrunners; i++) {
-		struct runner *r = batchd.runners[i];
+	for (i = 0; i < b->nrunners; i++) {
+		struct runner *r = b->runners[i];
 
-		phi_unit_update(batchd.phi, r->cap,
-				load_sample(&r->load, now_ns()),
+		phi_unit_update(b->phi, r->cap, load_sample(&r->load, now_ns()),
 				load_temperature(&r->load), PHI_UNIT_UNKNOWN,
 				true);
 	}
+	phi_source_set(load_timer, now_ns() + LOAD_NS);
+	return 0;
 }
-
-static struct loop_source endpoint_source = { .run = take_messages,
-					      .arg = &batchd };
-static struct loop_source signal_source = { .run = take_signal,
-					    .arg = &signal_source };
-static struct loop_source load_source = { .run = report_load,
-					  .arg = &load_source };
 
 static int setup_sources(struct batchd *b)
 {
-	struct itimerspec every = { .it_interval.tv_nsec = LOAD_MS * 1000000,
-				    .it_value.tv_nsec = LOAD_MS * 1000000 };
-	sigset_t signals;
+	struct phi_service *s = b->service;
 	int ret;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-
-	signal_source.fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	load_source.fd =
-		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	endpoint_source.fd = phi_endpoint_fd(b->phi, b->endpoint);
-	if (endpoint_source.fd < 0)
-		return endpoint_source.fd;
-	if (signal_source.fd < 0 || load_source.fd < 0 ||
-	    timerfd_settime(load_source.fd, 0, &every, NULL))
-		return -errno;
-	ret = loop_add(&b->loop, &endpoint_source, EPOLLIN);
+	ret = phi_service_signals(s, NULL, NULL);
 	if (!ret)
-		ret = loop_add(&b->loop, &signal_source, EPOLLIN);
+		ret = phi_service_endpoint(s, b->phi, b->endpoint, take_message,
+					   b, NULL);
 	if (!ret)
-		ret = loop_add(&b->loop, &load_source, EPOLLIN);
-	return ret;
+		ret = phi_service_job(s, channel_reap, b, &b->broken);
+	if (!ret)
+		ret = phi_service_timer(s, report_load, b, &load_timer);
+	if (ret)
+		return ret;
+	phi_service_on_stop(s, stop, b, 0);
+	phi_source_set(load_timer, now_ns() + LOAD_NS);
+	return 0;
 }
 
 /* A unit and its runner on each of the first processors we may use. */
@@ -243,43 +204,6 @@ static int setup_phi(struct batchd *b)
 	return 0;
 }
 
-/* A socket to systemd, as its sd_notify() would use; -1 without systemd. */
-static int open_systemd(void)
-{
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	const char *path = getenv("NOTIFY_SOCKET");
-	size_t len;
-	int fd;
-
-	if (!path || (*path != '/' && *path != '@'))
-		return -1;
-	len = strlen(path);
-	if (len >= sizeof(to.sun_path))
-		return -1;
-	memcpy(to.sun_path, path, len);
-	if (*path == '@')
-		to.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	if (!connect(fd, (struct sockaddr *)&to,
-		     offsetof(struct sockaddr_un, sun_path) + len))
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static void tell(int fd, const char *what)
-{
-	ssize_t len = strlen(what);
-
-	if (fd < 0)
-		return;
-	if (write(fd, what, len) != len)
-		say("nobody hears that it is ready: %s", strerror(errno));
-	close(fd);
-}
-
 /* Answer whoever waits, end the runners, then the sessions. */
 static void shut_down(struct batchd *b)
 {
@@ -367,23 +291,33 @@ static int setup(struct batchd *b, struct settings *s, struct engine **engine)
 
 static int serve(struct batchd *b, struct settings *s)
 {
-	int systemd = open_systemd(), ret = 0;
+	int ret = 0, told;
 	uint32_t i;
 
 	for (i = 0; !ret && s->options.publish && i < b->nmodels; i++)
 		ret = model_publish(b, b->models[i]);
 	if (ret)
 		return ret;
+	/*
+	 * systemd's socket can be reached only before; whoever comes at once
+	 * is served afterwards. It is told no more than this.
+	 */
+	told = phi_service_tell("READY=1");
+	if (told < 0)
+		say("cannot tell systemd: %s", strerror(-told));
+	unsetenv("NOTIFY_SOCKET");
 	ret = confine_calls();
 	if (ret) {
 		say("cannot give up system calls: %s", strerror(-ret));
 		return ret;
 	}
 	say("ready: %u models, %u units", b->nmodels, b->nrunners);
-	tell(s->ready_fd, "ready\n");
-	tell(systemd, "READY=1");
-	while (running && !ret)
-		ret = loop_turn(&b->loop);
+	told = phi_service_ready(s->ready_fd);
+	if (told < 0)
+		say("nobody hears that it is ready: %s", strerror(-told));
+	ret = phi_service_run(b->service);
+	if (ret)
+		say("cannot go on: %s", strerror(-ret));
 	return ret;
 }
 
@@ -406,7 +340,8 @@ int main(int argc, char **argv)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&b->work, &attr);
 	LIST_INIT(&b->users);
-	ret = loop_init(&b->loop);
+	/* What io_uring does passes by seccomp, see confine.c. */
+	ret = phi_service_new(PHI_SERVICE_EPOLL, &b->service);
 	if (!ret)
 		ret = setup(b, &settings, &engine);
 	if (!ret)
@@ -426,6 +361,6 @@ int main(int argc, char **argv)
 	engine_put(engine);
 	if (b->phi >= 0)
 		phi_close(b->phi);
-	loop_fini(&b->loop);
+	phi_service_free(b->service);
 	return ret ? 1 : 0;
 }

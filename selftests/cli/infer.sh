@@ -28,7 +28,7 @@ gzip -dc "$data/t3k-images-idx3-ubyte.gz" | tail -c +17 |
 
 test_a_batcher_runs()
 {
-	[[ $ready == ready ]] || die "$(cat "$tmp/batchd.log")"
+	[[ $ready == READY=1 ]] || die "$(cat "$tmp/batchd.log")"
 	has "$(phi model list)" "digits"
 	has "$(phi unit list)" "cpu"
 	has "$(phi top --once)" "digits"

@@ -248,4 +248,36 @@ SLOW_TEST(ring, who_scribbles_over_it_loses_the_session)
 	session_close(&other);
 }
 
+SLOW_TEST(ring, who_takes_no_answers_loses_the_session)
+{
+	struct session *s = &self->s;
+	struct phi_batch_request req;
+	struct phi_batch_answer a;
+	uint64_t notify, until;
+	struct raw raw;
+	int sent = 0, ret = 0;
+
+	ASSERT_EQ(0, session_open(s, &d, "identity", 8192));
+	ASSERT_EQ(0, phi_notify_create(s->phi, &notify));
+	ASSERT_EQ(0, raw_ring(s, 8, notify, &raw));
+	session_fill(s, &req, 1, 0, 4096);
+	until = in_seconds(30);
+	/* One more than answers fit; then the ring's memory is gone. */
+	while (sent < 9 && now() < until) {
+		kill(d.pid, SIGSTOP);
+		usleep(10000);
+		while (sent < 9 &&
+		       !phi_ring_send(raw.ring, &req, sizeof(req))) {
+			sent++;
+		}
+		kill(d.pid, SIGCONT);
+		/* Eight are no offence. */
+		EXPECT_EQ(0, sent < 9 ? session_infer(s, &req, &a) : 0);
+	}
+	EXPECT_EQ(9, sent);
+	while (!ret && now() < until)
+		ret = session_infer(s, &req, &a);
+	EXPECT_EQ(-EKEYREVOKED, ret);
+}
+
 TEST_HARNESS_MAIN

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which distance kernels this processor runs. */
+#include <stdbool.h>
+#include <string.h>
+
+#include "kernel.h"
+
+static bool runs(const struct vdfs_kernel *kernel)
+{
+	__builtin_cpu_init();
+	if (kernel == &vdfs_kernel_avx512)
+		return __builtin_cpu_supports("avx512f") &&
+		       __builtin_cpu_supports("avx512bw") &&
+		       __builtin_cpu_supports("avx512vl") &&
+		       __builtin_cpu_supports("avx512dq") &&
+		       __builtin_cpu_supports("avx512vnni");
+	if (kernel == &vdfs_kernel_avx2)
+		return __builtin_cpu_supports("avx2") &&
+		       __builtin_cpu_supports("fma");
+	return true;
+}
+
+static const struct vdfs_kernel *const kernels[] = {
+	&vdfs_kernel_avx512,
+	&vdfs_kernel_avx2,
+	&vdfs_kernel_scalar,
+	NULL,
+};
+
+/**
+ * vdfs_kernel_best() - the fastest kernels that run here
+ *
+ * Return: Never NULL.
+ */
+const struct vdfs_kernel *vdfs_kernel_best(void)
+{
+	size_t i = 0;
+
+	while (!runs(kernels[i]))
+		i++;
+	return kernels[i];
+}
+
+/**
+ * vdfs_kernel_named() - the kernels of one name
+ * @name: "avx512", "avx2" or "scalar".
+ *
+ * Return: NULL when there is no such name or this processor cannot run it.
+ */
+const struct vdfs_kernel *vdfs_kernel_named(const char *name)
+{
+	const struct vdfs_kernel *const *k = kernels;
+
+	for (; *k; k++)
+		if (!strcmp((*k)->name, name) && runs(*k))
+			return *k;
+	return NULL;
+}

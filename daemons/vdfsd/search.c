@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Searching, with and without a subset. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "graph.h"
+
+#define EF_DEFAULT 64
+/* Below this share of all, a subset is scanned and not walked. */
+#define SCAN_SHARE 10
+/* Candidates of a walk with a subset at most. */
+#define EF_MAX 16384
+
+/**
+ * struct vdfs_answer - one result
+ * @dist: Exact.
+ * @id: The owner's name.
+ */
+struct vdfs_answer {
+	float dist;
+	uint64_t id;
+};
+
+/* Worse comes first: the root of the heap is the one to lose. */
+static bool worse(const struct vdfs_answer *a, const struct vdfs_answer *b)
+{
+	if (a->dist != b->dist)
+		return a->dist > b->dist;
+	return a->id > b->id;
+}
+
+static void sift(struct vdfs_answer *heap, uint32_t n, uint32_t i)
+{
+	struct vdfs_answer x = heap[i];
+	uint32_t child;
+
+	while ((child = 2 * i + 1) < n) {
+		if (child + 1 < n && worse(&heap[child + 1], &heap[child]))
+			child++;
+		if (!worse(&heap[child], &x))
+			break;
+		heap[i] = heap[child];
+		i = child;
+	}
+	heap[i] = x;
+}
+
+/* Keep the best @k of what is offered, in a heap. */
+static void keep(struct vdfs_answer *heap, uint32_t *n, uint32_t k,
+		 struct vdfs_answer answer)
+{
+	uint32_t i;
+
+	if (*n == k) {
+		if (!worse(&heap[0], &answer))
+			return;
+		heap[0] = answer;
+		sift(heap, k, 0);
+		return;
+	}
+	for (i = (*n)++; i; i = (i - 1) / 2) {
+		if (!worse(&answer, &heap[(i - 1) / 2]))
+			break;
+		heap[i] = heap[(i - 1) / 2];
+	}
+	heap[i] = answer;
+}
+
+static void hand_over(struct vdfs_answer *heap, uint32_t n, uint64_t *ids,
+		      float *dist)
+{
+	while (n) {
+		ids[n - 1] = heap[0].id;
+		dist[n - 1] = heap[0].dist;
+		heap[0] = heap[--n];
+		if (n)
+			sift(heap, n, 0);
+	}
+}
+
+static void offer_exact(const struct vdfs_index *ix,
+			const struct vdfs_scratch *s, uint32_t slot,
+			struct vdfs_answer *heap, uint32_t *n, uint32_t k)
+{
+	struct vdfs_answer answer;
+
+	if (vdfs_flags(ix, slot) != NODE_LIVE)
+		return;
+	answer.dist = vdfs_exact(ix, &s->probe, slot);
+	answer.id = vdfs_node(ix, slot)->id;
+	keep(heap, n, k, answer);
+}
+
+static uint32_t scan(const struct vdfs_index *ix, struct vdfs_scratch *s,
+		     const struct vdfs_query *query, struct vdfs_answer *heap)
+{
+	const struct vdfs_subset *subset = query->subset;
+	uint32_t slots = atomic_load(&ix->slots);
+	uint32_t n = 0;
+	uint32_t i;
+
+	if (!subset) {
+		for (i = 0; i < slots; i++)
+			offer_exact(ix, s, i, heap, &n, query->k);
+		return n;
+	}
+	for (i = 0; i < subset->n; i++) {
+		if (i + 4 < subset->n && ix->params.type == VDFS_F32)
+			__builtin_prefetch(vdfs_row(ix, subset->slots[i + 4]));
+		offer_exact(ix, s, subset->slots[i], heap, &n, query->k);
+	}
+	return n;
+}
+
+static uint32_t ef_of(const struct vdfs_index *ix,
+		      const struct vdfs_query *query)
+{
+	uint64_t live = atomic_load(&ix->live);
+	uint64_t ef = query->ef ? query->ef : EF_DEFAULT;
+
+	if (ef < query->k)
+		ef = query->k;
+	/* Only every so many candidates may be found. */
+	if (query->subset && query->subset->n)
+		ef = ef * live / query->subset->n + 1;
+	return ef < EF_MAX ? (uint32_t)ef : EF_MAX;
+}
+
+static uint32_t rerank_of(const struct vdfs_index *ix,
+			  const struct vdfs_query *query, uint32_t found)
+{
+	uint32_t n = query->rerank ? query->rerank : 3 * query->k;
+
+	if (!vdfs_has_codes(ix) || n < query->k)
+		n = query->k;
+	return n < found ? n : found;
+}
+
+/* Walk from the entry; returns where the candidates are. */
+static struct vdfs_pool *walk(const struct vdfs_index *ix,
+			      struct vdfs_scratch *s,
+			      const struct vdfs_query *query, uint32_t ef)
+{
+	const uint64_t *allow = query->subset ? query->subset->bits : NULL;
+	uint64_t entry = atomic_load(&ix->entry);
+	struct vdfs_cand from = { .slot = (uint32_t)entry };
+
+	vdfs_pool_reset(&s->pool, ef);
+	vdfs_pool_reset(&s->found, ef);
+	if (entry == ~0ULL)
+		return &s->pool;
+	vdfs_measure(ix, s, &s->probe, &from.slot, 1, &from.dist);
+	from = vdfs_descend(ix, s, from, (uint32_t)(entry >> 32), 0);
+	vdfs_pool_insert(&s->pool, from.dist, from.slot);
+	vdfs_walk(ix, s, 0, allow);
+	return allow ? &s->found : &s->pool;
+}
+
+static uint32_t rank(const struct vdfs_index *ix, struct vdfs_scratch *s,
+		     const struct vdfs_query *query,
+		     const struct vdfs_pool *pool, struct vdfs_answer *heap)
+{
+	uint32_t want = rerank_of(ix, query, pool->size);
+	uint32_t n = 0;
+	uint32_t seen = 0;
+	float last = 0;
+	uint32_t i;
+
+	for (i = 0; i < pool->size; i++) {
+		uint32_t slot = pool->cand[i].slot & ~CAND_DONE;
+
+		/* Those as near as the last one count: the id decides. */
+		if (seen >= want && pool->cand[i].dist > last)
+			break;
+		if (vdfs_flags(ix, slot) != NODE_LIVE)
+			continue;
+		last = pool->cand[i].dist;
+		seen++;
+		offer_exact(ix, s, slot, heap, &n, query->k);
+	}
+	return n;
+}
+
+static bool too_few_to_walk(const struct vdfs_index *ix,
+			    const struct vdfs_query *query)
+{
+	uint64_t live = atomic_load(&ix->live);
+
+	if (!atomic_load(&ix->coded) || live <= query->k)
+		return true;
+	return query->subset &&
+	       query->subset->n <= live / SCAN_SHARE + query->k;
+}
+
+static uint32_t walk_or_scan(const struct vdfs_index *ix,
+			     struct vdfs_scratch *s,
+			     const struct vdfs_query *query, uint32_t ef,
+			     struct vdfs_answer *heap)
+{
+	uint64_t have = atomic_load(&ix->live);
+	uint32_t n;
+
+	if (too_few_to_walk(ix, query))
+		return scan(ix, s, query, heap);
+	n = rank(ix, s, query, walk(ix, s, query, ef), heap);
+	if (query->subset && query->subset->n < have)
+		have = query->subset->n;
+	/* Deleted ones may have crowded the pool: never fewer than exist. */
+	if (n < query->k && n < have)
+		n = scan(ix, s, query, heap);
+	return n;
+}
+
+static int run(struct vdfs_index *ix, const struct vdfs_query *query,
+	       bool exact, uint64_t *ids, float *dist)
+{
+	struct vdfs_answer *heap;
+	struct vdfs_scratch *s;
+	uint32_t epoch, ef;
+	int ret;
+
+	if (!query->k || query->k > VDFS_K_MAX)
+		return -EINVAL;
+	ef = ef_of(ix, query);
+	heap = malloc(query->k * sizeof(*heap));
+	s = vdfs_scratch_get(ix, ef);
+	if (!heap || !s) {
+		free(heap);
+		if (s)
+			vdfs_scratch_put(ix, s);
+		return -ENOMEM;
+	}
+	epoch = vdfs_readers_enter(ix);
+	ret = vdfs_slot_prepare(ix, &s->probe, query->vector);
+	if (!ret && query->subset &&
+	    query->subset->released != atomic_load(&ix->released))
+		ret = -ESTALE;
+	if (!ret)
+		ret = (int)(exact ? scan(ix, s, query, heap) :
+				    walk_or_scan(ix, s, query, ef, heap));
+	vdfs_readers_leave(ix, epoch);
+	if (ret > 0)
+		hand_over(heap, (uint32_t)ret, ids, dist);
+	vdfs_scratch_put(ix, s);
+	free(heap);
+	return ret;
+}
+
+/**
+ * vdfs_index_search() - the nearest vectors, very likely
+ * @ix: Where.
+ * @query: What for.
+ * @ids: Out, shape [k], nearest first, equal ones by id.
+ * @dist: Out, shape [k], exact distances by the metric.
+ *
+ * Return: Answers written, @k unless fewer exist; -EINVAL for a @k out of
+ * range or a vector that could not be added; -ESTALE when the subset has to
+ * be made anew; -ENOMEM.
+ */
+int vdfs_index_search(struct vdfs_index *ix, const struct vdfs_query *query,
+		      uint64_t *ids, float *dist)
+{
+	return run(ix, query, false, ids, dist);
+}
+
+/**
+ * vdfs_index_scan() - the nearest vectors for certain, by looking at all
+ * @ix: Where.
+ * @query: What for.
+ * @ids: As for vdfs_index_search().
+ * @dist: As for vdfs_index_search().
+ *
+ * Return: As for vdfs_index_search().
+ */
+int vdfs_index_scan(struct vdfs_index *ix, const struct vdfs_query *query,
+		    uint64_t *ids, float *dist)
+{
+	return run(ix, query, true, ids, dist);
+}
+
+/**
+ * vdfs_subset_new() - prepare to search among some vectors
+ * @ix: Where.
+ * @ids: shape [n]; those that are not there are passed over.
+ * @n: How many.
+ * @out: Out.
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int vdfs_subset_new(struct vdfs_index *ix, const uint64_t *ids, size_t n,
+		    struct vdfs_subset **out)
+{
+	struct vdfs_subset *subset = calloc(1, sizeof(*subset));
+	size_t i;
+
+	if (!subset)
+		return -ENOMEM;
+	/* As many as any scratch may look at while the subset is valid. */
+	subset->words = ix->params.capacity / 64 + 1;
+	subset->bits = calloc(subset->words, sizeof(*subset->bits));
+	subset->slots = malloc((n + 1) * sizeof(*subset->slots));
+	if (!subset->bits || !subset->slots) {
+		vdfs_subset_free(subset);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&ix->grow);
+	subset->released = atomic_load(&ix->released);
+	for (i = 0; i < n; i++) {
+		uint32_t slot = vdfs_slot_find(ix, ids[i]);
+		uint64_t bit = 1ULL << (slot & 63);
+
+		if (slot == NONE || subset->bits[slot >> 6] & bit)
+			continue;
+		subset->bits[slot >> 6] |= bit;
+		subset->slots[subset->n++] = slot;
+	}
+	pthread_mutex_unlock(&ix->grow);
+	*out = subset;
+	return 0;
+}
+
+/**
+ * vdfs_subset_free() - free a subset
+ * @subset: That no search uses; NULL is allowed.
+ */
+void vdfs_subset_free(struct vdfs_subset *subset)
+{
+	if (!subset)
+		return;
+	free(subset->bits);
+	free(subset->slots);
+	free(subset);
+}
+
+/**
+ * vdfs_subset_size() - how many vectors are in it
+ * @subset: Which.
+ *
+ * Return: Those that were there when it was made.
+ */
+size_t vdfs_subset_size(const struct vdfs_subset *subset)
+{
+	return subset->n;
+}

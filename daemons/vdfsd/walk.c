@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Walking the graph towards a vector. */
+#include <string.h>
+
+#include "graph.h"
+
+/**
+ * vdfs_pool_reset() - empty a pool
+ * @pool: With room for @cap + 1.
+ * @cap: How many it shall keep.
+ */
+void vdfs_pool_reset(struct vdfs_pool *pool, uint32_t cap)
+{
+	pool->size = 0;
+	pool->next = 0;
+	pool->cap = cap;
+}
+
+/**
+ * vdfs_pool_insert() - offer a candidate
+ * @pool: Where.
+ * @dist: How far it is.
+ * @slot: Which; not in the pool yet.
+ *
+ * Return: Whether it was kept.
+ */
+bool vdfs_pool_insert(struct vdfs_pool *pool, float dist, uint32_t slot)
+{
+	struct vdfs_cand *cand = pool->cand;
+	uint32_t lo = 0;
+	uint32_t hi = pool->size;
+
+	if (hi == pool->cap && !(dist < cand[hi - 1].dist))
+		return false;
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+
+		if (cand[mid].dist <= dist)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	memmove(cand + lo + 1, cand + lo, (pool->size - lo) * sizeof(*cand));
+	cand[lo].dist = dist;
+	cand[lo].slot = slot;
+	if (pool->size < pool->cap)
+		pool->size++;
+	if (lo < pool->next)
+		pool->next = lo;
+	return true;
+}
+
+static bool pool_next(struct vdfs_pool *pool, uint32_t *slot)
+{
+	uint32_t i = pool->next;
+
+	while (i < pool->size && (pool->cand[i].slot & CAND_DONE))
+		i++;
+	if (i == pool->size) {
+		pool->next = i;
+		return false;
+	}
+	*slot = pool->cand[i].slot;
+	pool->cand[i].slot |= CAND_DONE;
+	pool->next = i + 1;
+	return true;
+}
+
+/**
+ * vdfs_measure() - distances of the walk from the probe to some rows
+ * @ix: Where.
+ * @s: For its room.
+ * @probe: From.
+ * @slots: shape [n].
+ * @n: At most the room of a hop.
+ * @dist: Out, shape [n]; only their order means something.
+ */
+void vdfs_measure(const struct vdfs_index *ix, struct vdfs_scratch *s,
+		  const struct vdfs_probe *probe, const uint32_t *slots,
+		  size_t n, float *dist)
+{
+	struct vdfs_rows rows = { ix->codes.base, ix->dim_u8, ix->dim_u8 };
+	size_t i;
+
+	if (vdfs_has_codes(ix)) {
+		ix->kernel->dot_u8_many(probe->s8, &rows, slots, n, s->hop_dot);
+		for (i = 0; i < n; i++)
+			dist[i] = probe->scale_norm *
+					  (float)vdfs_tail(ix, slots[i])->norm -
+				  probe->scale_dot * (float)s->hop_dot[i] +
+				  probe->bias;
+		return;
+	}
+	rows.base = ix->rows.base;
+	rows.stride = ix->dim_f32 * sizeof(float);
+	rows.n = ix->dim_f32;
+	if (ix->params.metric == VDFS_L2) {
+		ix->kernel->l2_many(probe->f32, &rows, slots, n, dist);
+		return;
+	}
+	ix->kernel->dot_many(probe->f32, &rows, slots, n, dist);
+	for (i = 0; i < n; i++)
+		dist[i] = -dist[i];
+}
+
+/**
+ * vdfs_exact() - distance to an original
+ * @ix: Where.
+ * @probe: From.
+ * @slot: To.
+ *
+ * Return: By the metric, as callers of the index see it.
+ */
+float vdfs_exact(const struct vdfs_index *ix, const struct vdfs_probe *probe,
+		 uint32_t slot)
+{
+	const float *row = vdfs_row(ix, slot);
+
+	if (ix->params.type == VDFS_I8)
+		return vdfs_quant_exact_i8(ix, probe, slot);
+	if (ix->params.metric == VDFS_L2)
+		return ix->kernel->l2(row, probe->f32, ix->dim_f32);
+	if (ix->params.metric == VDFS_IP)
+		return -ix->kernel->dot(row, probe->f32, ix->dim_f32);
+	return 1 - ix->kernel->dot(row, probe->f32, ix->dim_f32);
+}
+
+/**
+ * vdfs_edges_get() - a consistent enough copy of a row of edges
+ * @ix: Where.
+ * @slot: Whose.
+ * @level: On which level; @slot is on it.
+ * @out: Out, shape [vdfs_edges_max()].
+ *
+ * Return: How many there are.
+ */
+uint32_t vdfs_edges_get(const struct vdfs_index *ix, uint32_t slot,
+			uint32_t level, uint32_t *out)
+{
+	atomic_uint *row = vdfs_edges(ix, slot, level);
+	uint32_t max = vdfs_edges_max(ix, level);
+	uint32_t n;
+
+	for (n = 0; n < max; n++) {
+		/* Pairs with the release in vdfs_edges_set(). */
+		out[n] = atomic_load_explicit(&row[n], memory_order_acquire);
+		if (out[n] == NONE)
+			break;
+	}
+	return n;
+}
+
+/**
+ * vdfs_edges_set() - write a row of edges
+ * @ix: Where.
+ * @slot: Whose; the caller holds its lock or nobody knows it yet.
+ * @level: On which level.
+ * @edges: shape [n].
+ * @n: At most vdfs_edges_max().
+ */
+void vdfs_edges_set(struct vdfs_index *ix, uint32_t slot, uint32_t level,
+		    const uint32_t *edges, uint32_t n)
+{
+	atomic_uint *row = vdfs_edges(ix, slot, level);
+	uint32_t max = vdfs_edges_max(ix, level);
+	uint32_t i;
+
+	/* Pairs with the acquire in vdfs_edges_get(). */
+	for (i = 0; i < max; i++)
+		atomic_store_explicit(&row[i], i < n ? edges[i] : NONE,
+				      memory_order_release);
+}
+
+/**
+ * vdfs_descend() - follow the best edge down the upper levels
+ * @ix: Where.
+ * @s: With the probe set.
+ * @from: Where to begin.
+ * @from_level: The first level to look at.
+ * @to_level: The first that is left alone, less than @from_level to go at
+ *            all.
+ *
+ * Return: The nearest vector met.
+ */
+struct vdfs_cand vdfs_descend(const struct vdfs_index *ix,
+			      struct vdfs_scratch *s, struct vdfs_cand from,
+			      uint32_t from_level, uint32_t to_level)
+{
+	uint32_t level, n, i;
+	bool moved;
+
+	for (level = from_level; level > to_level; level--) {
+		do {
+			moved = false;
+			n = vdfs_edges_get(ix, from.slot, level, s->hop);
+			vdfs_measure(ix, s, &s->probe, s->hop, n, s->hop_dist);
+			for (i = 0; i < n; i++) {
+				if (s->hop_dist[i] < from.dist) {
+					from.dist = s->hop_dist[i];
+					from.slot = s->hop[i];
+					moved = true;
+				}
+			}
+		} while (moved);
+	}
+	return from;
+}
+
+/* Whether @slot is looked at for the first time. */
+static inline bool first_look(struct vdfs_scratch *s, uint32_t slot)
+{
+	uint64_t bit = 1ULL << (slot & 63);
+	uint64_t *word = &s->seen[slot >> 6];
+
+	if (*word & bit)
+		return false;
+	if (!*word)
+		s->touched[s->touched_n++] = slot >> 6;
+	*word |= bit;
+	return true;
+}
+
+static inline void offer_found(const struct vdfs_index *ix,
+			       struct vdfs_scratch *s, float dist,
+			       uint32_t slot, const uint64_t *allow)
+{
+	struct vdfs_pool *found = &s->found;
+
+	if (found->size == found->cap &&
+	    !(dist < found->cand[found->size - 1].dist))
+		return;
+	if (!(allow[slot >> 6] >> (slot & 63) & 1))
+		return;
+	if (vdfs_flags(ix, slot) != NODE_LIVE)
+		return;
+	vdfs_pool_insert(found, dist, slot);
+}
+
+/**
+ * vdfs_walk() - collect the nearest of one level
+ * @ix: Where.
+ * @s: With the probe set and the pool holding where to begin; the pool
+ *     holds the result.
+ * @level: Which.
+ * @allow: NULL, or a bit for each slot that may be found, as many as @s
+ *         has: then @s->found, which was reset, collects what is live too.
+ */
+void vdfs_walk(const struct vdfs_index *ix, struct vdfs_scratch *s,
+	       uint32_t level, const uint64_t *allow)
+{
+	uint32_t words = (uint32_t)s->seen_words;
+	uint32_t slot, n, i, fresh;
+
+	for (i = 0; i < s->pool.size; i++) {
+		slot = s->pool.cand[i].slot;
+		if (slot >> 6 < words)
+			first_look(s, slot);
+		if (allow)
+			offer_found(ix, s, s->pool.cand[i].dist, slot, allow);
+	}
+	while (pool_next(&s->pool, &slot)) {
+		n = vdfs_edges_get(ix, slot, level, s->hop);
+		for (i = 0, fresh = 0; i < n; i++)
+			/* What came after this walk began has no bit. */
+			if (s->hop[i] >> 6 < words && first_look(s, s->hop[i]))
+				s->hop[fresh++] = s->hop[i];
+		vdfs_measure(ix, s, &s->probe, s->hop, fresh, s->hop_dist);
+		for (i = 0; i < fresh; i++) {
+			vdfs_pool_insert(&s->pool, s->hop_dist[i], s->hop[i]);
+			if (allow)
+				offer_found(ix, s, s->hop_dist[i], s->hop[i],
+					    allow);
+		}
+	}
+}

@@ -12,7 +12,13 @@ TARGETS := all kmod bpf lib daemons tools selftests check demo bench lint \
 	   census install install-files clean
 .PHONY: $(TARGETS) rootfs help
 
+# For a reader, and for what lists goals: their recipes are in tools/build.mk,
+# and on another machine in tools/vm/forward.mk.
 all:
+check:
+demo:
+bench:
+lint:
 
 help:
 	@echo "all        module, policies, library, daemons, tools, tests"

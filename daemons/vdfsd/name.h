@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_NAME_H
+#define VDFS_NAME_H
+
+#include "store.h"
+
+/**
+ * DOC: Names
+ *
+ * A name is a path, "models/digits.onnx": components of 1 to 255 bytes other
+ * than "." and "..", with single slashes between them and none at the ends,
+ * at most VDFS_PATH_MAX bytes; any byte but NUL and slash. The empty path is
+ * the root directory. What stands in the way of that is -EINVAL
+ * (-ENAMETOOLONG when it is the length).
+ *
+ * A name stands for a blob or is a directory. It has an owner and mode bits:
+ * others may see it only with 0004, and only the owner may change it or,
+ * being a directory, what is in it, unless the mode has 0002. Nothing is
+ * seen below a directory that may not be seen. Directories on the way to a
+ * new name are made, like it, for the user who asks. The root belongs to
+ * nobody and anyone may make names in it.
+ *
+ * Beside the errors of store.h: -EISDIR, -ENOTDIR, -ENOTEMPTY, -EEXIST.
+ */
+
+#define VDFS_PATH_MAX 1023
+#define VDFS_MODE_FILE 0644U
+#define VDFS_MODE_DIR 0755U
+#define VDFS_ATTR_NAME_MAX 255
+#define VDFS_ATTR_VALUE_MAX 65536
+
+/**
+ * struct vdfs_stat - what a name stands for
+ * @hash: Of the blob; zeros for a directory.
+ * @size: Bytes; 0 for a directory.
+ * @ino: A number that stays while the name does.
+ * @mtime_ns: When it last changed, CLOCK_REALTIME, or as it was set.
+ * @owner: User.
+ * @mode: S_IFREG or S_IFDIR, and permission bits.
+ */
+struct vdfs_stat {
+	struct vdfs_hash hash;
+	uint64_t size;
+	uint64_t ino;
+	int64_t mtime_ns;
+	uint32_t owner;
+	uint32_t mode;
+};
+
+/**
+ * typedef vdfs_name_fn - one entry of a directory
+ * @arg: The caller's.
+ * @name: Its last component.
+ * @st: What it is.
+ *
+ * Return: 0 to go on; anything else ends the list and is returned.
+ */
+typedef int vdfs_name_fn(void *arg, const char *name,
+			 const struct vdfs_stat *st);
+
+int vdfs_name_check(const char *path);
+int vdfs_name_stat(struct vdfs_store *store, const struct vdfs_who *who,
+		   const char *path, struct vdfs_stat *out);
+/* In the order of bytes, from behind @after on; NULL or "" = all. */
+int vdfs_name_list(struct vdfs_store *store, const struct vdfs_who *who,
+		   const char *path, const char *after, vdfs_name_fn *fn,
+		   void *arg);
+int vdfs_name_mkdir(struct vdfs_store *store, const struct vdfs_who *who,
+		    const char *path, uint32_t mode);
+/* Point a name at a blob the user may see; it is made or replaced. */
+int vdfs_name_link(struct vdfs_store *store, const struct vdfs_who *who,
+		   const char *path, const struct vdfs_hash *hash);
+/* Of a blob's name; of an empty directory. */
+int vdfs_name_unlink(struct vdfs_store *store, const struct vdfs_who *who,
+		     const char *path);
+int vdfs_name_rmdir(struct vdfs_store *store, const struct vdfs_who *who,
+		    const char *path);
+/* As rename(2), directories with all that is in them. */
+int vdfs_name_rename(struct vdfs_store *store, const struct vdfs_who *who,
+		     const char *from, const char *to, bool no_replace);
+/* @mode: ~0U = leave; @mtime_ns: INT64_MIN = leave. */
+int vdfs_name_change(struct vdfs_store *store, const struct vdfs_who *who,
+		     const char *path, uint32_t mode, int64_t mtime_ns);
+
+/* Attributes, as setxattr(2) and the like; @value NULL removes. */
+int vdfs_attr_set(struct vdfs_store *store, const struct vdfs_who *who,
+		  const char *path, const char *attr, const void *value,
+		  size_t len);
+/* Returns the length, -ENODATA, or -ERANGE when @len is too short, not 0. */
+ssize_t vdfs_attr_get(struct vdfs_store *store, const struct vdfs_who *who,
+		      const char *path, const char *attr, void *value,
+		      size_t len);
+/* Names one behind the other, each with its NUL. */
+ssize_t vdfs_attr_list(struct vdfs_store *store, const struct vdfs_who *who,
+		       const char *path, char *list, size_t len);
+
+#endif /* VDFS_NAME_H */

@@ -15,6 +15,7 @@
 #include "curve.h"
 #include "engine.h"
 #include "load.h"
+#include "publish.h"
 #include "queue.h"
 #include "stage.h"
 
@@ -46,9 +47,7 @@ struct model;
  * @slack_ns: Time kept between a batch's end and a deadline.
  * @credits: Requests one session may have in flight.
  * @queue_rows: Rows that may wait for a model.
- * @publish: Directory for tokens, or NULL.
- * @audience: Who may unseal them: uid plus 1, 0 = anyone.
- * @mode: Mode of the token files.
+ * @publish: Where tokens go; its directory may be NULL.
  * @shared: Units serve every user.
  * @verbose: Tell of each session, not only of those that break rules.
  */
@@ -58,9 +57,7 @@ struct options {
 	uint64_t slack_ns;
 	uint32_t credits;
 	uint32_t queue_rows;
-	const char *publish;
-	uint32_t audience;
-	unsigned int mode;
+	struct publish publish;
 	bool shared;
 	bool verbose;
 };

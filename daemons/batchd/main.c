@@ -212,7 +212,7 @@ static void shut_down(struct batchd *b)
 	pthread_mutex_lock(&b->lock);
 	b->stopping = true;
 	pthread_mutex_unlock(&b->lock);
-	for (i = 0; b->options.publish && i < b->nmodels; i++)
+	for (i = 0; b->options.publish.dir && i < b->nmodels; i++)
 		model_unpublish(b, b->models[i]);
 	request_cancel_all(b, NULL);
 	pthread_mutex_lock(&b->lock);
@@ -260,7 +260,7 @@ static int setup(struct batchd *b, struct settings *s, struct engine **engine)
 	char why[256] = "";
 	int ret;
 
-	ret = confine_user(s->user, s->options.publish);
+	ret = confine_user(s->user, &s->options.publish.dir, 1);
 	if (ret) {
 		say("cannot run as %s: %s%s", s->user ? s->user : "this user",
 		    strerror(-ret),
@@ -294,7 +294,7 @@ static int serve(struct batchd *b, struct settings *s)
 	int ret = 0, told;
 	uint32_t i;
 
-	for (i = 0; !ret && s->options.publish && i < b->nmodels; i++)
+	for (i = 0; !ret && s->options.publish.dir && i < b->nmodels; i++)
 		ret = model_publish(b, b->models[i]);
 	if (ret)
 		return ret;
@@ -306,7 +306,7 @@ static int serve(struct batchd *b, struct settings *s)
 	if (told < 0)
 		say("cannot tell systemd: %s", strerror(-told));
 	unsetenv("NOTIFY_SOCKET");
-	ret = confine_calls();
+	ret = confine_calls(NULL, 0);
 	if (ret) {
 		say("cannot give up system calls: %s", strerror(-ret));
 		return ret;
@@ -340,7 +340,7 @@ int main(int argc, char **argv)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&b->work, &attr);
 	LIST_INIT(&b->users);
-	/* What io_uring does passes by seccomp, see confine.c. */
+	/* What io_uring does passes by seccomp, see common/confine.c. */
 	ret = phi_service_new(PHI_SERVICE_EPOLL, &b->service);
 	if (!ret)
 		ret = setup(b, &settings, &engine);

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "batchd.h"
 
@@ -187,31 +184,6 @@ int model_register(struct batchd *b, struct model *model, uint64_t badge)
 	return ret;
 }
 
-static int token_path(struct batchd *b, struct model *model, const char *suffix,
-		      char *path, size_t room)
-{
-	int len = snprintf(path, room, "%s/%s.token%s", b->options.publish,
-			   model->name, suffix);
-
-	return len < 0 || (size_t)len >= room ? -ENAMETOOLONG : 0;
-}
-
-static int write_token(const char *path, unsigned int mode,
-		       const struct phi_token *token)
-{
-	int fd, ret = 0;
-
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		  0600);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, token, sizeof(*token)) != sizeof(*token) ||
-	    fchmod(fd, mode))
-		ret = errno ? -errno : -EIO;
-	close(fd);
-	return ret;
-}
-
 /**
  * model_publish() - write a sealed token that clients may unseal
  * @b: Daemon.
@@ -225,23 +197,12 @@ static int write_token(const char *path, unsigned int mode,
  */
 int model_publish(struct batchd *b, struct model *model)
 {
-	char path[PATH_MAX], temp[PATH_MAX];
-	struct phi_token token;
-	int ret;
+	int ret = publish_token(&b->options.publish, b->phi, model->cap,
+				model->name);
 
-	ret = token_path(b, model, "", path, sizeof(path));
-	if (!ret)
-		ret = token_path(b, model, ".new", temp, sizeof(temp));
-	if (!ret)
-		ret = phi_cap_seal(b->phi, model->cap, PHI_RIGHT_SEND,
-				   b->options.audience, 0, &token);
-	if (!ret)
-		ret = write_token(temp, b->options.mode, &token);
-	if (!ret && rename(temp, path))
-		ret = -errno;
 	if (ret)
 		say("%s: cannot publish a token in %s: %s", model->name,
-		    b->options.publish, strerror(-ret));
+		    b->options.publish.dir, strerror(-ret));
 	return ret;
 }
 
@@ -254,8 +215,5 @@ int model_publish(struct batchd *b, struct model *model)
  */
 void model_unpublish(struct batchd *b, struct model *model)
 {
-	char path[PATH_MAX];
-
-	if (!token_path(b, model, "", path, sizeof(path)))
-		unlink(path);
+	publish_remove(&b->options.publish, model->name);
 }

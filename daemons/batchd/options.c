@@ -67,11 +67,11 @@ static int set_audience(struct settings *s, const char *name)
 	double uid;
 
 	if (pw) {
-		s->options.audience = pw->pw_uid + 1;
+		s->options.publish.audience = pw->pw_uid + 1;
 		return 0;
 	}
 	uid = number(name, 0, UINT_MAX - 1.0);
-	s->options.audience = uid + 1;
+	s->options.publish.audience = uid + 1;
 	return uid < 0 ? -EINVAL : 0;
 }
 
@@ -80,7 +80,7 @@ static int set_mode(struct settings *s, const char *text)
 	char *end;
 	unsigned long mode = strtoul(text, &end, 8);
 
-	s->options.mode = mode;
+	s->options.publish.mode = mode;
 	return end == text || *end || mode > 0777 ? -EINVAL : 0;
 }
 
@@ -130,7 +130,7 @@ static int set(struct settings *s, int c, char *text)
 		s->user = text;
 		return 0;
 	case 'p':
-		s->options.publish = text;
+		s->options.publish.dir = text;
 		return 0;
 	case 'a':
 		return set_audience(s, text);
@@ -168,7 +168,7 @@ int options_parse(int argc, char **argv, struct settings *s)
 	s->options = (struct options){ .slack_ns = MS / 5,
 				       .credits = 64,
 				       .queue_rows = 8192,
-				       .mode = 0644 };
+				       .publish.mode = 0644 };
 	while ((c = getopt_long(argc, argv, "m:u:p:a:o:n:sw:l:c:q:r:e:vh",
 				long_options, &index)) != -1) {
 		if (c == 'h') {

@@ -8,7 +8,7 @@
 #include "stage.h"
 
 /**
- * stage_init() - make room for a batch
+ * stage_init() - make room for pieces
  * @stage: What to set up.
  * @len: Bytes, not 0.
  *
@@ -20,7 +20,7 @@ int stage_init(struct stage *stage, size_t len)
 	int ret;
 
 	stage->len = len;
-	stage->fd = memfd_create("batchd", MFD_CLOEXEC);
+	stage->fd = memfd_create("stage", MFD_CLOEXEC);
 	if (stage->fd < 0)
 		return -errno;
 	if (ftruncate(stage->fd, len))

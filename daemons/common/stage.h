@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef BATCHD_STAGE_H
-#define BATCHD_STAGE_H
+#ifndef COMMON_STAGE_H
+#define COMMON_STAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
 /**
- * DOC: Rows on their way between clients and an engine
+ * DOC: Data on its way between clients and a daemon
  *
  * A client may revoke its region at any moment; touching the mapping then is
- * SIGBUS. So batchd never touches a client's pages itself: the batch lies in
- * a memfd, and rows go in and out of it by pwritev() and preadv(), one call
- * a batch. Where a page is gone the kernel stops short, which tells whose row
- * it was, and everyone else's rows go on. No signal handler is needed.
+ * SIGBUS. So a daemon never touches a client's pages itself: its own copy
+ * lies in a memfd, and pieces go in and out of it by pwritev() and preadv(),
+ * one call for many. Where a page is gone the kernel stops short, which tells
+ * whose piece it was, and all others go on. No signal handler is needed.
  */
 
 /**
- * struct stage - memory of a batch
+ * struct stage - memory of a daemon
  * @fd: The memfd.
  * @mem: All of it, mapped.
  * @len: Its length.
@@ -35,4 +35,4 @@ void stage_gather(struct stage *stage, size_t at, const struct iovec *from,
 void stage_scatter(struct stage *stage, size_t at, const struct iovec *to,
 		   int n, bool *bad);
 
-#endif /* BATCHD_STAGE_H */
+#endif /* COMMON_STAGE_H */

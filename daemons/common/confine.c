@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the daemon gives up: root, new privileges, and all system calls but
- * those it needs once it is set up. It parses models from strangers.
+ * What a daemon gives up: root, new privileges, and all system calls but
+ * those it needs once it is set up. It parses what strangers send.
  */
 #include <errno.h>
 #include <grp.h>
@@ -15,7 +15,7 @@
 #include "confine.h"
 
 /*
- * What serving takes. Nothing opens a file, a socket or a process.
+ * What serving always takes. Nothing opens a file, a socket or a process.
  * io_uring is left out, for no filter sees its operations, which can do all
  * of that.
  */
@@ -68,15 +68,17 @@ static const int allowed[] = {
 /**
  * confine_user() - become another user for good
  * @name: Whom; NULL to stay, which root may not.
- * @dir: Directory to make for that user first, or NULL.
+ * @dirs: Directories to make for that user first; NULL ones are skipped.
+ * @n: How many.
  *
  * Context: Main thread, before there are others.
  * Return: 0; -ENOENT for no such user; -EPERM for root; or another negative
  * errno.
  */
-int confine_user(const char *name, const char *dir)
+int confine_user(const char *name, const char *const *dirs, size_t n)
 {
 	struct passwd *pw = NULL;
+	size_t i;
 
 	if (name) {
 		errno = 0;
@@ -86,11 +88,15 @@ int confine_user(const char *name, const char *dir)
 		if (!pw->pw_uid)
 			return -EPERM;
 	}
-	if (dir && mkdir(dir, 0755) && errno != EEXIST)
-		return -errno;
-	if (pw && !geteuid()) {
-		if (dir && chown(dir, pw->pw_uid, pw->pw_gid))
+	for (i = 0; i < n; i++) {
+		if (dirs[i] && mkdir(dirs[i], 0755) && errno != EEXIST)
 			return -errno;
+	}
+	if (pw && !geteuid()) {
+		for (i = 0; i < n; i++) {
+			if (dirs[i] && chown(dirs[i], pw->pw_uid, pw->pw_gid))
+				return -errno;
+		}
 		if (initgroups(pw->pw_name, pw->pw_gid) ||
 		    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) ||
 		    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid))
@@ -103,13 +109,15 @@ int confine_user(const char *name, const char *dir)
 
 /**
  * confine_calls() - give up all other system calls
+ * @also: Calls to keep beside those that serving always takes.
+ * @n: How many.
  *
  * They fail with EPERM from here on, in every thread.
  *
  * Context: Main thread, when everything is set up.
  * Return: 0 or a negative errno.
  */
-int confine_calls(void)
+int confine_calls(const int *also, size_t n)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	size_t i;
@@ -120,6 +128,8 @@ int confine_calls(void)
 	ret = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	for (i = 0; !ret && i < sizeof(allowed) / sizeof(*allowed); i++)
 		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	for (i = 0; !ret && i < n; i++)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, also[i], 0);
 	if (!ret)
 		ret = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tables of blobs and names.
+ *
+ * object: what bytes are kept as, each once; its hash is NULL while it is
+ *	being put, or when it was found damaged. A blob is an object with
+ *	users. Objects with neither users nor parts are garbage. By kind:
+ *	0 a record: in a pack, from place on, stored bytes with its header
+ *	1 a file of its own; block has the checksums of its blocks
+ *	2 a list of others; part says which, by where they start
+ * ref: why a user is charged for a blob: so many names, or it is kept.
+ * quota: what a user may and does refer to; bytes NULL = as the store says.
+ * node: a name; object NULL = directory. The root is 1.
+ */
+#include "meta.h"
+
+const char vdfs_schema_blob[] =
+	"CREATE TABLE IF NOT EXISTS object(id INTEGER PRIMARY KEY,"
+	" hash BLOB UNIQUE, size INTEGER NOT NULL, kind INTEGER NOT NULL,"
+	" users INTEGER NOT NULL, parts INTEGER NOT NULL,"
+	" segment INTEGER, place INTEGER, stored INTEGER);"
+	"CREATE INDEX IF NOT EXISTS object_place"
+	" ON object(segment, place, stored) WHERE segment IS NOT NULL;"
+	"CREATE INDEX IF NOT EXISTS object_dead"
+	" ON object(id) WHERE users = 0 AND parts = 0;"
+	"CREATE TABLE IF NOT EXISTS part(list INTEGER NOT NULL,"
+	" start INTEGER NOT NULL, object INTEGER NOT NULL,"
+	" PRIMARY KEY(list, start)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS block(object INTEGER NOT NULL,"
+	" start INTEGER NOT NULL, sums BLOB NOT NULL,"
+	" PRIMARY KEY(object, start)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS ref(uid INTEGER NOT NULL,"
+	" object INTEGER NOT NULL, names INTEGER NOT NULL,"
+	" kept INTEGER NOT NULL, PRIMARY KEY(uid, object)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS quota(uid INTEGER PRIMARY KEY,"
+	" bytes INTEGER, used INTEGER NOT NULL);";
+
+const char vdfs_schema_name[] =
+	"CREATE TABLE IF NOT EXISTS node("
+	" ino INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL,"
+	" name BLOB NOT NULL, object INTEGER, owner INTEGER NOT NULL,"
+	" mode INTEGER NOT NULL, mtime INTEGER NOT NULL);"
+	"CREATE UNIQUE INDEX IF NOT EXISTS node_name ON node(parent, name);"
+	"CREATE INDEX IF NOT EXISTS node_object"
+	" ON node(object) WHERE object IS NOT NULL;"
+	"CREATE TABLE IF NOT EXISTS attr(ino INTEGER NOT NULL,"
+	" name BLOB NOT NULL, value BLOB NOT NULL,"
+	" PRIMARY KEY(ino, name)) WITHOUT ROWID;"
+	"INSERT OR IGNORE INTO node(ino, parent, name, owner, mode, mtime)"
+	" VALUES(1, 0, x'', 4294967295, 16895, 0);";

@@ -8,8 +8,8 @@
 # kernel to build the module and the policies for.
 
 VERSION := 0.1.0
-TARGETS := all kmod bpf lib daemons tools selftests check demo bench lint \
-	   census install install-files clean
+TARGETS := all kmod bpf lib daemons tools selftests check demo bench bench-vdfs \
+	   lint census install install-files clean
 .PHONY: $(TARGETS) rootfs help
 
 # For a reader, and for what lists goals: their recipes are in tools/build.mk,
@@ -18,6 +18,7 @@ all:
 check:
 demo:
 bench:
+bench-vdfs:
 lint:
 
 help:
@@ -27,6 +28,7 @@ help:
 	@echo "lint census                             one of them"
 	@echo "demo       the whole way of a request, in a virtual machine"
 	@echo "bench      measure, in virtual machines and natively"
+	@echo "bench-vdfs  vectors and blobs beside their rivals, natively"
 	@echo "install    into / or DESTDIR=; the module by DKMS"
 	@echo "clean      remove what was built; the root filesystem stays"
 	@echo "rootfs     make the root filesystem now"

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The benchmark of the vector index beside its rivals, built only when it is
+# asked for: make bench-vdfs. Everything is compiled for this processor.
+
+bench_vdfs_dir := selftests/bench/vdfs
+bench_vdfs := $(BUILD)/$(bench_vdfs_dir)/bench
+flags-$(bench_vdfs_dir) := -O3 -march=native -I.
+
+$(BUILD)/obj/$(bench_vdfs_dir)/rivals.o: $(bench_vdfs_dir)/rivals.cc
+	$(say) CXX $<
+	$(Q)mkdir -p $(@D)
+	$(Q)g++ -std=gnu++17 -O3 -march=native -fopenmp $(warn) -MMD -MP \
+		-c $< -o $@
+
+$(bench_vdfs): $(call objs,$(wildcard $(bench_vdfs_dir)/*.c)) \
+		$(BUILD)/obj/$(bench_vdfs_dir)/rivals.o \
+		$(BUILD)/daemons/libvdfsd.a
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)g++ -o $@ $(filter %.o,$^) $(filter %.a,$^) -lfaiss -llapack \
+		-lblas -lgomp $(libs-vdfsd) $(lib_libs) -lpthread -lm
+
+bench-vdfs: $(bench_vdfs)

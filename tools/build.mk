@@ -71,7 +71,7 @@ endef
 # have parameters, and compare, through the harness.
 clang-selftests := -Wno-unused-parameter -Wno-sign-compare
 clang: $(patsubst %.c,$(BUILD)/clang/%.ok, $(wildcard lib/*.c daemons/*/*.c \
-		tools/*/*.c selftests/*/*.c))
+		tools/*/*.c selftests/*/*.c selftests/*/*/*.c))
 
 $(BUILD)/clang/%.ok: %.c
 	$(Q)mkdir -p $(@D)

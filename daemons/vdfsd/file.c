@@ -20,6 +20,7 @@
 #define MAGIC 0x3158444953464456ULL /* "VDFSIDX1" */
 #define ALIGN ((uint64_t)2 << 20)
 #define PART_BYTES ((size_t)1 << 30)
+#define CAPACITY_MAX INT32_MAX
 
 enum section { ROWS, CODES, EDGES, UPPER, NODES, MEAN, SECTIONS };
 
@@ -338,10 +339,12 @@ static int count_nodes(struct vdfs_index *ix, uint32_t slots)
 	return vdfs_slot_rehash(ix, (size_t)ix->live * 2 + 64);
 }
 
-static int load_fd(int fd, uint64_t generation, struct vdfs_index **out)
+static int load_fd(int fd, uint64_t generation, uint32_t room,
+		   struct vdfs_index **out)
 {
 	struct vdfs_header header;
 	struct vdfs_index *ix;
+	uint64_t capacity;
 	struct stat st;
 	int ret;
 
@@ -350,6 +353,11 @@ static int load_fd(int fd, uint64_t generation, struct vdfs_index **out)
 	ret = read_header(fd, generation, &header);
 	if (ret)
 		return ret;
+	capacity = (uint64_t)header.slots + room;
+	if (capacity > CAPACITY_MAX)
+		capacity = CAPACITY_MAX;
+	if (header.params.capacity < capacity)
+		header.params.capacity = (uint32_t)capacity;
 	ret = vdfs_index_new(&header.params, &ix);
 	if (ret)
 		return ret == -EINVAL ? -EBADMSG : ret;
@@ -375,23 +383,39 @@ static int load_fd(int fd, uint64_t generation, struct vdfs_index **out)
 }
 
 /**
- * vdfs_index_load() - map an index that was saved
+ * vdfs_index_load_room() - map an index that was saved, with room for more
  * @path: The file; it may be replaced, but not changed, while it is mapped.
  * @generation: That it must have been saved with.
+ * @room: Vectors that it must have room for beside those in it; then its
+ *        capacity may be larger than it was.
  * @out: Out, to be given to vdfs_index_free().
  *
  * Return: 0; -ESTALE for another generation; -EBADMSG when anything in it
  * is damaged; or another negative errno, such as -ENOENT.
  */
-int vdfs_index_load(const char *path, uint64_t generation,
-		    struct vdfs_index **out)
+int vdfs_index_load_room(const char *path, uint64_t generation, uint32_t room,
+			 struct vdfs_index **out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int ret;
 
 	if (fd < 0)
 		return -errno;
-	ret = load_fd(fd, generation, out);
+	ret = load_fd(fd, generation, room, out);
 	close(fd);
 	return ret;
+}
+
+/**
+ * vdfs_index_load() - map an index that was saved
+ * @path: See vdfs_index_load_room().
+ * @generation: See there.
+ * @out: See there.
+ *
+ * Return: As vdfs_index_load_room().
+ */
+int vdfs_index_load(const char *path, uint64_t generation,
+		    struct vdfs_index **out)
+{
+	return vdfs_index_load_room(path, generation, 0, out);
 }

@@ -41,6 +41,7 @@ enum vdfs_codes {
 
 #define VDFS_DIM_MAX 8192
 #define VDFS_K_MAX 10000
+#define VDFS_INDEX_K_MAX 16384 /* of the index itself, to look behind ties */
 
 /**
  * struct vdfs_params - what an index is, fixed when it is made
@@ -78,7 +79,7 @@ struct vdfs_subset;
 /**
  * struct vdfs_query - one search
  * @vector: f32, shape [dim]; for VDFS_I8 rounded to integers.
- * @k: Answers wanted, 1 to VDFS_K_MAX.
+ * @k: Answers wanted, 1 to VDFS_INDEX_K_MAX.
  * @ef: Candidates kept while walking, raised to @k; 0 = 64.
  * @rerank: With codes, how many of the best are ranked by the originals;
  *          raised to @k, 0 = 3 * @k.
@@ -145,5 +146,7 @@ int vdfs_index_save(struct vdfs_index *ix, const char *path,
 		    uint64_t generation);
 int vdfs_index_load(const char *path, uint64_t generation,
 		    struct vdfs_index **out);
+int vdfs_index_load_room(const char *path, uint64_t generation, uint32_t room,
+			 struct vdfs_index **out);
 
 #endif /* VDFS_INDEX_H */

@@ -9,7 +9,7 @@
 /* Below this share of all, a subset is scanned and not walked. */
 #define SCAN_SHARE 10
 /* Candidates of a walk with a subset at most. */
-#define EF_MAX 16384
+#define EF_MAX VDFS_INDEX_K_MAX
 
 /**
  * struct vdfs_answer - one result
@@ -219,7 +219,7 @@ static int run(struct vdfs_index *ix, const struct vdfs_query *query,
 	uint32_t epoch, ef;
 	int ret;
 
-	if (!query->k || query->k > VDFS_K_MAX)
+	if (!query->k || query->k > VDFS_INDEX_K_MAX)
 		return -EINVAL;
 	ef = ef_of(ix, query);
 	heap = malloc(query->k * sizeof(*heap));

@@ -164,4 +164,18 @@ TEST_F(file, keeps_the_old_one_when_it_cannot_write)
 	vdfs_index_free(ix);
 }
 
+TEST_F(file, has_room_for_more)
+{
+	struct vdfs_index *again;
+	uint64_t i;
+
+	ASSERT_EQ(0, vdfs_index_load_room(self->path, 77, 3 * N, &again));
+	EXPECT_LE(4 * N, vdfs_index_params(again)->capacity);
+	for (i = 0; i < 3 * N; i++) {
+		ASSERT_EQ(0, vdfs_index_add(again, N + i,
+					    self->rows + i % N * DIM));
+	}
+	vdfs_index_free(again);
+}
+
 TEST_HARNESS_MAIN

@@ -333,7 +333,7 @@ TEST_F(index, refuses_what_is_no_vector)
 	query.vector = self->rows;
 	query.k = 0;
 	EXPECT_EQ(-EINVAL, vdfs_index_search(self->ix, &query, &id, &dist));
-	query.k = VDFS_K_MAX + 1;
+	query.k = VDFS_INDEX_K_MAX + 1;
 	EXPECT_EQ(-EINVAL, vdfs_index_search(self->ix, &query, &id, &dist));
 }
 

@@ -28,7 +28,7 @@ extern "C" {
  * @queries: Queries.
  * @dim: Elements of each.
  * @cosine: All are of length 1, so every metric orders them alike.
- * @base: shape [n][dim].
+ * @base: shape [n][dim], or NULL where they do not all fit in memory.
  * @query: shape [queries][dim].
  * @truth: shape [queries][BENCH_TRUTH], nearest first.
  * @near: Their squared distances, as bench_distance() has them.
@@ -179,7 +179,7 @@ double bench_dimension(const struct bench_set *set);
 double bench_recall(const struct bench_set *set, const uint32_t *ids,
 		    const uint32_t *truth, const float *near, size_t stride);
 
-/* measure.c, filter.c, turnover.c: figures */
+/* measure.c, filter.c, turnover.c, scale.c: figures */
 struct bench_index {
 	const struct bench_engine *engine;
 	void *ix;
@@ -193,7 +193,7 @@ void bench_filters(const struct bench_options *opt, const struct bench_set *set,
 		   const struct bench_index *index);
 void bench_turnover(const struct bench_options *opt,
 		    const struct bench_set *set);
-void bench_big(const struct bench_options *opt, size_t n);
+void bench_scale(const struct bench_options *opt, size_t n, size_t dim);
 
 /* util.c */
 double bench_now(bool cpu_clock);

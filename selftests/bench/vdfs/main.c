@@ -17,7 +17,8 @@ static const char usage[] =
 	"  -e, --engines=NAME,...   all\n"
 	"  -f, --ef=N,...           10,15,20,30,40,60,80,120,160,240,400\n"
 	"  -t, --threads=N,...      that search; 1\n"
-	"  -w, --what=WHAT,...      curves, filters, turnover; curves\n"
+	"  -w, --what=WHAT,...      curves, filters, turnover, or scale: the\n"
+	"                           first engine with many vectors; curves\n"
 	"  -b, --build-threads=N    1\n"
 	"  -p, --pieces=N           that engines build in turn; 10\n"
 	"  -r, --rounds=N           of which the best counts; 3\n"
@@ -189,6 +190,17 @@ static void option(struct request *req, int c, const char *text)
 	exit(c == 'h' ? 0 : 2);
 }
 
+static bool is_generated(const char *name, size_t *n, size_t *dim)
+{
+	*n = 1000000;
+	*dim = 128;
+	if (strncmp(name, "clustered", 9))
+		return false;
+	if (name[9] && sscanf(name + 9, ":%zu:%zu", n, dim) < 1)
+		errx(1, "'%s': want clustered:N:DIM", name);
+	return true;
+}
+
 static void load(const struct request *req, const char *name,
 		 struct bench_set *set)
 {
@@ -218,6 +230,10 @@ static void run(const struct request *req, const struct bench_set *set)
 		bench_build(&req->opt, set, index);
 	if (strstr(req->what, "curves"))
 		bench_curves(&req->opt, set, index);
+	if (strstr(req->what, "filters"))
+		bench_filters(&req->opt, set, index);
+	if (strstr(req->what, "turnover"))
+		bench_turnover(&req->opt, set);
 	for (e = 0; req->opt.engine[e]; e++)
 		if (index[e].ix)
 			index[e].engine->close(index[e].ix);
@@ -242,6 +258,7 @@ int main(int argc, char **argv)
 		.queries = 1000,
 	};
 	struct bench_set set = { 0 };
+	size_t n, dim;
 	int c;
 
 	all_engines(&req.opt);
@@ -255,6 +272,12 @@ int main(int argc, char **argv)
 	}
 	if (optind + 1 != argc)
 		option(&req, '?', NULL);
+	if (!strcmp(req.what, "scale")) {
+		if (!is_generated(argv[optind], &n, &dim))
+			errx(1, "--what=scale makes its own vectors");
+		bench_scale(&req.opt, n, dim);
+		return 0;
+	}
 	load(&req, argv[optind], &set);
 	run(&req, &set);
 	bench_set_free(&set);

@@ -178,6 +178,24 @@ double bench_dimension(const struct bench_set *set)
 	return sum > 0 ? (double)terms / sum : 0;
 }
 
+static bool is_near(const struct bench_set *set, size_t q, uint32_t id,
+		    const uint32_t *truth, const float *near, size_t stride,
+		    float far)
+{
+	size_t i;
+
+	if (id >= set->n)
+		return false;
+	if (set->base)
+		return bench_distance(set->query + q * set->dim,
+				      set->base + id * set->dim,
+				      set->dim) <= far;
+	for (i = 0; i < stride && near[q * stride + i] <= far; i++)
+		if (truth[q * stride + i] == id)
+			return true;
+	return false;
+}
+
 /*
  * Share of the BENCH_K nearest that are among the answers: those as near as
  * the last true one count. @near has @stride distances a query.
@@ -190,7 +208,6 @@ double bench_recall(const struct bench_set *set, const uint32_t *ids,
 	size_t q, i;
 
 	for (q = 0; q < set->queries; q++) {
-		const float *query = set->query + q * set->dim;
 		size_t have = 0;
 		float far;
 
@@ -199,13 +216,9 @@ double bench_recall(const struct bench_set *set, const uint32_t *ids,
 		if (!have)
 			continue;
 		far = near[q * stride + have - 1] * SAME;
-		for (i = 0; i < BENCH_K; i++) {
-			uint32_t id = ids[q * BENCH_K + i];
-
-			hit += id < set->n &&
-			       bench_distance(query, set->base + id * set->dim,
-					      set->dim) <= far;
-		}
+		for (i = 0; i < BENCH_K; i++)
+			hit += is_near(set, q, ids[q * BENCH_K + i], truth,
+				       near, stride, far);
 		all += have;
 	}
 	return all ? (double)hit / (double)all : 1;

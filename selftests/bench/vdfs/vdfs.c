@@ -22,25 +22,27 @@ struct ours {
 	float offset;
 };
 
-/* Integers of -127..127 that use the range: order is kept, but for ties. */
+/* Integers of 8 bits stay; of others such are made that use the range. */
 static void learn_range(struct ours *o, const struct bench_set *set)
 {
+	bool whole = true;
 	float low = INFINITY;
 	float high = -INFINITY;
 	size_t i;
 
 	for (i = 0; i < set->n * set->dim; i++) {
-		low = fminf(low, set->base[i]);
-		high = fmaxf(high, set->base[i]);
+		float x = set->base[i];
+
+		low = fminf(low, x);
+		high = fmaxf(high, x);
+		whole = whole && x == rintf(x);
 	}
-	/* Bytes stay the bytes they are. */
-	if (low == 0 && high == 255) {
-		o->offset = 128;
-		o->scale = 1;
+	o->scale = 1;
+	if (whole && low >= -128 && high <= 127)
 		return;
-	}
-	o->offset = (low + high) / 2;
-	o->scale = high > low ? 254 / (high - low) : 1;
+	o->offset = whole && low >= 0 && high <= 255 ? 128 : (low + high) / 2;
+	if (!whole || high > 255 || low < 0)
+		o->scale = high > low ? 254 / (high - low) : 1;
 }
 
 static void convert(const struct ours *o, float *to, const float *from,

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The benchmark of the vector index beside its rivals, built only when it is
-# asked for: make bench-vdfs. Everything is compiled for this processor.
+# The benchmarks of vdfsd beside its rivals, built only when they are asked
+# for: make bench-vdfs. Everything is compiled for this processor.
 
 bench_vdfs_dir := selftests/bench/vdfs
-bench_vdfs := $(BUILD)/$(bench_vdfs_dir)/bench
+bench_vdfs := $(BUILD)/$(bench_vdfs_dir)
 flags-$(bench_vdfs_dir) := -O3 -march=native -I.
 
 $(BUILD)/obj/$(bench_vdfs_dir)/rivals.o: $(bench_vdfs_dir)/rivals.cc
@@ -13,7 +13,7 @@ $(BUILD)/obj/$(bench_vdfs_dir)/rivals.o: $(bench_vdfs_dir)/rivals.cc
 	$(Q)g++ -std=gnu++17 -O3 -march=native -fopenmp $(warn) -MMD -MP \
 		-c $< -o $@
 
-$(bench_vdfs): $(call objs,$(wildcard $(bench_vdfs_dir)/*.c)) \
+$(bench_vdfs)/bench: $(call objs,$(wildcard $(bench_vdfs_dir)/*.c)) \
 		$(BUILD)/obj/$(bench_vdfs_dir)/rivals.o \
 		$(BUILD)/daemons/libvdfsd.a
 	$(say) LD $@
@@ -21,4 +21,5 @@ $(bench_vdfs): $(call objs,$(wildcard $(bench_vdfs_dir)/*.c)) \
 	$(Q)g++ -o $@ $(filter %.o,$^) $(filter %.a,$^) -lfaiss -llapack \
 		-lblas -lgomp $(libs-vdfsd) $(lib_libs) -lpthread -lm
 
-bench-vdfs: $(bench_vdfs)
+bench-vdfs: $(bench_vdfs)/bench
+	@$(bench_vdfs_dir)/run

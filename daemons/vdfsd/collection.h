@@ -20,9 +20,11 @@
  * Beside the errors of store.h:
  *   EEXIST     the name is taken by other parameters; the key is taken
  *   EINVAL     a number out of range, metadata that is no JSON object, a
- *              filter that makes no sense
+ *              filter that makes no sense (filter.h says why)
+ *   ENOENT     it was dropped meanwhile
  *   EDOM       an element that is no finite number, or does not fit int8 or
- *              f16; a vector without direction where the metric is cosine
+ *              f16; a vector without direction where the metric is cosine,
+ *              one so long that distances to it overflow where it is not
  *   EMSGSIZE   a vector of another length than the collection's
  *   E2BIG      a key, metadata or filter too long
  */
@@ -142,7 +144,7 @@ int vdfs_collection_update(struct vdfs_collection *c,
 int vdfs_collection_delete(struct vdfs_collection *c, const char *key);
 int vdfs_collection_get(struct vdfs_collection *c, const char *key,
 			vdfs_item_fn *fn, void *arg);
-/* Nearest first, equal ones by key. */
+/* Nearest first, equal ones by key; without their vectors. */
 int vdfs_collection_search(struct vdfs_collection *c,
 			   const struct vdfs_search *search, vdfs_item_fn *fn,
 			   void *arg);

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Collections: making, finding, opening and dropping them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "collection_impl.h"
+
+#define THREADS_MAX 256
+/* Address space is cheap, growing is not. */
+#define ROOM ((uint32_t)1 << 22)
+
+#define COLUMNS \
+	"id, owner, mode, dim, metric, type, codes, m, ef_build, seed, items"
+
+/**
+ * struct row - a collection as the database has it
+ * @who: On whose behalf.
+ * @name: Which.
+ * @id: Number.
+ * @params: As it was made.
+ * @seed: Of its index.
+ * @items: How many there are.
+ */
+struct row {
+	const struct vdfs_who *who;
+	const char *name;
+	int64_t id;
+	struct vdfs_collection_params params;
+	uint32_t seed;
+	uint64_t items;
+};
+
+static int name_check(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz\n"
+				      "0123456789_-";
+	size_t len = strnlen(name, VDFS_COLLECTION_NAME_MAX + 1);
+
+	if (!len || strspn(name, allowed) < len)
+		return -EINVAL;
+	return len > VDFS_COLLECTION_NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+static bool may(const struct vdfs_who *who,
+		const struct vdfs_collection_params *params, uint32_t mode)
+{
+	return who->admin || who->uid == params->owner || params->mode & mode;
+}
+
+static void read_row(struct sqlite3_stmt *st, struct row *row)
+{
+	struct vdfs_collection_params *p = &row->params;
+
+	row->id = sqlite3_column_int64(st, 0);
+	p->owner = (uint32_t)sqlite3_column_int64(st, 1);
+	p->mode = (uint32_t)sqlite3_column_int64(st, 2);
+	p->dim = (uint32_t)sqlite3_column_int64(st, 3);
+	p->metric = (uint32_t)sqlite3_column_int64(st, 4);
+	p->type = (uint32_t)sqlite3_column_int64(st, 5);
+	p->codes = (uint32_t)sqlite3_column_int64(st, 6);
+	p->m = (uint32_t)sqlite3_column_int64(st, 7);
+	p->ef_build = (uint32_t)sqlite3_column_int64(st, 8);
+	row->seed = (uint32_t)sqlite3_column_int64(st, 9);
+	row->items = (uint64_t)sqlite3_column_int64(st, 10);
+}
+
+/* -ENOENT too when it is nothing to this user. */
+static int find_row(struct sqlite3 *db, void *arg)
+{
+	struct row *row = arg;
+	struct sqlite3_stmt *st;
+	int ret;
+
+	ret = vdfs_sql(db, &st,
+		       "SELECT " COLUMNS " FROM collection WHERE name = ?1",
+		       VDFS_TEXT(row->name));
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret <= 0)
+		return ret ? ret : -ENOENT;
+	read_row(st, row);
+	return may(row->who, &row->params, 0006) ? 0 : -ENOENT;
+}
+
+/**
+ * vdfs_db_open() - begin to use collections
+ * @meta: The database they are in; it has to stay.
+ * @dir: Where graphs are saved; made when it is not there.
+ * @threads: For builds, 0 = all processors.
+ * @out: Out, to be given to vdfs_db_close().
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdfs_db_open(struct vdfs_meta *meta, const char *dir, unsigned int threads,
+		 struct vdfs_db **out)
+{
+	struct vdfs_db *db;
+	int ret;
+
+	if (threads > THREADS_MAX)
+		return -EINVAL;
+	if (mkdir(dir, 0700) && errno != EEXIST && errno != EROFS)
+		return -errno;
+	db = calloc(1, sizeof(*db));
+	if (!db)
+		return -ENOMEM;
+	db->meta = meta;
+	db->threads = threads ? threads : (unsigned int)get_nprocs_conf();
+	if (db->threads > THREADS_MAX)
+		db->threads = THREADS_MAX;
+	db->room = ROOM;
+	db->dir = strdup(dir);
+	pthread_mutex_init(&db->lock, NULL);
+	pthread_cond_init(&db->changed, NULL);
+	ret = db->dir ? vdfs_care_start(db) : -ENOMEM;
+	if (ret) {
+		pthread_mutex_destroy(&db->lock);
+		pthread_cond_destroy(&db->changed);
+		free(db->dir);
+		free(db);
+		return ret;
+	}
+	/* What was dropped before may not be gone yet. */
+	vdfs_care_purge(db);
+	*out = db;
+	return 0;
+}
+
+/**
+ * vdfs_db_close() - end the use of collections
+ * @db: Whose collections were all put.
+ *
+ * Saves indexes that would take longer to bring up to date than to write.
+ */
+void vdfs_db_close(struct vdfs_db *db)
+{
+	struct vdfs_core *core;
+
+	if (!db)
+		return;
+	vdfs_care_stop(db);
+	while ((core = db->cores)) {
+		/* An index that is not saved is only a slower start. */
+		if (vdfs_graph_worth_saving(core))
+			vdfs_graph_save(core);
+		db->cores = core->next;
+		vdfs_core_put(core);
+	}
+	pthread_mutex_destroy(&db->lock);
+	pthread_cond_destroy(&db->changed);
+	free(db->dir);
+	free(db);
+}
+
+static int params_check(const struct vdfs_collection_params *p)
+{
+	struct vdfs_params index = {
+		.dim = p->dim,
+		.metric = p->metric,
+		.type = p->type,
+		.codes = p->codes,
+		.m = p->m,
+		.ef_build = p->ef_build,
+		.capacity = 1,
+	};
+	struct vdfs_index *ix;
+	int ret;
+
+	if (p->mode & ~0777U)
+		return -EINVAL;
+	ret = vdfs_index_new(&index, &ix);
+	if (!ret)
+		vdfs_index_free(ix);
+	return ret;
+}
+
+static bool same_params(const struct vdfs_collection_params *a,
+			const struct vdfs_collection_params *b)
+{
+	return a->dim == b->dim && a->metric == b->metric &&
+	       a->type == b->type && a->codes == b->codes && a->m == b->m &&
+	       a->ef_build == b->ef_build;
+}
+
+static int create_tables(struct sqlite3 *db, int64_t id)
+{
+	static const char tables[] =
+		"CREATE TABLE item_%lld(id INTEGER PRIMARY KEY,\n"
+		" key TEXT NOT NULL UNIQUE, gen INTEGER NOT NULL,\n"
+		" metadata TEXT NOT NULL, vector BLOB NOT NULL);"
+		"CREATE INDEX item_%lld_gen ON item_%lld(gen);"
+		"CREATE TABLE gone_%lld(id INTEGER PRIMARY KEY,\n"
+		" gen INTEGER NOT NULL)";
+	char sql[sizeof(tables) + 4 * 20];
+	long long n = id;
+
+	snprintf(sql, sizeof(sql), tables, n, n, n, n);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL))
+		return vdfs_meta_errno(db);
+	return 0;
+}
+
+static int create(struct sqlite3 *db, void *arg)
+{
+	const struct row *want = arg;
+	const struct vdfs_collection_params *p = &want->params;
+	struct row have = { .who = want->who, .name = want->name };
+	int ret;
+
+	ret = find_row(db, &have);
+	if (!ret)
+		return same_params(&have.params, p) ? 0 : -EEXIST;
+	if (ret != -ENOENT)
+		return ret;
+	/* -EEXIST as well when it is there and nothing to this user. */
+	ret = vdfs_sql_run(db,
+			   "INSERT INTO collection(name, owner, mode, dim,\n"
+			   " metric, type, codes, m, ef_build, seed)\n"
+			   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+			   VDFS_TEXT(want->name), VDFS_INT(p->owner),
+			   VDFS_INT(p->mode), VDFS_INT(p->dim),
+			   VDFS_INT(p->metric), VDFS_INT(p->type),
+			   VDFS_INT(p->codes), VDFS_INT(p->m),
+			   VDFS_INT(p->ef_build), VDFS_INT(want->seed));
+	return ret ? ret : create_tables(db, sqlite3_last_insert_rowid(db));
+}
+
+/**
+ * vdfs_collection_create() - make a collection
+ * @db: Where.
+ * @who: Its owner; @params->owner is not looked at.
+ * @name: 1 to VDFS_COLLECTION_NAME_MAX characters, a-z 0-9 _ -
+ * @params: See there.
+ *
+ * Return: 0, also when it exists with the same parameters but for the mode;
+ * or a negative errno, see collection.h.
+ */
+int vdfs_collection_create(struct vdfs_db *db, const struct vdfs_who *who,
+			   const char *name,
+			   const struct vdfs_collection_params *params)
+{
+	struct row row = { .who = who, .name = name, .params = *params };
+	int ret = name_check(name);
+
+	row.params.owner = who->uid;
+	if (!row.params.m)
+		row.params.m = 16;
+	if (!row.params.ef_build)
+		row.params.ef_build = 200;
+	if (!ret)
+		ret = params_check(&row.params);
+	if (!ret && getrandom(&row.seed, sizeof(row.seed), 0) < 0)
+		ret = -errno;
+	return ret ? ret : vdfs_meta_write(db->meta, create, &row);
+}
+
+/* Take it out of the list; the caller holds the lock. */
+static void forget(struct vdfs_core *core)
+{
+	struct vdfs_core **at = &core->db->cores;
+
+	while (*at && *at != core)
+		at = &(*at)->next;
+	if (!*at)
+		return;
+	*at = core->next;
+	core->refs--;
+}
+
+static struct vdfs_core *find_core(struct vdfs_db *db, int64_t id)
+{
+	struct vdfs_core *core = db->cores;
+
+	while (core && core->id != id)
+		core = core->next;
+	return core;
+}
+
+static void load(struct vdfs_core *core, const struct row *row,
+		 vdfs_progress_fn *progress, void *arg)
+{
+	struct vdfs_db *db = core->db;
+	int ret;
+
+	core->params = row->params;
+	core->seed = row->seed;
+	ret = vdfs_graph_load(core, progress, arg);
+	pthread_mutex_lock(&db->lock);
+	core->state = ret;
+	if (ret)
+		forget(core);
+	pthread_cond_broadcast(&db->changed);
+	pthread_mutex_unlock(&db->lock);
+}
+
+/* The collection of a row, with a reference; the first one loads it. */
+static int core_get(struct vdfs_db *db, const struct row *row,
+		    vdfs_progress_fn *progress, void *arg,
+		    struct vdfs_core **out)
+{
+	struct vdfs_core *core;
+	int ret = 0;
+
+	pthread_mutex_lock(&db->lock);
+	core = find_core(db, row->id);
+	if (core) {
+		core->refs++;
+		while (core->state > 0)
+			pthread_cond_wait(&db->changed, &db->lock);
+	} else {
+		ret = vdfs_core_new(db, row->id, &core);
+		if (ret) {
+			pthread_mutex_unlock(&db->lock);
+			return ret;
+		}
+		core->refs++;
+		core->next = db->cores;
+		db->cores = core;
+		pthread_mutex_unlock(&db->lock);
+		load(core, row, progress, arg);
+		pthread_mutex_lock(&db->lock);
+	}
+	ret = core->state;
+	pthread_mutex_unlock(&db->lock);
+	if (ret)
+		vdfs_core_put(core);
+	else
+		*out = core;
+	return ret;
+}
+
+/**
+ * vdfs_collection_open() - get hold of a collection
+ * @db: Where.
+ * @who: Who will use it.
+ * @name: Which.
+ * @progress: NULL, or told how far loading or building its index is.
+ * @arg: For @progress.
+ * @out: Out, to be given to vdfs_collection_put().
+ *
+ * Return: 0, -ECANCELED when @progress said so, or another negative errno;
+ * see collection.h.
+ */
+int vdfs_collection_open(struct vdfs_db *db, const struct vdfs_who *who,
+			 const char *name, vdfs_progress_fn *progress,
+			 void *arg, struct vdfs_collection **out)
+{
+	struct row row = { .who = who, .name = name };
+	struct vdfs_collection *c;
+	int ret = name_check(name);
+
+	if (!ret)
+		ret = vdfs_meta_read(db->meta, find_row, &row);
+	if (ret)
+		return ret;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	ret = core_get(db, &row, progress, arg, &c->core);
+	if (ret) {
+		free(c);
+		return ret;
+	}
+	c->may_read = may(who, &row.params, 0004);
+	c->may_write = may(who, &row.params, 0002);
+	*out = c;
+	return 0;
+}
+
+/**
+ * vdfs_collection_put() - let go of a collection
+ * @c: From vdfs_collection_open(); NULL is allowed.
+ *
+ * Its index stays in memory until the collection is dropped, or the db is
+ * closed.
+ */
+void vdfs_collection_put(struct vdfs_collection *c)
+{
+	if (!c)
+		return;
+	vdfs_core_put(c->core);
+	free(c);
+}
+
+static int drop(struct sqlite3 *db, void *arg)
+{
+	struct row *row = arg;
+	int ret = find_row(db, row);
+
+	if (ret)
+		return ret;
+	if (!may(row->who, &row->params, 0))
+		return -EACCES;
+	return vdfs_sql_run(db,
+			    "UPDATE collection SET name = NULL WHERE id = ?1",
+			    VDFS_INT(row->id));
+}
+
+/**
+ * vdfs_collection_drop() - delete a collection and all that is in it
+ * @db: Where.
+ * @who: Its owner, or admin.
+ * @name: Which. Who has it open gets -ENOENT from then on.
+ *
+ * Its items go in the background, some at a time.
+ *
+ * Return: 0 or a negative errno, see collection.h.
+ */
+int vdfs_collection_drop(struct vdfs_db *db, const struct vdfs_who *who,
+			 const char *name)
+{
+	struct row row = { .who = who, .name = name };
+	struct vdfs_core *core;
+	int ret = name_check(name);
+
+	if (!ret)
+		ret = vdfs_meta_write(db->meta, drop, &row);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&db->lock);
+	core = find_core(db, row.id);
+	if (core) {
+		atomic_store(&core->dropped, true);
+		core->refs++;
+		forget(core);
+	}
+	pthread_mutex_unlock(&db->lock);
+	if (core)
+		vdfs_core_put(core);
+	vdfs_care_purge(db);
+	return 0;
+}
+
+/**
+ * struct list - all collections, read before anyone is told
+ * @who: Who asks.
+ * @entry: What there is, names included, shape [n].
+ * @n: How many.
+ */
+struct list {
+	const struct vdfs_who *who;
+	struct entry {
+		char name[VDFS_COLLECTION_NAME_MAX + 1];
+		struct vdfs_collection_params params;
+		uint64_t items;
+	} *entry;
+	size_t n;
+};
+
+static int list_rows(struct sqlite3 *db, void *arg)
+{
+	struct list *list = arg;
+	struct sqlite3_stmt *st;
+	struct entry *more;
+	int ret;
+
+	ret = vdfs_sql(db, &st,
+		       "SELECT " COLUMNS ", name FROM collection\n"
+		       " WHERE name IS NOT NULL ORDER BY name");
+	if (ret)
+		return ret;
+	while ((ret = vdfs_sql_next(st)) > 0) {
+		struct row row = { 0 };
+
+		read_row(st, &row);
+		if (!may(list->who, &row.params, 0006))
+			continue;
+		more = realloc(list->entry, (list->n + 1) * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		list->entry = more;
+		more += list->n++;
+		more->params = row.params;
+		more->items = row.items;
+		snprintf(more->name, sizeof(more->name), "%s",
+			 (const char *)sqlite3_column_text(st, 11));
+	}
+	return ret;
+}
+
+/**
+ * vdfs_collection_list() - what collections there are
+ * @db: Where.
+ * @who: Who asks; others' that this user may not use are passed over.
+ * @fn: Called for each, by name; what it returns other than 0 ends the list.
+ * @arg: For @fn.
+ *
+ * Return: 0, what @fn returned, or a negative errno.
+ */
+int vdfs_collection_list(struct vdfs_db *db, const struct vdfs_who *who,
+			 int (*fn)(void *arg, const char *name,
+				   const struct vdfs_collection_params *params,
+				   uint64_t items),
+			 void *arg)
+{
+	struct list list = { .who = who };
+	size_t i;
+	int ret;
+
+	ret = vdfs_meta_read(db->meta, list_rows, &list);
+	for (i = 0; i < list.n && !ret; i++)
+		ret = fn(arg, list.entry[i].name, &list.entry[i].params,
+			 list.entry[i].items);
+	free(list.entry);
+	return ret;
+}
+
+/**
+ * vdfs_collection_params() - what a collection is
+ * @c: Which.
+ *
+ * Return: As it was made; valid as long as @c.
+ */
+const struct vdfs_collection_params *
+vdfs_collection_params(const struct vdfs_collection *c)
+{
+	return &c->core->params;
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a thread of its own does for collections while nobody waits for it. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "collection_impl.h"
+
+/* Items that go in one transaction. */
+#define PURGE_STEP "2000"
+
+/**
+ * struct purge - a dropped collection on its way out
+ * @id: Its number; 0 = there is none.
+ * @more: There are items still.
+ */
+struct purge {
+	int64_t id;
+	bool more;
+};
+
+static int find_dropped(struct sqlite3 *db, void *arg)
+{
+	struct purge *purge = arg;
+	struct sqlite3_stmt *st;
+	int ret;
+
+	purge->id = 0;
+	ret = vdfs_sql(db, &st,
+		       "SELECT id FROM collection WHERE name IS NULL LIMIT 1");
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret > 0)
+		purge->id = sqlite3_column_int64(st, 0);
+	return ret < 0 ? ret : 0;
+}
+
+static int execute(struct sqlite3 *db, const char *format, long long id)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof(sql), format, id, id);
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) ? vdfs_meta_errno(db) :
+							 0;
+}
+
+static int purge_step(struct sqlite3 *db, void *arg)
+{
+	struct purge *purge = arg;
+	int ret;
+
+	ret = execute(db,
+		      "DELETE FROM item_%lld WHERE id IN\n"
+		      " (SELECT id FROM item_%lld LIMIT " PURGE_STEP ")",
+		      purge->id);
+	purge->more = sqlite3_changes(db) > 0;
+	if (ret || purge->more)
+		return ret;
+	ret = execute(db, "DROP TABLE item_%lld", purge->id);
+	if (!ret)
+		ret = execute(db, "DROP TABLE gone_%lld", purge->id);
+	if (!ret)
+		ret = execute(db, "DELETE FROM collection WHERE id = %lld",
+			      purge->id);
+	return ret;
+}
+
+/* What cannot be done now is done when the database is opened again. */
+static void purge_all(struct vdfs_db *db)
+{
+	struct purge purge;
+	char path[PATH_MAX];
+	int ret = 0;
+
+	while (!ret && !atomic_load(&db->stop)) {
+		struct vdfs_core core = { .db = db };
+
+		ret = vdfs_meta_read(db->meta, find_dropped, &purge);
+		if (ret || !purge.id)
+			return;
+		core.id = purge.id;
+		vdfs_graph_path(&core, "", path, sizeof(path));
+		unlink(path);
+		do {
+			ret = vdfs_meta_write(db->meta, purge_step, &purge);
+		} while (!ret && purge.more && !atomic_load(&db->stop));
+	}
+}
+
+static bool go_on(void *arg, uint64_t done, uint64_t total)
+{
+	struct vdfs_core *core = arg;
+
+	(void)done;
+	(void)total;
+	return !atomic_load(&core->db->stop) && !atomic_load(&core->dropped);
+}
+
+static void repair(struct vdfs_core *core)
+{
+	struct vdfs_graph *graph;
+	int ret;
+
+	pthread_mutex_lock(&core->care);
+	graph = vdfs_graph_get(core);
+	ret = vdfs_index_repair(graph->ix, go_on, core);
+	vdfs_graph_put(graph);
+	pthread_mutex_unlock(&core->care);
+	/* Else a start would have to do all these changes again. */
+	if (!ret && vdfs_graph_worth_saving(core))
+		vdfs_graph_save(core);
+}
+
+static void care_for(struct vdfs_core *core, unsigned int work)
+{
+	unsigned int i;
+
+	if (work & WORK_REPAIR)
+		repair(core);
+	for (i = 0; i < CURVES; i++)
+		if (work & WORK_TUNE << i)
+			vdfs_tune(core, i);
+}
+
+static struct vdfs_core *find_work(struct vdfs_db *db)
+{
+	struct vdfs_core *core = db->cores;
+
+	while (core && (!core->work || core->state))
+		core = core->next;
+	return core;
+}
+
+static void *worker(void *arg)
+{
+	struct vdfs_db *db = arg;
+	struct vdfs_core *core;
+	unsigned int work;
+	bool purge;
+
+	pthread_mutex_lock(&db->lock);
+	while (!atomic_load(&db->stop)) {
+		core = find_work(db);
+		purge = db->purge;
+		if (!core && !purge) {
+			pthread_cond_wait(&db->changed, &db->lock);
+			continue;
+		}
+		db->purge = false;
+		work = core ? core->work : 0;
+		if (core) {
+			core->work = 0;
+			core->refs++;
+		}
+		pthread_mutex_unlock(&db->lock);
+		if (purge)
+			purge_all(db);
+		if (core) {
+			care_for(core, work);
+			vdfs_core_put(core);
+		}
+		pthread_mutex_lock(&db->lock);
+	}
+	pthread_mutex_unlock(&db->lock);
+	return NULL;
+}
+
+/**
+ * vdfs_care_start() - start the background thread
+ * @db: Whose.
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdfs_care_start(struct vdfs_db *db)
+{
+	return -pthread_create(&db->worker, NULL, worker, db);
+}
+
+/**
+ * vdfs_care_stop() - end the background thread
+ * @db: Whose. What it is at is given up.
+ */
+void vdfs_care_stop(struct vdfs_db *db)
+{
+	pthread_mutex_lock(&db->lock);
+	atomic_store(&db->stop, true);
+	pthread_cond_broadcast(&db->changed);
+	pthread_mutex_unlock(&db->lock);
+	pthread_join(db->worker, NULL);
+}
+
+/**
+ * vdfs_care_ask() - have something done soon
+ * @core: For which collection.
+ * @work: WORK_*.
+ */
+void vdfs_care_ask(struct vdfs_core *core, unsigned int work)
+{
+	struct vdfs_db *db = core->db;
+
+	pthread_mutex_lock(&db->lock);
+	core->work |= work;
+	pthread_cond_broadcast(&db->changed);
+	pthread_mutex_unlock(&db->lock);
+}
+
+/**
+ * vdfs_care_purge() - have what is left of dropped collections taken away
+ * @db: Where.
+ */
+void vdfs_care_purge(struct vdfs_db *db)
+{
+	pthread_mutex_lock(&db->lock);
+	db->purge = true;
+	pthread_cond_broadcast(&db->changed);
+	pthread_mutex_unlock(&db->lock);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Looking after a collection by hand. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collection_impl.h"
+
+/**
+ * struct field - a field to be indexed
+ * @core: Whose.
+ * @name: Its name or path.
+ * @sql: What to do.
+ */
+struct field {
+	const struct vdfs_core *core;
+	const char *name;
+	char *sql;
+};
+
+static int field_fn(struct sqlite3 *db, void *arg)
+{
+	const struct field *field = arg;
+	struct vdfs_core_state state;
+	int ret = vdfs_core_state(field->core, db, &state);
+
+	if (!ret && sqlite3_exec(db, field->sql, NULL, NULL, NULL))
+		ret = vdfs_meta_errno(db);
+	return ret;
+}
+
+/**
+ * vdfs_collection_index_field() - make filters on a field fast
+ * @c: Where.
+ * @field: Its name or path; one that is indexed already is no error.
+ *
+ * Other writes wait until it has looked at every item.
+ *
+ * Return: 0, -EINVAL when that cannot be the name of a field, or another
+ * negative errno; see collection.h.
+ */
+int vdfs_collection_index_field(struct vdfs_collection *c, const char *field)
+{
+	struct field f = { .core = c->core, .name = field };
+	char *columns;
+	int ret;
+
+	if (!c->may_write)
+		return -EACCES;
+	columns = vdfs_filter_index(field);
+	if (!columns)
+		return -errno;
+	/* %w doubles the quotes that are not in the name anyway. */
+	f.sql = sqlite3_mprintf("CREATE INDEX IF NOT EXISTS\n"
+				" \"item_%lld_field_%w\" ON item_%lld(%s)",
+				(long long)c->core->id, field,
+				(long long)c->core->id, columns);
+	free(columns);
+	if (!f.sql)
+		return -ENOMEM;
+	ret = vdfs_meta_write(c->core->db->meta, field_fn, &f);
+	sqlite3_free(f.sql);
+	return ret;
+}
+
+/**
+ * vdfs_collection_rebuild() - build the index anew from the database
+ * @c: Whose; changes and searches go on.
+ * @progress: NULL, or told how far it is.
+ * @arg: For @progress.
+ *
+ * Return: 0, -ECANCELED when @progress said so, or another negative errno;
+ * see collection.h.
+ */
+int vdfs_collection_rebuild(struct vdfs_collection *c,
+			    vdfs_progress_fn *progress, void *arg)
+{
+	int ret;
+
+	if (!c->may_write)
+		return -EACCES;
+	ret = vdfs_graph_rebuild(c->core, progress, arg);
+	return ret ? ret : vdfs_graph_save(c->core);
+}
+
+/**
+ * vdfs_collection_save() - save the index, for a fast start
+ * @c: Whose.
+ *
+ * Return: 0 or a negative errno, see collection.h.
+ */
+int vdfs_collection_save(struct vdfs_collection *c)
+{
+	return c->may_write ? vdfs_graph_save(c->core) : -EACCES;
+}
+
+/**
+ * struct row - the row of a collection, wanted
+ * @core: Whose.
+ * @state: Out.
+ */
+struct row {
+	const struct vdfs_core *core;
+	struct vdfs_core_state state;
+};
+
+static int stats_fn(struct sqlite3 *db, void *arg)
+{
+	struct row *row = arg;
+
+	return vdfs_core_state(row->core, db, &row->state);
+}
+
+/**
+ * vdfs_collection_stats() - what a collection holds
+ * @c: Which.
+ * @out: Out.
+ *
+ * Return: 0 or a negative errno, see collection.h.
+ */
+int vdfs_collection_stats(struct vdfs_collection *c,
+			  struct vdfs_collection_stats *out)
+{
+	struct row row = { .core = c->core };
+	struct vdfs_index_stats stats;
+	struct vdfs_graph *graph;
+	int ret;
+
+	ret = vdfs_meta_read(c->core->db->meta, stats_fn, &row);
+	if (ret)
+		return ret;
+	graph = vdfs_graph_get(c->core);
+	vdfs_index_stats(graph->ix, &stats);
+	vdfs_graph_put(graph);
+	out->items = row.state.items;
+	out->deleted = stats.deleted;
+	out->index_bytes = stats.bytes;
+	out->generation = row.state.generation;
+	out->saved = atomic_load(&c->core->saved);
+	return 0;
+}

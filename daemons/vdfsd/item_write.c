@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Changing items: to the database, then to the index, then the answer. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collection_impl.h"
+
+/* Repair when one in so many vectors of the index was deleted. */
+#define REPAIR_SHARE 5
+#define REPAIR_MIN 1000
+
+/**
+ * struct change - a write on its way
+ * @core: Where.
+ * @items: shape [n].
+ * @n: How many.
+ * @flags: VDFS_INSERT_*.
+ * @stored: Room for a vector as the database has it.
+ * @ids: Out, shape [n]: ids of the items.
+ * @rows: Room for the vectors, shape [n][dim].
+ * @generation: Out: the transaction's.
+ * @fresh: Out: items that were not there before.
+ * @failed: Out: the item that was the reason.
+ */
+struct change {
+	struct vdfs_core *core;
+	const struct vdfs_item *items;
+	size_t n;
+	uint32_t flags;
+	void *stored;
+	uint64_t *ids;
+	float *rows;
+	uint64_t generation;
+	uint64_t fresh;
+	size_t failed;
+};
+
+/**
+ * struct turn - the locks that a write holds
+ * @locks: A bit for each of the collection's key locks.
+ * @alone: The gate is held alone, and no key locks.
+ */
+struct turn {
+	uint64_t locks[KEY_LOCKS / 64];
+	bool alone;
+};
+
+/* FNV-1a */
+static unsigned int key_lock(const char *key)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (; *key; key++)
+		hash = (hash ^ (unsigned char)*key) * 0x100000001b3ULL;
+	return (unsigned int)(hash >> 32) % KEY_LOCKS;
+}
+
+/* While an index learns its codes only one may add to it. */
+static bool must_be_alone(struct vdfs_core *core)
+{
+	struct vdfs_graph *graph = vdfs_graph_get(core);
+	bool alone = vdfs_graph_untrained(core, graph->ix);
+
+	vdfs_graph_put(graph);
+	return alone;
+}
+
+static void turn_begin(struct turn *turn, struct vdfs_core *core,
+		       const struct vdfs_item *items, size_t n)
+{
+	size_t i;
+
+	memset(turn, 0, sizeof(*turn));
+	pthread_rwlock_rdlock(&core->gate);
+	turn->alone = must_be_alone(core);
+	if (turn->alone) {
+		pthread_rwlock_unlock(&core->gate);
+		pthread_rwlock_wrlock(&core->gate);
+	}
+	for (i = 0; i < n && !turn->alone; i++) {
+		unsigned int lock = key_lock(items[i].key);
+
+		turn->locks[lock / 64] |= 1ULL << (lock % 64);
+	}
+	for (i = 0; i < KEY_LOCKS; i++)
+		if (turn->locks[i / 64] >> (i % 64) & 1)
+			pthread_mutex_lock(&core->keys[i]);
+	atomic_fetch_add(&core->started, 1);
+}
+
+static void turn_end(struct turn *turn, struct vdfs_core *core)
+{
+	size_t i;
+
+	atomic_fetch_add(&core->ended, 1);
+	for (i = 0; i < KEY_LOCKS; i++)
+		if (turn->locks[i / 64] >> (i % 64) & 1)
+			pthread_mutex_unlock(&core->keys[i]);
+	pthread_rwlock_unlock(&core->gate);
+	/* Whoever searches next tries again when this fails. */
+	vdfs_graph_recover(core);
+}
+
+/* The index does not have what this generation changed. */
+static void fall_behind(struct vdfs_core *core, uint64_t generation)
+{
+	unsigned long was = atomic_load(&core->behind);
+
+	while (generation - 1 < was &&
+	       !atomic_compare_exchange_weak(&core->behind, &was,
+					     generation - 1))
+		continue;
+}
+
+static void maybe_repair(struct vdfs_core *core, struct vdfs_index *ix)
+{
+	struct vdfs_index_stats stats;
+
+	vdfs_index_stats(ix, &stats);
+	if (stats.deleted >= REPAIR_MIN &&
+	    stats.deleted * REPAIR_SHARE >= stats.live + stats.deleted)
+		vdfs_care_ask(core, WORK_REPAIR);
+}
+
+/* Leave only the last of what has the same id, in the order of ids. */
+static int by_id_and_place(const void *a, const void *b)
+{
+	const uint64_t *x = a;
+	const uint64_t *y = b;
+
+	if (x[0] != y[0])
+		return x[0] < y[0] ? -1 : 1;
+	return (x[1] > y[1]) - (x[1] < y[1]);
+}
+
+static size_t last_of_each(struct change *change, uint64_t (*order)[2])
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < change->n; i++) {
+		order[i][0] = change->ids[i];
+		order[i][1] = i;
+	}
+	qsort(order, change->n, sizeof(*order), by_id_and_place);
+	for (i = 0; i < change->n; i++) {
+		if (i + 1 < change->n && order[i + 1][0] == order[i][0])
+			continue;
+		order[n][0] = order[i][0];
+		order[n++][1] = order[i][1];
+	}
+	return n;
+}
+
+static int apply(struct change *change, struct vdfs_graph *graph, bool alone)
+{
+	const struct vdfs_collection_params *p = &change->core->params;
+	uint64_t(*order)[2] = malloc(change->n * sizeof(*order));
+	size_t i, n;
+	int ret;
+
+	if (!order)
+		return -ENOMEM;
+	n = last_of_each(change, order);
+	for (i = 0; i < n; i++) {
+		change->ids[i] = order[i][0];
+		/* As it will be read from the database. */
+		vdfs_vector_store(p, change->items[order[i][1]].vector,
+				  change->stored);
+		vdfs_vector_load(p, change->stored, vdfs_vector_bytes(p),
+				 change->rows + i * p->dim);
+	}
+	free(order);
+	ret = vdfs_graph_apply(change->core, graph->ix, change->ids,
+			       change->rows, n, alone);
+	atomic_fetch_add(&change->core->changes, n);
+	return ret;
+}
+
+/* Commit, then let the index know; what is committed stays so. */
+static int carry_out(struct change *change, vdfs_meta_fn *fn)
+{
+	struct vdfs_core *core = change->core;
+	struct vdfs_graph *graph;
+	struct turn turn;
+	int ret;
+
+	turn_begin(&turn, core, change->items, change->n);
+	ret = vdfs_meta_write(core->db->meta, fn, change);
+	if (!ret && change->rows) {
+		graph = vdfs_graph_get(core);
+		if (apply(change, graph, turn.alone))
+			fall_behind(core, change->generation);
+		if (change->fresh < change->n)
+			maybe_repair(core, graph->ix);
+		vdfs_graph_put(graph);
+	}
+	turn_end(&turn, core);
+	return ret;
+}
+
+static int change_init(struct change *change)
+{
+	const struct vdfs_collection_params *p = &change->core->params;
+
+	change->stored = malloc(vdfs_vector_bytes(p));
+	change->ids = malloc(change->n * sizeof(*change->ids));
+	change->rows = malloc(change->n * p->dim * sizeof(*change->rows));
+	return change->stored && change->ids && change->rows ? 0 : -ENOMEM;
+}
+
+static void change_fini(struct change *change)
+{
+	free(change->stored);
+	free(change->ids);
+	free(change->rows);
+}
+
+static int set_state(struct change *change, struct sqlite3 *db,
+		     const struct vdfs_core_state *state)
+{
+	change->generation = state->generation;
+	return vdfs_sql_run(db,
+			    "UPDATE collection SET generation = ?2,\n"
+			    " next_id = ?3, items = ?4 WHERE id = ?1",
+			    VDFS_INT(change->core->id),
+			    VDFS_INT(state->generation),
+			    VDFS_INT(state->next_id), VDFS_INT(state->items));
+}
+
+static int put_item(struct change *change, struct sqlite3 *db, size_t i,
+		    struct vdfs_core_state *state)
+{
+	const struct vdfs_item *item = &change->items[i];
+	const struct vdfs_collection_params *p = &change->core->params;
+	bool replace = change->flags & VDFS_INSERT_REPLACE;
+	struct sqlite3_stmt *st;
+	int ret;
+
+	vdfs_vector_store(p, item->vector, change->stored);
+	ret = vdfs_sql(db, &st, change->core->sql[replace ? SQL_PUT : SQL_ADD],
+		       VDFS_INT(state->next_id), VDFS_TEXT(item->key),
+		       VDFS_INT(state->generation),
+		       VDFS_TEXT(item->metadata ? item->metadata : "{}"),
+		       VDFS_BLOB(change->stored, vdfs_vector_bytes(p)));
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret <= 0)
+		return ret ? ret : -EEXIST;
+	change->ids[i] = (uint64_t)sqlite3_column_int64(st, 0);
+	if (change->ids[i] == state->next_id) {
+		state->next_id++;
+		state->items++;
+		change->fresh++;
+	}
+	ret = vdfs_sql_next(st);
+	return ret > 0 ? -EIO : ret;
+}
+
+static int insert_fn(struct sqlite3 *db, void *arg)
+{
+	struct change *change = arg;
+	struct vdfs_core_state state;
+	size_t i;
+	int ret;
+
+	change->fresh = 0;
+	ret = vdfs_core_state(change->core, db, &state);
+	state.generation++;
+	for (i = 0; i < change->n && !ret; i++) {
+		change->failed = i;
+		ret = put_item(change, db, i, &state);
+	}
+	return ret ? ret : set_state(change, db, &state);
+}
+
+static int check_item(const struct vdfs_core *core,
+		      const struct vdfs_item *item, bool update)
+{
+	int ret = vdfs_key_check(item->key);
+
+	if (!ret && !item->vector && !update)
+		ret = -EINVAL;
+	if (!ret && item->vector)
+		ret = vdfs_vector_check(&core->params, item->vector, item->dim);
+	return ret ? ret : vdfs_metadata_check(item->metadata);
+}
+
+/* Everything is looked at before anything is touched. */
+static int check_items(struct change *change)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < change->n && !ret; i++) {
+		change->failed = i;
+		ret = check_item(change->core, &change->items[i], false);
+	}
+	return ret;
+}
+
+/**
+ * vdfs_collection_insert() - put items into a collection
+ * @c: Where.
+ * @items: shape [n].
+ * @n: How many; some thousand at a time are fastest.
+ * @flags: VDFS_INSERT_*.
+ * @failed: NULL, or out when an item was the reason that it failed: which.
+ *
+ * All or none of them. A key that is there already, or comes twice, is
+ * -EEXIST; with VDFS_INSERT_REPLACE the last item with a key stays.
+ *
+ * Return: 0 or a negative errno, see collection.h.
+ */
+int vdfs_collection_insert(struct vdfs_collection *c,
+			   const struct vdfs_item *items, size_t n,
+			   uint32_t flags, size_t *failed)
+{
+	struct change change = {
+		.core = c->core,
+		.items = items,
+		.n = n,
+		.flags = flags,
+	};
+	int ret;
+
+	if (flags & ~VDFS_INSERT_REPLACE)
+		return -EINVAL;
+	if (!c->may_write)
+		return -EACCES;
+	if (atomic_load(&c->core->dropped))
+		return -ENOENT;
+	if (!n)
+		return 0;
+	ret = check_items(&change);
+	if (!ret)
+		ret = change_init(&change);
+	if (!ret)
+		ret = carry_out(&change, insert_fn);
+	change_fini(&change);
+	if (ret && failed)
+		*failed = change.failed;
+	return ret;
+}
+
+/* Its id; -ENOENT when there is no such item. */
+static int find_item(struct change *change, struct sqlite3 *db, uint64_t *id)
+{
+	struct sqlite3_stmt *st;
+	int ret;
+
+	ret = vdfs_sql(db, &st, change->core->sql[SQL_FIND],
+		       VDFS_TEXT(change->items->key));
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret <= 0)
+		return ret ? ret : -ENOENT;
+	*id = (uint64_t)sqlite3_column_int64(st, 0);
+	return 0;
+}
+
+static int update_fn(struct sqlite3 *db, void *arg)
+{
+	struct change *change = arg;
+	const struct vdfs_item *item = change->items;
+	const char *const *sql = (const char *const *)change->core->sql;
+	size_t bytes = vdfs_vector_bytes(&change->core->params);
+	struct vdfs_core_state state;
+	uint64_t id;
+	int ret;
+
+	ret = vdfs_core_state(change->core, db, &state);
+	if (!ret)
+		ret = find_item(change, db, &id);
+	if (ret)
+		return ret;
+	state.generation++;
+	if (item->vector) {
+		change->ids[0] = id;
+		vdfs_vector_store(&change->core->params, item->vector,
+				  change->stored);
+		ret = vdfs_sql_run(db, sql[SQL_SET_VECTOR], VDFS_INT(id),
+				   VDFS_INT(state.generation),
+				   VDFS_BLOB(change->stored, bytes));
+	}
+	if (!ret && item->metadata)
+		ret = vdfs_sql_run(db, sql[SQL_SET_METADATA], VDFS_INT(id),
+				   VDFS_TEXT(item->metadata));
+	return ret ? ret : set_state(change, db, &state);
+}
+
+/**
+ * vdfs_collection_update() - change an item
+ * @c: Where.
+ * @item: Its key, and what is to be new of it.
+ *
+ * Return: 0, -ENOENT when there is no such item, or another negative errno;
+ * see collection.h.
+ */
+int vdfs_collection_update(struct vdfs_collection *c,
+			   const struct vdfs_item *item)
+{
+	struct change change = {
+		.core = c->core,
+		.items = item,
+		.n = 1,
+	};
+	int ret;
+
+	if (!c->may_write)
+		return -EACCES;
+	if (atomic_load(&c->core->dropped))
+		return -ENOENT;
+	ret = check_item(c->core, item, true);
+	if (!ret && item->vector)
+		ret = change_init(&change);
+	if (!ret)
+		ret = carry_out(&change, update_fn);
+	change_fini(&change);
+	return ret;
+}
+
+static int delete_fn(struct sqlite3 *db, void *arg)
+{
+	struct change *change = arg;
+	const char *const *sql = (const char *const *)change->core->sql;
+	struct vdfs_core_state state;
+	uint64_t id;
+	int ret;
+
+	change->ids[0] = 0;
+	ret = vdfs_core_state(change->core, db, &state);
+	if (ret)
+		return ret;
+	ret = find_item(change, db, &id);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	change->ids[0] = id;
+	state.generation++;
+	state.items--;
+	ret = vdfs_sql_run(db, sql[SQL_DELETE], VDFS_INT(id));
+	if (!ret)
+		ret = vdfs_sql_run(db, sql[SQL_GONE], VDFS_INT(id),
+				   VDFS_INT(state.generation));
+	return ret ? ret : set_state(change, db, &state);
+}
+
+/**
+ * vdfs_collection_delete() - take an item out of a collection
+ * @c: Where.
+ * @key: Which; one that is not there is no error.
+ *
+ * Return: 0 or a negative errno, see collection.h.
+ */
+int vdfs_collection_delete(struct vdfs_collection *c, const char *key)
+{
+	const struct vdfs_item item = { .key = key };
+	uint64_t id;
+	struct change change = {
+		.core = c->core,
+		.items = &item,
+		.n = 1,
+		.ids = &id,
+	};
+	struct vdfs_graph *graph;
+	struct turn turn;
+	int ret;
+
+	if (!c->may_write)
+		return -EACCES;
+	if (atomic_load(&c->core->dropped))
+		return -ENOENT;
+	ret = vdfs_key_check(key);
+	if (ret)
+		return ret;
+	turn_begin(&turn, c->core, &item, 1);
+	ret = vdfs_meta_write(c->core->db->meta, delete_fn, &change);
+	if (!ret && id) {
+		graph = vdfs_graph_get(c->core);
+		vdfs_index_delete(graph->ix, id);
+		maybe_repair(c->core, graph->ix);
+		vdfs_graph_put(graph);
+		atomic_fetch_add(&c->core->changes, 1);
+	}
+	turn_end(&turn, c->core);
+	return ret;
+}

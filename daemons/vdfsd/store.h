@@ -98,6 +98,8 @@ uint64_t vdfs_blob_size(const struct vdfs_blob *blob);
 const struct vdfs_hash *vdfs_blob_hash(const struct vdfs_blob *blob);
 ssize_t vdfs_blob_read(struct vdfs_blob *blob, void *buf, size_t len,
 		       uint64_t offset);
+/* Its own file, to be mapped, unchecked; else -EOPNOTSUPP. The blob's. */
+int vdfs_blob_fd(const struct vdfs_blob *blob);
 
 /* Keep or give up a blob without naming it. */
 int vdfs_blob_keep(struct vdfs_store *store, const struct vdfs_who *who,

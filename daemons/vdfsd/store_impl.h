@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_STORE_IMPL_H
+#define VDFS_STORE_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <sqlite3.h>
+
+#include "meta.h"
+#include "store.h"
+
+/**
+ * DOC: Inside the store
+ *
+ *	DIR/lock	flock()ed while it is open
+ *	DIR/meta.db	the database
+ *	DIR/pack/N	segments: records one behind the other
+ *	DIR/object/ab/cdef...	objects that are files, named by their hash
+ *	DIR/graph/	indexes saved by collections
+ *
+ * Bytes are on the disk before the commit that refers to them; that they are
+ * not referred to any more is, before they are given back. In between they
+ * belong to nothing, and that is all a crash can leave behind.
+ *
+ * Whoever relies on an object that the database may drop pins its hash
+ * first and looks it up then; gc claims a hash, which a pin prevents, before
+ * it drops an object, and until its bytes are gone. Locks, outermost first:
+ * a claim, pins.lock, packs.lock, segment.lock.
+ */
+
+#define VDFS_LARGE ((size_t)1 << 20) /* a blob from here on is in pieces */
+#define VDFS_BLOCK ((size_t)64 << 10) /* of a file, with its checksum */
+#define VDFS_SEGMENT_BYTES ((uint64_t)256 << 20)
+#define VDFS_PIN_BUCKETS 1024
+
+enum vdfs_kind { VDFS_RECORD, VDFS_FILE, VDFS_LIST };
+
+/**
+ * struct vdfs_object - what the database says of an object
+ * @id: Its row.
+ * @hash: SHA-256 of its content.
+ * @size: Of its content.
+ * @kind: enum vdfs_kind.
+ * @users: Users who refer to it.
+ * @parts: Parts of lists that refer to it.
+ * @segment: Of a record: number of its segment,
+ * @place: where it begins there,
+ * @stored: and how long it is, with its header.
+ * @fresh: Just inserted, and counted already for its first user.
+ */
+struct vdfs_object {
+	int64_t id;
+	struct vdfs_hash hash;
+	uint64_t size;
+	uint32_t kind;
+	int64_t users;
+	int64_t parts;
+	uint32_t segment;
+	uint64_t place;
+	uint64_t stored;
+	bool fresh;
+};
+
+struct vdfs_pin;
+
+/**
+ * struct vdfs_pins - hashes in use
+ * @lock: Of all of them.
+ * @change: A claim was given up.
+ * @bucket: By hash.
+ */
+struct vdfs_pins {
+	pthread_mutex_t lock; /* see above */
+	pthread_cond_t change;
+	struct vdfs_pin *bucket[VDFS_PIN_BUCKETS];
+};
+
+/**
+ * struct vdfs_segment - a file of a pack
+ * @number: Its name.
+ * @fd: The file.
+ * @next: In the list of all; under packs.lock, as are the next four.
+ * @refs: Who uses the structure, one of them the list.
+ * @writing: Records that are written and not yet committed or given up.
+ * @end: Where the next record goes.
+ * @sealed: Takes no more records.
+ * @lock: Of what is below.
+ * @change: A sync ended.
+ * @asked: Syncs that were asked for.
+ * @synced: So many of them are done.
+ * @syncing: Somebody is in fdatasync().
+ * @failed: A sync failed; nothing written since the one before is safe.
+ */
+struct vdfs_segment {
+	uint32_t number;
+	int fd;
+	struct vdfs_segment *next;
+	unsigned int refs;
+	unsigned int writing;
+	uint64_t end;
+	bool sealed;
+	pthread_mutex_t lock; /* see above */
+	pthread_cond_t change;
+	uint64_t asked;
+	uint64_t synced;
+	bool syncing;
+	bool failed;
+};
+
+/**
+ * struct vdfs_packs - all segments
+ * @lock: Of the list, and of what its segments say.
+ * @fd: Their directory.
+ * @all: Every segment.
+ * @active: The one that takes records, or NULL.
+ * @last: Highest number ever seen.
+ * @limit: Length at which a segment is full.
+ * @failures: Syncs that failed since one succeeded.
+ */
+struct vdfs_packs {
+	pthread_mutex_t lock; /* see above */
+	int fd;
+	struct vdfs_segment *all;
+	struct vdfs_segment *active;
+	uint32_t last;
+	uint64_t limit;
+	atomic_uint failures;
+};
+
+/**
+ * struct vdfs_record - a record that was written, not yet committed
+ * @segment: Where to, with a reference; NULL = nowhere.
+ * @place: From here on.
+ * @stored: Length with its header.
+ */
+struct vdfs_record {
+	struct vdfs_segment *segment;
+	uint64_t place;
+	uint64_t stored;
+};
+
+/**
+ * struct vdfs_store - an open store
+ * @dir: Its path.
+ * @fd: That directory.
+ * @lock_fd: The file that is locked.
+ * @object_fd: The directory of files.
+ * @options: As it was opened.
+ * @failed: The disk could not sync twice: nothing is written any more.
+ * @meta: The database.
+ * @pins: Hashes in use.
+ * @packs: Segments.
+ * @lock: Of @puts and the lists these make.
+ * @puts: Puts in progress.
+ * @gc: Held by the one collection of garbage or check there may be.
+ */
+struct vdfs_store {
+	char *dir;
+	int fd;
+	int lock_fd;
+	int object_fd;
+	struct vdfs_store_options options;
+	atomic_bool failed;
+	struct vdfs_meta *meta;
+	struct vdfs_pins pins;
+	struct vdfs_packs packs;
+	pthread_mutex_t lock; /* innermost */
+	struct vdfs_put *puts;
+	pthread_mutex_t gc; /* outermost */
+};
+
+/* hash.c, crc.c */
+uint32_t vdfs_crc32c(uint32_t crc, const void *data, size_t len);
+int vdfs_hash_bytes(const void *data, size_t len, struct vdfs_hash *out);
+bool vdfs_hash_equal(const struct vdfs_hash *a, const struct vdfs_hash *b);
+struct evp_md_ctx_st *vdfs_hash_new(void);
+int vdfs_hash_more(struct evp_md_ctx_st *ctx, const void *data, size_t len);
+int vdfs_hash_end(struct evp_md_ctx_st *ctx, struct vdfs_hash *out);
+void vdfs_hash_free(struct evp_md_ctx_st *ctx);
+
+/* pin.c */
+void vdfs_pins_init(struct vdfs_pins *pins);
+void vdfs_pins_fini(struct vdfs_pins *pins);
+int vdfs_pin(struct vdfs_store *store, const struct vdfs_hash *hash);
+void vdfs_unpin(struct vdfs_store *store, const struct vdfs_hash *hash);
+int vdfs_claim(struct vdfs_store *store, const struct vdfs_hash *hash);
+int vdfs_claim_unused(struct vdfs_store *store, const struct vdfs_hash *hash);
+void vdfs_unclaim(struct vdfs_store *store, const struct vdfs_hash *hash);
+
+/* pack.c */
+int vdfs_packs_open(struct vdfs_store *store);
+void vdfs_packs_close(struct vdfs_store *store);
+struct vdfs_segment *vdfs_segment_get(struct vdfs_store *store,
+				      uint32_t number);
+void vdfs_segment_put(struct vdfs_store *store, struct vdfs_segment *seg);
+int vdfs_segment_reserve(struct vdfs_store *store, uint64_t len,
+			 struct vdfs_record *out);
+int vdfs_segment_sync(struct vdfs_store *store, struct vdfs_segment *seg);
+void vdfs_segment_seal(struct vdfs_store *store, struct vdfs_segment *seg);
+int vdfs_segment_remove(struct vdfs_store *store, struct vdfs_segment *seg);
+bool vdfs_segment_sound(struct vdfs_segment *seg);
+int vdfs_fsync_dir(int fd);
+
+/* record.c */
+int vdfs_record_write(struct vdfs_store *store, const struct vdfs_hash *hash,
+		      const void *data, size_t len, struct vdfs_record *out);
+int vdfs_record_copy(struct vdfs_store *store, const struct vdfs_object *from,
+		     struct vdfs_record *out);
+void vdfs_record_end(struct vdfs_store *store, struct vdfs_record *record,
+		     bool kept);
+int vdfs_record_read(struct vdfs_store *store, const struct vdfs_object *object,
+		     void *buf);
+void vdfs_record_punch(struct vdfs_store *store,
+		       const struct vdfs_object *object);
+
+/* object.c: rows, inside a transaction */
+int vdfs_object_find(struct sqlite3 *db, const struct vdfs_hash *hash,
+		     struct vdfs_object *out);
+int vdfs_object_load(struct sqlite3 *db, int64_t id, struct vdfs_object *out);
+int vdfs_object_insert(struct sqlite3 *db, const struct vdfs_object *object,
+		       int64_t *id);
+int vdfs_object_lookup(struct vdfs_store *store, const struct vdfs_hash *hash,
+		       struct vdfs_object *out);
+
+/* file.c of objects */
+void vdfs_file_path(const struct vdfs_hash *hash,
+		    char path[VDFS_HASH_TEXT + 1]);
+int vdfs_file_open(struct vdfs_store *store, const struct vdfs_hash *hash);
+int vdfs_file_temporary(struct vdfs_store *store);
+int vdfs_file_link(struct vdfs_store *store, int fd,
+		   const struct vdfs_hash *hash);
+int vdfs_file_unlink(struct vdfs_store *store, const struct vdfs_hash *hash);
+
+/* chunk.c */
+size_t vdfs_chunk_cut(const uint8_t *data, size_t len);
+#define VDFS_CHUNK_MAX ((size_t)256 << 10)
+
+/* quota.c: references, inside a transaction */
+int vdfs_ref_name(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
+		  const struct vdfs_object *object, int names);
+int vdfs_ref_keep(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
+		  const struct vdfs_object *object);
+int vdfs_ref_drop(struct sqlite3 *db, uint32_t uid,
+		  const struct vdfs_object *object);
+int vdfs_ref_has(struct sqlite3 *db, uint32_t uid, int64_t object);
+
+/* blob.c, name.c: who may see what, inside a transaction */
+int vdfs_blob_visible(struct sqlite3 *db, const struct vdfs_who *who,
+		      const struct vdfs_object *object);
+int vdfs_name_shows(struct sqlite3 *db, const struct vdfs_who *who,
+		    int64_t object);
+int vdfs_name_set(struct sqlite3 *db, struct vdfs_store *store,
+		  const struct vdfs_who *who, const char *path,
+		  const struct vdfs_object *object);
+
+/**
+ * struct vdfs_part - a piece of a blob that is being put
+ * @hash: Of the piece.
+ * @start: Where in the blob it begins.
+ * @len: How long it is.
+ * @object: Its row, when it was there already; else 0.
+ * @record: Where it was written to, if it was.
+ * @kept: The record is now the object's.
+ */
+struct vdfs_part {
+	struct vdfs_hash hash;
+	uint64_t start;
+	uint32_t len;
+	int64_t object;
+	struct vdfs_record record;
+	bool kept;
+};
+
+#define VDFS_PARTS 1024
+#define VDFS_PART_SLOTS 2048
+
+/**
+ * struct vdfs_put - a blob that is being put
+ * @store: The store.
+ * @next: In the store's list.
+ * @who: For whom.
+ * @flags: VDFS_PUT_*.
+ * @err: Why it cannot succeed any more.
+ * @large: It has reached VDFS_LARGE and is written as it comes.
+ * @buf: What has come and is not written.
+ * @room: Size of @buf.
+ * @fill: How much of it is used,
+ * @hashed: and was hashed.
+ * @size: All that has come.
+ * @ctx: Hash of a large one so far.
+ * @fd: File of a whole one, or -1.
+ * @sums: Checksums of its blocks.
+ * @n_sums: How many.
+ * @list: Row of the list of parts, once some are committed; store.lock.
+ * @parts: Pieces written, pinned and not committed yet.
+ * @n_parts: How many.
+ * @slot: By hash, 1 + number of the part in @parts.
+ */
+struct vdfs_put {
+	struct vdfs_store *store;
+	struct vdfs_put *next;
+	struct vdfs_who who;
+	uint32_t flags;
+	int err;
+	bool large;
+	uint8_t *buf;
+	size_t room;
+	size_t fill;
+	size_t hashed;
+	uint64_t size;
+	struct evp_md_ctx_st *ctx;
+	int fd;
+	uint32_t *sums;
+	size_t n_sums;
+	int64_t list;
+	struct vdfs_part *parts;
+	unsigned int n_parts;
+	uint16_t *slot;
+};
+
+/* put.c, put_list.c, put_file.c */
+int vdfs_put_list_drain(struct vdfs_put *put, bool last);
+int vdfs_put_list_flush(struct vdfs_put *put);
+void vdfs_put_list_forget(struct vdfs_put *put);
+int vdfs_put_file_drain(struct vdfs_put *put, bool last);
+int vdfs_put_file_sums(struct sqlite3 *db, struct vdfs_put *put,
+		       int64_t object);
+bool vdfs_put_makes(struct vdfs_store *store, int64_t list);
+
+/* store.c, gc.c */
+int vdfs_store_writable(struct vdfs_store *store);
+int vdfs_gc_objects(struct vdfs_store *store);
+int vdfs_pwrite_all(int fd, const void *data, size_t len, uint64_t offset);
+
+#define VDFS_SUMS_ROW 1024 /* blocks with their checksums in one row */
+
+#endif /* VDFS_STORE_IMPL_H */

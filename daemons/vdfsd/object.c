@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the database says of objects. */
+#include <errno.h>
+#include <string.h>
+
+#include "store_impl.h"
+
+#define COLUMNS "id, hash, size, kind, users, parts, segment, place, stored"
+
+static int load(struct sqlite3_stmt *st, struct vdfs_object *out)
+{
+	const void *hash = sqlite3_column_blob(st, 1);
+
+	memset(out, 0, sizeof(*out));
+	if (hash && sqlite3_column_bytes(st, 1) != sizeof(out->hash))
+		return -EBADMSG;
+	out->id = sqlite3_column_int64(st, 0);
+	if (hash)
+		memcpy(&out->hash, hash, sizeof(out->hash));
+	out->size = sqlite3_column_int64(st, 2);
+	out->kind = sqlite3_column_int(st, 3);
+	out->users = sqlite3_column_int64(st, 4);
+	out->parts = sqlite3_column_int64(st, 5);
+	out->segment = sqlite3_column_int64(st, 6);
+	out->place = sqlite3_column_int64(st, 7);
+	out->stored = sqlite3_column_int64(st, 8);
+	return 0;
+}
+
+static int load_one(struct sqlite3_stmt *st, struct vdfs_object *out)
+{
+	int err = vdfs_sql_next(st);
+
+	if (err <= 0)
+		return err ?: -ENOENT;
+	err = load(st, out);
+	sqlite3_reset(st);
+	return err;
+}
+
+/**
+ * vdfs_object_find() - find an object by its hash
+ * @db: A connection inside a transaction.
+ * @hash: SHA-256 of its content.
+ * @out: What the database says of it.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ENOENT, or another negative errno.
+ */
+int vdfs_object_find(struct sqlite3 *db, const struct vdfs_hash *hash,
+		     struct vdfs_object *out)
+{
+	struct sqlite3_stmt *st;
+	int err;
+
+	err = vdfs_sql(db, &st, "SELECT " COLUMNS " FROM object WHERE hash = ?",
+		       VDFS_BLOB(hash, sizeof(*hash)));
+	return err ?: load_one(st, out);
+}
+
+/**
+ * vdfs_object_load() - find an object by its row
+ * @db: A connection inside a transaction.
+ * @id: The row.
+ * @out: What the database says of it; its hash is zeros when it has none.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ENOENT, or another negative errno.
+ */
+int vdfs_object_load(struct sqlite3 *db, int64_t id, struct vdfs_object *out)
+{
+	struct sqlite3_stmt *st;
+	int err;
+
+	err = vdfs_sql(db, &st, "SELECT " COLUMNS " FROM object WHERE id = ?",
+		       VDFS_INT(id));
+	return err ?: load_one(st, out);
+}
+
+/**
+ * vdfs_object_insert() - add an object
+ * @db: A connection inside a transaction.
+ * @object: All but its row; zeros for a hash are none.
+ * @id: Out, its row.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_object_insert(struct sqlite3 *db, const struct vdfs_object *object,
+		       int64_t *id)
+{
+	static const struct vdfs_hash none;
+	bool named = !vdfs_hash_equal(&object->hash, &none);
+	bool placed = object->kind == VDFS_RECORD;
+	int err;
+
+	err = vdfs_sql_run(
+		db,
+		"INSERT INTO object(hash, size, kind, users, parts, segment,\n"
+		"place, stored) VALUES(?1, ?2, ?3, ?4, ?5,\n"
+		"CASE WHEN ?9 THEN ?6 END, CASE WHEN ?9 THEN ?7 END,\n"
+		"CASE WHEN ?9 THEN ?8 END)",
+		VDFS_BLOB(named ? &object->hash : NULL, sizeof(object->hash)),
+		VDFS_INT(object->size), VDFS_INT(object->kind),
+		VDFS_INT(object->users), VDFS_INT(object->parts),
+		VDFS_INT(object->segment), VDFS_INT(object->place),
+		VDFS_INT(object->stored), VDFS_INT(placed));
+	if (!err)
+		*id = sqlite3_last_insert_rowid(db);
+	return err;
+}
+
+static int lookup(struct sqlite3 *db, void *arg)
+{
+	struct vdfs_object *object = arg;
+	struct vdfs_hash hash = object->hash;
+
+	return vdfs_object_find(db, &hash, object);
+}
+
+/**
+ * vdfs_object_lookup() - find an object, outside of a transaction
+ * @store: The store.
+ * @hash: SHA-256 of its content, which the caller has pinned.
+ * @out: What the database says of it.
+ *
+ * Context: Any thread.
+ * Return: 0, -ENOENT, or another negative errno.
+ */
+int vdfs_object_lookup(struct vdfs_store *store, const struct vdfs_hash *hash,
+		       struct vdfs_object *out)
+{
+	out->hash = *hash;
+	return vdfs_meta_read(store->meta, lookup, out);
+}

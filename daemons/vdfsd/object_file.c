@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Objects that are files: DIR/object/ab/cdef..., raw, so that they map. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store_impl.h"
+
+/**
+ * vdfs_file_path() - where an object's file is
+ * @hash: Of the object.
+ * @path: Out, relative to the directory of objects.
+ *
+ * Context: Any.
+ */
+void vdfs_file_path(const struct vdfs_hash *hash, char path[VDFS_HASH_TEXT + 1])
+{
+	char text[VDFS_HASH_TEXT];
+
+	vdfs_hash_print(hash, text);
+	path[0] = text[0];
+	path[1] = text[1];
+	path[2] = '/';
+	memcpy(path + 3, text + 2, VDFS_HASH_TEXT - 2);
+}
+
+/**
+ * vdfs_file_open() - open an object's file to read
+ * @store: The store.
+ * @hash: Of the object, pinned.
+ *
+ * Context: Any thread.
+ * Return: A file descriptor, -EBADMSG when it is not there, or another
+ * negative errno.
+ */
+int vdfs_file_open(struct vdfs_store *store, const struct vdfs_hash *hash)
+{
+	char path[VDFS_HASH_TEXT + 1];
+	int fd;
+
+	vdfs_file_path(hash, path);
+	fd = openat(store->object_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -EBADMSG : -errno;
+	return fd;
+}
+
+/**
+ * vdfs_file_temporary() - make a file that is nowhere yet
+ * @store: The store.
+ *
+ * Context: Any thread.
+ * Return: A file descriptor or a negative errno.
+ */
+int vdfs_file_temporary(struct vdfs_store *store)
+{
+	int fd = openat(store->object_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+			0400);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The directory of a file, durable itself; returns it open. */
+static int make_dir(struct vdfs_store *store, const char *path)
+{
+	char name[3] = { path[0], path[1], '\0' };
+	int fd, err = 0;
+
+	if (!mkdirat(store->object_fd, name, 0700))
+		err = vdfs_fsync_dir(store->object_fd);
+	else if (errno != EEXIST)
+		err = -errno;
+	if (err)
+		return err;
+	fd = openat(store->object_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/**
+ * vdfs_file_link() - give a synced file the name of its object, durably
+ * @store: The store.
+ * @fd: From vdfs_file_temporary(), synced.
+ * @hash: Of the object; claimed, and with no file in the database.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno; then there is no file of that name.
+ */
+int vdfs_file_link(struct vdfs_store *store, int fd,
+		   const struct vdfs_hash *hash)
+{
+	char from[64], path[VDFS_HASH_TEXT + 1];
+	int dir, err = 0;
+
+	vdfs_file_path(hash, path);
+	dir = make_dir(store, path);
+	if (dir < 0)
+		return dir;
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+	/* What a crash has left there belongs to nothing. */
+	if (unlinkat(dir, path + 3, 0) && errno != ENOENT)
+		err = -errno;
+	if (!err && linkat(AT_FDCWD, from, dir, path + 3, AT_SYMLINK_FOLLOW))
+		err = -errno;
+	if (!err) {
+		err = vdfs_fsync_dir(dir);
+		if (err)
+			unlinkat(dir, path + 3, 0);
+	}
+	close(dir);
+	return err;
+}
+
+/**
+ * vdfs_file_unlink() - remove an object's file
+ * @store: The store.
+ * @hash: Of the object, claimed.
+ *
+ * Those who have it open or mapped keep it.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_file_unlink(struct vdfs_store *store, const struct vdfs_hash *hash)
+{
+	char path[VDFS_HASH_TEXT + 1];
+
+	vdfs_file_path(hash, path);
+	if (unlinkat(store->object_fd, path, 0) && errno != ENOENT)
+		return -errno;
+	return 0;
+}

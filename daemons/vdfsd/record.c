@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Records: small objects, one behind the other in a segment. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <zstd.h>
+
+#include "store_impl.h"
+
+#define MAGIC 0x53464456U /* "VDFS" */
+#define COMPRESSED 0x1U
+#define PAGE 4096
+#define PUNCH_MIN (2 * PAGE)
+
+/**
+ * struct vdfs_record_head - how a record begins
+ * @magic: MAGIC.
+ * @flags: COMPRESSED: the bytes are a zstd frame.
+ * @stored: How many bytes follow.
+ * @size: How many the object has.
+ * @hash: SHA-256 of these.
+ * @body_crc: CRC-32C of what follows.
+ * @head_crc: CRC-32C of all before.
+ */
+struct vdfs_record_head {
+	uint32_t magic;
+	uint32_t flags;
+	uint32_t stored;
+	uint32_t size;
+	struct vdfs_hash hash;
+	uint32_t body_crc;
+	uint32_t head_crc;
+};
+
+#define HEAD sizeof(struct vdfs_record_head)
+
+static uint32_t head_crc(const struct vdfs_record_head *head)
+{
+	return vdfs_crc32c(0, head,
+			   offsetof(struct vdfs_record_head, head_crc));
+}
+
+/* What was reserved at the end is taken back, else a hole is made of it. */
+static void give_back(struct vdfs_segment *seg, struct vdfs_record *record)
+{
+	uint64_t start = record->place;
+	uint64_t end = start + record->stored;
+
+	if (end == seg->end && !seg->sealed) {
+		seg->end = start;
+		if (!seg->writing && ftruncate(seg->fd, start))
+			seg->sealed = true;
+		return;
+	}
+	start = (start + PAGE - 1) / PAGE * PAGE;
+	end = end / PAGE * PAGE;
+	if (end >= start + PUNCH_MIN)
+		fallocate(seg->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  start, end - start);
+}
+
+/**
+ * vdfs_record_end() - be done with a record that was written
+ * @store: The store.
+ * @record: The record; nothing is done twice.
+ * @kept: A commit refers to it.
+ *
+ * Context: Any thread. Of several, the last one first.
+ */
+void vdfs_record_end(struct vdfs_store *store, struct vdfs_record *record,
+		     bool kept)
+{
+	struct vdfs_segment *seg = record->segment;
+
+	if (!seg)
+		return;
+	record->segment = NULL;
+	pthread_mutex_lock(&store->packs.lock);
+	seg->writing--;
+	if (!kept)
+		give_back(seg, record);
+	pthread_mutex_unlock(&store->packs.lock);
+	vdfs_segment_put(store, seg);
+}
+
+static int write_out(struct vdfs_store *store, struct vdfs_record_head *head,
+		     const void *body, struct vdfs_record *out)
+{
+	struct iovec iov[2] = {
+		{ .iov_base = head, .iov_len = HEAD },
+		{ .iov_base = (void *)body, .iov_len = head->stored },
+	};
+	size_t done;
+	ssize_t n;
+	int err;
+
+	err = vdfs_segment_reserve(store, HEAD + head->stored, out);
+	if (err)
+		return err;
+	n = pwritev(out->segment->fd, iov, 2, out->place);
+	done = n < 0 ? 0 : n;
+	if (done < HEAD)
+		err = vdfs_pwrite_all(out->segment->fd, (char *)head + done,
+				      HEAD - done, out->place + done);
+	if (done < HEAD)
+		done = HEAD;
+	if (!err && done < out->stored)
+		err = vdfs_pwrite_all(out->segment->fd,
+				      (const char *)body + done - HEAD,
+				      out->stored - done, out->place + done);
+	if (err)
+		vdfs_record_end(store, out, false);
+	return err;
+}
+
+/* Returns a smaller body and sets what the head says of it, or NULL. */
+static void *compress(struct vdfs_store *store, const void *data, size_t len,
+		      struct vdfs_record_head *head)
+{
+	size_t room = len - len / 16;
+	size_t n;
+	void *body;
+
+	if (store->options.zstd <= 0 || len < 64)
+		return NULL;
+	body = malloc(room);
+	if (!body)
+		return NULL;
+	n = ZSTD_compress(body, room, data, len, store->options.zstd);
+	if (ZSTD_isError(n)) {
+		free(body);
+		return NULL;
+	}
+	head->flags |= COMPRESSED;
+	head->stored = n;
+	return body;
+}
+
+/**
+ * vdfs_record_write() - write an object as a record, not yet durably
+ * @store: The store.
+ * @hash: Of the object.
+ * @data: Its content.
+ * @len: How long that is, at most VDFS_LARGE.
+ * @out: Where it is; vdfs_segment_sync() makes it durable, and
+ *       vdfs_record_end() has to follow.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_record_write(struct vdfs_store *store, const struct vdfs_hash *hash,
+		      const void *data, size_t len, struct vdfs_record *out)
+{
+	struct vdfs_record_head head = {
+		.magic = MAGIC,
+		.stored = len,
+		.size = len,
+		.hash = *hash,
+	};
+	void *smaller = compress(store, data, len, &head);
+	const void *body = smaller ?: data;
+	int err;
+
+	head.body_crc = vdfs_crc32c(0, body, head.stored);
+	head.head_crc = head_crc(&head);
+	err = write_out(store, &head, body, out);
+	free(smaller);
+	return err;
+}
+
+static bool head_fits(const struct vdfs_record_head *head,
+		      const struct vdfs_object *object)
+{
+	return head->magic == MAGIC && head->head_crc == head_crc(head) &&
+	       head->stored == object->stored - HEAD &&
+	       head->size == object->size &&
+	       vdfs_hash_equal(&head->hash, &object->hash);
+}
+
+/* Read head and body as they lie there, and check both. */
+static int read_raw(struct vdfs_store *store, const struct vdfs_object *object,
+		    struct vdfs_record_head *head, void *body)
+{
+	struct vdfs_segment *seg = vdfs_segment_get(store, object->segment);
+	struct iovec iov[2] = {
+		{ .iov_base = head, .iov_len = HEAD },
+		{ .iov_base = body, .iov_len = object->stored - HEAD },
+	};
+	ssize_t n;
+	int err = 0;
+
+	if (!seg)
+		return -ESTALE;
+	do {
+		n = preadv(seg->fd, iov, 2, object->place);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		err = -errno;
+	vdfs_segment_put(store, seg);
+	if (err)
+		return err;
+	if ((uint64_t)n != object->stored || !head_fits(head, object) ||
+	    head->body_crc != vdfs_crc32c(0, body, head->stored))
+		return -EBADMSG;
+	return 0;
+}
+
+/* Bounds for what a damaged database may say. */
+static bool plausible(const struct vdfs_object *object)
+{
+	return object->stored >= HEAD && object->size <= VDFS_LARGE &&
+	       object->stored - HEAD <= object->size;
+}
+
+/**
+ * vdfs_record_read() - read the object in a record
+ * @store: The store.
+ * @object: What the database says of it.
+ * @buf: Room for its @size bytes.
+ *
+ * Context: Any thread.
+ * Return: 0, -EBADMSG when it is damaged, -ESTALE when its segment is not
+ * there any more, as when it was moved, or another negative errno.
+ */
+int vdfs_record_read(struct vdfs_store *store, const struct vdfs_object *object,
+		     void *buf)
+{
+	struct vdfs_record_head head;
+	size_t stored = object->stored - HEAD;
+	void *body = buf;
+	int err;
+
+	if (!plausible(object))
+		return -EBADMSG;
+	if (stored != object->size)
+		body = malloc(stored ?: 1);
+	if (!body)
+		return -ENOMEM;
+	err = read_raw(store, object, &head, body);
+	if (!err && body != buf &&
+	    (!(head.flags & COMPRESSED) ||
+	     ZSTD_decompress(buf, object->size, body, stored) != object->size))
+		err = -EBADMSG;
+	if (body != buf)
+		free(body);
+	return err;
+}
+
+/**
+ * vdfs_record_copy() - write a record once more, elsewhere
+ * @store: The store.
+ * @from: What the database says of its object.
+ * @out: As for vdfs_record_write().
+ *
+ * Context: Any thread.
+ * Return: As vdfs_record_read() and vdfs_record_write().
+ */
+int vdfs_record_copy(struct vdfs_store *store, const struct vdfs_object *from,
+		     struct vdfs_record *out)
+{
+	struct vdfs_record_head head;
+	void *body;
+	int err;
+
+	if (!plausible(from))
+		return -EBADMSG;
+	body = malloc(from->stored);
+	if (!body)
+		return -ENOMEM;
+	err = read_raw(store, from, &head, body);
+	if (!err)
+		err = write_out(store, &head, body, out);
+	free(body);
+	return err;
+}
+
+/**
+ * vdfs_record_punch() - give the disk back what a record took
+ * @store: The store.
+ * @object: What the database said of its object before that was dropped.
+ *
+ * Context: Any thread. Nobody reads it.
+ */
+void vdfs_record_punch(struct vdfs_store *store,
+		       const struct vdfs_object *object)
+{
+	uint64_t start = (object->place + PAGE - 1) / PAGE * PAGE;
+	uint64_t end = (object->place + object->stored) / PAGE * PAGE;
+	struct vdfs_segment *seg;
+
+	if (end < start + PUNCH_MIN)
+		return;
+	seg = vdfs_segment_get(store, object->segment);
+	if (seg)
+		fallocate(seg->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  start, end - start);
+	vdfs_segment_put(store, seg);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_NAME_IMPL_H
+#define VDFS_NAME_IMPL_H
+
+#include "name.h"
+#include "store_impl.h"
+
+#define VDFS_ROOT 1
+
+/**
+ * struct vdfs_node - a name
+ * @ino: Its row.
+ * @parent: Of the directory it is in; 0 for the root.
+ * @object: Of its blob; 0 for a directory.
+ * @owner: User.
+ * @mode: S_IFREG or S_IFDIR, and permission bits.
+ * @mtime: CLOCK_REALTIME in nanoseconds.
+ */
+struct vdfs_node {
+	int64_t ino;
+	int64_t parent;
+	int64_t object;
+	uint32_t owner;
+	uint32_t mode;
+	int64_t mtime;
+};
+
+/* name_path.c */
+bool vdfs_node_shown(const struct vdfs_who *who, const struct vdfs_node *node);
+bool vdfs_node_mine(const struct vdfs_who *who, const struct vdfs_node *node);
+bool vdfs_node_may_go(const struct vdfs_who *who,
+		      const struct vdfs_node *parent,
+		      const struct vdfs_node *node);
+int vdfs_node_load(struct sqlite3 *db, int64_t ino, struct vdfs_node *out);
+int vdfs_node_find(struct sqlite3 *db, int64_t parent, const char *name,
+		   size_t len, struct vdfs_node *out);
+int vdfs_node_walk(struct sqlite3 *db, const struct vdfs_who *who,
+		   const char *path, struct vdfs_node *out);
+int vdfs_node_parent(struct sqlite3 *db, const struct vdfs_who *who,
+		     const char *path, bool make, struct vdfs_node *parent,
+		     const char **last);
+int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_node *node,
+		     const char *name, size_t len, int64_t *ino);
+int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t now);
+int64_t vdfs_name_now(void);
+
+#endif /* VDFS_NAME_IMPL_H */

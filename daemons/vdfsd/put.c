@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Storing a blob. A small one is collected, hashed, and written as a record
+ * unless it is there already; a large one is written as it comes. Bytes are
+ * synced, then one commit makes the blob, its name and its charge visible.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "name.h"
+#include "store_impl.h"
+
+#define ROOM_FIRST ((size_t)8 << 10)
+#define ROOM_LARGE ((size_t)2 << 20)
+
+/**
+ * vdfs_put_begin() - begin to store a blob
+ * @store: The store.
+ * @who: For whom.
+ * @flags: VDFS_PUT_WHOLE or 0.
+ * @out: The put; ended by vdfs_put_commit() or vdfs_put_abort().
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_put_begin(struct vdfs_store *store, const struct vdfs_who *who,
+		   uint32_t flags, struct vdfs_put **out)
+{
+	struct vdfs_put *put;
+	int err = vdfs_store_writable(store);
+
+	if (err)
+		return err;
+	if (flags & ~VDFS_PUT_WHOLE)
+		return -EINVAL;
+	put = calloc(1, sizeof(*put));
+	if (!put)
+		return -ENOMEM;
+	put->store = store;
+	put->who = *who;
+	put->flags = flags;
+	put->fd = -1;
+	pthread_mutex_lock(&store->lock);
+	put->next = store->puts;
+	store->puts = put;
+	pthread_mutex_unlock(&store->lock);
+	*out = put;
+	return 0;
+}
+
+/**
+ * vdfs_put_makes() - whether a list belongs to a put in progress
+ * @store: The store.
+ * @list: Row of the list.
+ *
+ * Context: Any thread.
+ * Return: Whether it does.
+ */
+bool vdfs_put_makes(struct vdfs_store *store, int64_t list)
+{
+	struct vdfs_put *put;
+
+	pthread_mutex_lock(&store->lock);
+	for (put = store->puts; put && put->list != list; put = put->next)
+		;
+	pthread_mutex_unlock(&store->lock);
+	return put;
+}
+
+/* Everything the put has is given up, but not what was committed. */
+static void put_free(struct vdfs_put *put)
+{
+	struct vdfs_put **link;
+
+	vdfs_put_list_forget(put);
+	pthread_mutex_lock(&put->store->lock);
+	for (link = &put->store->puts; *link != put;)
+		link = &(*link)->next;
+	*link = put->next;
+	pthread_mutex_unlock(&put->store->lock);
+	if (put->fd >= 0)
+		close(put->fd);
+	vdfs_hash_free(put->ctx);
+	free(put->parts);
+	free(put->slot);
+	free(put->sums);
+	free(put->buf);
+	free(put);
+}
+
+/**
+ * vdfs_put_abort() - give up a put
+ * @put: The put; NULL is nothing to do.
+ *
+ * Context: The put's thread.
+ */
+void vdfs_put_abort(struct vdfs_put *put)
+{
+	struct vdfs_store *store;
+	bool listed;
+
+	if (!put)
+		return;
+	store = put->store;
+	listed = put->list;
+	put_free(put);
+	/* Its pieces are garbage now, and may be what fills the disk. */
+	if (listed)
+		vdfs_gc_objects(store);
+}
+
+static int make_room(struct vdfs_put *put, size_t room)
+{
+	uint8_t *buf;
+
+	if (room <= put->room)
+		return 0;
+	buf = realloc(put->buf, room);
+	if (!buf)
+		return -ENOMEM;
+	put->buf = buf;
+	put->room = room;
+	return 0;
+}
+
+static int grow_small(struct vdfs_put *put, size_t len)
+{
+	size_t room = put->room ?: ROOM_FIRST;
+
+	while (room < put->fill + len)
+		room *= 2;
+	return make_room(put, room);
+}
+
+static int grow_large(struct vdfs_put *put)
+{
+	put->ctx = vdfs_hash_new();
+	if (!put->ctx)
+		return -ENOMEM;
+	put->large = true;
+	return make_room(put, ROOM_LARGE);
+}
+
+static int drain(struct vdfs_put *put, bool last)
+{
+	if (put->flags & VDFS_PUT_WHOLE)
+		return vdfs_put_file_drain(put, last);
+	return vdfs_put_list_drain(put, last);
+}
+
+/**
+ * vdfs_put_write() - give a put its next bytes
+ * @put: The put.
+ * @data: Bytes.
+ * @len: How many.
+ *
+ * Context: One thread at a time.
+ * Return: 0 or a negative errno, after which the put can only be aborted.
+ */
+int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	size_t n;
+
+	if (!put->err && len > (uint64_t)INT64_MAX - put->size)
+		put->err = -EFBIG;
+	if (!put->err && !put->large) {
+		if (put->fill + len < VDFS_LARGE)
+			put->err = grow_small(put, len);
+		else
+			put->err = grow_large(put);
+	}
+	while (!put->err && len) {
+		n = put->room - put->fill;
+		if (n > len)
+			n = len;
+		memcpy(put->buf + put->fill, p, n);
+		put->fill += n;
+		put->size += n;
+		p += n;
+		len -= n;
+		if (put->large && put->fill == put->room)
+			put->err = drain(put, false);
+	}
+	return put->err;
+}
+
+/**
+ * struct commit - what the commit of a put has to do
+ * @put: The put.
+ * @name: As vdfs_put_commit().
+ * @hash: Of the blob.
+ * @record: Where a small one was written, if it was.
+ * @linked: A whole one has its file.
+ * @kept: Out: the record, file or list is now the object's.
+ */
+struct commit {
+	struct vdfs_put *put;
+	const char *name;
+	struct vdfs_hash hash;
+	struct vdfs_record record;
+	bool linked;
+	bool kept;
+};
+
+static int make_object(struct sqlite3 *db, struct commit *c,
+		       struct vdfs_object *object)
+{
+	struct vdfs_put *put = c->put;
+	int err;
+
+	memset(object, 0, sizeof(*object));
+	object->hash = c->hash;
+	object->size = put->size;
+	object->users = 1;
+	object->fresh = true;
+	c->kept = true;
+	if (put->list) {
+		object->id = put->list;
+		object->kind = VDFS_LIST;
+		return vdfs_sql_run(db,
+				    "UPDATE object SET hash = ?2, size = ?3,\n"
+				    "users = 1 WHERE id = ?1",
+				    VDFS_INT(object->id),
+				    VDFS_BLOB(&c->hash, sizeof(c->hash)),
+				    VDFS_INT(put->size));
+	}
+	if (c->linked) {
+		object->kind = VDFS_FILE;
+	} else if (c->record.segment) {
+		object->kind = VDFS_RECORD;
+		object->segment = c->record.segment->number;
+		object->place = c->record.place;
+		object->stored = c->record.stored;
+	} else {
+		/* It was there, pinned, and cannot have gone. */
+		return -EBADMSG;
+	}
+	err = vdfs_object_insert(db, object, &object->id);
+	if (!err && c->linked)
+		err = vdfs_put_file_sums(db, put, object->id);
+	return err;
+}
+
+static int commit(struct sqlite3 *db, void *arg)
+{
+	struct commit *c = arg;
+	struct vdfs_put *put = c->put;
+	struct vdfs_object object;
+	int err;
+
+	c->kept = false;
+	err = vdfs_object_find(db, &c->hash, &object);
+	if (err == -ENOENT)
+		err = make_object(db, c, &object);
+	if (err)
+		return err;
+	if (c->name)
+		return vdfs_name_set(db, put->store, &put->who, c->name,
+				     &object);
+	return vdfs_ref_keep(db, put->store, put->who.uid, &object);
+}
+
+/*
+ * Whether the bytes stay. When the disk failed, nobody knows what a crash
+ * would leave of the commit: they may be referred to.
+ */
+static bool stays(const struct commit *c, int err)
+{
+	return err ? err == -EIO : c->kept;
+}
+
+static int commit_small(struct commit *c)
+{
+	struct vdfs_put *put = c->put;
+	struct vdfs_store *store = put->store;
+	struct vdfs_object there;
+	int err;
+
+	err = vdfs_pin(store, &c->hash);
+	if (err)
+		return err;
+	err = vdfs_object_lookup(store, &c->hash, &there);
+	if (err == -ENOENT) {
+		err = vdfs_record_write(store, &c->hash, put->buf, put->fill,
+					&c->record);
+		if (!err)
+			err = vdfs_segment_sync(store, c->record.segment);
+	}
+	if (!err)
+		err = vdfs_meta_write(store->meta, commit, c);
+	vdfs_record_end(store, &c->record, stays(c, err));
+	vdfs_unpin(store, &c->hash);
+	return err;
+}
+
+static int commit_list(struct commit *c)
+{
+	struct vdfs_store *store = c->put->store;
+	int err;
+
+	err = vdfs_pin(store, &c->hash);
+	if (err)
+		return err;
+	err = vdfs_meta_write(store->meta, commit, c);
+	vdfs_unpin(store, &c->hash);
+	return err;
+}
+
+/* Under a claim: of two who link a file, one would undo the other's. */
+static int commit_file(struct commit *c)
+{
+	struct vdfs_store *store = c->put->store;
+	struct vdfs_object there;
+	int err;
+
+	err = vdfs_claim(store, &c->hash);
+	if (err)
+		return err;
+	err = vdfs_object_lookup(store, &c->hash, &there);
+	if (err == -ENOENT) {
+		err = vdfs_file_link(store, c->put->fd, &c->hash);
+		c->linked = !err;
+	}
+	if (!err)
+		err = vdfs_meta_write(store->meta, commit, c);
+	if (c->linked && !stays(c, err))
+		vdfs_file_unlink(store, &c->hash);
+	vdfs_unclaim(store, &c->hash);
+	return err;
+}
+
+static int finish(struct commit *c, const struct vdfs_hash *expect)
+{
+	struct vdfs_put *put = c->put;
+	int err = put->err;
+
+	if (!err)
+		err = vdfs_store_writable(put->store);
+	if (!err && c->name)
+		err = vdfs_name_check(c->name);
+	if (!err && put->large)
+		err = drain(put, true);
+	if (!err && put->large)
+		err = vdfs_hash_end(put->ctx, &c->hash);
+	else if (!err)
+		err = vdfs_hash_bytes(put->buf, put->fill, &c->hash);
+	if (!err && expect && !vdfs_hash_equal(expect, &c->hash))
+		err = -EBADMSG;
+	if (err)
+		return err;
+	if (!put->large)
+		return commit_small(c);
+	return put->flags & VDFS_PUT_WHOLE ? commit_file(c) : commit_list(c);
+}
+
+/**
+ * vdfs_put_commit() - store the blob, durably
+ * @put: The put, which ends, whatever happens.
+ * @expect: What its hash has to be; NULL = whatever it is.
+ * @name: Name to point at it; NULL = the user keeps it without one.
+ * @out: Its hash; NULL when nobody asks.
+ *
+ * Context: The put's thread. Waits for the disk.
+ * Return: 0 or a negative errno; then nothing has changed.
+ */
+int vdfs_put_commit(struct vdfs_put *put, const struct vdfs_hash *expect,
+		    const char *name, struct vdfs_hash *out)
+{
+	struct commit c = { .put = put, .name = name };
+	int err = finish(&c, expect);
+
+	if (!err && out)
+		*out = c.hash;
+	if (!err && c.kept)
+		put_free(put);
+	else
+		vdfs_put_abort(put);
+	return err;
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A store as a whole: opening, closing, counting. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store_impl.h"
+
+static int open_dir(int at, const char *name, bool make)
+{
+	int fd;
+
+	if (make && mkdirat(at, name, 0700) && errno != EEXIST)
+		return -errno;
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Of two who open a store, one gets the lock. */
+static int lock(struct vdfs_store *store)
+{
+	bool read_only = store->options.read_only;
+
+	store->lock_fd = openat(
+		store->fd, "lock",
+		(read_only ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
+	if (store->lock_fd < 0)
+		return -errno;
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return 0;
+}
+
+static int open_dirs(struct vdfs_store *store)
+{
+	bool make = !store->options.read_only;
+	int err = 0;
+
+	store->fd = open_dir(AT_FDCWD, store->dir, make);
+	if (store->fd < 0)
+		return store->fd;
+	err = lock(store);
+	if (err)
+		return err;
+	if (make && mkdirat(store->fd, "graph", 0700) && errno != EEXIST)
+		return -errno;
+	store->packs.fd = open_dir(store->fd, "pack", make);
+	if (store->packs.fd < 0)
+		return store->packs.fd;
+	store->object_fd = open_dir(store->fd, "object", make);
+	if (store->object_fd < 0)
+		return store->object_fd;
+	return make ? vdfs_fsync_dir(store->fd) : 0;
+}
+
+static int open_meta(struct vdfs_store *store)
+{
+	char path[PATH_MAX];
+	int n;
+
+	n = snprintf(path, sizeof(path), "%s/meta.db", store->dir);
+	if (n >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return vdfs_meta_open_flags(
+		path, store->options.read_only ? VDFS_META_READ_ONLY : 0,
+		&store->meta);
+}
+
+/**
+ * vdfs_store_open() - open a store
+ * @dir: Its directory; made when it is not there.
+ * @options: How; NULL = all zeros.
+ * @out: The store.
+ *
+ * Context: Any thread.
+ * Return: 0, -EBUSY when it is open already, -EBADMSG when its database is
+ * damaged, or another negative errno.
+ */
+int vdfs_store_open(const char *dir, const struct vdfs_store_options *options,
+		    struct vdfs_store **out)
+{
+	struct vdfs_store *store = calloc(1, sizeof(*store));
+	int err;
+
+	if (!store)
+		return -ENOMEM;
+	if (options)
+		store->options = *options;
+	store->fd = -1;
+	store->lock_fd = -1;
+	store->object_fd = -1;
+	store->packs.fd = -1;
+	pthread_mutex_init(&store->packs.lock, NULL);
+	pthread_mutex_init(&store->lock, NULL);
+	pthread_mutex_init(&store->gc, NULL);
+	vdfs_pins_init(&store->pins);
+	store->dir = strdup(dir);
+	err = store->dir ? open_dirs(store) : -ENOMEM;
+	if (!err)
+		err = open_meta(store);
+	if (!err)
+		err = vdfs_packs_open(store);
+	if (err) {
+		vdfs_store_close(store);
+		return err;
+	}
+	*out = store;
+	return 0;
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/**
+ * vdfs_store_close() - close a store
+ * @store: NULL is nothing to do. Its puts and blobs have ended.
+ *
+ * Context: After its last user.
+ */
+void vdfs_store_close(struct vdfs_store *store)
+{
+	if (!store)
+		return;
+	vdfs_meta_close(store->meta);
+	vdfs_packs_close(store);
+	close_fd(store->packs.fd);
+	close_fd(store->object_fd);
+	close_fd(store->lock_fd);
+	close_fd(store->fd);
+	vdfs_pins_fini(&store->pins);
+	pthread_mutex_destroy(&store->gc);
+	pthread_mutex_destroy(&store->lock);
+	pthread_mutex_destroy(&store->packs.lock);
+	free(store->dir);
+	free(store);
+}
+
+/**
+ * vdfs_store_meta() - the database of a store
+ * @store: The store.
+ *
+ * Context: Any thread.
+ * Return: It, as long as the store is open.
+ */
+struct vdfs_meta *vdfs_store_meta(struct vdfs_store *store)
+{
+	return store->meta;
+}
+
+/**
+ * vdfs_store_writable() - whether a store may be changed
+ * @store: The store.
+ *
+ * Context: Any thread.
+ * Return: 0 or -EROFS.
+ */
+int vdfs_store_writable(struct vdfs_store *store)
+{
+	return store->options.read_only || atomic_load(&store->failed) ?
+		       -EROFS :
+		       0;
+}
+
+static int add_up(struct sqlite3 *db, void *arg)
+{
+	struct vdfs_store_stats *s = arg;
+	struct sqlite3_stmt *st;
+	int err;
+
+	err = vdfs_sql(
+		db, &st,
+		"SELECT count(*), total(size * (kind != 2)),\n"
+		"total(CASE kind WHEN 0 THEN stored WHEN 1 THEN size END),\n"
+		"total(users > 0), total(size * (users > 0)),\n"
+		"total(kind = 2) FROM object");
+	if (!err)
+		err = vdfs_sql_next(st);
+	if (err <= 0)
+		return err ?: -EBADMSG;
+	/* A list is not something other blobs are made of. */
+	s->objects = sqlite3_column_int64(st, 0) - sqlite3_column_int64(st, 5);
+	s->object_bytes = sqlite3_column_int64(st, 1);
+	s->disk_bytes = sqlite3_column_int64(st, 2);
+	s->blobs = sqlite3_column_int64(st, 3);
+	s->blob_bytes = sqlite3_column_int64(st, 4);
+	err = vdfs_sql(db, &st,
+		       "SELECT count(*) FROM node WHERE object IS NOT NULL");
+	if (!err)
+		err = vdfs_sql_next(st);
+	if (err <= 0)
+		return err ?: -EBADMSG;
+	s->names = sqlite3_column_int64(st, 0);
+	return 0;
+}
+
+/**
+ * vdfs_store_stats() - count what a store holds
+ * @store: The store.
+ * @out: The figures.
+ *
+ * Context: Any thread. Reads a table as long as the store has objects.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_store_stats(struct vdfs_store *store, struct vdfs_store_stats *out)
+{
+	memset(out, 0, sizeof(*out));
+	return vdfs_meta_read(store->meta, add_up, out);
+}

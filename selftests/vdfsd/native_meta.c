@@ -32,7 +32,7 @@ static int make_table(struct sqlite3 *db, void *arg)
 
 FIXTURE_SETUP(meta)
 {
-	strcpy(self->dir, "/tmp/vdfs-meta-XXXXXX");
+	snprintf(self->dir, sizeof(self->dir), "/tmp/vdfs-meta-XXXXXX");
 	ASSERT_NE(NULL, mkdtemp(self->dir));
 	snprintf(self->path, sizeof(self->path), "%s/meta.db", self->dir);
 	ASSERT_EQ(0, vdfs_meta_open(self->path, &self->meta));
@@ -81,7 +81,7 @@ static int select_row(struct sqlite3 *db, void *arg)
 	return 0;
 }
 
-static int count(struct sqlite3 *db, void *arg)
+static int add_up(struct sqlite3 *db, void *arg)
 {
 	struct sqlite3_stmt *st;
 	int err;
@@ -159,7 +159,7 @@ TEST_F(meta, undoes_only_what_failed)
 		pthread_join(thread[i], NULL);
 		EXPECT_EQ(0, w[i].wrong);
 	}
-	ASSERT_EQ(0, vdfs_meta_read(self->meta, count, &n));
+	ASSERT_EQ(0, vdfs_meta_read(self->meta, add_up, &n));
 	EXPECT_EQ(THREADS * (WRITES - (WRITES + 2) / 3), n);
 	for (i = 0; i < WRITES; i++) {
 		struct row row = { .key = i };
@@ -205,7 +205,7 @@ TEST_F(meta, survives_one_that_undoes_all)
 		pthread_join(thread[i], NULL);
 		EXPECT_EQ(0, w[i].wrong);
 	}
-	ASSERT_EQ(0, vdfs_meta_read(self->meta, count, &n));
+	ASSERT_EQ(0, vdfs_meta_read(self->meta, add_up, &n));
 	EXPECT_EQ((THREADS - 1) * (WRITES - (WRITES + 2) / 3), n);
 }
 
@@ -224,13 +224,13 @@ static int write_meanwhile(struct sqlite3 *db, void *arg)
 	struct row row = { .key = 5, .value = 5 };
 	int err;
 
-	err = count(db, &n->before);
+	err = add_up(db, &n->before);
 	if (!err)
 		err = vdfs_meta_write(n->meta, insert, &row);
 	if (!err)
-		err = count(db, &n->after);
+		err = add_up(db, &n->after);
 	if (!err)
-		err = vdfs_meta_read(n->meta, count, &n->between);
+		err = vdfs_meta_read(n->meta, add_up, &n->between);
 	return err;
 }
 
@@ -334,13 +334,13 @@ TEST_F(meta, a_damaged_log_loses_no_order)
 	}
 	/* As a crash would leave it. */
 	ASSERT_EQ(0, chdir(self->dir));
-	ASSERT_EQ(0, system("mkdir saved && cp meta.db meta.db-wal saved && "
-			    "truncate -s -5000 saved/meta.db-wal"));
+	ASSERT_EQ(0, system("mkdir saved && cp meta.db* saved"));
+	ASSERT_EQ(0, system("truncate -s -5000 saved/meta.db-wal"));
 	vdfs_meta_close(self->meta);
 	self->meta = NULL;
 	ASSERT_EQ(0, vdfs_meta_open("saved/meta.db", &self->meta));
 	ASSERT_EQ(0, vdfs_meta_check(self->meta));
-	ASSERT_EQ(0, vdfs_meta_read(self->meta, count, &n));
+	ASSERT_EQ(0, vdfs_meta_read(self->meta, add_up, &n));
 	EXPECT_LT(0, n);
 	EXPECT_GT(50, n);
 	row.key = n - 1;

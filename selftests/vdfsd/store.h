@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SELFTESTS_VDFSD_STORE_H
+#define SELFTESTS_VDFSD_STORE_H
+
+#include "daemons/vdfsd/name.h"
+#include "daemons/vdfsd/store.h"
+
+/* What the tests of the store share. */
+
+/**
+ * struct tree - a store in a directory of its own
+ * @dir: The directory.
+ * @store: The store in it, or NULL while it is closed.
+ */
+struct tree {
+	char dir[64];
+	struct vdfs_store *store;
+};
+
+extern const struct vdfs_who alice, bob, admin;
+
+int tree_make(struct tree *t, const struct vdfs_store_options *options);
+int tree_reopen(struct tree *t, const struct vdfs_store_options *options);
+void tree_remove(struct tree *t);
+int tree_shell(struct tree *t, const char *command);
+
+uint8_t *random_bytes(size_t len, uint64_t seed);
+int put_bytes(struct vdfs_store *store, const struct vdfs_who *who,
+	      const void *data, size_t len, uint32_t flags, const char *name,
+	      struct vdfs_hash *out);
+int get_same(struct vdfs_store *store, const struct vdfs_who *who,
+	     const struct vdfs_hash *hash, const void *data, size_t len);
+
+#endif /* SELFTESTS_VDFSD_STORE_H */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,14 +68,18 @@ int vdfs_file_temporary(struct vdfs_store *store)
 static int make_dir(struct vdfs_store *store, const char *path)
 {
 	char name[3] = { path[0], path[1], '\0' };
+	atomic_bool *synced = &store->object_dirs[strtoul(name, NULL, 16)];
 	int fd, err = 0;
 
-	if (!mkdirat(store->object_fd, name, 0700))
+	/* One that is there may be of somebody who died before the sync. */
+	if (!atomic_load(synced)) {
+		if (mkdirat(store->object_fd, name, 0700) && errno != EEXIST)
+			return -errno;
 		err = vdfs_fsync_dir(store->object_fd);
-	else if (errno != EEXIST)
-		err = -errno;
-	if (err)
-		return err;
+		if (err)
+			return err;
+		atomic_store(synced, true);
+	}
 	fd = openat(store->object_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }

@@ -442,6 +442,10 @@ static int resume(struct vdfs_store *store, struct vdfs_segment *seg)
 	if (tail.end > seg->end || tail.end >= store->packs.limit ||
 	    !may_append(seg))
 		return 0;
+	/* Who made it may have died before that was on the disk. */
+	err = vdfs_fsync_dir(store->packs.fd);
+	if (err)
+		return err;
 	if (ftruncate(seg->fd, tail.end))
 		return -errno;
 	seg->end = tail.end;

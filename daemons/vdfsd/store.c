@@ -37,6 +37,19 @@ static int lock(struct vdfs_store *store)
 	return 0;
 }
 
+/* A directory is there to stay only when the one above it was synced. */
+static int sync_above(int dir)
+{
+	int fd = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = vdfs_fsync_dir(fd);
+	close(fd);
+	return err;
+}
+
 static int open_dirs(struct vdfs_store *store)
 {
 	bool make = !store->options.read_only;
@@ -45,7 +58,10 @@ static int open_dirs(struct vdfs_store *store)
 	store->fd = open_dir(AT_FDCWD, store->dir, make);
 	if (store->fd < 0)
 		return store->fd;
-	err = lock(store);
+	if (make)
+		err = sync_above(store->fd);
+	if (!err)
+		err = lock(store);
 	if (err)
 		return err;
 	if (make && mkdirat(store->fd, "graph", 0700) && errno != EEXIST)

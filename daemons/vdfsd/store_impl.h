@@ -146,6 +146,7 @@ struct vdfs_record {
  * @fd: That directory.
  * @lock_fd: The file that is locked.
  * @object_fd: The directory of files.
+ * @object_dirs: Which of the directories in it are known to last.
  * @options: As it was opened.
  * @failed: The disk could not sync twice: nothing is written any more.
  * @meta: The database.
@@ -160,6 +161,7 @@ struct vdfs_store {
 	int fd;
 	int lock_fd;
 	int object_fd;
+	atomic_bool object_dirs[256];
 	struct vdfs_store_options options;
 	atomic_bool failed;
 	struct vdfs_meta *meta;

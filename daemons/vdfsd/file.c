@@ -258,8 +258,8 @@ static int check_sections(const struct vdfs_index *ix,
 	return 0;
 }
 
-static int map_sections(struct vdfs_index *ix, int fd,
-			const struct vdfs_header *header)
+static int read_sections(struct vdfs_index *ix, int fd,
+			 const struct vdfs_header *header)
 {
 	struct vdfs_arena *arena[] = { &ix->rows, &ix->codes, &ix->edges,
 				       &ix->upper, &ix->nodes };
@@ -269,7 +269,7 @@ static int map_sections(struct vdfs_index *ix, int fd,
 	int i;
 
 	for (i = 0; i < MEAN; i++) {
-		ret = vdfs_arena_map(arena[i], fd, s[i].offset, s[i].bytes);
+		ret = vdfs_arena_read(arena[i], fd, s[i].offset, s[i].bytes);
 		if (ret)
 			return ret;
 	}
@@ -363,7 +363,7 @@ static int load_fd(int fd, uint64_t generation, uint32_t room,
 		return ret == -EINVAL ? -EBADMSG : ret;
 	ret = check_sections(ix, &header, (uint64_t)st.st_size);
 	if (!ret)
-		ret = map_sections(ix, fd, &header);
+		ret = read_sections(ix, fd, &header);
 	ix->uppers = header.uppers;
 	ix->entry = header.entry;
 	ix->step = header.step;

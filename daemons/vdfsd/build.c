@@ -77,7 +77,7 @@ static int train_first(struct vdfs_index *ix, const float *rows, size_t n)
 	if (atomic_load(&ix->coded) || atomic_load(&ix->slots) || !n)
 		return 0;
 	if (ix->params.metric == VDFS_COSINE) {
-		struct vdfs_scratch *s = vdfs_scratch_get(ix, 1);
+		struct vdfs_scratch *s = vdfs_scratch_get(ix, 1, true);
 
 		normal = malloc(n * dim * sizeof(*normal));
 		if (!s || !normal)

@@ -17,7 +17,7 @@
 
 #include "graph.h"
 
-#define MAGIC 0x3158444953464456ULL /* "VDFSIDX1" */
+#define MAGIC 0x3258444953464456ULL /* "VDFSIDX2" */
 #define ALIGN ((uint64_t)2 << 20)
 #define PART_BYTES ((size_t)1 << 30)
 #define CAPACITY_MAX INT32_MAX
@@ -103,10 +103,8 @@ static void lengths(const struct vdfs_index *ix, uint32_t slots,
 {
 	uint64_t n = slots;
 
-	bytes[ROWS] = ix->params.type == VDFS_F32 ?
-			      n * ix->dim_f32 * sizeof(float) :
-			      0;
-	bytes[CODES] = vdfs_has_codes(ix) ? n * ix->dim_u8 : 0;
+	bytes[ROWS] = n * ix->row_bytes;
+	bytes[CODES] = n * ix->code_stride;
 	bytes[EDGES] = n * ix->m2 * sizeof(uint32_t);
 	bytes[UPPER] = (uint64_t)uppers * ix->params.m * sizeof(uint32_t);
 	bytes[NODES] = n * sizeof(struct vdfs_node);

@@ -53,12 +53,17 @@ struct vdfs_node {
 
 /**
  * struct vdfs_tail - behind the codes of a row
- * @norm: Sum of the squares of the codes, as signed numbers.
- * @sum: Sum of the codes, as signed numbers.
+ * @norm: Square of its distance from the mean; for VDFS_I8 and cosine, one
+ *        by its length.
+ * @scale: What one step of its code stands for.
+ * @square: For VDFS_I8, in place of @scale: the sum of the squares, exact.
  */
 struct vdfs_tail {
-	int32_t norm;
-	int32_t sum;
+	float norm;
+	union {
+		float scale;
+		int32_t square;
+	};
 };
 
 /**
@@ -91,16 +96,22 @@ struct vdfs_pool {
  * struct vdfs_probe - a vector prepared to be compared with rows
  * @f32: shape [dim], padded with zeros; normalised for VDFS_COSINE.
  * @s8: The same as signed codes, padded with zeros, when there are codes.
- * @scale_norm: The walk's distance is @scale_norm * norm of the row
- * @scale_dot: - @scale_dot * (inner product of the codes) + @bias.
- * @bias: What is the same for every row.
+ * @norm_weight: The walk's distance is @norm_weight * norm of the row
+ * @dot_weight: - @dot_weight * scale of the row
+ * @shift: * (inner product of the codes - @shift)
+ * @bias: + @bias.
+ * @sum: Of @s8.
+ * @square: Of @s8.
  */
 struct vdfs_probe {
 	float *f32;
 	int8_t *s8;
-	float scale_norm;
-	float scale_dot;
+	float norm_weight;
+	float dot_weight;
+	float shift;
 	float bias;
+	int32_t sum;
+	int32_t square;
 };
 
 /**
@@ -117,6 +128,7 @@ struct vdfs_probe {
  * @hop: Slots of one hop.
  * @hop_dist: Their distances.
  * @hop_dot: Inner products on the way to these.
+ * @codes: Whether it walks on codes.
  * @next: Other scratches that are free.
  */
 struct vdfs_scratch {
@@ -132,6 +144,7 @@ struct vdfs_scratch {
 	uint32_t hop[256];
 	float hop_dist[256];
 	int32_t hop_dot[256];
+	bool codes;
 	struct vdfs_scratch *next;
 };
 
@@ -139,17 +152,21 @@ struct vdfs_scratch {
  * struct vdfs_index - see index.h
  * @params: As given.
  * @kernel: Chosen at the start.
- * @dim_f32: @params.dim padded for f32 rows.
- * @dim_u8: Bytes of a code row, its tail included, padded.
+ * @dim_f32: @params.dim padded for rows of originals.
+ * @row_bytes: Bytes of such a row.
+ * @bits: Of a dimension in a code; 0 = no codes.
+ * @code_n: Dimensions of a code, padded.
+ * @code_stride: Bytes of a code row, its tail included, padded.
+ * @code_middle: The code of 0.
  * @tail: Where the tail is in a code row.
  * @m2: Edges of a row of level 0.
- * @rows: f32 originals, none for VDFS_I8.
+ * @rows: Originals in f32 or f16, none for VDFS_I8.
  * @codes: Code rows, none for VDFS_CODES_NONE.
  * @edges: Edges of level 0.
  * @upper: Edges above.
  * @nodes: struct vdfs_node of each slot.
  * @mean: shape [dim], taken off before coding.
- * @step: What 1 in a code stands for.
+ * @step: What 1 in a code stands for, in root mean squares of the row.
  * @coded: Set once @mean and @step are known.
  * @slots: Slots ever used.
  * @uppers: Rows of @upper ever used.
@@ -177,7 +194,11 @@ struct vdfs_index {
 	struct vdfs_params params;
 	const struct vdfs_kernel *kernel;
 	size_t dim_f32;
-	size_t dim_u8;
+	size_t row_bytes;
+	uint32_t bits;
+	size_t code_n;
+	size_t code_stride;
+	float code_middle;
 	size_t tail;
 	uint32_t m2;
 	struct vdfs_arena rows;
@@ -216,14 +237,14 @@ static inline struct vdfs_node *vdfs_node(const struct vdfs_index *ix,
 	return (struct vdfs_node *)ix->nodes.base + slot;
 }
 
-static inline float *vdfs_row(const struct vdfs_index *ix, uint32_t slot)
+static inline void *vdfs_row(const struct vdfs_index *ix, uint32_t slot)
 {
-	return (float *)ix->rows.base + slot * ix->dim_f32;
+	return ix->rows.base + slot * ix->row_bytes;
 }
 
 static inline uint8_t *vdfs_code(const struct vdfs_index *ix, uint32_t slot)
 {
-	return (uint8_t *)ix->codes.base + slot * ix->dim_u8;
+	return (uint8_t *)ix->codes.base + slot * ix->code_stride;
 }
 
 static inline const struct vdfs_tail *vdfs_tail(const struct vdfs_index *ix,
@@ -240,8 +261,13 @@ static inline uint8_t vdfs_flags(const struct vdfs_index *ix, uint32_t slot)
 
 static inline bool vdfs_has_codes(const struct vdfs_index *ix)
 {
-	return ix->params.type == VDFS_I8 ||
-	       ix->params.codes != VDFS_CODES_NONE;
+	return ix->bits;
+}
+
+/* Whether rows of int8 count as if they were unit vectors. */
+static inline bool vdfs_unit_i8(const struct vdfs_index *ix)
+{
+	return ix->params.type == VDFS_I8 && ix->params.metric == VDFS_COSINE;
 }
 
 static inline atomic_uint *vdfs_edges(const struct vdfs_index *ix,
@@ -281,6 +307,7 @@ struct vdfs_subset {
 };
 
 /* quant.c */
+void vdfs_quant_layout(struct vdfs_index *ix);
 int vdfs_quant_train(struct vdfs_index *ix, const float *rows, size_t n);
 void vdfs_quant_encode(const struct vdfs_index *ix, const float *vector,
 		       uint8_t *row);
@@ -322,13 +349,19 @@ void vdfs_lock(struct vdfs_index *ix, uint32_t slot);
 void vdfs_unlock(struct vdfs_index *ix, uint32_t slot);
 
 /* scratch.c */
-struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef);
+struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef,
+				      bool writer);
 void vdfs_scratch_put(struct vdfs_index *ix, struct vdfs_scratch *s);
 void vdfs_scratch_forget(struct vdfs_scratch *s);
 void vdfs_scratch_free_all(struct vdfs_index *ix);
 uint32_t vdfs_readers_enter(struct vdfs_index *ix);
 void vdfs_readers_leave(struct vdfs_index *ix, uint32_t epoch);
 void vdfs_readers_wait(struct vdfs_index *ix);
+
+/* row.c */
+void vdfs_row_put(const struct vdfs_index *ix, uint32_t slot,
+		  const float *vector);
+void vdfs_row_get(const struct vdfs_index *ix, uint32_t slot, float *vector);
 
 /* slot.c */
 int vdfs_slot_take(struct vdfs_index *ix, uint64_t id, uint32_t *slot);

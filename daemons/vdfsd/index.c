@@ -12,8 +12,8 @@
 static bool params_ok(const struct vdfs_params *p)
 {
 	return p->dim >= 1 && p->dim <= VDFS_DIM_MAX &&
-	       p->metric <= VDFS_COSINE && p->type <= VDFS_I8 &&
-	       p->codes <= VDFS_CODES_8 && p->m >= 4 && p->m <= 64 &&
+	       p->metric <= VDFS_COSINE && p->type <= VDFS_F16 &&
+	       p->codes <= VDFS_CODES_1 && p->m >= 4 && p->m <= 64 &&
 	       p->ef_build >= p->m && p->ef_build <= 2000 && p->capacity >= 1 &&
 	       p->capacity < CAND_DONE;
 }
@@ -23,16 +23,39 @@ static size_t round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
+static void set_layout(struct vdfs_index *ix)
+{
+	static const uint32_t bits[] = { 0, 8, 4, 1 };
+	static const float middle[] = { 0, 128, 7.5f, 0.5f };
+	uint32_t codes = ix->params.codes;
+
+	ix->dim_f32 = round_up(ix->params.dim, VDFS_PAD_F32);
+	switch (ix->params.type) {
+	case VDFS_I8:
+		/* It is its own code. */
+		codes = VDFS_CODES_8;
+		break;
+	case VDFS_F16:
+		ix->row_bytes = ix->dim_f32 * sizeof(uint16_t);
+		break;
+	default:
+		ix->row_bytes = ix->dim_f32 * sizeof(float);
+	}
+	ix->params.codes = codes;
+	ix->bits = bits[codes];
+	ix->code_middle = middle[codes];
+	vdfs_quant_layout(ix);
+}
+
 static int reserve(struct vdfs_index *ix)
 {
 	size_t n = ix->params.capacity;
 	int ret = 0;
 
-	if (ix->params.type == VDFS_F32)
-		ret = vdfs_arena_init(&ix->rows,
-				      n * ix->dim_f32 * sizeof(float));
+	if (ix->row_bytes)
+		ret = vdfs_arena_init(&ix->rows, n * ix->row_bytes);
 	if (!ret && vdfs_has_codes(ix))
-		ret = vdfs_arena_init(&ix->codes, n * ix->dim_u8);
+		ret = vdfs_arena_init(&ix->codes, n * ix->code_stride);
 	if (!ret)
 		ret = vdfs_arena_init(&ix->edges,
 				      n * ix->m2 * sizeof(uint32_t));
@@ -66,9 +89,7 @@ int vdfs_index_new(const struct vdfs_params *params, struct vdfs_index **out)
 	ix->params = *params;
 	ix->kernel = vdfs_kernel_best();
 	ix->m2 = params->m * 2;
-	ix->dim_f32 = round_up(params->dim, VDFS_PAD_F32);
-	ix->tail = round_up(params->dim, 4);
-	ix->dim_u8 = round_up(ix->tail + sizeof(struct vdfs_tail), VDFS_PAD_U8);
+	set_layout(ix);
 	ix->step = 1;
 	ix->coded = params->type == VDFS_I8 || !vdfs_has_codes(ix);
 	ix->entry = ~0ULL;
@@ -166,6 +187,19 @@ static void publish(struct vdfs_index *ix, struct vdfs_scratch *s,
 	pthread_mutex_unlock(&ix->grow);
 }
 
+/*
+ * From now on the vector is what its row holds: rounded as all the others
+ * are, so that equal vectors are at distance 0 of each other.
+ */
+static void look_from(struct vdfs_index *ix, struct vdfs_scratch *s,
+		      uint32_t slot)
+{
+	if (ix->params.type == VDFS_F16)
+		vdfs_row_get(ix, slot, s->probe.f32);
+	if (s->codes)
+		vdfs_quant_probe_row(ix, slot, &s->probe);
+}
+
 /* Learn the codes from what is there, and build the graph of it. */
 static int first_codes(struct vdfs_index *ix, struct vdfs_scratch *s)
 {
@@ -175,24 +209,25 @@ static int first_codes(struct vdfs_index *ix, struct vdfs_scratch *s)
 	float *rows;
 	int ret;
 
-	rows = malloc((size_t)n * dim * sizeof(*rows));
+	/* A row is written padded, into the place of the next. */
+	rows = malloc(((size_t)n * dim + ix->dim_f32) * sizeof(*rows));
 	if (!rows)
 		return -ENOMEM;
 	for (slot = 0; slot < n; slot++)
-		memcpy(rows + slot * dim, vdfs_row(ix, slot),
-		       dim * sizeof(*rows));
+		vdfs_row_get(ix, slot, rows + slot * dim);
 	ret = vdfs_quant_train(ix, rows, n);
-	free(rows);
-	if (ret)
+	if (ret) {
+		free(rows);
 		return ret;
+	}
 	for (slot = 0; slot < n; slot++)
-		vdfs_quant_encode(ix, vdfs_row(ix, slot), vdfs_code(ix, slot));
+		vdfs_quant_encode(ix, rows + slot * dim, vdfs_code(ix, slot));
+	free(rows);
 	for (slot = 0; slot < n; slot++) {
 		if (vdfs_flags(ix, slot) != NODE_LIVE)
 			continue;
-		memcpy(s->probe.f32, vdfs_row(ix, slot),
-		       ix->dim_f32 * sizeof(float));
-		vdfs_quant_probe(ix, &s->probe);
+		vdfs_row_get(ix, slot, s->probe.f32);
+		look_from(ix, s, slot);
 		vdfs_link(ix, s, slot);
 	}
 	atomic_store(&ix->coded, true);
@@ -212,6 +247,8 @@ static int add_locked(struct vdfs_index *ix, struct vdfs_scratch *s,
 	if (ret)
 		return ret;
 	vdfs_slot_fill(ix, &s->probe, slot);
+	if (atomic_load(&ix->coded))
+		look_from(ix, s, slot);
 	publish(ix, s, slot);
 	return 0;
 }
@@ -236,7 +273,7 @@ static int maybe_train(struct vdfs_index *ix, struct vdfs_scratch *s)
  * @vector: f32, shape [dim].
  *
  * Return: 0; -EINVAL for a NaN, an infinity, a zero vector under
- * VDFS_COSINE, or no small integer under VDFS_I8; -ENOSPC when the capacity
+ * VDFS_COSINE, no small integer under VDFS_I8, or what VDFS_F16 cannot hold; -ENOSPC when the capacity
  * is reached; -ENOMEM.
  */
 int vdfs_index_add(struct vdfs_index *ix, uint64_t id, const float *vector)
@@ -244,7 +281,7 @@ int vdfs_index_add(struct vdfs_index *ix, uint64_t id, const float *vector)
 	struct vdfs_scratch *s;
 	int ret;
 
-	s = vdfs_scratch_get(ix, ix->params.ef_build);
+	s = vdfs_scratch_get(ix, ix->params.ef_build, true);
 	if (!s)
 		return -ENOMEM;
 	pthread_rwlock_rdlock(&ix->writers);
@@ -295,6 +332,15 @@ bool vdfs_index_has(struct vdfs_index *ix, uint64_t id)
 	return has;
 }
 
+/* The row is padded, @vector need not be. */
+static void get_f16(const struct vdfs_index *ix, uint32_t slot, float *vector)
+{
+	float row[VDFS_DIM_MAX];
+
+	vdfs_row_get(ix, slot, row);
+	memcpy(vector, row, ix->params.dim * sizeof(*row));
+}
+
 /**
  * vdfs_index_get() - read a vector back
  * @ix: Where.
@@ -314,6 +360,8 @@ int vdfs_index_get(struct vdfs_index *ix, uint64_t id, float *vector)
 	if (slot != NONE && ix->params.type == VDFS_F32)
 		memcpy(vector, vdfs_row(ix, slot),
 		       ix->params.dim * sizeof(*vector));
+	else if (slot != NONE && ix->params.type == VDFS_F16)
+		get_f16(ix, slot, vector);
 	else if (slot != NONE)
 		for (d = 0; d < ix->params.dim; d++)
 			vector[d] = (float)vdfs_code(ix, slot)[d] - 128;

@@ -11,8 +11,8 @@
  *
  * A hierarchical navigable small world graph (Malkov and Yashunin, "Efficient
  * and robust approximate nearest neighbor search using HNSW graphs", 2016)
- * over f32 or int8 vectors. With codes the walk reads one byte a dimension
- * and the best candidates are ranked again by the originals.
+ * over f32, f16 or int8 vectors. With codes the walk reads 8, 4 or 1 bits a
+ * dimension and the best candidates are ranked again by the originals.
  *
  * Searching takes no lock and may run beside any writer. Adding, deleting
  * and repairing may run in any number of threads. Saving waits for writers
@@ -32,11 +32,14 @@ enum vdfs_metric {
 enum vdfs_type {
 	VDFS_F32,
 	VDFS_I8, /* integers -128..127, kept in one byte */
+	VDFS_F16, /* IEEE half precision, up to 65504 */
 };
 
 enum vdfs_codes {
 	VDFS_CODES_NONE, /* walk on the originals */
 	VDFS_CODES_8, /* walk on 8 bits a dimension */
+	VDFS_CODES_4,
+	VDFS_CODES_1, /* for vectors of a hundred dimensions and more */
 };
 
 #define VDFS_DIM_MAX 8192
@@ -82,7 +85,7 @@ struct vdfs_subset;
  * @k: Answers wanted, 1 to VDFS_INDEX_K_MAX.
  * @ef: Candidates kept while walking, raised to @k; 0 = 64.
  * @rerank: With codes, how many of the best are ranked by the originals;
- *          raised to @k, 0 = 3 * @k.
+ *          raised to @k, 0 = 3 * @k, with 1 bit 10 * @k.
  * @subset: NULL for all. A small one is scanned one by one.
  */
 struct vdfs_query {

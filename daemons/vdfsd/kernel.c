@@ -16,7 +16,8 @@ static bool runs(const struct vdfs_kernel *kernel)
 		       __builtin_cpu_supports("avx512vnni");
 	if (kernel == &vdfs_kernel_avx2)
 		return __builtin_cpu_supports("avx2") &&
-		       __builtin_cpu_supports("fma");
+		       __builtin_cpu_supports("fma") &&
+		       __builtin_cpu_supports("f16c");
 	return true;
 }
 

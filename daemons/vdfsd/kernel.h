@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "index.h"
+
 /**
  * DOC: Distance kernels
  *
@@ -12,12 +14,13 @@
  * at run time by what the processor has. The integer ones give the same
  * bits everywhere; the float ones differ by rounding only.
  *
- * Rows are padded with zeros: f32 rows to VDFS_PAD_F32 elements, code rows
- * to VDFS_PAD_U8 bytes, and start on a multiple of 64 bytes.
+ * Rows of originals are padded with zeros to VDFS_PAD_F32 elements, codes to
+ * 64 dimensions; how codes of 4 bits and 1 bit lie in memory is said in
+ * vdfs_quant_layout(). Rows start anywhere.
  */
 
 #define VDFS_PAD_F32 16
-#define VDFS_PAD_U8 64
+#define VDFS_PAD_CODE 64
 
 /**
  * struct vdfs_rows - rows of one stride
@@ -31,28 +34,38 @@ struct vdfs_rows {
 	size_t n;
 };
 
+typedef float vdfs_dist_fn(const void *row, const float *query, size_t n);
+typedef void vdfs_dist_many_fn(const float *query, const struct vdfs_rows *rows,
+			       const uint32_t *ids, size_t count, float *out);
+typedef int32_t vdfs_dot_fn(const uint8_t *row, const int8_t *query, size_t n);
+typedef void vdfs_dot_many_fn(const int8_t *query, const struct vdfs_rows *rows,
+			      const uint32_t *ids, size_t count, int32_t *out);
+
 /**
  * struct vdfs_kernel - one set of inner loops
  * @name: "avx512", "avx2" or "scalar".
- * @l2: Squared L2 distance of two f32 rows of @n elements.
- * @dot: Inner product of two f32 rows of @n elements.
- * @l2_many: @l2 of query and each of @count rows by number; @out shape
+ * @l2: Squared L2 distance of a row of @n elements and a query, by the type
+ *      of the row.
+ * @dot: Inner product of the same.
+ * @l2_many: @l2 of a query and each of @count rows by number; @out shape
  *           [count]. Fetches rows ahead of their use.
  * @dot_many: The same for @dot.
- * @dot_u8: Inner product of a u8 row and an s8 row of @n elements; exact.
- * @dot_u8_many: The same of one s8 query and @count u8 rows by number.
+ * @dot_code: Inner product of @n unsigned codes and a query of signed bytes,
+ *            by the kind of codes; exact.
+ * @dot_code_many: The same of one query and @count rows by number.
+ * @to_f16: Round @n elements, a multiple of VDFS_PAD_F32, to half precision.
+ * @from_f16: And back.
  */
 struct vdfs_kernel {
 	const char *name;
-	float (*l2)(const float *a, const float *b, size_t n);
-	float (*dot)(const float *a, const float *b, size_t n);
-	void (*l2_many)(const float *query, const struct vdfs_rows *rows,
-			const uint32_t *ids, size_t count, float *out);
-	void (*dot_many)(const float *query, const struct vdfs_rows *rows,
-			 const uint32_t *ids, size_t count, float *out);
-	int32_t (*dot_u8)(const uint8_t *a, const int8_t *b, size_t n);
-	void (*dot_u8_many)(const int8_t *query, const struct vdfs_rows *rows,
-			    const uint32_t *ids, size_t count, int32_t *out);
+	vdfs_dist_fn *l2[VDFS_F16 + 1];
+	vdfs_dist_fn *dot[VDFS_F16 + 1];
+	vdfs_dist_many_fn *l2_many[VDFS_F16 + 1];
+	vdfs_dist_many_fn *dot_many[VDFS_F16 + 1];
+	vdfs_dot_fn *dot_code[VDFS_CODES_1 + 1];
+	vdfs_dot_many_fn *dot_code_many[VDFS_CODES_1 + 1];
+	void (*to_f16)(const float *from, void *to, size_t n);
+	void (*from_f16)(const void *from, float *to, size_t n);
 };
 
 extern const struct vdfs_kernel vdfs_kernel_scalar;

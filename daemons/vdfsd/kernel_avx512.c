@@ -4,73 +4,176 @@
 
 #include "kernel.h"
 
-static inline float l2(const float *a, const float *b, size_t n)
+static inline __m512 half16(const uint16_t *from)
 {
+	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
+}
+
+static void to_f16(const float *from, void *to, size_t n)
+{
+	uint16_t *out = to;
+	size_t i;
+
+	for (i = 0; i < n; i += 16)
+		_mm256_storeu_si256((__m256i *)(out + i),
+				    _mm512_cvtps_ph(_mm512_loadu_ps(from + i),
+						    _MM_FROUND_TO_NEAREST_INT));
+}
+
+static void from_f16(const void *from, float *to, size_t n)
+{
+	const uint16_t *in = from;
+	size_t i;
+
+	for (i = 0; i < n; i += 16)
+		_mm512_storeu_ps(to + i, half16(in + i));
+}
+
+static inline __m512 add_square(__m512 sum, __m512 a, __m512 b)
+{
+	__m512 d = _mm512_sub_ps(a, b);
+
+	return _mm512_fmadd_ps(d, d, sum);
+}
+
+static inline float l2_f32(const void *row, const float *query, size_t n)
+{
+	const float *a = row;
 	__m512 s0 = _mm512_setzero_ps();
 	__m512 s1 = _mm512_setzero_ps();
-	__m512 d0, d1;
 	size_t i;
 
 	for (i = 0; i + 32 <= n; i += 32) {
-		d0 = _mm512_sub_ps(_mm512_loadu_ps(a + i),
-				   _mm512_loadu_ps(b + i));
-		d1 = _mm512_sub_ps(_mm512_loadu_ps(a + i + 16),
-				   _mm512_loadu_ps(b + i + 16));
-		s0 = _mm512_fmadd_ps(d0, d0, s0);
-		s1 = _mm512_fmadd_ps(d1, d1, s1);
+		s0 = add_square(s0, _mm512_loadu_ps(a + i),
+				_mm512_loadu_ps(query + i));
+		s1 = add_square(s1, _mm512_loadu_ps(a + i + 16),
+				_mm512_loadu_ps(query + i + 16));
 	}
-	if (i < n) {
-		d0 = _mm512_sub_ps(_mm512_loadu_ps(a + i),
-				   _mm512_loadu_ps(b + i));
-		s0 = _mm512_fmadd_ps(d0, d0, s0);
-	}
+	if (i < n)
+		s0 = add_square(s0, _mm512_loadu_ps(a + i),
+				_mm512_loadu_ps(query + i));
 	return _mm512_reduce_add_ps(_mm512_add_ps(s0, s1));
 }
 
-static inline float dot(const float *a, const float *b, size_t n)
+static inline float l2_f16(const void *row, const float *query, size_t n)
 {
+	const uint16_t *a = row;
+	__m512 s0 = _mm512_setzero_ps();
+	__m512 s1 = _mm512_setzero_ps();
+	size_t i;
+
+	for (i = 0; i + 32 <= n; i += 32) {
+		s0 = add_square(s0, half16(a + i), _mm512_loadu_ps(query + i));
+		s1 = add_square(s1, half16(a + i + 16),
+				_mm512_loadu_ps(query + i + 16));
+	}
+	if (i < n)
+		s0 = add_square(s0, half16(a + i), _mm512_loadu_ps(query + i));
+	return _mm512_reduce_add_ps(_mm512_add_ps(s0, s1));
+}
+
+static inline float dot_f32(const void *row, const float *query, size_t n)
+{
+	const float *a = row;
 	__m512 s0 = _mm512_setzero_ps();
 	__m512 s1 = _mm512_setzero_ps();
 	size_t i;
 
 	for (i = 0; i + 32 <= n; i += 32) {
 		s0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i),
-				     _mm512_loadu_ps(b + i), s0);
+				     _mm512_loadu_ps(query + i), s0);
 		s1 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16),
-				     _mm512_loadu_ps(b + i + 16), s1);
+				     _mm512_loadu_ps(query + i + 16), s1);
 	}
 	if (i < n)
 		s0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i),
-				     _mm512_loadu_ps(b + i), s0);
+				     _mm512_loadu_ps(query + i), s0);
 	return _mm512_reduce_add_ps(_mm512_add_ps(s0, s1));
 }
 
-static inline int32_t dot_u8(const uint8_t *a, const int8_t *b, size_t n)
+static inline float dot_f16(const void *row, const float *query, size_t n)
+{
+	const uint16_t *a = row;
+	__m512 s0 = _mm512_setzero_ps();
+	__m512 s1 = _mm512_setzero_ps();
+	size_t i;
+
+	for (i = 0; i + 32 <= n; i += 32) {
+		s0 = _mm512_fmadd_ps(half16(a + i), _mm512_loadu_ps(query + i),
+				     s0);
+		s1 = _mm512_fmadd_ps(half16(a + i + 16),
+				     _mm512_loadu_ps(query + i + 16), s1);
+	}
+	if (i < n)
+		s0 = _mm512_fmadd_ps(half16(a + i), _mm512_loadu_ps(query + i),
+				     s0);
+	return _mm512_reduce_add_ps(_mm512_add_ps(s0, s1));
+}
+
+static inline int32_t dot_u8(const uint8_t *row, const int8_t *query, size_t n)
 {
 	__m512i s0 = _mm512_setzero_si512();
 	__m512i s1 = _mm512_setzero_si512();
 	size_t i;
 
 	for (i = 0; i + 128 <= n; i += 128) {
-		s0 = _mm512_dpbusd_epi32(s0, _mm512_loadu_si512(a + i),
-					 _mm512_loadu_si512(b + i));
-		s1 = _mm512_dpbusd_epi32(s1, _mm512_loadu_si512(a + i + 64),
-					 _mm512_loadu_si512(b + i + 64));
+		s0 = _mm512_dpbusd_epi32(s0, _mm512_loadu_si512(row + i),
+					 _mm512_loadu_si512(query + i));
+		s1 = _mm512_dpbusd_epi32(s1, _mm512_loadu_si512(row + i + 64),
+					 _mm512_loadu_si512(query + i + 64));
 	}
 	if (i < n)
-		s0 = _mm512_dpbusd_epi32(s0, _mm512_loadu_si512(a + i),
-					 _mm512_loadu_si512(b + i));
+		s0 = _mm512_dpbusd_epi32(s0, _mm512_loadu_si512(row + i),
+					 _mm512_loadu_si512(query + i));
 	return _mm512_reduce_add_epi32(_mm512_add_epi32(s0, s1));
+}
+
+static inline int32_t dot_u4(const uint8_t *row, const int8_t *query, size_t n)
+{
+	const __m512i low = _mm512_set1_epi8(15);
+	__m512i s0 = _mm512_setzero_si512();
+	__m512i s1 = _mm512_setzero_si512();
+	__m512i two;
+	size_t i;
+
+	for (i = 0; i + 128 <= n; i += 128) {
+		two = _mm512_loadu_si512(row + i / 2);
+		s0 = _mm512_dpbusd_epi32(s0, _mm512_and_si512(two, low),
+					 _mm512_loadu_si512(query + i));
+		two = _mm512_and_si512(_mm512_srli_epi16(two, 4), low);
+		s1 = _mm512_dpbusd_epi32(s1, two,
+					 _mm512_loadu_si512(query + i + 64));
+	}
+	if (i < n) {
+		__m256i last =
+			_mm256_loadu_si256((const __m256i *)(row + i / 2));
+
+		two = _mm512_inserti64x4(_mm512_castsi256_si512(last),
+					 _mm256_srli_epi16(last, 4), 1);
+		s0 = _mm512_dpbusd_epi32(s0, _mm512_and_si512(two, low),
+					 _mm512_loadu_si512(query + i));
+	}
+	return _mm512_reduce_add_epi32(_mm512_add_epi32(s0, s1));
+}
+
+static inline int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)
+{
+	const __m512i one = _mm512_set1_epi8(1);
+	__m512i sum = _mm512_setzero_si512();
+	uint64_t bits;
+	size_t i;
+
+	for (i = 0; i < n; i += 64) {
+		__builtin_memcpy(&bits, row + i / 8, sizeof(bits));
+		sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_mov_epi8(bits, one),
+					  _mm512_loadu_si512(query + i));
+	}
+	return _mm512_reduce_add_epi32(sum);
 }
 
 #include "kernel_many.h"
 
 const struct vdfs_kernel vdfs_kernel_avx512 = {
 	.name = "avx512",
-	.l2 = l2,
-	.dot = dot,
-	.l2_many = l2_many,
-	.dot_many = dot_many,
-	.dot_u8 = dot_u8,
-	.dot_u8_many = dot_u8_many,
+	KERNEL_LOOPS,
 };

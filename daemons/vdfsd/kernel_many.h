@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The loops over many rows, for the file of each instruction set to include
- * after it has defined l2(), dot() and dot_u8(). A hop of the graph walk
+ * after it has defined l2_f32() and the others. A hop of the graph walk
  * names up to a few dozen rows that are nowhere near each other in memory;
  * fetching AHEAD of them before the first is used hides most of the wait.
  */
 #ifndef VDFS_KERNEL_MANY_H
 #define VDFS_KERNEL_MANY_H
 
-#define AHEAD 6
+#define AHEAD 8
 #define LINE 64
 /* The processor streams the rest of a long row in by itself. */
 #define LINES_MAX 16
 
-static inline void fetch(const struct vdfs_rows *rows, uint32_t id, size_t each)
+static inline const void *row_at(const struct vdfs_rows *rows, uint32_t id)
 {
-	const char *row = rows->base + (size_t)id * rows->stride;
-	size_t lines = (rows->n * each + LINE - 1) / LINE;
+	return rows->base + (size_t)id * rows->stride;
+}
+
+static inline void fetch(const struct vdfs_rows *rows, uint32_t id)
+{
+	const char *row = row_at(rows, id);
+	size_t lines = (rows->stride + LINE - 1) / LINE;
 	size_t i;
 
 	if (lines > LINES_MAX)
@@ -25,28 +30,40 @@ static inline void fetch(const struct vdfs_rows *rows, uint32_t id, size_t each)
 		__builtin_prefetch(row + i * LINE);
 }
 
-static inline const void *row_at(const struct vdfs_rows *rows, uint32_t id)
-{
-	return rows->base + (size_t)id * rows->stride;
-}
-
 /* The parameters are called query and out in every one. */
-#define DEFINE_MANY(_name, _one, _query, _out, _each)                        \
+#define DEFINE_MANY(_name, _one, _query, _out)                               \
 	static void _name(_query, const struct vdfs_rows *rows,              \
 			  const uint32_t *ids, size_t count, _out)           \
 	{                                                                    \
-		const size_t each = _each;                                   \
 		for (size_t i = 0; i < count && i < AHEAD; i++)              \
-			fetch(rows, ids[i], each);                           \
+			fetch(rows, ids[i]);                                 \
 		for (size_t i = 0; i < count; i++) {                         \
 			if (i + AHEAD < count)                               \
-				fetch(rows, ids[i + AHEAD], each);           \
+				fetch(rows, ids[i + AHEAD]);                 \
 			out[i] = _one(row_at(rows, ids[i]), query, rows->n); \
 		}                                                            \
 	}
 
-DEFINE_MANY(l2_many, l2, const float *query, float *out, sizeof(float))
-DEFINE_MANY(dot_many, dot, const float *query, float *out, sizeof(float))
-DEFINE_MANY(dot_u8_many, dot_u8, const int8_t *query, int32_t *out, 1)
+DEFINE_MANY(l2_f32_many, l2_f32, const float *query, float *out)
+DEFINE_MANY(l2_f16_many, l2_f16, const float *query, float *out)
+DEFINE_MANY(dot_f32_many, dot_f32, const float *query, float *out)
+DEFINE_MANY(dot_f16_many, dot_f16, const float *query, float *out)
+DEFINE_MANY(dot_u8_many, dot_u8, const int8_t *query, int32_t *out)
+DEFINE_MANY(dot_u4_many, dot_u4, const int8_t *query, int32_t *out)
+DEFINE_MANY(dot_u1_many, dot_u1, const int8_t *query, int32_t *out)
+
+/* What a struct vdfs_kernel holds beside its name. */
+#define KERNEL_LOOPS                                                          \
+	.l2 = { [VDFS_F32] = l2_f32, [VDFS_F16] = l2_f16 },                   \
+	.dot = { [VDFS_F32] = dot_f32, [VDFS_F16] = dot_f16 },                \
+	.l2_many = { [VDFS_F32] = l2_f32_many, [VDFS_F16] = l2_f16_many },    \
+	.dot_many = { [VDFS_F32] = dot_f32_many, [VDFS_F16] = dot_f16_many }, \
+	.dot_code = { [VDFS_CODES_8] = dot_u8,                                \
+		      [VDFS_CODES_4] = dot_u4,                                \
+		      [VDFS_CODES_1] = dot_u1 },                              \
+	.dot_code_many = { [VDFS_CODES_8] = dot_u8_many,                      \
+			   [VDFS_CODES_4] = dot_u4_many,                      \
+			   [VDFS_CODES_1] = dot_u1_many },                    \
+	.to_f16 = to_f16, .from_f16 = from_f16
 
 #endif /* VDFS_KERNEL_MANY_H */

@@ -42,10 +42,12 @@ struct vdfs_probe vdfs_probe_row(struct vdfs_index *ix, struct vdfs_scratch *s,
 {
 	struct vdfs_probe probe = s->other;
 
-	if (vdfs_has_codes(ix))
+	if (s->codes)
 		vdfs_quant_probe_row(ix, slot, &probe);
 	if (ix->params.type == VDFS_F32)
 		probe.f32 = vdfs_row(ix, slot);
+	else if (ix->params.type == VDFS_F16 && !s->codes)
+		vdfs_row_get(ix, slot, probe.f32);
 	return probe;
 }
 

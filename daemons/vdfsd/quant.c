@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One byte a dimension: a vector less the mean of all, in steps that let
- * nearly every element fit -128..127, kept as an unsigned byte 128 higher.
- * Queries are coded more finely, by their own largest element. The walk only
- * needs an order, so terms that are the same for every row are left out.
+ * Codes: a vector less the mean of all, in 8, 4 or 1 bits a dimension. A row
+ * has a step of its own, a multiple of its root mean square that was learnt
+ * from a sample, and a scale that makes its product with itself come out
+ * right, which takes the bias out of products with others (Gao and Long,
+ * "RaBitQ", SIGMOD 2024; Aguerrebere et al., "LVQ", VLDB 2023). Queries are
+ * coded in 8 bits by their own largest element. The walk only needs an
+ * order, and the best are measured again on the originals.
  */
 #include <errno.h>
 #include <math.h>
@@ -12,46 +15,184 @@
 
 #include "graph.h"
 
-/* Rows that the mean and the step are learnt from, at most. */
+/* Rows that the mean is learnt from, and the step, at most. */
 #define SAMPLE 20000
-/* Share of the elements that may be clipped. */
-#define CLIP 0.0005
+#define SAMPLE_STEP 500
+/* Steps that are tried, each so much larger than the one before. */
+#define STEPS 40
+#define STEP_RATIO 1.12f
 
-static int by_value(const void *a, const void *b)
+/**
+ * vdfs_quant_layout() - how a row of codes lies in memory
+ * @ix: With its parameters set.
+ *
+ * 4 bits: in blocks of 64 bytes the low halves are the first 64 dimensions
+ * and the high halves the next; the last block may be of 32 bytes in the
+ * same way. 1 bit: dimension 0 is bit 0. What pads the dimensions may hold
+ * the tail, for the query is zero there.
+ */
+void vdfs_quant_layout(struct vdfs_index *ix)
 {
-	float x = *(const float *)a;
-	float y = *(const float *)b;
+	size_t dim = ix->params.dim;
+	size_t used = dim;
+	size_t align = 64;
 
-	return (x > y) - (x < y);
+	ix->code_n = (dim + 63) & ~(size_t)63;
+	switch (ix->bits) {
+	case 0:
+		ix->code_n = 0;
+		ix->code_stride = 0;
+		return;
+	case 4:
+		used = dim % 128 <= 64 ? dim / 128 * 64 + dim % 128 :
+					 (dim / 128 + 1) * 64;
+		if (used > ix->code_n / 2)
+			used = ix->code_n / 2;
+		align = 32;
+		break;
+	case 1:
+		/* Turned, see vdfs_quant_centre(). */
+		for (ix->code_n = 64; ix->code_n < dim;)
+			ix->code_n *= 2;
+		used = ix->code_n / 8;
+		align = 8;
+		break;
+	default:
+		break;
+	}
+	ix->tail = (used + 3) & ~(size_t)3;
+	ix->code_stride = ix->tail + sizeof(struct vdfs_tail);
+	if (ix->code_stride < ix->code_n * ix->bits / 8)
+		ix->code_stride = ix->code_n * ix->bits / 8;
+	ix->code_stride = (ix->code_stride + align - 1) & ~(align - 1);
 }
 
-/* The step with which all but CLIP of the elements fit. */
-static float learn_step(const float *rows, size_t n, size_t dim, size_t stride,
-			const float *mean, float *values, size_t max)
+static uint64_t mix(uint64_t x)
 {
-	size_t total = 0;
-	size_t skip = n * dim / max + 1;
-	size_t i;
-	float top;
+	x += 0x9e3779b97f4a7c15ULL;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
 
-	for (i = 0; i < n * dim && total < max; i += skip) {
-		float x = rows[i / dim * stride * dim + i % dim];
+/* Signs at random, then a Hadamard transform of length 1. */
+static void turn_once(float *o, size_t n, uint64_t seed)
+{
+	float norm = 1 / sqrtf((float)n);
+	size_t half, i, j;
 
-		if (isfinite(x))
-			values[total++] = fabsf(x - mean[i % dim]);
+	for (i = 0; i < n; i++)
+		if (mix(seed + i / 64) >> (i % 64) & 1)
+			o[i] = -o[i];
+	for (half = 1; half < n; half *= 2)
+		for (i = 0; i < n; i += 2 * half)
+			for (j = i; j < i + half; j++) {
+				float a = o[j];
+				float b = o[j + half];
+
+				o[j] = a + b;
+				o[j + half] = a - b;
+			}
+	for (i = 0; i < n; i++)
+		o[i] *= norm;
+}
+
+/*
+ * A vector less the mean, shape [code_n]. For 1 bit it is turned as well, by
+ * the same random rotation for all, so that no dimension says more than
+ * another; that keeps lengths and products.
+ */
+static void centre(const struct vdfs_index *ix, const float *vector, float *o)
+{
+	size_t dim = ix->params.dim;
+	size_t d;
+
+	for (d = 0; d < dim; d++)
+		o[d] = vector[d] - ix->mean[d];
+	for (; d < ix->code_n; d++)
+		o[d] = 0;
+	if (ix->bits == 1) {
+		turn_once(o, ix->code_n, ix->params.seed);
+		turn_once(o, ix->code_n, ~(uint64_t)ix->params.seed);
 	}
-	if (!total)
-		return 1;
-	qsort(values, total, sizeof(*values), by_value);
-	top = values[(size_t)((double)(total - 1) * (1 - CLIP))];
-	if (top == 0)
-		top = values[total - 1];
-	return top > 0 ? top / 127 : 1;
+}
+
+static float square(const float *o, size_t n)
+{
+	double sum = 0;
+	size_t d;
+
+	for (d = 0; d < n; d++)
+		sum += (double)o[d] * o[d];
+	return (float)sum;
+}
+
+/* What a code stands for, in steps: codes are whole numbers from 0. */
+static float level(const struct vdfs_index *ix, int code)
+{
+	return (float)code - ix->code_middle;
+}
+
+static int code_of(const struct vdfs_index *ix, float x)
+{
+	int top = (1 << ix->bits) - 1;
+	float c = rintf(x + ix->code_middle);
+
+	return c<0 ? 0 : c>(float) top ? top : (int)c;
+}
+
+/* Share of its length that a row loses with a step of @step times its rms. */
+static double loss(const struct vdfs_index *ix, const float *o, float step)
+{
+	float all = square(o, ix->code_n);
+	double lost = 0;
+	float unit;
+	size_t d;
+
+	unit = step * sqrtf(all / (float)ix->params.dim);
+	if (!(unit > 0))
+		return 0;
+	for (d = 0; d < ix->params.dim; d++) {
+		float e = o[d] / unit;
+
+		e -= level(ix, code_of(ix, e));
+		lost += (double)e * e;
+	}
+	return lost * unit * unit / all;
+}
+
+static float learn_step(const struct vdfs_index *ix, const float *rows,
+			size_t n, size_t stride)
+{
+	float o[VDFS_DIM_MAX];
+	double lost[STEPS] = { 0 };
+	float step, first;
+	size_t rest = n / SAMPLE_STEP + 1;
+	size_t i, t;
+	int best = 0;
+
+	/* From what would suit numbers that are all alike, upwards. */
+	first = 1 / (ix->code_middle + 0.5f);
+	for (i = 0; i < n; i += rest) {
+		const float *row = rows + i * stride * ix->params.dim;
+
+		for (t = 0; t < ix->params.dim && isfinite(row[t]); t++)
+			continue;
+		if (t < ix->params.dim)
+			continue;
+		centre(ix, row, o);
+		for (t = 0, step = first; t < STEPS; t++, step *= STEP_RATIO)
+			lost[t] += loss(ix, o, step);
+	}
+	for (t = 1; t < STEPS; t++)
+		if (lost[t] < lost[best])
+			best = (int)t;
+	return first * powf(STEP_RATIO, (float)best);
 }
 
 /**
  * vdfs_quant_train() - learn how to code from a sample
- * @ix: Not coded yet, no vector in it.
+ * @ix: Not coded yet, no code in it.
  * @rows: f32, shape [n][dim]; normalised already for VDFS_COSINE.
  * @n: At least 1.
  *
@@ -59,21 +200,15 @@ static float learn_step(const float *rows, size_t n, size_t dim, size_t stride,
  */
 int vdfs_quant_train(struct vdfs_index *ix, const float *rows, size_t n)
 {
-	const size_t max = 1 << 18;
 	size_t dim = ix->params.dim;
 	size_t stride = n / SAMPLE + 1;
 	size_t sample = (n + stride - 1) / stride;
 	double *sum;
-	float *values;
 	size_t i, d;
 
 	sum = calloc(dim, sizeof(*sum));
-	values = malloc(max * sizeof(*values));
-	if (!sum || !values) {
-		free(sum);
-		free(values);
+	if (!sum)
 		return -ENOMEM;
-	}
 	/* What is not finite is refused later; it must not spoil the rest. */
 	for (i = 0; i < sample; i++)
 		for (d = 0; d < dim; d++)
@@ -82,58 +217,133 @@ int vdfs_quant_train(struct vdfs_index *ix, const float *rows, size_t n)
 	/* A shift does not keep inner products, so those go without. */
 	for (d = 0; d < dim && ix->params.metric != VDFS_IP; d++)
 		ix->mean[d] = (float)(sum[d] / (double)sample);
-	ix->step = learn_step(rows, sample, dim, stride, ix->mean, values, max);
 	free(sum);
-	free(values);
+	ix->step = learn_step(ix, rows, sample, stride);
 	return 0;
 }
 
-static int clamp8(float x)
+static void put_code(const struct vdfs_index *ix, uint8_t *row, size_t d, int c)
 {
-	long v = lrintf(x < -128 ? -128 : x > 127 ? 127 : x);
+	size_t at = d % 128;
+	size_t half = 64;
 
-	return (int)v;
+	switch (ix->bits) {
+	case 8:
+		row[d] = (uint8_t)c;
+		return;
+	case 1:
+		row[d / 8] |= (uint8_t)(c << (d % 8));
+		return;
+	default:
+		if (d / 128 * 128 + 64 == ix->code_n)
+			half = 32;
+		row[d / 128 * 64 + at % half] |=
+			(uint8_t)(at < half ? c : c << 4);
+	}
+}
+
+/* A row of 4 bits or 1 bit as twice the levels, which are whole. */
+static void spread(const struct vdfs_index *ix, const uint8_t *row, int8_t *out)
+{
+	size_t half = 64;
+	size_t d, j;
+
+	for (d = 0; ix->bits == 1 && d < ix->code_n; d++)
+		out[d] = row[d / 8] >> (d % 8) & 1 ? 1 : -1;
+	for (d = 0; ix->bits == 4 && d < ix->code_n; d += 2 * half) {
+		if (d + half == ix->code_n)
+			half = 32;
+		for (j = 0; j < half; j++) {
+			out[d + j] = (int8_t)((row[d / 2 + j] & 15) * 2 - 15);
+			out[d + half + j] =
+				(int8_t)((row[d / 2 + j] >> 4) * 2 - 15);
+		}
+	}
+}
+
+static void encode_i8(const struct vdfs_index *ix, const float *vector,
+		      uint8_t *row)
+{
+	struct vdfs_tail tail = { 0 };
+	size_t d;
+
+	for (d = 0; d < ix->params.dim; d++) {
+		int v = (int)vector[d];
+
+		row[d] = (uint8_t)(v + 128);
+		tail.square += v * v;
+	}
+	tail.norm = (float)tail.square;
+	/* Rows of int8 are not made unit vectors: this does it. */
+	if (ix->params.metric == VDFS_COSINE)
+		tail.norm = 1 / sqrtf(tail.norm);
+	memcpy(row + ix->tail, &tail, sizeof(tail));
 }
 
 /**
  * vdfs_quant_encode() - the code row of a vector
  * @ix: Coded.
  * @vector: f32, shape [dim].
- * @row: Out, shape [dim_u8], tail included.
+ * @row: Out, shape [code_stride], tail included.
  */
 void vdfs_quant_encode(const struct vdfs_index *ix, const float *vector,
 		       uint8_t *row)
 {
+	size_t n = ix->bits == 1 ? ix->code_n : ix->params.dim;
 	struct vdfs_tail tail = { 0 };
+	float o[VDFS_DIM_MAX];
+	double along = 0;
+	float unit;
 	size_t d;
 
-	memset(row, 0, ix->dim_u8);
-	for (d = 0; d < ix->params.dim; d++) {
-		int v = clamp8((vector[d] - ix->mean[d]) / ix->step);
-
-		row[d] = (uint8_t)(v + 128);
-		tail.norm += v * v;
-		tail.sum += v;
+	memset(row, 0, ix->code_stride);
+	if (ix->params.type == VDFS_I8) {
+		encode_i8(ix, vector, row);
+		return;
 	}
+	centre(ix, vector, o);
+	tail.norm = square(o, n);
+	unit = ix->step * sqrtf(tail.norm / (float)ix->params.dim);
+	unit = unit > 0 ? 1 / unit : 0;
+	for (d = 0; d < n; d++) {
+		int c = code_of(ix, o[d] * unit);
+
+		put_code(ix, row, d, c);
+		along += (double)o[d] * level(ix, c);
+	}
+	tail.scale = along > 0 ? (float)(tail.norm / along) : 0;
 	memcpy(row + ix->tail, &tail, sizeof(tail));
 }
 
 /*
- * |r - q|^2 = |r|^2 + |q|^2 - 2 r q, where r is step * (code - 128) and q is
- * scale * s8; -r q alone for inner products.
+ * |r - q|^2 = |r|^2 + |q|^2 - 2 r q; -r q alone for inner products. r q is
+ * the scale of the row times @unit times the sum of (code - middle) * s8.
  */
 static void set_scales(const struct vdfs_index *ix, struct vdfs_probe *probe,
-		       float scale, struct vdfs_tail tail)
+		       float unit, float norm)
 {
-	probe->scale_norm = ix->step * ix->step;
-	probe->scale_dot = 2 * ix->step * scale;
-	probe->bias = scale * scale * (float)tail.norm;
-	if (ix->params.metric == VDFS_IP) {
-		probe->scale_norm = 0;
-		probe->scale_dot = ix->step * scale;
-		probe->bias = 0;
+	int32_t sum = 0;
+	int32_t square = 0;
+	size_t d;
+
+	for (d = 0; d < ix->code_n; d++) {
+		sum += probe->s8[d];
+		square += probe->s8[d] * probe->s8[d];
 	}
-	probe->bias += probe->scale_dot * 128 * (float)tail.sum;
+	probe->sum = sum;
+	probe->square = square;
+	probe->shift = ix->code_middle * (float)sum;
+	probe->norm_weight = 1;
+	probe->dot_weight = 2 * unit;
+	probe->bias = norm;
+	if (ix->params.metric == VDFS_IP) {
+		probe->norm_weight = 0;
+		probe->dot_weight = unit;
+		probe->bias = 0;
+	} else if (vdfs_unit_i8(ix)) {
+		probe->dot_weight = 1 / sqrtf((float)square);
+		probe->bias = 1;
+	}
 }
 
 /**
@@ -143,28 +353,25 @@ static void set_scales(const struct vdfs_index *ix, struct vdfs_probe *probe,
  */
 void vdfs_quant_probe(const struct vdfs_index *ix, struct vdfs_probe *probe)
 {
-	size_t dim = ix->params.dim;
-	struct vdfs_tail tail = { 0 };
+	float o[VDFS_DIM_MAX];
+	float unit = 1;
 	float top = 0;
-	float scale;
+	float inverse;
 	size_t d;
 
-	memset(probe->s8, 0, ix->dim_u8);
-	if (ix->params.type == VDFS_I8) {
-		scale = 1;
-	} else {
-		for (d = 0; d < dim; d++)
-			top = fmaxf(top, fabsf(probe->f32[d] - ix->mean[d]));
-		scale = top > 0 ? top / 127 : 1;
-	}
-	for (d = 0; d < dim; d++) {
-		int v = clamp8((probe->f32[d] - ix->mean[d]) / scale);
+	centre(ix, probe->f32, o);
+	if (ix->params.type != VDFS_I8) {
+		for (d = 0; d < ix->code_n; d++) {
+			float x = fabsf(o[d]);
 
-		probe->s8[d] = (int8_t)v;
-		tail.norm += v * v;
-		tail.sum += v;
+			top = x > top ? x : top;
+		}
+		unit = top > 0 ? top / 127 : 1;
 	}
-	set_scales(ix, probe, scale, tail);
+	inverse = 1 / unit;
+	for (d = 0; d < ix->code_n; d++)
+		probe->s8[d] = (int8_t)lrintf(o[d] * inverse);
+	set_scales(ix, probe, unit, square(o, ix->code_n));
 }
 
 /**
@@ -177,12 +384,22 @@ void vdfs_quant_probe_row(const struct vdfs_index *ix, uint32_t slot,
 			  struct vdfs_probe *probe)
 {
 	const uint8_t *row = vdfs_code(ix, slot);
+	const struct vdfs_tail *tail = vdfs_tail(ix, slot);
+	bool i8 = ix->params.type == VDFS_I8;
+	size_t n = ix->bits == 1 ? ix->code_n : ix->params.dim;
+	float unit = i8 ? 1 : tail->scale;
 	size_t d;
 
-	/* 128 lower, and signed: the top bit turned over. */
-	for (d = 0; d < ix->params.dim; d++)
-		probe->s8[d] = (int8_t)(row[d] ^ 0x80);
-	set_scales(ix, probe, ix->step, *vdfs_tail(ix, slot));
+	if (ix->bits == 8) {
+		/* 128 lower, and signed: the top bit turned over. */
+		for (d = 0; d < n; d++)
+			probe->s8[d] = (int8_t)(row[d] ^ 0x80);
+	} else {
+		spread(ix, row, probe->s8);
+		memset(probe->s8 + n, 0, ix->code_n - n);
+		unit /= 2;
+	}
+	set_scales(ix, probe, unit, tail->norm);
 }
 
 /**
@@ -196,27 +413,21 @@ void vdfs_quant_probe_row(const struct vdfs_index *ix, uint32_t slot,
 float vdfs_quant_exact_i8(const struct vdfs_index *ix,
 			  const struct vdfs_probe *probe, uint32_t slot)
 {
-	const struct vdfs_tail *tail = vdfs_tail(ix, slot);
-	int64_t sum = 0;
-	int64_t norm = 0;
+	int64_t square_row = vdfs_tail(ix, slot)->square;
 	int64_t dot;
-	size_t d;
 
-	for (d = 0; d < ix->params.dim; d++) {
-		sum += probe->s8[d];
-		norm += probe->s8[d] * probe->s8[d];
-	}
-	dot = ix->kernel->dot_u8(vdfs_code(ix, slot), probe->s8, ix->dim_u8) -
-	      128 * sum;
+	dot = ix->kernel->dot_code[VDFS_CODES_8](vdfs_code(ix, slot), probe->s8,
+						 ix->code_n) -
+	      128 * probe->sum;
 	switch (ix->params.metric) {
 	case VDFS_L2:
-		return (float)(tail->norm + norm - 2 * dot);
+		return (float)(square_row + probe->square - 2 * dot);
 	case VDFS_IP:
 		return (float)-dot;
 	default:
-		if (!norm || !tail->norm)
+		if (!probe->square || !square_row)
 			return 1;
-		return (float)(1 - (double)dot / sqrt((double)norm *
-						      (double)tail->norm));
+		return (float)(1 - (double)dot / sqrt((double)probe->square *
+						      (double)square_row));
 	}
 }

@@ -173,7 +173,8 @@ static int sweep(struct vdfs_index *ix, struct vdfs_scratch *s,
 static int repair_locked(struct vdfs_index *ix, vdfs_progress_fn *progress,
 			 void *arg)
 {
-	struct vdfs_scratch *s = vdfs_scratch_get(ix, ix->params.ef_build);
+	struct vdfs_scratch *s =
+		vdfs_scratch_get(ix, ix->params.ef_build, true);
 	uint32_t slots = atomic_load(&ix->slots);
 	uint64_t *victims = calloc(slots / 64 + 1, sizeof(*victims));
 	uint32_t *list = NULL;

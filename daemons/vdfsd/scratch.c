@@ -24,11 +24,11 @@ static bool probe_init(const struct vdfs_index *ix, struct vdfs_probe *probe)
 	size_t f32 = (ix->dim_f32 * sizeof(float) + 63) & ~(size_t)63;
 
 	probe->f32 = aligned_alloc(64, f32);
-	probe->s8 = aligned_alloc(64, ix->dim_u8);
+	probe->s8 = aligned_alloc(64, ix->code_n + VDFS_PAD_CODE);
 	if (!probe->f32 || !probe->s8)
 		return false;
 	memset(probe->f32, 0, f32);
-	memset(probe->s8, 0, ix->dim_u8);
+	memset(probe->s8, 0, ix->code_n);
 	return true;
 }
 
@@ -90,10 +90,13 @@ static bool scratch_fit(const struct vdfs_index *ix, struct vdfs_scratch *s,
  * vdfs_scratch_get() - borrow what a walk needs
  * @ix: Where.
  * @ef: Candidates it shall keep at most.
+ * @writer: To give a vector its edges: codes of 1 bit are too coarse for
+ *          that, and the originals are used.
  *
  * Return: NULL when there is no memory.
  */
-struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef)
+struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef,
+				      bool writer)
 {
 	struct vdfs_scratch *s;
 
@@ -110,6 +113,7 @@ struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef)
 		scratch_free(s);
 		return NULL;
 	}
+	s->codes = writer ? ix->bits > 1 : ix->bits;
 	return s;
 }
 

@@ -105,7 +105,7 @@ static uint32_t scan(const struct vdfs_index *ix, struct vdfs_scratch *s,
 		return n;
 	}
 	for (i = 0; i < subset->n; i++) {
-		if (i + 4 < subset->n && ix->params.type == VDFS_F32)
+		if (i + 4 < subset->n && ix->row_bytes)
 			__builtin_prefetch(vdfs_row(ix, subset->slots[i + 4]));
 		offer_exact(ix, s, subset->slots[i], heap, &n, query->k);
 	}
@@ -129,7 +129,10 @@ static uint32_t ef_of(const struct vdfs_index *ix,
 static uint32_t rerank_of(const struct vdfs_index *ix,
 			  const struct vdfs_query *query, uint32_t found)
 {
-	uint32_t n = query->rerank ? query->rerank : 3 * query->k;
+	uint32_t n = query->rerank;
+
+	if (!n)
+		n = (ix->bits == 1 ? 10 : 3) * query->k;
 
 	if (!vdfs_has_codes(ix) || n < query->k)
 		n = query->k;
@@ -156,6 +159,16 @@ static struct vdfs_pool *walk(const struct vdfs_index *ix,
 	return allow ? &s->found : &s->pool;
 }
 
+/* The processor streams the rest of a long row in by itself. */
+static inline void fetch_row(const struct vdfs_index *ix, uint32_t slot)
+{
+	const char *row = vdfs_row(ix, slot);
+	size_t i;
+
+	for (i = 0; i < ix->row_bytes && i < 1024; i += 64)
+		__builtin_prefetch(row + i);
+}
+
 static uint32_t rank(const struct vdfs_index *ix, struct vdfs_scratch *s,
 		     const struct vdfs_query *query,
 		     const struct vdfs_pool *pool, struct vdfs_answer *heap)
@@ -176,6 +189,8 @@ static uint32_t rank(const struct vdfs_index *ix, struct vdfs_scratch *s,
 			continue;
 		last = pool->cand[i].dist;
 		seen++;
+		if (i + 2 < pool->size)
+			fetch_row(ix, pool->cand[i + 2].slot & ~CAND_DONE);
 		offer_exact(ix, s, slot, heap, &n, query->k);
 	}
 	return n;
@@ -223,7 +238,7 @@ static int run(struct vdfs_index *ix, const struct vdfs_query *query,
 		return -EINVAL;
 	ef = ef_of(ix, query);
 	heap = malloc(query->k * sizeof(*heap));
-	s = vdfs_scratch_get(ix, ef);
+	s = vdfs_scratch_get(ix, ef, false);
 	if (!heap || !s) {
 		free(heap);
 		if (s)

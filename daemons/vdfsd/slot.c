@@ -93,11 +93,10 @@ static int grow_to(struct vdfs_index *ix, uint32_t slots, uint32_t uppers)
 	size_t n = slots;
 	int ret = 0;
 
-	if (ix->params.type == VDFS_F32)
-		ret = vdfs_arena_grow(&ix->rows,
-				      n * ix->dim_f32 * sizeof(float));
+	if (ix->row_bytes)
+		ret = vdfs_arena_grow(&ix->rows, n * ix->row_bytes);
 	if (!ret && vdfs_has_codes(ix))
-		ret = vdfs_arena_grow(&ix->codes, n * ix->dim_u8);
+		ret = vdfs_arena_grow(&ix->codes, n * ix->code_stride);
 	if (!ret)
 		ret = vdfs_arena_grow(&ix->edges,
 				      n * ix->m2 * sizeof(uint32_t));
@@ -201,12 +200,14 @@ void vdfs_slot_release(struct vdfs_index *ix, const uint32_t *slots, size_t n)
  * @vector: f32, shape [dim].
  *
  * Return: 0, or -EINVAL for a NaN or an infinity, a zero vector under
- * VDFS_COSINE, or what is no integer of 8 bits under VDFS_I8.
+ * VDFS_COSINE, what is no integer of 8 bits under VDFS_I8, or too large
+ * under VDFS_F16.
  */
 int vdfs_slot_prepare(struct vdfs_index *ix, struct vdfs_probe *probe,
 		      const float *vector)
 {
 	bool ints = ix->params.type == VDFS_I8;
+	bool half = ix->params.type == VDFS_F16;
 	double norm = 0;
 	size_t d;
 
@@ -216,6 +217,9 @@ int vdfs_slot_prepare(struct vdfs_index *ix, struct vdfs_probe *probe,
 		if (!isfinite(x))
 			return -EINVAL;
 		if (ints && (x < -128 || x > 127 || x != rintf(x)))
+			return -EINVAL;
+		/* Halfway to what would be the next number rounds up. */
+		if (half && fabsf(x) >= 65520)
 			return -EINVAL;
 		norm += (double)x * x;
 		probe->f32[d] = x;
@@ -241,9 +245,8 @@ int vdfs_slot_prepare(struct vdfs_index *ix, struct vdfs_probe *probe,
 void vdfs_slot_fill(struct vdfs_index *ix, const struct vdfs_probe *probe,
 		    uint32_t slot)
 {
-	if (ix->params.type == VDFS_F32)
-		memcpy(vdfs_row(ix, slot), probe->f32,
-		       ix->dim_f32 * sizeof(float));
+	if (ix->row_bytes)
+		vdfs_row_put(ix, slot, probe->f32);
 	if (vdfs_has_codes(ix) && atomic_load(&ix->coded))
 		vdfs_quant_encode(ix, probe->f32, vdfs_code(ix, slot));
 }

@@ -66,6 +66,32 @@ static bool pool_next(struct vdfs_pool *pool, uint32_t *slot)
 	return true;
 }
 
+static void measure_codes(const struct vdfs_index *ix, struct vdfs_scratch *s,
+			  const struct vdfs_probe *probe, const uint32_t *slots,
+			  size_t n, float *dist)
+{
+	struct vdfs_rows rows = { ix->codes.base, ix->code_stride, ix->code_n };
+	float weight = probe->dot_weight;
+	size_t i;
+
+	ix->kernel->dot_code_many[ix->params.codes](probe->s8, &rows, slots, n,
+						    s->hop_dot);
+	for (i = 0; i < n; i++)
+		dist[i] = weight * (probe->shift - (float)s->hop_dot[i]);
+	for (i = 0; i < n; i++) {
+		const struct vdfs_tail *tail = vdfs_tail(ix, slots[i]);
+
+		if (vdfs_unit_i8(ix))
+			dist[i] = dist[i] * tail->norm + probe->bias;
+		else if (ix->params.type == VDFS_I8)
+			dist[i] +=
+				probe->norm_weight * tail->norm + probe->bias;
+		else
+			dist[i] = dist[i] * tail->scale +
+				  probe->norm_weight * tail->norm + probe->bias;
+	}
+}
+
 /**
  * vdfs_measure() - distances of the walk from the probe to some rows
  * @ix: Where.
@@ -79,26 +105,19 @@ void vdfs_measure(const struct vdfs_index *ix, struct vdfs_scratch *s,
 		  const struct vdfs_probe *probe, const uint32_t *slots,
 		  size_t n, float *dist)
 {
-	struct vdfs_rows rows = { ix->codes.base, ix->dim_u8, ix->dim_u8 };
+	struct vdfs_rows rows = { ix->rows.base, ix->row_bytes, ix->dim_f32 };
+	uint32_t type = ix->params.type;
 	size_t i;
 
-	if (vdfs_has_codes(ix)) {
-		ix->kernel->dot_u8_many(probe->s8, &rows, slots, n, s->hop_dot);
-		for (i = 0; i < n; i++)
-			dist[i] = probe->scale_norm *
-					  (float)vdfs_tail(ix, slots[i])->norm -
-				  probe->scale_dot * (float)s->hop_dot[i] +
-				  probe->bias;
+	if (s->codes) {
+		measure_codes(ix, s, probe, slots, n, dist);
 		return;
 	}
-	rows.base = ix->rows.base;
-	rows.stride = ix->dim_f32 * sizeof(float);
-	rows.n = ix->dim_f32;
 	if (ix->params.metric == VDFS_L2) {
-		ix->kernel->l2_many(probe->f32, &rows, slots, n, dist);
+		ix->kernel->l2_many[type](probe->f32, &rows, slots, n, dist);
 		return;
 	}
-	ix->kernel->dot_many(probe->f32, &rows, slots, n, dist);
+	ix->kernel->dot_many[type](probe->f32, &rows, slots, n, dist);
 	for (i = 0; i < n; i++)
 		dist[i] = -dist[i];
 }
@@ -114,15 +133,17 @@ void vdfs_measure(const struct vdfs_index *ix, struct vdfs_scratch *s,
 float vdfs_exact(const struct vdfs_index *ix, const struct vdfs_probe *probe,
 		 uint32_t slot)
 {
-	const float *row = vdfs_row(ix, slot);
+	uint32_t type = ix->params.type;
+	const void *row;
 
-	if (ix->params.type == VDFS_I8)
+	if (type == VDFS_I8)
 		return vdfs_quant_exact_i8(ix, probe, slot);
+	row = vdfs_row(ix, slot);
 	if (ix->params.metric == VDFS_L2)
-		return ix->kernel->l2(row, probe->f32, ix->dim_f32);
+		return ix->kernel->l2[type](row, probe->f32, ix->dim_f32);
 	if (ix->params.metric == VDFS_IP)
-		return -ix->kernel->dot(row, probe->f32, ix->dim_f32);
-	return 1 - ix->kernel->dot(row, probe->f32, ix->dim_f32);
+		return -ix->kernel->dot[type](row, probe->f32, ix->dim_f32);
+	return 1 - ix->kernel->dot[type](row, probe->f32, ix->dim_f32);
 }
 
 /**
@@ -236,6 +257,50 @@ static inline void offer_found(const struct vdfs_index *ix,
 	vdfs_pool_insert(found, dist, slot);
 }
 
+/* Lines of a row that are fetched as soon as it is known to be needed. */
+#define HEAD 4
+#define LINE 64
+
+/*
+ * Neighbours of @slot that were not looked at yet, to @s->hop from @n on.
+ * Their rows are on the way from memory when this returns.
+ */
+static uint32_t hop(const struct vdfs_index *ix, struct vdfs_scratch *s,
+		    uint32_t slot, uint32_t level, uint32_t n)
+{
+	const char *base = s->codes ? ix->codes.base : ix->rows.base;
+	size_t stride = s->codes ? ix->code_stride : ix->row_bytes;
+	size_t head = stride < HEAD * LINE ? stride : HEAD * LINE;
+	atomic_uint *edges = vdfs_edges(ix, slot, level);
+	uint32_t max = vdfs_edges_max(ix, level);
+	uint32_t i, to;
+	size_t at;
+
+	for (i = 0; i < max; i++) {
+		/* Pairs with the release in vdfs_edges_set(). */
+		to = atomic_load_explicit(&edges[i], memory_order_acquire);
+		if (to == NONE)
+			break;
+		/* What came after this walk began has no bit. */
+		if (to >> 6 >= s->seen_words || !first_look(s, to))
+			continue;
+		s->hop[n++] = to;
+		for (at = 0; at < head; at += LINE)
+			__builtin_prefetch(base + to * stride + at);
+	}
+	return n;
+}
+
+/* A candidate's own edges will be wanted soon. */
+static inline void fetch_edges(const struct vdfs_index *ix, uint32_t slot,
+			       uint32_t level)
+{
+	const char *edges = (const char *)vdfs_edges(ix, slot, level);
+
+	__builtin_prefetch(edges);
+	__builtin_prefetch(edges + LINE);
+}
+
 /**
  * vdfs_walk() - collect the nearest of one level
  * @ix: Where.
@@ -248,25 +313,25 @@ static inline void offer_found(const struct vdfs_index *ix,
 void vdfs_walk(const struct vdfs_index *ix, struct vdfs_scratch *s,
 	       uint32_t level, const uint64_t *allow)
 {
-	uint32_t words = (uint32_t)s->seen_words;
-	uint32_t slot, n, i, fresh;
+	uint32_t slot, n, i;
 
 	for (i = 0; i < s->pool.size; i++) {
 		slot = s->pool.cand[i].slot;
-		if (slot >> 6 < words)
+		if (slot >> 6 < s->seen_words)
 			first_look(s, slot);
 		if (allow)
 			offer_found(ix, s, s->pool.cand[i].dist, slot, allow);
 	}
+	/* Two at a time: the rows of one come while the other is measured. */
 	while (pool_next(&s->pool, &slot)) {
-		n = vdfs_edges_get(ix, slot, level, s->hop);
-		for (i = 0, fresh = 0; i < n; i++)
-			/* What came after this walk began has no bit. */
-			if (s->hop[i] >> 6 < words && first_look(s, s->hop[i]))
-				s->hop[fresh++] = s->hop[i];
-		vdfs_measure(ix, s, &s->probe, s->hop, fresh, s->hop_dist);
-		for (i = 0; i < fresh; i++) {
-			vdfs_pool_insert(&s->pool, s->hop_dist[i], s->hop[i]);
+		n = hop(ix, s, slot, level, 0);
+		if (pool_next(&s->pool, &slot))
+			n = hop(ix, s, slot, level, n);
+		vdfs_measure(ix, s, &s->probe, s->hop, n, s->hop_dist);
+		for (i = 0; i < n; i++) {
+			if (vdfs_pool_insert(&s->pool, s->hop_dist[i],
+					     s->hop[i]))
+				fetch_edges(ix, s->hop[i], level);
 			if (allow)
 				offer_found(ix, s, s->hop_dist[i], s->hop[i],
 					    allow);

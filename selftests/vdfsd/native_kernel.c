@@ -12,7 +12,7 @@
 
 #define ROWS 40
 #define N_F32 208
-#define N_U8 192
+#define N_U8 320
 
 FIXTURE(kernel)
 {
@@ -68,35 +68,90 @@ FIXTURE_TEARDOWN(kernel)
 	free(self->query8);
 }
 
-TEST_F(kernel, agrees_with_plain_c)
+TEST_F(kernel, floats_agree_with_plain_c)
 {
 	const struct vdfs_kernel *c = &vdfs_kernel_scalar;
-	size_t n;
+	uint16_t half[N_F32];
+	size_t n, t;
 
+	c->to_f16(self->f32, half, N_F32);
 	for (n = VDFS_PAD_F32; n <= N_F32; n += VDFS_PAD_F32) {
-		EXPECT_LT(fabsf(self->kernel->l2(self->f32, self->query, n) -
-				c->l2(self->f32, self->query, n)),
-			  0.0001f);
-		EXPECT_LT(fabsf(self->kernel->dot(self->f32, self->query, n) -
-				c->dot(self->f32, self->query, n)),
-			  0.0001f);
+		for (t = VDFS_F32; t <= VDFS_F16; t += VDFS_F16 - VDFS_F32) {
+			const void *row = t == VDFS_F16 ? (void *)half :
+							  self->f32;
+
+			EXPECT_LT(
+				fabsf(self->kernel->l2[t](row, self->query, n) -
+				      c->l2[t](row, self->query, n)),
+				0.0001f);
+			EXPECT_LT(fabsf(self->kernel->dot[t](row, self->query,
+							     n) -
+					c->dot[t](row, self->query, n)),
+				  0.0001f);
+		}
 	}
-	for (n = VDFS_PAD_U8; n <= N_U8; n += VDFS_PAD_U8) {
-		EXPECT_EQ(c->dot_u8(self->u8, self->query8, n),
-			  self->kernel->dot_u8(self->u8, self->query8, n));
+}
+
+TEST_F(kernel, codes_agree_with_plain_c)
+{
+	const struct vdfs_kernel *c = &vdfs_kernel_scalar;
+	size_t n, kind, i;
+
+	for (kind = VDFS_CODES_8; kind <= VDFS_CODES_1; kind++)
+		for (n = VDFS_PAD_CODE; n <= N_U8; n += VDFS_PAD_CODE)
+			for (i = 0; i < 8; i++)
+				EXPECT_EQ(c->dot_code[kind](self->u8 + i * 32,
+							    self->query8, n),
+					  self->kernel->dot_code[kind](
+						  self->u8 + i * 32,
+						  self->query8, n));
+}
+
+/* The layout that vdfs_quant_layout() states, one dimension at a time. */
+TEST_F(kernel, finds_each_dimension_of_a_code)
+{
+	static const size_t lengths[] = { 64, 128, 192, 256 };
+	uint8_t row[128];
+	int8_t one[256];
+	size_t i, d, n;
+
+	for (i = 0; i < 4; i++) {
+		n = lengths[i];
+		for (d = 0; d < n; d++) {
+			size_t half = d / 128 * 128 + 64 == n ? 32 : 64;
+
+			memset(one, 0, sizeof(one));
+			one[d] = 3;
+			memset(row, 0, sizeof(row));
+			row[d / 128 * 64 + d % 128 % half] =
+				d % 128 < half ? 5 : 5 << 4;
+			EXPECT_EQ(15, self->kernel->dot_code[VDFS_CODES_4](
+					      row, one, n));
+			memset(row, 0, sizeof(row));
+			row[d / 8] = (uint8_t)(1 << (d % 8));
+			EXPECT_EQ(3, self->kernel->dot_code[VDFS_CODES_1](
+					     row, one, n));
+		}
 	}
 }
 
 /* The largest products there are must not saturate on the way. */
 TEST_F(kernel, does_not_saturate)
 {
+	static const int32_t top[] = { 0, 255, 15, 1 };
+	size_t kind;
+
 	memset(self->u8, 255, N_U8);
-	memset(self->query8, -128, N_U8);
-	EXPECT_EQ(-128 * 255 * N_U8,
-		  self->kernel->dot_u8(self->u8, self->query8, N_U8));
-	memset(self->query8, 127, N_U8);
-	EXPECT_EQ(127 * 255 * N_U8,
-		  self->kernel->dot_u8(self->u8, self->query8, N_U8));
+	for (kind = VDFS_CODES_8; kind <= VDFS_CODES_1; kind++) {
+		memset(self->query8, -128, N_U8);
+		EXPECT_EQ(-128 * top[kind] * N_U8,
+			  self->kernel->dot_code[kind](self->u8, self->query8,
+						       N_U8));
+		memset(self->query8, 127, N_U8);
+		EXPECT_EQ(127 * top[kind] * N_U8,
+			  self->kernel->dot_code[kind](self->u8, self->query8,
+						       N_U8));
+	}
 }
 
 TEST_F(kernel, many_is_one_by_one)
@@ -105,27 +160,79 @@ TEST_F(kernel, many_is_one_by_one)
 				 N_F32 };
 	struct vdfs_rows u8 = { (char *)self->u8, N_U8, N_U8 };
 	float l2[ROWS], dot[ROWS];
-	int32_t dot8[ROWS];
-	size_t count, i;
+	int32_t code[ROWS];
+	size_t count, i, kind;
 
 	for (count = 0; count <= ROWS; count++) {
-		self->kernel->l2_many(self->query, &f32, self->ids, count, l2);
-		self->kernel->dot_many(self->query, &f32, self->ids, count,
-				       dot);
-		self->kernel->dot_u8_many(self->query8, &u8, self->ids, count,
-					  dot8);
+		self->kernel->l2_many[VDFS_F32](self->query, &f32, self->ids,
+						count, l2);
+		self->kernel->dot_many[VDFS_F32](self->query, &f32, self->ids,
+						 count, dot);
 		for (i = 0; i < count; i++) {
 			const float *row = self->f32 + self->ids[i] * N_F32;
-			const uint8_t *row8 = self->u8 + self->ids[i] * N_U8;
 
-			EXPECT_EQ(self->kernel->l2(row, self->query, N_F32),
+			EXPECT_EQ(self->kernel->l2[VDFS_F32](row, self->query,
+							     N_F32),
 				  l2[i]);
-			EXPECT_EQ(self->kernel->dot(row, self->query, N_F32),
+			EXPECT_EQ(self->kernel->dot[VDFS_F32](row, self->query,
+							      N_F32),
 				  dot[i]);
-			EXPECT_EQ(self->kernel->dot_u8(row8, self->query8,
-						       N_U8),
-				  dot8[i]);
 		}
+		for (kind = VDFS_CODES_8; kind <= VDFS_CODES_1; kind++) {
+			self->kernel->dot_code_many[kind](
+				self->query8, &u8, self->ids, count, code);
+			for (i = 0; i < count; i++)
+				EXPECT_EQ(
+					self->kernel->dot_code[kind](
+						self->u8 + self->ids[i] * N_U8,
+						self->query8, N_U8),
+					code[i]);
+		}
+	}
+}
+
+/* Every number of half precision, there and back, and what lies between. */
+TEST_F(kernel, halves_are_those_of_ieee_754)
+{
+	static const struct {
+		float from;
+		uint16_t to;
+	} known[] = {
+		{ 0, 0 },
+		{ -0.0f, 0x8000 },
+		{ 1, 0x3c00 },
+		{ -2, 0xc000 },
+		{ 65504, 0x7bff },
+		{ 65519.9f, 0x7bff },
+		{ 65520, 0x7c00 },
+		{ 0x1p-24f, 1 },
+		{ 0x1p-25f, 0 },
+		{ 0x1.8p-25f, 1 },
+		{ 0x1p-14f, 0x0400 },
+		{ 0x1.ff8p-15f, 0x3ff },
+		{ 2049, 0x6800 },
+		{ 2051, 0x6802 },
+		{ 0x1.002p0f, 0x3c00 },
+		{ 0x1.006p0f, 0x3c02 },
+	};
+	uint16_t half[VDFS_PAD_F32], back[VDFS_PAD_F32];
+	float single[VDFS_PAD_F32];
+	uint32_t bits, i;
+
+	for (bits = 0; bits < 0x10000; bits += VDFS_PAD_F32) {
+		if ((bits & 0x7c00) == 0x7c00)
+			continue;
+		for (i = 0; i < VDFS_PAD_F32; i++)
+			half[i] = (uint16_t)(bits + i);
+		self->kernel->from_f16(half, single, VDFS_PAD_F32);
+		self->kernel->to_f16(single, back, VDFS_PAD_F32);
+		EXPECT_EQ(0, memcmp(half, back, sizeof(half)));
+	}
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		memset(single, 0, sizeof(single));
+		single[0] = known[i].from;
+		self->kernel->to_f16(single, half, VDFS_PAD_F32);
+		EXPECT_EQ(known[i].to, half[0]);
 	}
 }
 
@@ -134,8 +241,8 @@ TEST(numbers_by_hand)
 	_Alignas(64) float a[16] = { 1, 2, 3 };
 	_Alignas(64) float b[16] = { 3, 2, 1 };
 
-	EXPECT_EQ(8.0f, vdfs_kernel_best()->l2(a, b, 16));
-	EXPECT_EQ(10.0f, vdfs_kernel_best()->dot(a, b, 16));
+	EXPECT_EQ(8.0f, vdfs_kernel_best()->l2[VDFS_F32](a, b, 16));
+	EXPECT_EQ(10.0f, vdfs_kernel_best()->dot[VDFS_F32](a, b, 16));
 	EXPECT_EQ(NULL, vdfs_kernel_named("abacus"));
 }
 

@@ -12,7 +12,7 @@
 
 #include "bench.h"
 
-#define QUERIES 200
+#define QUERIES 100
 #define POST_MAX 10000 /* asked for at most, to filter them afterwards */
 
 #define PERCENTS 3
@@ -168,7 +168,9 @@ static void run_engine(struct trial *t, struct row best[METHODS][EFS])
 		run(t, INSIDE, efs[i], limit, &best[INSIDE][i]);
 	if (engine->scan)
 		run(t, SCAN, 0, limit, &best[SCAN][0]);
-	run(t, AFTER, 0, NULL, &best[AFTER][0]);
+	/* So slow that once is enough. */
+	if (best[AFTER][0].seconds <= 0)
+		run(t, AFTER, 0, NULL, &best[AFTER][0]);
 	engine->unlimit(limit);
 }
 

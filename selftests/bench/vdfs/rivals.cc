@@ -168,7 +168,7 @@ struct Faiss {
 	size_t dim;
 };
 
-void *faiss_open(const struct bench_engine *self, const struct bench_set *set,
+void *faiss_open(const struct bench_engine *, const struct bench_set *set,
 		 size_t, const struct bench_how *how)
 {
 	auto *f = new Faiss();
@@ -178,11 +178,7 @@ void *faiss_open(const struct bench_engine *self, const struct bench_set *set,
 	int m = static_cast<int>(how->m);
 
 	f->dim = set->dim;
-	if (self->variant[0])
-		f->index.reset(new faiss::IndexHNSWSQ(
-			dim, faiss::ScalarQuantizer::QT_8bit, m, metric));
-	else
-		f->index.reset(new faiss::IndexHNSWFlat(dim, m, metric));
+	f->index.reset(new faiss::IndexHNSWFlat(dim, m, metric));
 	f->index->hnsw.efConstruction = static_cast<int>(how->ef_build);
 	return f;
 }
@@ -198,8 +194,6 @@ int faiss_add(void *ix, const uint32_t *, const float *rows, size_t n,
 	auto *f = static_cast<Faiss *>(ix);
 
 	omp_set_num_threads(static_cast<int>(threads));
-	if (!f->index->is_trained)
-		f->index->train(static_cast<faiss::idx_t>(n), rows);
 	f->index->add(static_cast<faiss::idx_t>(n), rows);
 	return 0;
 }
@@ -244,12 +238,11 @@ struct bench_engine hnswlib_engine()
 	return e;
 }
 
-struct bench_engine faiss_engine(const char *name, int sq)
+struct bench_engine faiss_engine()
 {
 	struct bench_engine e = {};
 
-	e.name = name;
-	e.variant[0] = sq;
+	e.name = "faiss";
 	e.open = faiss_open;
 	e.close = faiss_close;
 	e.add = faiss_add;
@@ -262,7 +255,6 @@ struct bench_engine faiss_engine(const char *name, int sq)
 
 extern "C" const struct bench_engine bench_rivals[] = {
 	hnswlib_engine(),
-	faiss_engine("faiss", 0),
-	faiss_engine("faiss-sq8", 1),
+	faiss_engine(),
 	{},
 };

@@ -13,7 +13,8 @@ $(BUILD)/obj/$(bench_vdfs_dir)/rivals.o: $(bench_vdfs_dir)/rivals.cc
 	$(Q)g++ -std=gnu++17 -O3 -march=native -fopenmp $(warn) -MMD -MP \
 		-c $< -o $@
 
-$(bench_vdfs)/bench: $(call objs,$(wildcard $(bench_vdfs_dir)/*.c)) \
+$(bench_vdfs)/bench: $(call objs,$(filter-out %/blobs.c,$(wildcard \
+		$(bench_vdfs_dir)/*.c))) \
 		$(BUILD)/obj/$(bench_vdfs_dir)/rivals.o \
 		$(BUILD)/daemons/libvdfsd.a
 	$(say) LD $@
@@ -21,5 +22,10 @@ $(bench_vdfs)/bench: $(call objs,$(wildcard $(bench_vdfs_dir)/*.c)) \
 	$(Q)g++ -o $@ $(filter %.o,$^) $(filter %.a,$^) -lfaiss -llapack \
 		-lblas -lgomp $(libs-vdfsd) $(lib_libs) -lpthread -lm
 
-bench-vdfs: $(bench_vdfs)/bench
+$(bench_vdfs)/blobs: libs = $(libs-vdfsd) $(lib_libs) -lpthread -lm
+$(bench_vdfs)/blobs: $(call objs,$(bench_vdfs_dir)/blobs.c \
+		$(bench_vdfs_dir)/util.c) $(BUILD)/daemons/libvdfsd.a
+	$(link)
+
+bench-vdfs: $(bench_vdfs)/bench $(bench_vdfs)/blobs
 	@$(bench_vdfs_dir)/run

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A search as the name of a directory; the grammar is in fuse_query.h. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuse_impl.h"
+#include "fuse_query.h"
+
+#define K_DEFAULT 10
+#define EF_MAX 1000000
+
+static int parse_number(const char *text, size_t len, uint32_t max,
+			uint32_t *out)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	if (!len || len > 9)
+		return -EINVAL;
+	for (i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -EINVAL;
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	}
+	if (!n || n > max)
+		return -EINVAL;
+	*out = (uint32_t)n;
+	return 0;
+}
+
+/* One finite decimal number that ends at @end. */
+static int parse_float(const char *text, const char *end, float *out)
+{
+	char *stop;
+
+	/* strtof() takes blanks, hexadecimal numbers and words as well. */
+	if (text + strspn(text, "+-.0123456789eE") < end || text == end)
+		return -EINVAL;
+	*out = strtof(text, &stop);
+	return stop == end && isfinite(*out) ? 0 : -EINVAL;
+}
+
+static int parse_vector(const char *text, size_t len, struct vdfs_ask *ask)
+{
+	const char *end = text + len, *stop;
+	uint32_t room = 1;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < len; i++)
+		room += text[i] == ';';
+	if (room > VDFS_DIM_MAX)
+		return -EMSGSIZE;
+	ask->vector = calloc(room, sizeof(float));
+	if (!ask->vector)
+		return -ENOMEM;
+	while (!err && ask->dim < room) {
+		stop = memchr(text, ';', (size_t)(end - text));
+		err = parse_float(text, stop ? stop : end,
+				  &ask->vector[ask->dim++]);
+		if (stop)
+			text = stop + 1;
+	}
+	return err;
+}
+
+static int parse_filter(const char *text, size_t len, struct vdfs_ask *ask)
+{
+	ask->filter = malloc(len + 1);
+	if (!ask->filter)
+		return -ENOMEM;
+	return vdfs_key_decode(text, len, ask->filter, len + 1);
+}
+
+/* Is this the option? Then skip its name. */
+static bool is(const char *name, const char **at, size_t *len)
+{
+	size_t n = strlen(name);
+
+	if (*len < n || memcmp(*at, name, n))
+		return false;
+	*at += n;
+	*len -= n;
+	return true;
+}
+
+static int parse_option(const char *at, size_t len, struct vdfs_ask *ask)
+{
+	if (!ask->k && is("k=", &at, &len))
+		return parse_number(at, len, VDFS_K_MAX, &ask->k);
+	if (!ask->ef && is("ef=", &at, &len))
+		return parse_number(at, len, EF_MAX, &ask->ef);
+	if (!ask->recall && is("recall=", &at, &len)) {
+		int err = parse_float(at, at + len, &ask->recall);
+
+		if (err || ask->recall <= 0 || ask->recall > 1)
+			return -EINVAL;
+		return 0;
+	}
+	if (ask->key[0] || ask->from[0] || ask->vector)
+		return -EINVAL;
+	if (is("key=", &at, &len))
+		return vdfs_key_decode(at, len, ask->key, sizeof(ask->key));
+	if (is("from=", &at, &len))
+		return vdfs_key_decode(at, len, ask->from, sizeof(ask->from));
+	if (is("vector=", &at, &len))
+		return parse_vector(at, len, ask);
+	return -EINVAL;
+}
+
+/**
+ * vdfs_ask_parse() - understand the name of a search
+ * @query: The name.
+ * @ask: Out; vdfs_ask_fini() is due when this succeeds.
+ *
+ * Return: 0, -EINVAL, -EMSGSIZE for too long a vector, -ENAMETOOLONG for a
+ * key or path, or -ENOMEM.
+ */
+int vdfs_ask_parse(const char *query, struct vdfs_ask *ask)
+{
+	const char *at = query;
+	int err = 0;
+
+	memset(ask, 0, sizeof(*ask));
+	while (!err && at) {
+		size_t len = strlen(at);
+		const char *comma;
+
+		if (is("filter=", &at, &len)) {
+			err = parse_filter(at, len, ask);
+			break;
+		}
+		comma = strchr(at, ',');
+		err = parse_option(at, comma ? (size_t)(comma - at) : len, ask);
+		at = comma ? comma + 1 : NULL;
+	}
+	if (!err && !ask->key[0] && !ask->from[0] && !ask->vector)
+		err = -EINVAL;
+	if (!ask->k)
+		ask->k = K_DEFAULT;
+	if (err)
+		vdfs_ask_fini(ask);
+	return err;
+}
+
+/**
+ * vdfs_ask_fini() - free what belongs to a search
+ * @ask: Which.
+ */
+void vdfs_ask_fini(struct vdfs_ask *ask)
+{
+	free(ask->vector);
+	free(ask->filter);
+	ask->vector = NULL;
+	ask->filter = NULL;
+}

@@ -316,16 +316,16 @@ static int grow(struct vdfs_core *core, struct vdfs_index *ix,
 	return ret;
 }
 
-/* Where many were deleted their room will do. */
+/* Where many were deleted their room may do; it did not when this is @again. */
 static int make_room(struct vdfs_core *core, struct vdfs_index **ix,
-		     const struct vdfs_index *keep)
+		     const struct vdfs_index *keep, bool again)
 {
 	struct vdfs_index_stats stats;
 	struct vdfs_index *larger;
 	int ret;
 
 	vdfs_index_stats(*ix, &stats);
-	if (stats.deleted > stats.live / 4)
+	if (!again && stats.deleted > stats.live / 4)
 		return vdfs_index_repair(*ix, NULL, NULL);
 	ret = grow(core, *ix, &larger);
 	if (ret)
@@ -339,6 +339,7 @@ static int make_room(struct vdfs_core *core, struct vdfs_index **ix,
 static int follow(struct batch *batch, struct vdfs_index **ix, uint64_t from)
 {
 	const struct vdfs_index *keep = *ix;
+	bool again;
 	size_t i;
 	int ret;
 
@@ -346,12 +347,14 @@ static int follow(struct batch *batch, struct vdfs_index **ix, uint64_t from)
 	batch->generation = from;
 	batch->id = INT64_MAX;
 	while (!(ret = batch_next(batch)) && batch->n) {
+		again = false;
 		while ((ret = vdfs_graph_apply(batch->core, *ix, batch->ids,
 					       batch->rows, batch->n, true))) {
 			if (ret == -ENOSPC)
-				ret = make_room(batch->core, ix, keep);
+				ret = make_room(batch->core, ix, keep, again);
 			if (ret)
 				return ret;
+			again = true;
 		}
 	}
 	batch->sql = SQL_GONE_SINCE;

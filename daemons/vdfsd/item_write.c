@@ -6,9 +6,9 @@
 
 #include "collection_impl.h"
 
-/* Repair when one in so many vectors of the index was deleted. */
-#define REPAIR_SHARE 5
-#define REPAIR_MIN 1000
+/* Repair when one in so many was deleted: few at a time leave no islands. */
+#define REPAIR_SHARE 20
+#define REPAIR_MIN 100
 
 /**
  * struct change - a write on its way

@@ -132,6 +132,7 @@ extern const struct bench_engine bench_rivals[];
 /**
  * struct bench_options - what to measure
  * @engine: Which engines, ends with NULL.
+ * @few: Those that filters and turnovers are measured with, ends with NULL.
  * @ef: Values of ef, ends with 0.
  * @threads: Numbers of threads that search, ends with 0.
  * @build_threads: Threads that build.
@@ -147,6 +148,7 @@ extern const struct bench_engine bench_rivals[];
  */
 struct bench_options {
 	const struct bench_engine *engine[BENCH_ENGINES_MAX + 1];
+	const struct bench_engine *few[BENCH_ENGINES_MAX + 1];
 	unsigned int ef[32];
 	unsigned int threads[8];
 	unsigned int build_threads;

@@ -9,8 +9,10 @@ WIDTH, HEIGHT = 760, 460
 LEFT, TOP, RIGHT, BOTTOM = 70, 44, 590, 400
 TICKS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999)
 BEST = 0.9999  # where recall of 1 is drawn
-COLOURS = ("#7f7f7f", "#e6a117", "#b8860b", "#0b5fa5", "#c2282d", "#2a8a3e",
-           "#7b3fa0", "#00857c", "#d4579a")
+COLOURS = {"hnswlib": "#7f7f7f", "faiss": "#222222", "vdfs": "#0b5fa5",
+           "vdfs-8": "#c2282d", "vdfs-4": "#2a8a3e", "vdfs-1": "#e6a117",
+           "vdfs-f16": "#7b3fa0", "vdfs-i8": "#00857c"}
+OTHER = "#d4579a"
 MARKS = 4  # radius
 
 
@@ -89,7 +91,7 @@ def svg(title, curves):
            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>']
     out += frame(axes, title)
     for i, (name, points) in enumerate(curves.items()):
-        colour = COLOURS[i % len(COLOURS)]
+        colour = COLOURS.get(name, OTHER)
         places = [(axes.x(r), axes.y(q)) for r, q in points if q > 0]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         out.append(f'<polyline points="{line}" fill="none" '

@@ -196,6 +196,16 @@ static void report(const struct trial *t, const char *kind,
 	fflush(t->opt->out);
 }
 
+static bool wanted(const struct trial *t, const struct bench_engine *engine)
+{
+	size_t i;
+
+	for (i = 0; t->opt->few[i]; i++)
+		if (t->opt->few[i] == engine)
+			return true;
+	return false;
+}
+
 static void one_filter(struct trial *t, const struct bench_index *index,
 		       unsigned int percent, bool near)
 {
@@ -210,7 +220,8 @@ static void one_filter(struct trial *t, const struct bench_index *index,
 	for (r = 0; r < t->opt->rounds; r++) {
 		for (e = 0; t->opt->engine[e]; e++) {
 			t->index = &index[e];
-			run_engine(t, best[e]);
+			if (wanted(t, index[e].engine))
+				run_engine(t, best[e]);
 		}
 	}
 	for (e = 0; t->opt->engine[e]; e++)

@@ -15,6 +15,7 @@
 static const char usage[] =
 	"usage: bench [OPTION]... FOLDER | clustered[:N[:DIM]]\n"
 	"  -e, --engines=NAME,...   all\n"
+	"  -F, --few=NAME,...       of these, with filters and turnovers; all\n"
 	"  -f, --ef=N,...           10,15,20,30,40,60,80,120,160,240,400\n"
 	"  -t, --threads=N,...      that search; 1\n"
 	"  -w, --what=WHAT,...      curves, filters, turnover, or scale: the\n"
@@ -36,16 +37,17 @@ static const char usage[] =
 	"  -l, --list               name the engines\n";
 
 static const struct option longs[] = {
-	{ "engines", 1, NULL, 'e' },	   { "ef", 1, NULL, 'f' },
-	{ "threads", 1, NULL, 't' },	   { "what", 1, NULL, 'w' },
-	{ "build-threads", 1, NULL, 'b' }, { "pieces", 1, NULL, 'p' },
-	{ "rounds", 1, NULL, 'r' },	   { "seconds", 1, NULL, 's' },
-	{ "limit", 1, NULL, 'n' },	   { "queries", 1, NULL, 'q' },
-	{ "edges", 1, NULL, 'm' },	   { "ef-build", 1, NULL, 'E' },
-	{ "rerank", 1, NULL, 'R' },	   { "cosine", 0, NULL, 'c' },
-	{ "cpu-clock", 0, NULL, 'C' },	   { "keep", 0, NULL, 'k' },
-	{ "cache", 1, NULL, 'd' },	   { "list", 0, NULL, 'l' },
-	{ "help", 0, NULL, 'h' },	   { NULL, 0, NULL, 0 },
+	{ "engines", 1, NULL, 'e' },  { "few", 1, NULL, 'F' },
+	{ "ef", 1, NULL, 'f' },	      { "threads", 1, NULL, 't' },
+	{ "what", 1, NULL, 'w' },     { "build-threads", 1, NULL, 'b' },
+	{ "pieces", 1, NULL, 'p' },   { "rounds", 1, NULL, 'r' },
+	{ "seconds", 1, NULL, 's' },  { "limit", 1, NULL, 'n' },
+	{ "queries", 1, NULL, 'q' },  { "edges", 1, NULL, 'm' },
+	{ "ef-build", 1, NULL, 'E' }, { "rerank", 1, NULL, 'R' },
+	{ "cosine", 0, NULL, 'c' },   { "cpu-clock", 0, NULL, 'C' },
+	{ "keep", 0, NULL, 'k' },     { "cache", 1, NULL, 'd' },
+	{ "list", 0, NULL, 'l' },     { "help", 0, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 struct request {
@@ -95,7 +97,8 @@ static const struct bench_engine *find_engine(const char *name)
 	errx(1, "no engine '%s'; bench --list names them", name);
 }
 
-static void engines(const char *text, struct bench_options *opt)
+static void engines(const char *text,
+		    const struct bench_engine *list[BENCH_ENGINES_MAX + 1])
 {
 	char *copy = strdup(text);
 	char *word, *rest;
@@ -105,9 +108,9 @@ static void engines(const char *text, struct bench_options *opt)
 	     word = strtok_r(NULL, ",", &rest)) {
 		if (n == BENCH_ENGINES_MAX)
 			errx(1, "'%s' are too many", text);
-		opt->engine[n++] = find_engine(word);
+		list[n++] = find_engine(word);
 	}
-	opt->engine[n] = NULL;
+	list[n] = NULL;
 	free(copy);
 }
 
@@ -138,7 +141,9 @@ static void option(struct request *req, int c, const char *text)
 
 	switch (c) {
 	case 'e':
-		return engines(text, opt);
+		return engines(text, opt->engine);
+	case 'F':
+		return engines(text, opt->few);
 	case 'f':
 		return numbers(text, opt->ef, 32);
 	case 't':
@@ -262,14 +267,17 @@ int main(int argc, char **argv)
 	int c;
 
 	all_engines(&req.opt);
-	while ((c = getopt_long(argc, argv, "e:f:t:w:b:p:r:s:n:q:m:E:R:cCkd:lh",
-				longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv,
+				"e:F:f:t:w:b:p:r:s:n:q:m:E:R:cCkd:lh", longs,
+				NULL)) != -1) {
 		if (c == 'l') {
 			list();
 			return 0;
 		}
 		option(&req, c, optarg);
 	}
+	if (!req.opt.few[0])
+		memcpy(req.opt.few, req.opt.engine, sizeof(req.opt.few));
 	if (optind + 1 != argc)
 		option(&req, '?', NULL);
 	if (!strcmp(req.what, "scale")) {

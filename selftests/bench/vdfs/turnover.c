@@ -168,9 +168,9 @@ void bench_turnover(const struct bench_options *opt,
 	p.truth = bench_alloc(p.set.queries * BENCH_K, sizeof(*p.truth));
 	p.near = bench_alloc(p.set.queries * BENCH_K, sizeof(float));
 	churn.how.churn = true;
-	for (e = 0; opt->engine[e]; e++)
-		if (opt->engine[e]->remove)
-			one_engine(&churn, &p, opt->engine[e]);
+	for (e = 0; opt->few[e]; e++)
+		if (opt->few[e]->remove)
+			one_engine(&churn, &p, opt->few[e]);
 	free(p.id);
 	free(p.rows);
 	free(p.truth);

@@ -55,6 +55,8 @@ typedef void vdfs_dot_many_fn(const int8_t *query, const struct vdfs_rows *rows,
  * @dot_code_many: The same of one query and @count rows by number.
  * @to_f16: Round @n elements, a multiple of VDFS_PAD_F32, to half precision.
  * @from_f16: And back.
+ * @top: The largest magnitude among @n elements.
+ * @to_s8: Round @n elements times @factor to signed bytes; they fit.
  */
 struct vdfs_kernel {
 	const char *name;
@@ -66,6 +68,8 @@ struct vdfs_kernel {
 	vdfs_dot_many_fn *dot_code_many[VDFS_CODES_1 + 1];
 	void (*to_f16)(const float *from, void *to, size_t n);
 	void (*from_f16)(const void *from, float *to, size_t n);
+	float (*top)(const float *from, size_t n);
+	void (*to_s8)(const float *from, float factor, int8_t *to, size_t n);
 };
 
 extern const struct vdfs_kernel vdfs_kernel_scalar;

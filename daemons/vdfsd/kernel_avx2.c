@@ -49,6 +49,38 @@ static void from_f16(const void *from, float *to, size_t n)
 		_mm256_storeu_ps(to + i, half8(in + i));
 }
 
+static float top(const float *from, size_t n)
+{
+	const __m256 sign = _mm256_set1_ps(-0.0f);
+	__m256 most = _mm256_setzero_ps();
+	float each[8];
+	size_t i;
+
+	for (i = 0; i < n; i += 8)
+		most = _mm256_max_ps(
+			most,
+			_mm256_andnot_ps(sign, _mm256_loadu_ps(from + i)));
+	_mm256_storeu_ps(each, most);
+	for (i = 1; i < 8; i++)
+		each[0] = each[i] > each[0] ? each[i] : each[0];
+	return each[0];
+}
+
+static void to_s8(const float *from, float factor, int8_t *to, size_t n)
+{
+	const __m256 times = _mm256_set1_ps(factor);
+	size_t i;
+
+	for (i = 0; i < n; i += 8) {
+		__m256i x = _mm256_cvtps_epi32(
+			_mm256_mul_ps(_mm256_loadu_ps(from + i), times));
+		__m128i y = _mm_packs_epi32(_mm256_castsi256_si128(x),
+					    _mm256_extracti128_si256(x, 1));
+
+		_mm_storel_epi64((__m128i *)(to + i), _mm_packs_epi16(y, y));
+	}
+}
+
 static inline __m256 add_square(__m256 sum, __m256 a, __m256 b)
 {
 	__m256 d = _mm256_sub_ps(a, b);

@@ -29,6 +29,30 @@ static void from_f16(const void *from, float *to, size_t n)
 		_mm512_storeu_ps(to + i, half16(in + i));
 }
 
+static float top(const float *from, size_t n)
+{
+	__m512 most = _mm512_setzero_ps();
+	size_t i;
+
+	for (i = 0; i < n; i += 16)
+		most = _mm512_max_ps(most,
+				     _mm512_abs_ps(_mm512_loadu_ps(from + i)));
+	return _mm512_reduce_max_ps(most);
+}
+
+static void to_s8(const float *from, float factor, int8_t *to, size_t n)
+{
+	const __m512 times = _mm512_set1_ps(factor);
+	size_t i;
+
+	for (i = 0; i < n; i += 16) {
+		__m512i x = _mm512_cvtps_epi32(
+			_mm512_mul_ps(_mm512_loadu_ps(from + i), times));
+
+		_mm_storeu_si128((__m128i *)(to + i), _mm512_cvtsepi32_epi8(x));
+	}
+}
+
 static inline __m512 add_square(__m512 sum, __m512 a, __m512 b)
 {
 	__m512 d = _mm512_sub_ps(a, b);

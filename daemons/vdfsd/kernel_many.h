@@ -64,6 +64,6 @@ DEFINE_MANY(dot_u1_many, dot_u1, const int8_t *query, int32_t *out)
 	.dot_code_many = { [VDFS_CODES_8] = dot_u8_many,                      \
 			   [VDFS_CODES_4] = dot_u4_many,                      \
 			   [VDFS_CODES_1] = dot_u1_many },                    \
-	.to_f16 = to_f16, .from_f16 = from_f16
+	.to_f16 = to_f16, .from_f16 = from_f16, .top = top, .to_s8 = to_s8
 
 #endif /* VDFS_KERNEL_MANY_H */

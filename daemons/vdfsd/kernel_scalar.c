@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Distance kernels for any processor; see kernel.h. */
+#include <math.h>
 #include <string.h>
 
 #include "kernel.h"
@@ -69,6 +70,24 @@ static void from_f16(const void *from, float *to, size_t n)
 
 	for (i = 0; i < n; i++)
 		to[i] = from_half(in[i]);
+}
+
+static float top(const float *from, size_t n)
+{
+	float most = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		most = fmaxf(most, fabsf(from[i]));
+	return most;
+}
+
+static void to_s8(const float *from, float factor, int8_t *to, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		to[i] = (int8_t)lrintf(from[i] * factor);
 }
 
 static float l2_f32(const void *row, const float *query, size_t n)

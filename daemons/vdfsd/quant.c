@@ -9,6 +9,7 @@
  * order, and the best are measured again on the originals.
  */
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,14 +118,9 @@ static void centre(const struct vdfs_index *ix, const float *vector, float *o)
 	}
 }
 
-static float square(const float *o, size_t n)
+static float square(const struct vdfs_index *ix, const float *o)
 {
-	double sum = 0;
-	size_t d;
-
-	for (d = 0; d < n; d++)
-		sum += (double)o[d] * o[d];
-	return (float)sum;
+	return ix->kernel->dot[VDFS_F32](o, o, ix->code_n);
 }
 
 /* What a code stands for, in steps: codes are whole numbers from 0. */
@@ -144,7 +140,7 @@ static int code_of(const struct vdfs_index *ix, float x)
 /* Share of its length that a row loses with a step of @step times its rms. */
 static double loss(const struct vdfs_index *ix, const float *o, float step)
 {
-	float all = square(o, ix->code_n);
+	float all = square(ix, o);
 	double lost = 0;
 	float unit;
 	size_t d;
@@ -302,7 +298,7 @@ void vdfs_quant_encode(const struct vdfs_index *ix, const float *vector,
 		return;
 	}
 	centre(ix, vector, o);
-	tail.norm = square(o, n);
+	tail.norm = square(ix, o);
 	unit = ix->step * sqrtf(tail.norm / (float)ix->params.dim);
 	unit = unit > 0 ? 1 / unit : 0;
 	for (d = 0; d < n; d++) {
@@ -355,23 +351,16 @@ void vdfs_quant_probe(const struct vdfs_index *ix, struct vdfs_probe *probe)
 {
 	float o[VDFS_DIM_MAX];
 	float unit = 1;
-	float top = 0;
-	float inverse;
-	size_t d;
+	float top;
 
 	centre(ix, probe->f32, o);
 	if (ix->params.type != VDFS_I8) {
-		for (d = 0; d < ix->code_n; d++) {
-			float x = fabsf(o[d]);
-
-			top = x > top ? x : top;
-		}
-		unit = top > 0 ? top / 127 : 1;
+		top = ix->kernel->top(o, ix->code_n);
+		/* Of numbers too small to divide by, all codes are 0. */
+		unit = top > FLT_MIN * 127 ? top / 127 : 1;
 	}
-	inverse = 1 / unit;
-	for (d = 0; d < ix->code_n; d++)
-		probe->s8[d] = (int8_t)lrintf(o[d] * inverse);
-	set_scales(ix, probe, unit, square(o, ix->code_n));
+	ix->kernel->to_s8(o, 1 / unit, probe->s8, ix->code_n);
+	set_scales(ix, probe, unit, square(ix, o));
 }
 
 /**

@@ -193,6 +193,19 @@ void vdfs_slot_release(struct vdfs_index *ix, const uint32_t *slots, size_t n)
 	pthread_mutex_unlock(&ix->grow);
 }
 
+/* By the bits of the exponent, without a branch for each. */
+static bool all_finite(const float *vector, size_t n)
+{
+	uint32_t bits, bad = 0;
+	size_t d;
+
+	for (d = 0; d < n; d++) {
+		memcpy(&bits, vector + d, sizeof(bits));
+		bad |= (bits & 0x7f800000) == 0x7f800000;
+	}
+	return !bad;
+}
+
 /**
  * vdfs_slot_prepare() - check a vector and make a probe of it
  * @ix: Where.
@@ -211,20 +224,20 @@ int vdfs_slot_prepare(struct vdfs_index *ix, struct vdfs_probe *probe,
 	double norm = 0;
 	size_t d;
 
-	for (d = 0; d < ix->params.dim; d++) {
-		float x = vector[d];
-
-		if (!isfinite(x))
+	memcpy(probe->f32, vector, ix->params.dim * sizeof(*vector));
+	if (!all_finite(vector, ix->params.dim))
+		return -EINVAL;
+	for (d = 0; ints && d < ix->params.dim; d++)
+		if (vector[d] < -128 || vector[d] > 127 ||
+		    vector[d] != rintf(vector[d]))
 			return -EINVAL;
-		if (ints && (x < -128 || x > 127 || x != rintf(x)))
+	/* Halfway to what would be the next number rounds up. */
+	for (d = 0; half && d < ix->params.dim; d++)
+		if (fabsf(vector[d]) >= 65520)
 			return -EINVAL;
-		/* Halfway to what would be the next number rounds up. */
-		if (half && fabsf(x) >= 65520)
-			return -EINVAL;
-		norm += (double)x * x;
-		probe->f32[d] = x;
-	}
 	if (ix->params.metric == VDFS_COSINE) {
+		for (d = 0; d < ix->params.dim; d++)
+			norm += (double)vector[d] * vector[d];
 		if (norm == 0)
 			return -EINVAL;
 		norm = 1 / sqrt(norm);

@@ -236,6 +236,27 @@ TEST_F(kernel, halves_are_those_of_ieee_754)
 	}
 }
 
+TEST_F(kernel, rounds_to_signed_bytes)
+{
+	int8_t want[VDFS_PAD_F32], got[VDFS_PAD_F32];
+	float top = 0;
+	size_t i, d;
+
+	for (i = 0; i + VDFS_PAD_F32 <= N_F32; i += VDFS_PAD_F32) {
+		const float *from = self->f32 + i;
+
+		for (d = 0; d < VDFS_PAD_F32; d++)
+			want[d] = (int8_t)lrintf(from[d] * 250);
+		self->kernel->to_s8(from, 250, got, VDFS_PAD_F32);
+		EXPECT_EQ(0, memcmp(want, got, sizeof(got)));
+	}
+	for (i = 0; i < N_F32; i++)
+		top = fmaxf(top, fabsf(self->f32[i]));
+	EXPECT_EQ(top, self->kernel->top(self->f32, N_F32));
+	self->f32[N_F32 - 1] = -9;
+	EXPECT_EQ(9, self->kernel->top(self->f32, N_F32));
+}
+
 TEST(numbers_by_hand)
 {
 	_Alignas(64) float a[16] = { 1, 2, 3 };

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LIB_VDFS_IMPL_H
+#define LIB_VDFS_IMPL_H
+
+#include <phi/phi.h>
+#include <phi/vdfs.h>
+#include <pthread.h>
+
+/**
+ * struct phi_vdfs - a session
+ * @phi: Cspace.
+ * @life: Endpoint whose death ends the session.
+ * @session: Endpoint that calls go to.
+ * @info: What the daemon said when it began.
+ * @lock: Held from before a call until its results are used.
+ * @over: It cannot go on: nobody knows what the staging region is used for.
+ * @cap: Staging region.
+ * @mem: Where it is mapped.
+ * @len: Its length.
+ * @tag: Of the last call.
+ */
+struct phi_vdfs {
+	int phi;
+	uint64_t life;
+	uint64_t session;
+	struct phi_vdfs_attached info;
+	pthread_mutex_t lock;
+	bool over;
+	uint64_t cap;
+	char *mem;
+	size_t len;
+	uint64_t tag;
+};
+
+/**
+ * struct vdfs_ask - one call
+ * @req: The request; spans and tag are filled in.
+ * @answer: Out.
+ * @name: Text for req.name, or NULL.
+ * @more: Text for req.more, or NULL.
+ * @data: Bytes for req.data, or NULL to have @fill write them.
+ * @data_len: How many.
+ * @room: Room wanted for results.
+ * @out: Out, the results; answer.len bytes.
+ * @cap: Out, capability that came, 0 = none; the caller's.
+ * @fill: Writes @data_len bytes; for what is made in place.
+ * @arg: For @fill.
+ */
+struct vdfs_ask {
+	struct phi_vdfs_request req;
+	struct phi_vdfs_answer answer;
+	const char *name;
+	const char *more;
+	const void *data;
+	size_t data_len;
+	size_t room;
+	char *out;
+	uint64_t cap;
+	void (*fill)(void *arg, char *to);
+	const void *arg;
+};
+
+/* Both with the lock held. */
+int vdfs_ask(struct phi_vdfs *v, struct vdfs_ask *a);
+int vdfs_ask_blob(struct phi_vdfs *v, struct vdfs_ask *a, const char *blob);
+
+int vdfs_do(struct phi_vdfs *v, struct vdfs_ask *a);
+int vdfs_job(struct phi_vdfs *v, struct vdfs_ask *a, phi_vdfs_line_fn *line,
+	     phi_vdfs_progress *progress, void *arg);
+int vdfs_entries(struct phi_vdfs *v, struct vdfs_ask *a,
+		 int (*each)(void *arg, const struct phi_vdfs_entry *entry,
+			     const char *name),
+		 void (*next)(struct vdfs_ask *a,
+			      const struct phi_vdfs_entry *entry,
+			      const char *name),
+		 void *arg);
+
+#endif /* LIB_VDFS_IMPL_H */

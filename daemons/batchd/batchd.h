@@ -6,6 +6,7 @@
 #include <phi/phi.h>
 #include <phi/ring.h>
 #include <phi/service.h>
+#include <phi/vdfs.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,6 +49,7 @@ struct model;
  * @credits: Requests one session may have in flight.
  * @queue_rows: Rows that may wait for a model.
  * @publish: Where tokens go; its directory may be NULL.
+ * @vdfs: Token of vdfsd, for models that are blobs.
  * @shared: Units serve every user.
  * @verbose: Tell of each session, not only of those that break rules.
  */
@@ -58,6 +60,7 @@ struct options {
 	uint32_t credits;
 	uint32_t queue_rows;
 	struct publish publish;
+	const char *vdfs;
 	bool shared;
 	bool verbose;
 };
@@ -191,7 +194,8 @@ struct request {
 /**
  * struct model - a model that is loaded
  * @name: What clients and policies call it.
- * @path: Its file.
+ * @path: Its file, or vdfs: and a blob.
+ * @map: The blob in memory; addr is NULL without.
  * @engine: Loaded.
  * @info: Rows of its input and output.
  * @max_batch: Most rows in a batch, and in a request.
@@ -206,6 +210,7 @@ struct request {
 struct model {
 	char name[PHI_NAME_MAX];
 	const char *path;
+	struct phi_vdfs_map map;
 	struct engine_model *engine;
 	const struct engine_info *info;
 	uint32_t max_batch;
@@ -288,6 +293,7 @@ struct runner {
  * struct batchd - the daemon
  * @phi: Its cspace.
  * @endpoint: Where all messages arrive.
+ * @vdfs: Session with vdfsd, or NULL.
  * @service: What the main thread waits for.
  * @broken: Job that ends the sessions whose ring_broken is set.
  * @options: The command line.
@@ -308,6 +314,7 @@ struct runner {
 struct batchd {
 	int phi;
 	uint64_t endpoint;
+	struct phi_vdfs *vdfs;
 	struct phi_service *service;
 	struct phi_source *broken;
 	struct options options;
@@ -335,7 +342,7 @@ int model_warm(struct model *model, struct desk *desk, uint32_t nrunners);
 int model_register(struct batchd *b, struct model *model, uint64_t badge);
 int model_publish(struct batchd *b, struct model *model);
 void model_unpublish(struct batchd *b, struct model *model);
-void model_put(struct model *model);
+void model_put(struct batchd *b, struct model *model);
 
 /* client.c */
 int client_open(struct batchd *b, const struct phi_msg_in *in,

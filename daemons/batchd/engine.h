@@ -60,6 +60,10 @@ const char *engine_version(const struct engine *engine);
 
 int engine_load(struct engine *engine, const char *path,
 		struct engine_model **out, char *why, size_t whylen);
+int engine_load_bytes(struct engine *engine, const void *bytes, size_t len,
+		      struct engine_model **out, char *why, size_t whylen);
+int engine_convert(struct engine *engine, const char *path, const char *to,
+		   char *why, size_t whylen);
 void engine_unload(struct engine_model *model);
 const struct engine_info *engine_model_info(const struct engine_model *model);
 

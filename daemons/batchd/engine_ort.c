@@ -10,9 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <onnxruntime_c_api.h>
-
-#include "engine.h"
+#include "engine_ort.h"
 #include "quiet.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -24,21 +22,6 @@ static const char *const ort_libraries[] = {
 	"libonnxruntime.so.1",
 	("libonnxruntime.so.1." EXPANDED(ORT_API_VERSION)),
 	"libonnxruntime.so",
-};
-
-struct engine {
-	void *lib;
-	const OrtApi *api;
-	const char *version;
-	OrtEnv *env;
-	OrtMemoryInfo *memory;
-	bool loud;
-};
-
-struct engine_model {
-	struct engine *engine;
-	OrtSession *session;
-	struct engine_info info;
 };
 
 /*
@@ -74,9 +57,17 @@ static const struct {
 	{ PHI_DTYPE_BOOL, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, 1 },
 };
 
-/* Turn a status of ONNX Runtime into an errno, its text into @why. */
-static int ort_errno(const OrtApi *api, OrtStatus *status, char *why,
-		     size_t whylen)
+/**
+ * ort_errno() - turn a status of ONNX Runtime into an errno
+ * @api: Its calls.
+ * @status: What one returned; released.
+ * @why: Out, its text.
+ * @whylen: Room at @why.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int ort_errno(const OrtApi *api, OrtStatus *status, char *why, size_t whylen)
 {
 	int ret;
 
@@ -269,9 +260,19 @@ static int tensor_describe(const OrtApi *api, OrtTypeInfo *type,
 	return 0;
 }
 
-/* Describe the only input (@output 0) or output (1) of a model. */
-static int model_describe(struct engine_model *model, int output,
-			  int64_t *batch, char *why, size_t whylen)
+/**
+ * ort_describe() - describe the only input or output of a model
+ * @model: With a session.
+ * @output: 0 for the input, 1 for the output.
+ * @batch: Out, its first dimension, 0 = any.
+ * @why: Out, what is wrong with it.
+ * @whylen: Room at @why.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int ort_describe(struct engine_model *model, int output, int64_t *batch,
+		 char *why, size_t whylen)
 {
 	struct engine_tensor *tensor = output ? &model->info.out :
 						&model->info.in;
@@ -325,103 +326,6 @@ static int model_describe(struct engine_model *model, int output,
 	if (type)
 		api->ReleaseTypeInfo(type);
 	return ret;
-}
-
-/*
- * One thread a run: a unit is one runner, and more units are more runners.
- * Two sessions that spread over all processors would fight for them.
- */
-static int session_new(struct engine_model *model, const char *path, char *why,
-		       size_t whylen)
-{
-	struct engine *engine = model->engine;
-	const OrtApi *api = engine->api;
-	OrtSessionOptions *options = NULL;
-	int saved = -1;
-	int ret;
-
-	ret = ort_errno(api, api->CreateSessionOptions(&options), why, whylen);
-	if (!ret)
-		ret = ort_errno(api, api->SetIntraOpNumThreads(options, 1), why,
-				whylen);
-	if (!ret)
-		ret = ort_errno(api, api->SetInterOpNumThreads(options, 1), why,
-				whylen);
-	if (!ret)
-		ret = ort_errno(api,
-				api->SetSessionLogSeverityLevel(
-					options, ORT_LOGGING_LEVEL_FATAL),
-				why, whylen);
-	if (engine->loud)
-		saved = quiet_begin();
-	if (!ret)
-		ret = ort_errno(api,
-				api->CreateSession(engine->env, path, options,
-						   &model->session),
-				why, whylen);
-	if (engine->loud)
-		quiet_end(saved);
-	engine->loud = false;
-	if (options)
-		api->ReleaseSessionOptions(options);
-	return ret;
-}
-
-/**
- * engine_load() - load a model
- * @engine: From engine_new().
- * @path: ONNX file.
- * @out: Out, the model.
- * @why: Out, what went wrong, when it fails.
- * @whylen: Room at @why.
- *
- * Context: One thread at a time; the first one before other threads write to
- * standard error. Takes milliseconds.
- * Return: 0, -ENOENT (no such file), -EBADMSG (not a model), -EOPNOTSUPP (a
- * model that cannot be batched), or another negative errno.
- */
-int engine_load(struct engine *engine, const char *path,
-		struct engine_model **out, char *why, size_t whylen)
-{
-	struct engine_model *model = calloc(1, sizeof(*model));
-	int64_t in = 0, result = 0;
-	int ret;
-
-	if (!model)
-		return -ENOMEM;
-	model->engine = engine;
-	ret = session_new(model, path, why, whylen);
-	if (!ret)
-		ret = model_describe(model, 0, &in, why, whylen);
-	if (!ret)
-		ret = model_describe(model, 1, &result, why, whylen);
-	if (!ret && (in != result || in > UINT16_MAX)) {
-		snprintf(why, whylen,
-			 "input and output differ in their first dimension");
-		ret = -EOPNOTSUPP;
-	}
-	if (ret) {
-		engine_unload(model);
-		return ret;
-	}
-	model->info.batch = in;
-	*out = model;
-	return 0;
-}
-
-/**
- * engine_unload() - forget a model
- * @model: From engine_load(), or NULL; all its bindings are gone.
- *
- * Context: Any thread.
- */
-void engine_unload(struct engine_model *model)
-{
-	if (!model)
-		return;
-	if (model->session)
-		model->engine->api->ReleaseSession(model->session);
-	free(model);
 }
 
 /**

@@ -255,12 +255,49 @@ static bool sum_up(struct batchd *b)
 	return balanced;
 }
 
-static int setup(struct batchd *b, struct settings *s, struct engine **engine)
+static int open_engine(struct settings *s, struct engine **engine)
 {
 	char why[256] = "";
 	int ret;
 
+	ret = engine_new(engine, s->engine, why, sizeof(why));
+	if (ret)
+		say("cannot open ONNX Runtime: %s; install libonnxruntime or give --engine FILE",
+		    *why ? why : strerror(-ret));
+	return ret;
+}
+
+/* IN=OUT: write a model so that it can be used where it lies. */
+static int convert(struct settings *s)
+{
+	char *to = strchr(s->convert, '=');
+	struct engine *engine = NULL;
+	char why[256] = "";
+	int ret;
+
+	if (!to || to == s->convert || !to[1]) {
+		say("--convert \"%s\": want IN=OUT", s->convert);
+		return -EINVAL;
+	}
+	*to++ = '\0';
+	ret = open_engine(s, &engine);
+	if (ret)
+		return ret;
+	ret = engine_convert(engine, s->convert, to, why, sizeof(why));
+	if (ret)
+		say("cannot convert %s: %s", s->convert,
+		    *why ? why : strerror(-ret));
+	engine_put(engine);
+	return ret;
+}
+
+static int setup(struct batchd *b, struct settings *s, struct engine **engine)
+{
+	int ret;
+
 	ret = confine_user(s->user, &s->options.publish.dir, 1);
+	if (!ret)
+		ret = confine_privileges();
 	if (ret) {
 		say("cannot run as %s: %s%s", s->user ? s->user : "this user",
 		    strerror(-ret),
@@ -273,12 +310,9 @@ static int setup(struct batchd *b, struct settings *s, struct engine **engine)
 		    b->phi == -ENOENT ? "; is phi.ko loaded?" : "");
 		return b->phi;
 	}
-	ret = engine_new(engine, s->engine, why, sizeof(why));
-	if (ret) {
-		say("cannot open ONNX Runtime: %s; install libonnxruntime or give --engine FILE",
-		    *why ? why : strerror(-ret));
+	ret = open_engine(s, engine);
+	if (ret)
 		return ret;
-	}
 	say("ONNX Runtime %s", engine_version(*engine));
 	ret = setup_models(b, s, *engine);
 	if (ret)
@@ -333,6 +367,8 @@ int main(int argc, char **argv)
 	if (ret)
 		return ret < 0 ? 2 : 0;
 	setvbuf(stderr, NULL, _IOLBF, 0);
+	if (settings.convert)
+		return convert(&settings) ? 1 : 0;
 	b->options = settings.options;
 	b->phi = -1;
 	pthread_mutex_init(&b->lock, NULL);
@@ -357,8 +393,9 @@ int main(int argc, char **argv)
 		runner_put(r);
 	}
 	while (b->nmodels)
-		model_put(b->models[--b->nmodels]);
+		model_put(b, b->models[--b->nmodels]);
 	engine_put(engine);
+	phi_vdfs_close(b->vdfs);
 	if (b->phi >= 0)
 		phi_close(b->phi);
 	phi_service_free(b->service);

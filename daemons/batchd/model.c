@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "batchd.h"
 
@@ -13,6 +15,23 @@
 
 /* Measuring the curve may take this long, at least one run of each size. */
 #define WARM_NS 1000000000ULL
+
+/* Opening a session with vdfsd may take this long. */
+#define VDFS_NS 10000000000ULL
+
+/* "vdfs:" and a name or sha256:HEX stands for a blob of vdfsd. */
+#define VDFS "vdfs:"
+
+/* Where in @file the number of a batch may be: behind the last colon. */
+static char *find_colon(char *file)
+{
+	char *hash = file + strlen(VDFS);
+
+	if (strncmp(file, VDFS, strlen(VDFS)))
+		return strrchr(file, ':');
+	/* The colon of a hash is not that one. */
+	return strrchr(strncmp(hash, "sha256:", 7) ? hash : hash + 7, ':');
+}
 
 /* NAME=FILE[:MAX_BATCH]; @spec is cut into pieces. */
 static int parse_spec(struct model *model, char *spec)
@@ -28,7 +47,7 @@ static int parse_spec(struct model *model, char *spec)
 	memcpy(model->name, spec, strlen(spec) + 1);
 	model->path = file;
 	model->max_batch = MAX_BATCH;
-	colon = strrchr(file, ':');
+	colon = find_colon(file);
 	if (!colon)
 		return 0;
 	max = strtoul(colon + 1, &end, 10);
@@ -60,6 +79,62 @@ static int check_info(struct model *model)
 	return 0;
 }
 
+static int open_vdfs(struct batchd *b)
+{
+	struct phi_token token;
+	uint64_t cap;
+	ssize_t got;
+	int fd, ret;
+
+	if (b->vdfs)
+		return 0;
+	fd = open(b->options.vdfs, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	got = read(fd, &token, sizeof(token));
+	close(fd);
+	if (got != sizeof(token))
+		return -EKEYREJECTED;
+	ret = phi_cap_unseal(b->phi, &token, &cap);
+	if (ret)
+		return ret;
+	ret = phi_vdfs_open(b->phi, cap, PHI_VDFS_OPEN_READ, now_ns() + VDFS_NS,
+			    &b->vdfs);
+	phi_cap_drop(b->phi, cap);
+	return ret;
+}
+
+/* Load a blob of vdfsd, from the memory that all who map it share. */
+static int load_blob(struct batchd *b, struct engine *engine,
+		     struct model *model, char *why, size_t whylen)
+{
+	int ret = open_vdfs(b);
+
+	if (ret) {
+		snprintf(why, whylen, "cannot reach vdfsd by %s: %s",
+			 b->options.vdfs, strerror(-ret));
+		return ret;
+	}
+	ret = phi_vdfs_map(b->vdfs, model->path + strlen(VDFS), &model->map);
+	if (ret)
+		return ret;
+	ret = engine_load_bytes(engine, model->map.addr, model->map.bytes,
+				&model->engine, why, whylen);
+	if (ret) {
+		phi_vdfs_unmap(b->vdfs, &model->map);
+		model->map.addr = NULL;
+	}
+	return ret;
+}
+
+static int load(struct batchd *b, struct engine *engine, struct model *model,
+		char *why, size_t whylen)
+{
+	if (!strncmp(model->path, VDFS, strlen(VDFS)))
+		return load_blob(b, engine, model, why, whylen);
+	return engine_load(engine, model->path, &model->engine, why, whylen);
+}
+
 /**
  * model_load() - load a model as the command line says
  * @b: Daemon; the model is added to it.
@@ -89,8 +164,7 @@ int model_load(struct batchd *b, struct engine *engine, const char *spec)
 		free(model);
 		return ret ? ret : -ENOSPC;
 	}
-	ret = engine_load(engine, model->path, &model->engine, why,
-			  sizeof(why));
+	ret = load(b, engine, model, why, sizeof(why));
 	if (ret) {
 		say("%s: cannot load %s: %s", model->name, model->path,
 		    *why ? why : strerror(-ret));
@@ -100,7 +174,7 @@ int model_load(struct batchd *b, struct engine *engine, const char *spec)
 	model->info = engine_model_info(model->engine);
 	ret = check_info(model);
 	if (ret) {
-		model_put(model);
+		model_put(b, model);
 		return ret;
 	}
 	queue_init(&model->queue, b->options.queue_rows);
@@ -110,15 +184,18 @@ int model_load(struct batchd *b, struct engine *engine, const char *spec)
 
 /**
  * model_put() - forget a model
+ * @b: Daemon.
  * @model: From model_load(), or NULL; nobody has it bound.
  *
  * Context: Main thread, after runners ended.
  */
-void model_put(struct model *model)
+void model_put(struct batchd *b, struct model *model)
 {
 	if (!model)
 		return;
 	engine_unload(model->engine);
+	if (model->map.addr)
+		phi_vdfs_unmap(b->vdfs, &model->map);
 	free(model);
 }
 

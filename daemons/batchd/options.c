@@ -10,6 +10,7 @@
 #include "options.h"
 
 #define MS 1000000ULL
+#define VDFS_TOKEN "/run/phi/vdfs/vdfs-read.token"
 
 static const struct option long_options[] = {
 	{ "model", required_argument, NULL, 'm' },
@@ -25,6 +26,8 @@ static const struct option long_options[] = {
 	{ "queue", required_argument, NULL, 'q' },
 	{ "ready-fd", required_argument, NULL, 'r' },
 	{ "engine", required_argument, NULL, 'e' },
+	{ "vdfs", required_argument, NULL, 'd' },
+	{ "convert", required_argument, NULL, 'C' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{}
@@ -46,6 +49,9 @@ static void print_help(FILE *to)
 	      "  -q, --queue N              inputs waiting for one model (8192)\n"
 	      "  -r, --ready-fd FD          write a line there when ready\n"
 	      "  -e, --engine FILE          ONNX Runtime library to open\n"
+	      "  -d, --vdfs FILE            token of vdfsd, for models vdfs:NAME and\n"
+	      "                             vdfs:sha256:HEX (" VDFS_TOKEN ")\n"
+	      "  -C, --convert IN=OUT       write a model in ONNX Runtime's format, and end\n"
 	      "  -v, --verbose              tell of each session\n"
 	      "  -h, --help                 this text\n",
 	      to);
@@ -145,6 +151,12 @@ static int set(struct settings *s, int c, char *text)
 	case 'e':
 		s->engine = text;
 		return 0;
+	case 'd':
+		s->options.vdfs = text;
+		return 0;
+	case 'C':
+		s->convert = text;
+		return 0;
 	}
 	return set_number(s, c, text);
 }
@@ -168,8 +180,9 @@ int options_parse(int argc, char **argv, struct settings *s)
 	s->options = (struct options){ .slack_ns = MS / 5,
 				       .credits = 64,
 				       .queue_rows = 8192,
+				       .vdfs = VDFS_TOKEN,
 				       .publish.mode = 0644 };
-	while ((c = getopt_long(argc, argv, "m:u:p:a:o:n:sw:l:c:q:r:e:vh",
+	while ((c = getopt_long(argc, argv, "m:u:p:a:o:n:sw:l:c:q:r:e:d:C:vh",
 				long_options, &index)) != -1) {
 		if (c == 'h') {
 			print_help(stdout);
@@ -186,9 +199,10 @@ int options_parse(int argc, char **argv, struct settings *s)
 			return -EINVAL;
 		}
 	}
-	if (optind < argc || !s->nmodels) {
+	if (optind < argc || (!s->nmodels && !s->convert)) {
 		fprintf(stderr, "batchd: %s\n",
-			s->nmodels ? "too many words" : "no --model is given");
+			optind < argc ? "too many words" :
+					"no --model is given");
 		print_help(stderr);
 		return -EINVAL;
 	}

@@ -11,6 +11,7 @@
  * @nmodels: How many.
  * @user: Whom to become, or NULL.
  * @engine: Library to open, or NULL.
+ * @convert: IN=OUT, or NULL.
  * @ready_fd: Where to tell that it is ready, or -1.
  */
 struct settings {
@@ -19,6 +20,7 @@ struct settings {
 	uint32_t nmodels;
 	const char *user;
 	const char *engine;
+	char *convert;
 	int ready_fd;
 };
 

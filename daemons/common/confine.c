@@ -102,8 +102,17 @@ int confine_user(const char *name, const char *const *dirs, size_t n)
 		    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid))
 			return -errno;
 	}
-	if (!geteuid() || (pw && geteuid() != pw->pw_uid))
-		return -EPERM;
+	return !geteuid() || (pw && geteuid() != pw->pw_uid) ? -EPERM : 0;
+}
+
+/**
+ * confine_privileges() - gain no privilege any more, by whatever program
+ *
+ * Context: Main thread, before there are others.
+ * Return: 0 or a negative errno.
+ */
+int confine_privileges(void)
+{
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
 }
 
@@ -112,7 +121,8 @@ int confine_user(const char *name, const char *const *dirs, size_t n)
  * @also: Calls to keep beside those that serving always takes.
  * @n: How many.
  *
- * They fail with EPERM from here on, in every thread.
+ * They fail with EPERM from here on, in every thread, and none of these can
+ * gain a privilege any more.
  *
  * Context: Main thread, when everything is set up.
  * Return: 0 or a negative errno.

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFSD_SERVER_OFFLINE_H
+#define VDFSD_SERVER_OFFLINE_H
+
+struct server;
+
+int offline_run(struct server *s);
+
+#endif /* VDFSD_SERVER_OFFLINE_H */

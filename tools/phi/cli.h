@@ -41,6 +41,7 @@ struct args;
 /* struct verb flags. */
 #define VERB_PHI (1U << 0) /* opens a cspace, the session's if there is one */
 #define VERB_SESSION (1U << 1) /* works on handles: is no use without one */
+#define VERB_NOUN (1U << 2) /* verbs of the noun of this name follow */
 #define HANDLES (VERB_PHI | VERB_SESSION)
 
 /**
@@ -73,6 +74,7 @@ struct noun {
 
 extern const struct noun agent_noun;
 extern const struct noun cap_noun;
+extern const struct noun collection_noun;
 extern const struct noun cspace_noun;
 extern const struct noun endpoint_noun;
 extern const struct noun help_noun;
@@ -86,6 +88,7 @@ extern const struct noun status_noun;
 extern const struct noun system_noun;
 extern const struct noun top_noun;
 extern const struct noun unit_noun;
+extern const struct noun vdfs_noun;
 
 /* All of them, in the order of the help, up to NULL; main.c. */
 extern const struct noun *const nouns[];

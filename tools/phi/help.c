@@ -55,6 +55,12 @@ static const struct {
 	{ "DATA", "text of the message, 256 bytes at most" },
 	{ "KIND", "cpu, gpu or tpu" },
 	{ "CMD", "a program and its arguments" },
+	{ "BLOB", "a name, or sha256: and 64 digits" },
+	{ "VECTOR",
+	  "numbers with commas between; @FILE reads them, binary f32 too" },
+	{ "METRIC", "l2, ip or cosine" },
+	{ "ELEMENT", "f32, f16 or i8" },
+	{ "CODES", "bits of a dimension to search on: none, 8, 4 or 1" },
 	{ "MAP=KEY:VALUE",
 	  "an entry of a map; numbers, or fields of a struct with commas between" },
 };
@@ -80,25 +86,49 @@ static void put_word(void *data, const char *name, bool value)
 	printf("--%s%s\n", name, value ? "=" : "");
 }
 
+/* Do the verbs of the noun @name follow that word after @noun? */
+static bool is_noun_of(const char *noun, const char *name)
+{
+	const struct verb *verb;
+	int i;
+
+	for (i = 0; nouns[i]; i++) {
+		if (strcmp(nouns[i]->name, noun))
+			continue;
+		for (verb = nouns[i]->verbs; verb->name; verb++) {
+			if (!strcmp(verb->name, name))
+				return verb->flags & VERB_NOUN;
+		}
+	}
+	return false;
+}
+
 /*
  * What may follow on a command line: nouns, the verbs of a noun, or the
  * options of a verb, one a line; an option that takes a value ends with =.
  */
 static int print_words(const struct args *args)
 {
-	const char *want = args->n > 1 ? args->operand[1] : "";
+	char **given = args->operand;
 	const struct verb *verb;
-	int i;
+	const char *want;
+	int i, n = args->n;
 
+	/* The verbs of one noun may be reached through another. */
+	if (n > 1 && is_noun_of(given[0], given[1])) {
+		given++;
+		n--;
+	}
+	want = n > 1 ? given[1] : "";
 	for (i = 0; nouns[i]; i++) {
-		if (!args->n) {
+		if (!n) {
 			puts(nouns[i]->name);
 			continue;
 		}
-		if (strcmp(nouns[i]->name, args->operand[0]))
+		if (strcmp(nouns[i]->name, given[0]))
 			continue;
 		for (verb = nouns[i]->verbs; verb->name; verb++) {
-			if (args->n == 1 && *verb->name)
+			if (n == 1 && *verb->name)
 				puts(verb->name);
 			else if (!strcmp(verb->name, want))
 				usage_words(verb->usage, put_word, NULL);

@@ -8,10 +8,11 @@
 #include "out.h"
 
 const struct noun *const nouns[] = {
-	&status_noun, &top_noun,    &session_noun,  &cap_noun,
-	&cspace_noun, &region_noun, &endpoint_noun, &notify_noun,
-	&unit_noun,   &model_noun,  &infer_noun,    &agent_noun,
-	&policy_noun, &system_noun, &help_noun,	    NULL,
+	&status_noun,	  &top_noun,	&session_noun,	&cap_noun,
+	&cspace_noun,	  &region_noun, &endpoint_noun, &notify_noun,
+	&unit_noun,	  &model_noun,	&infer_noun,	&vdfs_noun,
+	&collection_noun, &agent_noun,	&policy_noun,	&system_noun,
+	&help_noun,	  NULL,
 };
 
 static const struct noun *find_noun(const char *name)
@@ -79,6 +80,15 @@ static int leading(int argc, char **argv, int *i, bool *help)
 	return out_end();
 }
 
+/* The verbs of a noun: as help, or because there was none. */
+static int list_verbs(const struct noun *noun, bool missing)
+{
+	if (!missing)
+		return help_noun_verbs(noun, stdout);
+	help_noun_verbs(noun, stderr);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	struct args args = { .phi = -1 };
@@ -111,13 +121,17 @@ int main(int argc, char **argv)
 	args.verb = find_verb(args.noun, "");
 	if (args.verb)
 		return run(&args, argc - i, argv + i);
-	if (i == argc) {
-		help_noun_verbs(args.noun, stderr);
-		return EXIT_USAGE;
-	}
-	if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-		return help_noun_verbs(args.noun, stdout);
+	if (i == argc || !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+		return list_verbs(args.noun, i == argc);
 	args.verb = find_verb(args.noun, argv[i]);
+	if (args.verb && args.verb->flags & VERB_NOUN) {
+		args.noun = find_noun(argv[i]);
+		i++;
+		if (i == argc || !strcmp(argv[i], "--help") ||
+		    !strcmp(argv[i], "-h"))
+			return list_verbs(args.noun, i == argc);
+		args.verb = find_verb(args.noun, argv[i]);
+	}
 	if (!args.verb) {
 		fprintf(stderr,
 			"phi %s: there is no verb '%s'; phi %s --help lists them\n",

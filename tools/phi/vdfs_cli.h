@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PHI_VDFS_CLI_H
+#define PHI_VDFS_CLI_H
+
+#include <phi/vdfs.h>
+
+#include "cli.h"
+
+/* What every verb takes. */
+#define VDFS_TOKEN " [--token FILE]"
+
+/* Verbs that two nouns have. */
+#define COLLECTION_SEARCH_USAGE                                    \
+	"NAME [VECTOR] [--key KEY] [--k N] [--ef N] [--recall R] " \
+	"[--filter JSON] [--vectors] [--metadata]" VDFS_TOKEN
+
+/**
+ * vdfs_begin() - open a session with vdfsd
+ * @args: Arguments.
+ * @flags: For phi_vdfs_open().
+ * @v: Out.
+ *
+ * Return: EXIT_OK, or EXIT_FAILED with the reason said.
+ */
+int vdfs_begin(const struct args *args, unsigned int flags,
+	       struct phi_vdfs **v);
+
+/**
+ * vdfs_fail() - say what failed in words of the store
+ * @err: Negative errno.
+ * @fmt: What failed: "read the blob".
+ *
+ * Return: EXIT_FAILED.
+ */
+int vdfs_fail(int err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/**
+ * struct vdfs_teller - who tells how far something is
+ * @what: "stored", "bytes" or the like go before and behind the numbers.
+ * @unit: Of the numbers.
+ * @next_ns: When to tell it next.
+ * @shown: There is a line to clear.
+ */
+struct vdfs_teller {
+	const char *what;
+	const char *unit;
+	uint64_t next_ns;
+	bool shown;
+};
+
+void vdfs_teller_init(struct vdfs_teller *t, const char *what,
+		      const char *unit);
+bool vdfs_tell(void *teller, uint64_t done, uint64_t total);
+void vdfs_teller_end(struct vdfs_teller *t);
+
+void vdfs_out_hash(const char *key, const struct phi_vdfs_hash *hash);
+const char *vdfs_mode_text(uint32_t mode);
+int vdfs_option_mode(const struct args *args, const char *text, uint32_t *mode);
+
+/* vdfs_blob.c */
+int vdfs_put(struct args *args);
+int vdfs_get(struct args *args);
+int vdfs_map(struct args *args);
+int vdfs_blobs(struct args *args);
+int vdfs_keep(struct args *args);
+int vdfs_drop(struct args *args);
+
+/* vdfs_name.c */
+int vdfs_ls(struct args *args);
+int vdfs_stat(struct args *args);
+int vdfs_mkdir(struct args *args);
+int vdfs_ln(struct args *args);
+int vdfs_rm(struct args *args);
+int vdfs_mv(struct args *args);
+int vdfs_chmod(struct args *args);
+int vdfs_attr(struct args *args);
+
+/* vdfs_admin.c */
+int vdfs_quota(struct args *args);
+int vdfs_stats(struct args *args);
+int vdfs_gc(struct args *args);
+int vdfs_fsck(struct args *args);
+
+/* collection.c, collection_item.c */
+int collection_begin(const struct args *args, unsigned int flags,
+		     struct phi_vdfs **v, uint64_t *id,
+		     struct phi_vdfs_params *params);
+int collection_vector(const struct args *args, const char *text, float **vector,
+		      uint32_t *dim);
+int collection_insert(struct args *args);
+int collection_update(struct args *args);
+int collection_delete(struct args *args);
+int collection_get(struct args *args);
+int collection_items(struct args *args);
+int collection_search(struct args *args);
+
+#endif /* PHI_VDFS_CLI_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The database: opening, closing, reading, checking. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,20 @@ static int pragma(struct sqlite3 *db, const char *sql, int64_t *out)
 		*out = sqlite3_column_int64(st, 0);
 	vdfs_sql_reset(db);
 	return err < 0 ? err : 0;
+}
+
+/*
+ * SQLite does not tell why it cannot open or make a file. Not for a file that
+ * is open already: to close it would give SQLite's locks on it away.
+ */
+static int probe(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 /**
@@ -129,20 +144,42 @@ static int create_tables(struct sqlite3 *db)
 	return err;
 }
 
+/*
+ * Where it cannot, SQLite stays in a mode that promises less. It says so in
+ * the row, or only when it commits, behind that.
+ */
+static int enter_wal(struct sqlite3 *db)
+{
+	struct sqlite3_stmt *st;
+	const char *mode;
+	int err;
+
+	err = vdfs_sql(db, &st, "PRAGMA journal_mode = WAL");
+	if (!err)
+		err = vdfs_sql_next(st);
+	if (err > 0) {
+		mode = (const char *)sqlite3_column_text(st, 0);
+		err = mode && !strcmp(mode, "wal") ? vdfs_sql_next(st) : -EIO;
+	}
+	vdfs_sql_reset(db);
+	return err;
+}
+
 static int open_writer(struct vdfs_meta *meta)
 {
 	struct sqlite3 *db;
-	int64_t unused;
 	int err;
 
-	err = vdfs_meta_connect(meta, true, &db);
+	err = probe(meta->path, O_RDWR | O_CREAT);
+	if (!err)
+		err = vdfs_meta_connect(meta, true, &db);
 	if (err)
 		return err;
 	meta->writer = db;
 	err = identify(db);
 	if (err && err != -ENODATA)
 		return err;
-	err = pragma(db, "PRAGMA journal_mode = WAL", &unused);
+	err = enter_wal(db);
 	if (!err)
 		err = execute(db, "PRAGMA synchronous = FULL;"
 				  "PRAGMA wal_autocheckpoint = 4000");

@@ -255,6 +255,7 @@ static int system_errno(struct sqlite3 *db, int otherwise)
 int vdfs_meta_errno(struct sqlite3 *db)
 {
 	int code = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
+	int err;
 
 	if (code == SQLITE_IOERR_NOMEM)
 		return -ENOMEM;
@@ -270,9 +271,9 @@ int vdfs_meta_errno(struct sqlite3 *db)
 	case SQLITE_IOERR:
 		return system_errno(db, -EIO);
 	case SQLITE_CANTOPEN:
-		return system_errno(db, sqlite3_system_errno(db) ?
-						-sqlite3_system_errno(db) :
-						-EIO);
+		/* ENOENT is of a second try, without making the file. */
+		err = sqlite3_system_errno(db);
+		return system_errno(db, err && err != ENOENT ? -err : -EIO);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 	case SQLITE_FORMAT:

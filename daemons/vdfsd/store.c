@@ -120,6 +120,9 @@ int vdfs_store_open(const char *dir, const struct vdfs_store_options *options,
 	err = store->dir ? open_dirs(store) : -ENOMEM;
 	if (!err)
 		err = open_meta(store);
+	/* SQLite does not mind when its own sync of the directory fails. */
+	if (!err && !store->options.read_only)
+		err = vdfs_fsync_dir(store->fd);
 	if (!err)
 		err = vdfs_packs_open(store);
 	if (err) {

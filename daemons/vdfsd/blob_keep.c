@@ -74,8 +74,7 @@ int vdfs_blob_drop(struct vdfs_store *store, const struct vdfs_who *who,
 		.store = store, .who = who, .hash = hash, .drop = true
 	};
 
-	return vdfs_store_writable(store) ?:
-		       vdfs_meta_write(store->meta, keep, &k);
+	return vdfs_store_writable(store) ?: vdfs_store_write(store, keep, &k);
 }
 
 /**

@@ -194,7 +194,7 @@ static int run_batch(struct vdfs_gc *gc, struct batch *b, bool blobs)
 	if (err || !b->n)
 		return err;
 	claim_all(b);
-	err = vdfs_meta_write(b->store->meta, drop_dead, b);
+	err = vdfs_store_write(b->store, drop_dead, b);
 	for (i = 0; !err && i < b->n; i++) {
 		changed = changed || b->touched[i];
 		if (!b->dropped[i])

@@ -182,7 +182,7 @@ static int open_writer(struct vdfs_meta *meta)
 	err = enter_wal(db);
 	if (!err)
 		err = execute(db, "PRAGMA synchronous = FULL;"
-				  "PRAGMA wal_autocheckpoint = 4000");
+				  "PRAGMA wal_autocheckpoint = 1000");
 	if (!err)
 		err = create_tables(db);
 	return err;

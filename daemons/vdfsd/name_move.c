@@ -101,7 +101,7 @@ static int write_move(struct move *m, vdfs_meta_fn *fn)
 		err = vdfs_name_check(m->to);
 	if (!err)
 		err = vdfs_store_writable(m->store);
-	return err ?: vdfs_meta_write(m->store->meta, fn, m);
+	return err ?: vdfs_store_write(m->store, fn, m);
 }
 
 /**

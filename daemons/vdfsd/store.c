@@ -12,6 +12,8 @@
 
 #include "store_impl.h"
 
+#define RESERVE ((off_t)1 << 20)
+
 static int open_dir(int at, const char *name, bool make)
 {
 	int fd;
@@ -75,17 +77,70 @@ static int open_dirs(struct vdfs_store *store)
 	return make ? vdfs_fsync_dir(store->fd) : 0;
 }
 
+/* Room that is given up when there is none left to drop something. */
+static void make_reserve(struct vdfs_store *store)
+{
+	int fd = openat(store->fd, "reserve", O_WRONLY | O_CREAT | O_CLOEXEC,
+			0600);
+
+	if (fd < 0)
+		return;
+	if (posix_fallocate(fd, 0, RESERVE))
+		unlinkat(store->fd, "reserve", 0);
+	close(fd);
+}
+
+/**
+ * vdfs_store_write() - change the database so that room comes of it
+ * @store: The store.
+ * @fn: What to do.
+ * @arg: Its argument.
+ *
+ * Where the disk is too full even for that, it is given the reserve.
+ *
+ * Context: As vdfs_meta_write().
+ * Return: As vdfs_meta_write().
+ */
+int vdfs_store_write(struct vdfs_store *store, vdfs_meta_fn *fn, void *arg)
+{
+	int err = vdfs_meta_write(store->meta, fn, arg);
+
+	if (err == -ENOSPC && !unlinkat(store->fd, "reserve", 0))
+		err = vdfs_meta_write(store->meta, fn, arg);
+	return err;
+}
+
+/**
+ * vdfs_store_reserve() - have room in reserve again, if there is any
+ * @store: The store.
+ *
+ * Context: Any thread.
+ */
+void vdfs_store_reserve(struct vdfs_store *store)
+{
+	struct stat st;
+
+	if (fstatat(store->fd, "reserve", &st, 0))
+		make_reserve(store);
+}
+
 static int open_meta(struct vdfs_store *store)
 {
 	char path[PATH_MAX];
-	int n;
+	int n, err;
 
 	n = snprintf(path, sizeof(path), "%s/meta.db", store->dir);
 	if (n >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	return vdfs_meta_open_flags(
-		path, store->options.read_only ? VDFS_META_READ_ONLY : 0,
-		&store->meta);
+	if (store->options.read_only)
+		return vdfs_meta_open_flags(path, VDFS_META_READ_ONLY,
+					    &store->meta);
+	err = vdfs_meta_open(path, &store->meta);
+	if (err == -ENOSPC && !unlinkat(store->fd, "reserve", 0))
+		err = vdfs_meta_open(path, &store->meta);
+	if (!err)
+		vdfs_store_reserve(store);
+	return err;
 }
 
 /**

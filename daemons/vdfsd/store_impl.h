@@ -18,6 +18,7 @@
  *	DIR/pack/N	segments: records one behind the other
  *	DIR/object/ab/cdef...	objects that are files, named by their hash
  *	DIR/graph/	indexes saved by collections
+ *	DIR/reserve	room to drop something in when the disk is full
  *
  * Bytes are on the disk before the commit that refers to them; that they are
  * not referred to any more is, before they are given back. In between they
@@ -195,6 +196,7 @@ int vdfs_packs_open(struct vdfs_store *store);
 void vdfs_packs_close(struct vdfs_store *store);
 struct vdfs_segment *vdfs_segment_get(struct vdfs_store *store,
 				      uint32_t number);
+uint32_t vdfs_packs_next(struct vdfs_store *store, uint32_t from);
 void vdfs_segment_put(struct vdfs_store *store, struct vdfs_segment *seg);
 int vdfs_segment_reserve(struct vdfs_store *store, uint64_t len,
 			 struct vdfs_record *out);
@@ -332,6 +334,8 @@ bool vdfs_put_makes(struct vdfs_store *store, int64_t list);
 
 /* store.c, gc.c */
 int vdfs_store_writable(struct vdfs_store *store);
+int vdfs_store_write(struct vdfs_store *store, vdfs_meta_fn *fn, void *arg);
+void vdfs_store_reserve(struct vdfs_store *store);
 int vdfs_gc_objects(struct vdfs_store *store);
 int vdfs_pwrite_all(int fd, const void *data, size_t len, uint64_t offset);
 

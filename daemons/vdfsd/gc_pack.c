@@ -218,20 +218,6 @@ static int check_segment(struct vdfs_gc *gc, struct vdfs_segment *seg)
 	return err;
 }
 
-static uint32_t next_number(struct vdfs_packs *packs, uint32_t after)
-{
-	struct vdfs_segment *seg;
-	uint32_t best = 0;
-
-	pthread_mutex_lock(&packs->lock);
-	for (seg = packs->all; seg; seg = seg->next) {
-		if (seg->number > after && (!best || seg->number < best))
-			best = seg->number;
-	}
-	pthread_mutex_unlock(&packs->lock);
-	return best;
-}
-
 /**
  * vdfs_gc_run_packs() - give back segments, and what is dead in them
  * @gc: The collection.
@@ -250,7 +236,7 @@ int vdfs_gc_run_packs(struct vdfs_gc *gc)
 	last = packs->last;
 	pthread_mutex_unlock(&packs->lock);
 	while (!err) {
-		number = next_number(packs, number);
+		number = vdfs_packs_next(gc->store, number + 1);
 		if (!number || number > last)
 			break;
 		seg = vdfs_segment_get(gc->store, number);

@@ -180,6 +180,29 @@ void vdfs_segment_put(struct vdfs_store *store, struct vdfs_segment *seg)
 		segment_free(seg);
 }
 
+/**
+ * vdfs_packs_next() - go through the segments
+ * @store: The store.
+ * @from: From this number on.
+ *
+ * Context: Any thread.
+ * Return: The lowest number there is from @from on, or 0.
+ */
+uint32_t vdfs_packs_next(struct vdfs_store *store, uint32_t from)
+{
+	struct vdfs_packs *packs = &store->packs;
+	struct vdfs_segment *seg;
+	uint32_t best = 0;
+
+	pthread_mutex_lock(&packs->lock);
+	for (seg = packs->all; seg; seg = seg->next) {
+		if (seg->number >= from && (!best || seg->number < best))
+			best = seg->number;
+	}
+	pthread_mutex_unlock(&packs->lock);
+	return best;
+}
+
 static int write_head(struct vdfs_segment *seg)
 {
 	struct vdfs_segment_head head = { .magic = MAGIC,

@@ -18,9 +18,12 @@
  * being a directory, what is in it, unless the mode has 0002. Nothing is
  * seen below a directory that may not be seen. Directories on the way to a
  * new name are made, like it, for the user who asks. The root belongs to
- * nobody and anyone may make names in it.
+ * nobody and anyone may make names in it, but only those who may change a
+ * name there may take it away. Who replaces the blob of another's name, as
+ * 0002 allows, leaves it the other's, who is charged.
  *
- * Beside the errors of store.h: -EISDIR, -ENOTDIR, -ENOTEMPTY, -EEXIST.
+ * Beside the errors of store.h: -EISDIR, -ENOTDIR, -ENOTEMPTY, -EEXIST, and
+ * -EBUSY for what cannot be done to the root.
  */
 
 #define VDFS_PATH_MAX 1023

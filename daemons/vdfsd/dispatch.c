@@ -22,15 +22,21 @@
 #define MODE FIELD_MODE
 #define PARAMS FIELD_PARAMS
 
-#define READ(_run, _need, _may, _flags) \
-	{ .run = (_run), .need = (_need), .may = (_may), .flags = (_flags) }
-#define WRITE(_run, _need, _may, _flags) \
-	{                                \
-		.run = (_run),           \
-		.need = (_need),         \
-		.may = (_may),           \
-		.flags = (_flags),       \
-		.writes = true,          \
+#define READ(_op, _run, _need, _may, _flags) \
+	[PHI_VDFS_##_op] = {                 \
+		.run = (_run),               \
+		.need = (_need),             \
+		.may = (_may),               \
+		.flags = (_flags),           \
+	}
+
+#define WRITE(_op, _run, _need, _may, _flags) \
+	[PHI_VDFS_##_op] = {                  \
+		.run = (_run),                \
+		.need = (_need),              \
+		.may = (_may),                \
+		.flags = (_flags),            \
+		.writes = true,               \
 	}
 
 static int do_stage(struct call *c);
@@ -38,66 +44,56 @@ static int do_stage(struct call *c);
 /* As phi/vdfs_wire.h says: what must be given, what may be, flags. */
 const struct op ops[PHI_VDFS_OPS] = {
 	[PHI_VDFS_STAGE] = { .run = do_stage, .takes = true },
-	[PHI_VDFS_PUT] = WRITE(do_put, 0, DATA | NAME | HASH,
-			       PHI_VDFS_EXPECT | PHI_VDFS_WHOLE),
-	[PHI_VDFS_PUT_BEGIN] = WRITE(do_put_begin, 0, 0, PHI_VDFS_WHOLE),
-	[PHI_VDFS_PUT_DATA] = WRITE(do_put_data, ID | DATA, 0, 0),
-	[PHI_VDFS_PUT_END] =
-		WRITE(do_put_end, ID, NAME | HASH, PHI_VDFS_EXPECT),
-	[PHI_VDFS_PUT_ABORT] = WRITE(do_put_abort, ID, 0, 0),
-	[PHI_VDFS_BLOB_OPEN] =
-		READ(do_blob_open, 0, NAME | HASH, PHI_VDFS_BY_HASH),
-	[PHI_VDFS_BLOB_READ] = READ(do_blob_read, ID | OUT, OFFSET, 0),
-	[PHI_VDFS_BLOB_CLOSE] = READ(do_blob_close, ID, 0, 0),
-	[PHI_VDFS_MAP] = READ(do_map, 0, NAME | HASH, PHI_VDFS_BY_HASH),
-	[PHI_VDFS_UNMAP] = READ(do_unmap, ID, 0, 0),
-	[PHI_VDFS_KEEP] = WRITE(do_keep, HASH, 0, 0),
-	[PHI_VDFS_DROP] = WRITE(do_drop, HASH, 0, 0),
-	[PHI_VDFS_BLOBS_LIST] = READ(do_blobs, OUT, HASH, PHI_VDFS_AFTER),
-	[PHI_VDFS_STAT] = READ(do_stat, 0, NAME, 0),
-	[PHI_VDFS_LIST] = READ(do_list, OUT, NAME | MORE, 0),
-	[PHI_VDFS_MKDIR] = WRITE(do_mkdir, NAME, MODE, 0),
-	[PHI_VDFS_LINK] = WRITE(do_link, NAME | HASH, 0, 0),
-	[PHI_VDFS_UNLINK] = WRITE(do_unlink, NAME, 0, 0),
-	[PHI_VDFS_RMDIR] = WRITE(do_rmdir, NAME, 0, 0),
-	[PHI_VDFS_RENAME] =
-		WRITE(do_rename, NAME | MORE, 0, PHI_VDFS_NOREPLACE),
-	[PHI_VDFS_CHANGE] = WRITE(do_change, NAME, MODE | TIME, 0),
-	[PHI_VDFS_ATTR_SET] =
-		WRITE(do_attr_set, MORE, NAME | DATA, PHI_VDFS_REMOVE),
-	[PHI_VDFS_ATTR_GET] = READ(do_attr_get, MORE, NAME | OUT, 0),
-	[PHI_VDFS_ATTR_LIST] = READ(do_attr_list, 0, NAME | OUT, 0),
-	[PHI_VDFS_QUOTA_GET] = READ(do_quota_get, 0, VALUE, 0),
-	[PHI_VDFS_QUOTA_SET] = WRITE(do_quota_set, 0, VALUE | OFFSET, 0),
-	[PHI_VDFS_STATS] = READ(do_stats, 0, 0, 0),
-	[PHI_VDFS_GC] = WRITE(job_gc, 0, 0, 0),
-	[PHI_VDFS_FSCK] = READ(job_fsck, 0, 0, PHI_VDFS_REPAIR),
-	[PHI_VDFS_JOB] = READ(job_news, ID, OUT, PHI_VDFS_CANCEL),
-	[PHI_VDFS_COLLECTION_CREATE] =
-		WRITE(do_collection_create, NAME | PARAMS, 0, 0),
-	[PHI_VDFS_COLLECTION_DROP] = WRITE(do_collection_drop, NAME, 0, 0),
-	[PHI_VDFS_COLLECTION_LIST] = READ(do_collection_list, OUT, NAME, 0),
-	[PHI_VDFS_COLLECTION_OPEN] = READ(job_collection_open, NAME, 0, 0),
-	[PHI_VDFS_COLLECTION_CLOSE] = READ(do_collection_close, ID, 0, 0),
-	[PHI_VDFS_COLLECTION_INSERT] =
-		WRITE(do_collection_insert, ID | DATA, 0, PHI_VDFS_REPLACE),
-	[PHI_VDFS_COLLECTION_UPDATE] =
-		WRITE(do_collection_update, ID | DATA, 0, 0),
-	[PHI_VDFS_COLLECTION_DELETE] =
-		WRITE(do_collection_delete, ID | NAME, 0, 0),
-	[PHI_VDFS_COLLECTION_GET] =
-		READ(do_collection_get, ID | NAME | OUT, 0, 0),
-	[PHI_VDFS_COLLECTION_SEARCH] =
-		READ(do_collection_search, ID | DATA | OUT | FIELD_K,
-		     MORE | FIELD_EF | FIELD_RECALL,
-		     PHI_VDFS_VECTORS | PHI_VDFS_METADATA),
-	[PHI_VDFS_COLLECTION_WALK] = READ(do_collection_walk, ID | OUT, NAME,
-					  PHI_VDFS_VECTORS | PHI_VDFS_METADATA),
-	[PHI_VDFS_COLLECTION_FIELD] =
-		WRITE(do_collection_field, ID | NAME, 0, 0),
-	[PHI_VDFS_COLLECTION_REBUILD] = WRITE(job_collection_rebuild, ID, 0, 0),
-	[PHI_VDFS_COLLECTION_SAVE] = WRITE(do_collection_save, ID, 0, 0),
-	[PHI_VDFS_COLLECTION_STATS] = READ(do_collection_stats, ID, 0, 0),
+	WRITE(PUT, do_put, 0, DATA | NAME | HASH,
+	      PHI_VDFS_EXPECT | PHI_VDFS_WHOLE),
+	WRITE(PUT_BEGIN, do_put_begin, 0, 0, PHI_VDFS_WHOLE),
+	WRITE(PUT_DATA, do_put_data, ID | DATA, 0, 0),
+	WRITE(PUT_END, do_put_end, ID, NAME | HASH, PHI_VDFS_EXPECT),
+	WRITE(PUT_ABORT, do_put_abort, ID, 0, 0),
+	READ(BLOB_OPEN, do_blob_open, 0, NAME | HASH, PHI_VDFS_BY_HASH),
+	READ(BLOB_READ, do_blob_read, ID | OUT, OFFSET, 0),
+	READ(BLOB_CLOSE, do_blob_close, ID, 0, 0),
+	READ(MAP, do_map, 0, NAME | HASH, PHI_VDFS_BY_HASH),
+	READ(UNMAP, do_unmap, ID, 0, 0),
+	WRITE(KEEP, do_keep, HASH, 0, 0),
+	WRITE(DROP, do_drop, HASH, 0, 0),
+	READ(BLOBS_LIST, do_blobs, OUT, HASH, PHI_VDFS_AFTER),
+	READ(STAT, do_stat, 0, NAME, 0),
+	READ(LIST, do_list, OUT, NAME | MORE, 0),
+	WRITE(MKDIR, do_mkdir, NAME, MODE, 0),
+	WRITE(LINK, do_link, NAME | HASH, 0, 0),
+	WRITE(UNLINK, do_unlink, NAME, 0, 0),
+	WRITE(RMDIR, do_rmdir, NAME, 0, 0),
+	WRITE(RENAME, do_rename, NAME | MORE, 0, PHI_VDFS_NOREPLACE),
+	WRITE(CHANGE, do_change, NAME, MODE | TIME, 0),
+	WRITE(ATTR_SET, do_attr_set, MORE, NAME | DATA, PHI_VDFS_REMOVE),
+	READ(ATTR_GET, do_attr_get, MORE, NAME | OUT, 0),
+	READ(ATTR_LIST, do_attr_list, 0, NAME | OUT, 0),
+	READ(QUOTA_GET, do_quota_get, 0, VALUE, 0),
+	WRITE(QUOTA_SET, do_quota_set, 0, VALUE | OFFSET, 0),
+	READ(STATS, do_stats, 0, 0, 0),
+	WRITE(GC, job_gc, 0, 0, 0),
+	READ(FSCK, job_fsck, 0, 0, PHI_VDFS_REPAIR),
+	READ(JOB, job_news, ID, OUT, PHI_VDFS_CANCEL),
+	WRITE(COLLECTION_CREATE, do_collection_create, NAME | PARAMS, 0, 0),
+	WRITE(COLLECTION_DROP, do_collection_drop, NAME, 0, 0),
+	READ(COLLECTION_LIST, do_collection_list, OUT, NAME, 0),
+	READ(COLLECTION_OPEN, job_collection_open, NAME, 0, 0),
+	READ(COLLECTION_CLOSE, do_collection_close, ID, 0, 0),
+	WRITE(COLLECTION_INSERT, do_collection_insert, ID | DATA, 0,
+	      PHI_VDFS_REPLACE),
+	WRITE(COLLECTION_UPDATE, do_collection_update, ID | DATA, 0, 0),
+	WRITE(COLLECTION_DELETE, do_collection_delete, ID | NAME, 0, 0),
+	READ(COLLECTION_GET, do_collection_get, ID | NAME | OUT, 0, 0),
+	READ(COLLECTION_SEARCH, do_collection_search, ID | DATA | OUT | FIELD_K,
+	     MORE | FIELD_EF | FIELD_RECALL,
+	     PHI_VDFS_VECTORS | PHI_VDFS_METADATA),
+	READ(COLLECTION_WALK, do_collection_walk, ID | OUT, NAME,
+	     PHI_VDFS_VECTORS | PHI_VDFS_METADATA),
+	WRITE(COLLECTION_FIELD, do_collection_field, ID | NAME, 0, 0),
+	WRITE(COLLECTION_REBUILD, job_collection_rebuild, ID, 0, 0),
+	WRITE(COLLECTION_SAVE, do_collection_save, ID, 0, 0),
+	READ(COLLECTION_STATS, do_collection_stats, ID, 0, 0),
 };
 
 /* STAGE: everything longer than a message goes through this region. */

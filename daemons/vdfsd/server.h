@@ -155,8 +155,8 @@ struct region {
  * @slots: What it has, by kind.
  */
 struct session {
-	struct server *server;
 	TAILQ_ENTRY(session) reap;
+	struct server *server;
 	uint32_t refs;
 	uint32_t index;
 	bool dead;

@@ -55,7 +55,7 @@ static void report(void *arg, const char *line)
 	puts(line);
 }
 
-static int check(struct server *s, struct teller *t)
+static int run_check(struct server *s, struct teller *t)
 {
 	uint32_t flags = s->options.repair ? VDFS_FSCK_REPAIR : 0;
 	struct vdfs_fsck_result r = {};
@@ -74,7 +74,7 @@ static int check(struct server *s, struct teller *t)
 	return r.faults > r.repaired ? -EBADMSG : 0;
 }
 
-static int collect(struct server *s, struct teller *t)
+static int run_gc(struct server *s, struct teller *t)
 {
 	struct vdfs_gc_result r = {};
 	int ret;
@@ -106,9 +106,9 @@ int offline_run(struct server *s)
 
 	t.next = seconds() + 1;
 	if (s->options.check)
-		ret = check(s, &t);
+		ret = run_check(s, &t);
 	if (!ret && s->options.gc)
-		ret = collect(s, &t);
+		ret = run_gc(s, &t);
 	if (fflush(stdout) && !ret)
 		ret = -EIO;
 	return ret;

@@ -288,12 +288,15 @@ SLOW_TEST(hostile, a_region_that_goes_away_spoils_nothing_else)
 }
 
 /* Revokes while the daemon copies. */
-static void *revoke_soon(void *arg)
+static void revoke_region(FIXTURE_DATA(hostile) * self)
 {
-	FIXTURE_DATA(hostile) *self = arg;
-
 	usleep(rand() % 3000);
 	phi_cap_revoke(self->phi, self->region);
+}
+
+static void *revoke_soon(void *arg)
+{
+	revoke_region(arg);
 	return NULL;
 }
 
@@ -325,9 +328,8 @@ SLOW_TEST(hostile, a_region_may_go_at_any_moment)
 }
 
 /* As many calls at a time as threads can make. */
-static void *hammer(void *arg)
+static void hammer_on(FIXTURE_DATA(hostile) * self)
 {
-	FIXTURE_DATA(hostile) *self = arg;
 	struct phi_vdfs_request req = { .op = PHI_VDFS_PUT };
 	struct phi_vdfs_answer a;
 	int i;
@@ -336,6 +338,11 @@ static void *hammer(void *arg)
 	for (i = 0; i < 10; i++)
 		ask(self->phi, self->session, &req, sizeof(req), 0, 0, &a,
 		    NULL);
+}
+
+static void *hammer(void *arg)
+{
+	hammer_on(arg);
 	return NULL;
 }
 

@@ -162,9 +162,9 @@ SLOW_TEST(items, more_answers_than_fit_get_more_room)
 	struct found f = {};
 	int i;
 
-	strcpy(metadata, "{\"odd\":true,\"text\":\"");
-	memset(metadata + strlen(metadata), 'x', 50000);
-	strcpy(metadata + 50000, "\"}");
+	memset(metadata, 'x', 50000);
+	memcpy(metadata, "{\"odd\":true,\"text\":\"", 20);
+	memcpy(metadata + 50000, "\"}", 3);
 	item.metadata = metadata;
 	for (i = 0; i < 100; i++) {
 		char key[8];

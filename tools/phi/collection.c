@@ -138,7 +138,7 @@ static int print_collection(void *arg, const char *name,
 	return 0;
 }
 
-static int list(struct args *args)
+static int list_all(struct args *args)
 {
 	struct phi_vdfs *v;
 	int ret;
@@ -217,7 +217,7 @@ static int rebuild(struct args *args)
 		     EXIT_OK;
 }
 
-static int save(struct args *args)
+static int save_index(struct args *args)
 {
 	struct phi_vdfs *v;
 	uint64_t id;
@@ -234,11 +234,12 @@ static int save(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "create", create,
-	  "NAME --dim N [--metric METRIC] [--type ELEMENT] [--codes CODES] [--m N] [--ef-build N] [--mode MODE]" VDFS_TOKEN,
+	  "NAME --dim N [--metric METRIC] [--type ELEMENT] "
+	  "[--codes CODES] [--m N] [--ef-build N] [--mode MODE]" VDFS_TOKEN,
 	  "make a collection of vectors of N elements", VERB_PHI },
 	{ "drop", drop, "NAME" VDFS_TOKEN,
 	  "delete a collection with all that is in it", VERB_PHI },
-	{ "list", list, "" VDFS_TOKEN, "list the collections", VERB_PHI },
+	{ "list", list_all, "" VDFS_TOKEN, "list the collections", VERB_PHI },
 	{ "stats", stats, "NAME" VDFS_TOKEN, "say what a collection holds",
 	  VERB_PHI },
 	{ "insert", collection_insert,
@@ -259,7 +260,7 @@ static const struct verb verbs[] = {
 	  "make filters on a field of the metadata fast", VERB_PHI },
 	{ "rebuild", rebuild, "NAME" VDFS_TOKEN,
 	  "build the index anew from the items", VERB_PHI },
-	{ "save", save, "NAME" VDFS_TOKEN,
+	{ "save", save_index, "NAME" VDFS_TOKEN,
 	  "save the index, for a faster start of vdfsd", VERB_PHI },
 	{ 0 },
 };

@@ -308,8 +308,9 @@ static int find_vector(struct phi_vdfs *v, uint64_t id, const struct args *args,
 		     EXIT_OK;
 }
 
-static int search(struct phi_vdfs *v, uint64_t id, const struct args *args,
-		  struct phi_vdfs_search *s, const struct show *show)
+static int find_nearest(struct phi_vdfs *v, uint64_t id,
+			const struct args *args, struct phi_vdfs_search *s,
+			const struct show *show)
 {
 	struct kept kept = { 0 };
 	int ret;
@@ -341,11 +342,13 @@ int collection_search(struct args *args)
 	struct show show = { .ranked = true };
 	struct phi_vdfs_params params;
 	struct phi_vdfs *v;
+	bool by_vector;
 	uint64_t id;
 	char *end;
 	int ret;
 
-	if (!args_option(args, "key") == (args->n < 2))
+	by_vector = args->n > 1;
+	if (by_vector == !!args_option(args, "key"))
 		return usage_error(args, "give a VECTOR or --key KEY");
 	if (option_u32(args, "k", 10000, &s.k) ||
 	    option_u32(args, "ef", 1000000, &s.ef))
@@ -360,7 +363,7 @@ int collection_search(struct args *args)
 	ret = collection_begin(args, PHI_VDFS_OPEN_READ, &v, &id, &params);
 	if (ret)
 		return ret;
-	ret = search(v, id, args, &s, &show);
+	ret = find_nearest(v, id, args, &s, &show);
 	phi_vdfs_close(v);
 	return ret;
 }

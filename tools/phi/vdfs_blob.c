@@ -111,7 +111,7 @@ int vdfs_get(struct args *args)
 /* Look at each page, as whoever uses the blob would. */
 static unsigned int touch(const struct phi_vdfs_map *map)
 {
-	const volatile unsigned char *bytes = map->addr;
+	const unsigned char *bytes = map->addr;
 	unsigned int sum = 0;
 	uint64_t at;
 
@@ -133,6 +133,7 @@ static int map_blob(struct phi_vdfs *v, const struct args *args, uint64_t span)
 	uint64_t begin = now_ns(CLOCK_MONOTONIC), mapped, touched;
 	struct phi_region_info info = { 0 };
 	struct phi_vdfs_map map;
+	unsigned int sum;
 	int ret;
 
 	wait_begin("vdfsd to read the blob");
@@ -141,7 +142,7 @@ static int map_blob(struct phi_vdfs *v, const struct args *args, uint64_t span)
 	if (ret)
 		return vdfs_fail(ret, "map %s", args->operand[0]);
 	mapped = now_ns(CLOCK_MONOTONIC) - begin;
-	touch(&map);
+	sum = touch(&map);
 	touched = now_ns(CLOCK_MONOTONIC) - begin - mapped;
 	if (span)
 		hold(span);
@@ -151,6 +152,7 @@ static int map_blob(struct phi_vdfs *v, const struct args *args, uint64_t span)
 	out_u64("mapped_bytes", map.len);
 	out_ns("map_ns", mapped);
 	out_ns("touch_ns", touched);
+	out_u64("touch_sum", sum);
 	if (!ret)
 		out_u64("mappings", info.mappings);
 	phi_vdfs_unmap(v, &map);

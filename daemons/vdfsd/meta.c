@@ -12,7 +12,7 @@
 
 #define APPLICATION 0x56444653 /* "VDFS", in the header of the file */
 #define VERSION 1
-#define IDLE_MAX 16
+#define IDLE_MAX 64
 #define BUSY_MS 10000
 
 static void once_init(void)
@@ -84,7 +84,7 @@ int vdfs_meta_connect(struct vdfs_meta *meta, bool writer, struct sqlite3 **out)
 		sqlite3_busy_timeout(db, BUSY_MS);
 	if (!err)
 		err = execute(db, writer ? "PRAGMA cache_size = -65536" :
-					   "PRAGMA cache_size = -16384;"
+					   "PRAGMA cache_size = -4096;"
 					   "PRAGMA query_only = 1");
 	if (!err)
 		err = execute(db, "PRAGMA temp_store = MEMORY;"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Writes in groups: one thread, one commit for all that waited. */
 #include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 #include "meta_impl.h"
@@ -10,17 +11,15 @@
  * @fn: What to do.
  * @arg: Its argument.
  * @next: In the queue, then in the group.
- * @ended: @err is final.
- * @done: Signalled then.
  * @err: What came of it.
+ * @done: Posted then; its owner returns, and the request is gone.
  */
 struct vdfs_request {
 	vdfs_meta_fn *fn;
 	void *arg;
 	struct vdfs_request *next;
-	bool ended;
-	pthread_cond_t done;
 	int err;
+	sem_t done;
 };
 
 /* SQLite has given up the whole transaction, as it does when it must. */
@@ -134,13 +133,11 @@ static void *committer(void *arg)
 
 		run_all(meta, first);
 
-		pthread_mutex_lock(&meta->lock);
 		for (r = first; r; r = next) {
-			/* Its owner returns, and it is gone. */
 			next = r->next;
-			r->ended = true;
-			pthread_cond_signal(&r->done);
+			sem_post(&r->done);
 		}
+		pthread_mutex_lock(&meta->lock);
 	}
 	pthread_mutex_unlock(&meta->lock);
 	return NULL;
@@ -192,14 +189,14 @@ int vdfs_meta_write(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg)
 
 	if (!meta->writer)
 		return -EROFS;
-	pthread_cond_init(&r.done, NULL);
+	sem_init(&r.done, 0, 0);
 	pthread_mutex_lock(&meta->lock);
 	*meta->last = &r;
 	meta->last = &r.next;
 	pthread_cond_signal(&meta->work);
-	while (!r.ended)
-		pthread_cond_wait(&r.done, &meta->lock);
 	pthread_mutex_unlock(&meta->lock);
-	pthread_cond_destroy(&r.done);
+	while (sem_wait(&r.done))
+		; /* a signal */
+	sem_destroy(&r.done);
 	return r.err;
 }

@@ -91,7 +91,9 @@ static struct vdfs_segment *segment_new(struct vdfs_packs *packs,
 	seg->refs = 1;
 	seg->sealed = true;
 	pthread_mutex_init(&seg->lock, NULL);
-	pthread_cond_init(&seg->change, NULL);
+	pthread_cond_init(&seg->change[0], NULL);
+	pthread_cond_init(&seg->change[1], NULL);
+	seg->upcoming = 1;
 	seg->next = packs->all;
 	packs->all = seg;
 	if (number > packs->last)
@@ -103,7 +105,8 @@ static void segment_free(struct vdfs_segment *seg)
 {
 	if (seg->fd >= 0)
 		close(seg->fd);
-	pthread_cond_destroy(&seg->change);
+	pthread_cond_destroy(&seg->change[0]);
+	pthread_cond_destroy(&seg->change[1]);
 	pthread_mutex_destroy(&seg->lock);
 	free(seg);
 }
@@ -302,6 +305,32 @@ int vdfs_segment_reserve(struct vdfs_store *store, uint64_t len,
 	return err;
 }
 
+/* With seg->lock held, which is given up while the disk is at it. */
+static int lead_sync(struct vdfs_store *store, struct vdfs_segment *seg)
+{
+	uint64_t number = seg->upcoming++;
+	int err;
+
+	seg->syncing = true;
+	pthread_mutex_unlock(&seg->lock);
+	err = fdatasync(seg->fd) ? -errno : 0;
+	if (err)
+		sync_failed(store, seg);
+	pthread_mutex_lock(&seg->lock);
+	seg->syncing = false;
+	if (err)
+		seg->failed = true;
+	else
+		seg->done = number;
+	pthread_cond_broadcast(&seg->change[number % 2]);
+	/* One of those who came meanwhile leads the next. */
+	if (err)
+		pthread_cond_broadcast(&seg->change[seg->upcoming % 2]);
+	else
+		pthread_cond_signal(&seg->change[seg->upcoming % 2]);
+	return err;
+}
+
 /**
  * vdfs_segment_sync() - make what was written to a segment durable
  * @store: The store.
@@ -314,38 +343,22 @@ int vdfs_segment_reserve(struct vdfs_store *store, uint64_t len,
  */
 int vdfs_segment_sync(struct vdfs_store *store, struct vdfs_segment *seg)
 {
-	uint64_t mine, goal;
+	uint64_t mine;
 	int err = 0;
 
 	pthread_mutex_lock(&seg->lock);
-	mine = ++seg->asked;
-	while (seg->synced < mine && !seg->failed) {
-		if (seg->syncing) {
-			pthread_cond_wait(&seg->change, &seg->lock);
-			continue;
-		}
-		seg->syncing = true;
-		goal = seg->asked;
-		pthread_mutex_unlock(&seg->lock);
-		err = fdatasync(seg->fd) ? -errno : 0;
-		if (err)
-			sync_failed(store, seg);
-		pthread_mutex_lock(&seg->lock);
-		seg->syncing = false;
-		if (err)
-			seg->failed = true;
+	mine = seg->upcoming;
+	while (seg->done < mine && !seg->failed) {
+		if (seg->syncing)
+			pthread_cond_wait(&seg->change[mine % 2], &seg->lock);
 		else
-			seg->synced = goal;
-		pthread_cond_broadcast(&seg->change);
+			err = lead_sync(store, seg);
 	}
-	if (seg->synced < mine)
+	if (seg->done < mine)
 		err = err == -ENOSPC || err == -EDQUOT ? -ENOSPC : -EIO;
 	pthread_mutex_unlock(&seg->lock);
-	if (!err && store->packs.failures) {
-		pthread_mutex_lock(&store->packs.lock);
-		store->packs.failures = 0;
-		pthread_mutex_unlock(&store->packs.lock);
-	}
+	if (!err && atomic_load(&store->packs.failures))
+		atomic_store(&store->packs.failures, 0);
 	return err;
 }
 

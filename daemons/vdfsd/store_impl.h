@@ -87,9 +87,9 @@ struct vdfs_pins {
  * @end: Where the next record goes.
  * @sealed: Takes no more records.
  * @lock: Of what is below.
- * @change: A sync ended.
- * @asked: Syncs that were asked for.
- * @synced: So many of them are done.
+ * @change: A sync ended, for those who wait for an even or an odd one.
+ * @upcoming: Number of the next sync; who asks now waits for that.
+ * @done: Number of the last one that succeeded.
  * @syncing: Somebody is in fdatasync().
  * @failed: A sync failed; nothing written since the one before is safe.
  */
@@ -102,9 +102,9 @@ struct vdfs_segment {
 	uint64_t end;
 	bool sealed;
 	pthread_mutex_t lock; /* see above */
-	pthread_cond_t change;
-	uint64_t asked;
-	uint64_t synced;
+	pthread_cond_t change[2];
+	uint64_t upcoming;
+	uint64_t done;
 	bool syncing;
 	bool failed;
 };

@@ -7,17 +7,23 @@
 #include <string.h>
 
 #include "collection_impl.h"
+#include "kernel.h"
 
 /* SQLite reads JSON up to a depth of 1000. */
 #define METADATA_DEPTH 100
 /* So that no distance between two vectors is beyond f32. */
 #define NORM2_MAX ((double)FLT_MAX / 4)
+/* Halfway to what would be the next half: it rounds to infinity. */
+#define HALF_MAX 65520
+#define STEP VDFS_PAD_F32
 
 static size_t element_bytes(const struct vdfs_collection_params *params)
 {
 	switch (params->type) {
 	case VDFS_I8:
 		return sizeof(int8_t);
+	case VDFS_F16:
+		return sizeof(uint16_t);
 	default:
 		return sizeof(float);
 	}
@@ -34,13 +40,55 @@ size_t vdfs_vector_bytes(const struct vdfs_collection_params *params)
 	return params->dim * element_bytes(params);
 }
 
+/* To half precision, at any address. */
+static void to_halves(const float *vector, size_t dim, unsigned char *out)
+{
+	uint16_t half[STEP];
+	float part[STEP];
+	size_t d, n;
+
+	for (d = 0; d < dim; d += n) {
+		n = dim - d < STEP ? dim - d : STEP;
+		memset(part, 0, sizeof(part));
+		memcpy(part, vector + d, n * sizeof(*part));
+		vdfs_kernel_best()->to_f16(part, half, STEP);
+		memcpy(out + d * sizeof(*half), half, n * sizeof(*half));
+	}
+}
+
+static void from_halves(const unsigned char *stored, size_t dim, float *out)
+{
+	uint16_t half[STEP] = { 0 };
+	float part[STEP];
+	size_t d, n;
+
+	for (d = 0; d < dim; d += n) {
+		n = dim - d < STEP ? dim - d : STEP;
+		memcpy(half, stored + d * sizeof(*half), n * sizeof(*half));
+		vdfs_kernel_best()->from_f16(half, part, STEP);
+		memcpy(out + d, part, n * sizeof(*part));
+	}
+}
+
+/* What is left of an element as the database has it. */
+static float rounded(const struct vdfs_collection_params *params, float x)
+{
+	uint16_t half;
+
+	if (params->type != VDFS_F16)
+		return x;
+	to_halves(&x, 1, (unsigned char *)&half);
+	from_halves((unsigned char *)&half, 1, &x);
+	return x;
+}
+
 static bool fits(const struct vdfs_collection_params *params, float x)
 {
 	if (!isfinite(x))
 		return false;
 	if (params->type == VDFS_I8)
 		return x >= -128 && x <= 127 && x == rintf(x);
-	return true;
+	return params->type != VDFS_F16 || fabsf(x) < HALF_MAX;
 }
 
 /**
@@ -54,6 +102,7 @@ static bool fits(const struct vdfs_collection_params *params, float x)
 int vdfs_vector_check(const struct vdfs_collection_params *params,
 		      const float *vector, uint32_t dim)
 {
+	bool half = params->type == VDFS_F16;
 	double norm2 = 0;
 	uint32_t d;
 
@@ -64,9 +113,12 @@ int vdfs_vector_check(const struct vdfs_collection_params *params,
 			return -EDOM;
 		norm2 += (double)vector[d] * vector[d];
 	}
-	if (params->metric == VDFS_COSINE ? norm2 == 0 : norm2 > NORM2_MAX)
-		return -EDOM;
-	return 0;
+	if (params->metric != VDFS_COSINE)
+		return norm2 > NORM2_MAX ? -EDOM : 0;
+	/* What is left of it has to have a direction still. */
+	for (d = 0; half && d < dim && rounded(params, vector[d]) == 0; d++)
+		continue;
+	return norm2 == 0 || (half && d == dim) ? -EDOM : 0;
 }
 
 /**
@@ -85,6 +137,9 @@ void vdfs_vector_store(const struct vdfs_collection_params *params,
 	case VDFS_I8:
 		for (d = 0; d < params->dim; d++)
 			ints[d] = (int8_t)vector[d];
+		break;
+	case VDFS_F16:
+		to_halves(vector, params->dim, out);
 		break;
 	default:
 		memcpy(out, vector, params->dim * sizeof(float));
@@ -112,6 +167,9 @@ int vdfs_vector_load(const struct vdfs_collection_params *params,
 	case VDFS_I8:
 		for (d = 0; d < params->dim; d++)
 			out[d] = ints[d];
+		break;
+	case VDFS_F16:
+		from_halves(stored, params->dim, out);
 		break;
 	default:
 		memcpy(out, stored, bytes);

@@ -210,6 +210,32 @@ TEST_F(collection, refuses_what_does_not_fit_its_type)
 	vdfs_collection_put(c);
 }
 
+TEST_F(collection, refuses_what_half_precision_cannot_hold)
+{
+	const float bad[][DIM] = { { 0, 0, 65520 }, { -65520, 0, 0 } };
+	float v[DIM] = { 65504, 0.1f, -1 };
+	float tiny[DIM] = { ldexpf(1, -30), 0, 0 };
+	struct vdfs_collection *c;
+
+	ASSERT_EQ(0, make(&self->db, "halves", VDFS_L2, VDFS_F16, 0644));
+	ASSERT_EQ(0, vdfs_collection_open(self->db.db, &items_me, "halves",
+					  NULL, NULL, &c));
+	EXPECT_EQ(-EDOM, items_put(c, "x", bad[0], DIM, NULL));
+	EXPECT_EQ(-EDOM, items_put(c, "x", bad[1], DIM, NULL));
+	EXPECT_EQ(-EDOM, items_search(c, bad[0], DIM, 1, NULL, self->a));
+	ASSERT_EQ(0, items_put(c, "x", v, DIM, NULL));
+	ASSERT_EQ(0, get(c, "x", self->a));
+	EXPECT_EQ(65504.0f, self->a->vector[0]);
+	EXPECT_NE(0.1f, self->a->vector[1]);
+	EXPECT_LT(fabsf(0.1f - self->a->vector[1]), 0.0001f);
+	vdfs_collection_put(c);
+	ASSERT_EQ(0, make(&self->db, "angles", VDFS_COSINE, VDFS_F16, 0644));
+	ASSERT_EQ(0, vdfs_collection_open(self->db.db, &items_me, "angles",
+					  NULL, NULL, &c));
+	EXPECT_EQ(-EDOM, items_put(c, "x", tiny, DIM, NULL));
+	vdfs_collection_put(c);
+}
+
 TEST_F(collection, refuses_no_direction_under_cosine)
 {
 	float zero[DIM] = { 0, 0, 0 };

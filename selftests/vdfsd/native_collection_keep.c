@@ -213,14 +213,14 @@ TEST_F(keep, a_foreign_index_is_not_taken)
 	ASSERT_EQ(0, vdfs_collection_save(d));
 	ASSERT_EQ(0, vdfs_collection_save(self->c));
 	vdfs_collection_put(d);
-	strcpy(path, items_path(&self->db, "2.graph"));
+	snprintf(path, sizeof(path), "%s", items_path(&self->db, "2.graph"));
 	ASSERT_EQ(0, rename(path, items_path(&self->db, "1.graph")));
 	ASSERT_EQ(0, reopen(&self->db, &self->c, &builds));
 	EXPECT_LT(0, builds);
 	EXPECT_EQ(20, found(self->c, self->rows, 0, 20, 0, self->a));
 	/* An old one of its own: the log of deletions begins later. */
 	ASSERT_EQ(0, vdfs_collection_save(self->c));
-	strcpy(path, items_path(&self->db, "old"));
+	snprintf(path, sizeof(path), "%s", items_path(&self->db, "old"));
 	ASSERT_EQ(0, link(items_path(&self->db, "1.graph"), path));
 	ASSERT_EQ(0, vdfs_collection_delete(self->c, "000005"));
 	ASSERT_EQ(0, vdfs_collection_save(self->c));
@@ -236,8 +236,8 @@ TEST_F(keep, either_file_is_known_after_a_crash)
 	char old[400], path[400];
 	int builds;
 
-	strcpy(path, items_path(&self->db, "1.graph"));
-	strcpy(old, items_path(&self->db, "old"));
+	snprintf(path, sizeof(path), "%s", items_path(&self->db, "1.graph"));
+	snprintf(old, sizeof(old), "%s", items_path(&self->db, "old"));
 	ASSERT_EQ(0, vdfs_collection_save(self->c));
 	ASSERT_EQ(0, link(path, old));
 	ASSERT_EQ(0, items_fill(self->c, self->rows, DIM, N, N + 10));

@@ -452,12 +452,12 @@ TEST_F(filter, may_be_wide)
 	to = stpcpy(text, "{\"a\":{\"$in\":[7");
 	while (to - text < VDFS_FILTER_MAX - 8)
 		to = stpcpy(to, ",1");
-	strcpy(to, "]}}");
+	memcpy(to, "]}}", 4);
 	EXPECT_EQ(1, count(self->c, text, self->a));
 	to = stpcpy(text, "{\"$and\":[{\"a\":7}");
 	while (to - text < VDFS_FILTER_MAX - 16)
 		to = stpcpy(to, ",{\"a\":7}");
-	strcpy(to, "]}");
+	memcpy(to, "]}", 3);
 	EXPECT_EQ(1, count(self->c, text, self->a));
 	free(text);
 }
@@ -474,7 +474,7 @@ static void plan(const struct items_db *db, const char *json, char *out,
 	if (vdfs_filter_new(json, NULL, 0, &filter) ||
 	    sqlite3_open(items_path(db, "meta.db"), &sql))
 		abort();
-	text = sqlite3_mprintf("EXPLAIN QUERY PLAN"
+	text = sqlite3_mprintf("EXPLAIN QUERY PLAN\n"
 			       " SELECT id FROM item_1 WHERE %s",
 			       vdfs_filter_sql(filter));
 	if (sqlite3_prepare_v2(sql, text, -1, &st, NULL))

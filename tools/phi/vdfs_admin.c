@@ -31,7 +31,7 @@ static int find_user(const struct args *args, uint32_t *uid)
 	return ret;
 }
 
-int vdfs_quota(struct args *args)
+int vdfs_verb_quota(struct args *args)
 {
 	const char *size = args_option(args, "set");
 	uint64_t limit = 0, used;
@@ -63,7 +63,7 @@ int vdfs_quota(struct args *args)
 	return out_end();
 }
 
-int vdfs_stats(struct args *args)
+int vdfs_verb_stats(struct args *args)
 {
 	struct phi_vdfs_stats st;
 	struct phi_vdfs *v;
@@ -88,7 +88,7 @@ int vdfs_stats(struct args *args)
 	return out_end();
 }
 
-int vdfs_gc(struct args *args)
+int vdfs_verb_gc(struct args *args)
 {
 	struct vdfs_teller t;
 	struct phi_vdfs_gc gc;
@@ -121,7 +121,7 @@ static void print_fault(void *arg, const char *line)
 	out_close();
 }
 
-int vdfs_fsck(struct args *args)
+int vdfs_verb_fsck(struct args *args)
 {
 	unsigned int flags = args_option(args, "repair") ? PHI_VDFS_REPAIR : 0;
 	struct phi_vdfs_fsck fsck;

@@ -14,6 +14,11 @@
 	"NAME [VECTOR] [--key KEY] [--k N] [--ef N] [--recall R] " \
 	"[--filter JSON] [--vectors] [--metadata]" VDFS_TOKEN
 
+#define COLLECTION_IMPORT_USAGE                                    \
+	"NAME FILE [--format FORMAT] [--prefix TEXT] [--shift N] " \
+	"[--replace]" VDFS_TOKEN
+#define COLLECTION_EXPORT_USAGE "NAME FILE [--format FORMAT]" VDFS_TOKEN
+
 /**
  * vdfs_begin() - open a session with vdfsd
  * @args: Arguments.
@@ -59,30 +64,30 @@ const char *vdfs_mode_text(uint32_t mode);
 int vdfs_option_mode(const struct args *args, const char *text, uint32_t *mode);
 
 /* vdfs_blob.c */
-int vdfs_put(struct args *args);
-int vdfs_get(struct args *args);
-int vdfs_map(struct args *args);
-int vdfs_blobs(struct args *args);
-int vdfs_keep(struct args *args);
-int vdfs_drop(struct args *args);
+int vdfs_verb_put(struct args *args);
+int vdfs_verb_get(struct args *args);
+int vdfs_verb_map(struct args *args);
+int vdfs_verb_blobs(struct args *args);
+int vdfs_verb_keep(struct args *args);
+int vdfs_verb_drop(struct args *args);
 
 /* vdfs_name.c */
-int vdfs_ls(struct args *args);
-int vdfs_stat(struct args *args);
-int vdfs_mkdir(struct args *args);
-int vdfs_ln(struct args *args);
-int vdfs_rm(struct args *args);
-int vdfs_mv(struct args *args);
-int vdfs_chmod(struct args *args);
-int vdfs_attr(struct args *args);
+int vdfs_verb_ls(struct args *args);
+int vdfs_verb_stat(struct args *args);
+int vdfs_verb_mkdir(struct args *args);
+int vdfs_verb_ln(struct args *args);
+int vdfs_verb_rm(struct args *args);
+int vdfs_verb_mv(struct args *args);
+int vdfs_verb_chmod(struct args *args);
+int vdfs_verb_attr(struct args *args);
 
 /* vdfs_admin.c */
-int vdfs_quota(struct args *args);
-int vdfs_stats(struct args *args);
-int vdfs_gc(struct args *args);
-int vdfs_fsck(struct args *args);
+int vdfs_verb_quota(struct args *args);
+int vdfs_verb_stats(struct args *args);
+int vdfs_verb_gc(struct args *args);
+int vdfs_verb_fsck(struct args *args);
 
-/* collection.c, collection_item.c */
+/* collection.c, collection_item.c, collection_file.c */
 int collection_begin(const struct args *args, unsigned int flags,
 		     struct phi_vdfs **v, uint64_t *id,
 		     struct phi_vdfs_params *params);
@@ -94,5 +99,7 @@ int collection_delete(struct args *args);
 int collection_get(struct args *args);
 int collection_items(struct args *args);
 int collection_search(struct args *args);
+int collection_import(struct args *args);
+int collection_export(struct args *args);
 
 #endif /* PHI_VDFS_CLI_H */

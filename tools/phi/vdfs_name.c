@@ -59,7 +59,7 @@ static int print_entry(void *arg, const char *name,
 	return 0;
 }
 
-int vdfs_ls(struct args *args)
+int vdfs_verb_ls(struct args *args)
 {
 	char *path = args->n ? trim(args->operand[0]) : "";
 	struct phi_vdfs_stat st;
@@ -83,7 +83,7 @@ int vdfs_ls(struct args *args)
 	return out_end();
 }
 
-int vdfs_stat(struct args *args)
+int vdfs_verb_stat(struct args *args)
 {
 	char *path = trim(args->operand[0]);
 	struct phi_vdfs_stat st;
@@ -105,7 +105,7 @@ int vdfs_stat(struct args *args)
 	return out_end();
 }
 
-int vdfs_mkdir(struct args *args)
+int vdfs_verb_mkdir(struct args *args)
 {
 	uint32_t mode = 0755;
 	struct phi_vdfs *v;
@@ -127,7 +127,7 @@ int vdfs_mkdir(struct args *args)
 	return ret;
 }
 
-int vdfs_ln(struct args *args)
+int vdfs_verb_ln(struct args *args)
 {
 	struct phi_vdfs_blob blob;
 	struct phi_vdfs *v;
@@ -198,7 +198,7 @@ static int remove_path(struct phi_vdfs *v, const char *path, bool recursive)
 	return ret ? ret : phi_vdfs_rmdir(v, path);
 }
 
-int vdfs_rm(struct args *args)
+int vdfs_verb_rm(struct args *args)
 {
 	bool recursive = args_option(args, "recursive");
 	struct phi_vdfs *v;
@@ -218,7 +218,7 @@ int vdfs_rm(struct args *args)
 	return ret;
 }
 
-int vdfs_mv(struct args *args)
+int vdfs_verb_mv(struct args *args)
 {
 	unsigned int flags =
 		args_option(args, "no-replace") ? PHI_VDFS_NOREPLACE : 0;
@@ -234,7 +234,7 @@ int vdfs_mv(struct args *args)
 	return ret ? vdfs_fail(ret, "rename /%s to /%s", from, to) : EXIT_OK;
 }
 
-int vdfs_chmod(struct args *args)
+int vdfs_verb_chmod(struct args *args)
 {
 	struct phi_vdfs *v;
 	uint32_t mode = 0;
@@ -300,7 +300,7 @@ static int attr_list(struct phi_vdfs *v, const char *path)
 	return ret;
 }
 
-int vdfs_attr(struct args *args)
+int vdfs_verb_attr(struct args *args)
 {
 	bool remove = args_option(args, "remove");
 	const char *attr = args->n > 1 ? args->operand[1] : NULL;

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Collections: items from files and to files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemons/vdfsd/export.h"
+#include "out.h"
+#include "out_tree.h"
+#include "vdfs_cli.h"
+
+/* About as many bytes go into one insert. */
+#define INSERT_BYTES (2U << 20)
+
+static const char *const formats[] = {
+	[VDFS_FORMAT_FVECS] = "fvecs", [VDFS_FORMAT_BVECS] = "bvecs",
+	[VDFS_FORMAT_IVECS] = "ivecs", [VDFS_FORMAT_NPY] = "npy",
+	[VDFS_FORMAT_IDX] = "idx",     [VDFS_FORMAT_JSONL] = "jsonl",
+};
+
+/* The format asked for, or that of the file's name. */
+static int find_format(const struct args *args, const char *path,
+		       enum vdfs_format *format)
+{
+	const char *text = args_option(args, "format");
+	size_t i;
+
+	for (i = 0; text && i < ARRAY_SIZE(formats); i++) {
+		if (!strcmp(formats[i], text)) {
+			*format = (enum vdfs_format)i;
+			return EXIT_OK;
+		}
+	}
+	if (text)
+		return usage_error(args, "there is no --format %s", text);
+	if (vdfs_import_format(path, format))
+		return usage_error(args,
+				   "the name %s tells no format; give --format",
+				   path);
+	return EXIT_OK;
+}
+
+static int option_shift(const struct args *args, float *shift)
+{
+	const char *text = args_option(args, "shift");
+	char *end;
+
+	if (!text)
+		return EXIT_OK;
+	*shift = strtof(text, &end);
+	if (end == text || *end)
+		return usage_error(args, "--shift %s is no number", text);
+	return EXIT_OK;
+}
+
+/* One file on its way into a collection. */
+struct importing {
+	struct phi_vdfs *v;
+	uint64_t id;
+	unsigned int flags;
+	const struct args *args;
+	struct vdfs_import *im;
+	struct phi_vdfs_item *items; /* room for as many as ever came at once */
+	size_t room;
+	uint64_t stored;
+};
+
+/* Insert some of them; says what is wrong with which. */
+static int insert_some(struct importing *in, const struct phi_vdfs_item *items,
+		       size_t n)
+{
+	size_t failed = 0;
+	int ret;
+
+	ret = phi_vdfs_collection_insert(in->v, in->id, items, n, in->flags,
+					 &failed);
+	if (!ret) {
+		in->stored += n;
+		return EXIT_OK;
+	}
+	if (failed >= n)
+		failed = 0;
+	if (ret == -EEXIST)
+		return fail_because(
+			"--replace gives keys that are taken the new items; rows before it may be stored",
+			"the key is taken", "import row %llu, key %s",
+			(unsigned long long)(in->stored + failed),
+			items[failed].key);
+	return vdfs_fail(ret, "import row %llu, key %s; %llu rows are stored",
+			 (unsigned long long)(in->stored + failed),
+			 items[failed].key, (unsigned long long)in->stored);
+}
+
+static int insert_all(struct importing *in, const struct vdfs_item *items,
+		      size_t n)
+{
+	size_t bytes = 0, first = 0, i;
+	int ret = EXIT_OK;
+
+	if (n > in->room) {
+		in->items =
+			must(reallocarray(in->items, n, sizeof(*in->items)));
+		in->room = n;
+	}
+	for (i = 0; i < n && !ret; i++) {
+		const char *metadata = items[i].metadata;
+
+		in->items[i] = (struct phi_vdfs_item){
+			.key = items[i].key,
+			.vector = items[i].vector,
+			.dim = items[i].dim,
+			.metadata = metadata,
+		};
+		bytes += items[i].dim * sizeof(float) + strlen(items[i].key) +
+			 (metadata ? strlen(metadata) : 0) + 32;
+		if (bytes < INSERT_BYTES && i + 1 < n)
+			continue;
+		ret = insert_some(in, in->items + first, i + 1 - first);
+		first = i + 1;
+		bytes = 0;
+	}
+	return ret;
+}
+
+static int import_all(struct importing *in)
+{
+	const struct vdfs_item *items;
+	struct vdfs_teller t;
+	size_t n = 1;
+	int ret = EXIT_OK, err = 0;
+
+	vdfs_teller_init(&t, "stored", "items");
+	while (!ret && n) {
+		err = vdfs_import_next(in->im, &items, &n);
+		if (err)
+			break;
+		ret = insert_all(in, items, n);
+		vdfs_tell(&t, in->stored, 0);
+	}
+	vdfs_teller_end(&t);
+	if (err)
+		return fail_because(
+			in->stored ? "the rows before it are stored" : NULL,
+			vdfs_import_why(in->im), "import %s",
+			in->args->operand[1]);
+	if (ret)
+		return ret;
+	out_u64("items", in->stored);
+	return out_end();
+}
+
+static int import_file(struct args *args,
+		       const struct vdfs_import_options *options, int fd)
+{
+	struct importing in = { .args = args };
+	int ret;
+
+	if (args_option(args, "replace"))
+		in.flags = PHI_VDFS_REPLACE;
+	ret = vdfs_import_open(fd, options, &in.im);
+	if (ret)
+		return fail_because(NULL, strerror(-ret), "import %s",
+				    args->operand[1]);
+	ret = collection_begin(args, 0, &in.v, &in.id, NULL);
+	if (!ret) {
+		ret = import_all(&in);
+		phi_vdfs_close(in.v);
+	}
+	vdfs_import_close(in.im);
+	free(in.items);
+	return ret;
+}
+
+int collection_import(struct args *args)
+{
+	struct vdfs_import_options options = { .first = 0 };
+	const char *path = args->operand[1];
+	int fd = STDIN_FILENO;
+	int ret;
+
+	options.prefix = args_option(args, "prefix");
+	if (find_format(args, path, &options.format) ||
+	    option_shift(args, &options.shift))
+		return EXIT_USAGE;
+	if (strcmp(path, "-")) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return fail_because(NULL, strerror(errno), "read %s",
+					    path);
+	}
+	ret = import_file(args, &options, fd);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return ret;
+}
+
+/* Where items go, and how many went. */
+struct exporting {
+	struct vdfs_export *ex;
+	struct vdfs_teller teller;
+	uint64_t items;
+};
+
+static int export_item(void *arg, const struct phi_vdfs_item *item,
+		       uint32_t query, float dist)
+{
+	struct exporting *out = arg;
+	struct vdfs_item it = { .key = item->key,
+				.vector = item->vector,
+				.dim = item->dim,
+				.metadata = item->metadata };
+
+	(void)query;
+	vdfs_tell(&out->teller, ++out->items, 0);
+	return vdfs_export_item(out->ex, &it, dist);
+}
+
+static int export_all(struct args *args, enum vdfs_format format, int fd)
+{
+	uint32_t want = PHI_VDFS_VECTORS | PHI_VDFS_METADATA;
+	struct phi_vdfs_params params;
+	struct exporting out = { 0 };
+	struct phi_vdfs *v;
+	uint64_t id;
+	int ret, end;
+
+	ret = collection_begin(args, PHI_VDFS_OPEN_READ, &v, &id, &params);
+	if (ret)
+		return ret;
+	vdfs_teller_init(&out.teller, "written", "items");
+	ret = vdfs_export_open(fd, format, params.dim, &out.ex);
+	if (!ret) {
+		ret = phi_vdfs_collection_walk(v, id, want, export_item, &out);
+		end = vdfs_export_close(out.ex);
+		ret = ret ? ret : end;
+	}
+	vdfs_teller_end(&out.teller);
+	phi_vdfs_close(v);
+	if (ret == -EILSEQ)
+		return fail_because("write it as .fvecs or .npy, without keys",
+				    "a key is no UTF-8, which JSON cannot hold",
+				    "export %s", args->operand[0]);
+	return ret ? fail_because(NULL, strerror(-ret), "export %s to %s",
+				  args->operand[0], args->operand[1]) :
+		     EXIT_OK;
+}
+
+int collection_export(struct args *args)
+{
+	const char *path = args->operand[1];
+	enum vdfs_format format;
+	int fd = STDOUT_FILENO;
+	int ret;
+
+	if (find_format(args, path, &format))
+		return EXIT_USAGE;
+	if (strcmp(path, "-")) {
+		fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (fd < 0)
+			return fail_because(NULL, strerror(errno), "write %s",
+					    path);
+	}
+	ret = export_all(args, format, fd);
+	if (fd != STDOUT_FILENO && close(fd) && !ret)
+		ret = fail_because(NULL, strerror(errno), "write %s", path);
+	return ret;
+}

@@ -69,6 +69,7 @@ static const int calls[] = {
 	SCMP_SYS(unlinkat),
 	SCMP_SYS(utimensat),
 	SCMP_SYS(vmsplice),
+	SCMP_SYS(wait4),
 };
 
 /**

@@ -174,9 +174,7 @@ TEST(what_is_exported_comes_back)
 		EXPECT_EQ(sum, got.sum);
 		EXPECT_EQ(0, memcmp(got.vector, rows + (ROWS - 1) * DIM,
 				    DIM * sizeof(float)));
-		EXPECT_STREQ(i < 2 ? "0000009999" :
-				     "k\"\xc3\xa9 9999"
-				     "9999",
+		EXPECT_STREQ(i < 2 ? "0000009999" : "k\"\xc3\xa9 9999",
 			     got.last);
 	}
 	/* Numbers keep their digits, strings their line ends. */

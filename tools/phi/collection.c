@@ -239,7 +239,7 @@ static const struct verb verbs[] = {
 	  "make a collection of vectors of N elements", VERB_PHI },
 	{ "drop", drop, "NAME" VDFS_TOKEN,
 	  "delete a collection with all that is in it", VERB_PHI },
-	{ "list", list_all, "" VDFS_TOKEN, "list the collections", VERB_PHI },
+	{ "list", list_all, TOKEN_ALONE, "list the collections", VERB_PHI },
 	{ "stats", stats, "NAME" VDFS_TOKEN, "say what a collection holds",
 	  VERB_PHI },
 	{ "insert", collection_insert,

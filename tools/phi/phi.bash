@@ -15,6 +15,9 @@ _phi_values()
 	--audience) getent passwd | cut -d: -f1 ;;
 	--dev) ls /sys/class/net ;;
 	--priority) echo "0 1 2" ;;
+	--metric) echo "l2 ip cosine" ;;
+	--codes) echo "none 8 4 1" ;;
+	--format) echo "fvecs bvecs ivecs npy idx jsonl" ;;
 	esac
 }
 
@@ -29,6 +32,15 @@ _phi_operands()
 	"policy "*) ls /sys/fs/bpf/phi 2>/dev/null ;;
 	"help "*) [[ $2 ]] || phi help --words 2>/dev/null ;;
 	"cspace share") echo "on off" ;;
+	"collection create" | "collection list") ;;
+	"collection "* | "vdfs search" | "vdfs import" | "vdfs export")
+		phi collection list --json 2>/dev/null |
+			jq -r '.collections[].name' 2>/dev/null
+		;;
+	"vdfs "*)
+		phi vdfs ls --json 2>/dev/null |
+			jq -r '.entries[].name' 2>/dev/null
+		;;
 	"cap unseal" | "cap list" | "cap rekey" | *" create") ;;
 	"unit "[qlr]* | "model "[ql]* | "agent "* | "infer run") ;;
 	"cap "* | "region "* | "endpoint "* | "notify "* | "unit "* | \
@@ -55,6 +67,8 @@ _phi()
 		mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
 		return
 	fi
+	# The verbs of one noun may be reached through another.
+	[[ ${words[*]:0:2} == "vdfs collection" ]] && words=("${words[@]:1}")
 	options=$(phi help --words "${words[@]:0:1}" 2>/dev/null)
 	if grep -q '^[a-z]' <<<"$options"; then
 		if [[ ${#words[@]} == 1 ]]; then

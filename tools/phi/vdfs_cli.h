@@ -7,7 +7,8 @@
 #include "cli.h"
 
 /* What every verb takes. */
-#define VDFS_TOKEN " [--token FILE]"
+#define TOKEN_ALONE "[--token FILE]"
+#define VDFS_TOKEN " " TOKEN_ALONE
 
 /* Verbs that two nouns have. */
 #define COLLECTION_SEARCH_USAGE                                    \

@@ -3,6 +3,8 @@
 #
 # phi vdfs and phi collection against a vdfsd that also shows its store as a
 # filesystem.
+#
+# shellcheck disable=SC2016 # the dollars of filters are theirs
 . ../cli/lib.bash
 
 dir=$(mktemp -d /run/vdfs-cli-XXXXXX)

@@ -43,8 +43,17 @@ static int write_op(struct name_op *op, vdfs_meta_fn *fn)
 	return err ?: vdfs_meta_write(op->store->meta, fn, op);
 }
 
-static int fill_stat(struct sqlite3 *db, const struct vdfs_node *node,
-		     struct vdfs_stat *st)
+/**
+ * vdfs_node_stat() - what users are told of a name
+ * @db: A connection inside a transaction.
+ * @node: The name.
+ * @st: Out.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_node_stat(struct sqlite3 *db, const struct vdfs_node *node,
+		   struct vdfs_stat *st)
 {
 	struct vdfs_object object = { 0 };
 	int err = 0;
@@ -70,7 +79,7 @@ static int stat_name(struct sqlite3 *db, void *arg)
 	int err;
 
 	err = vdfs_node_walk(db, op->who, op->path, &node);
-	return err ?: fill_stat(db, &node, op->st);
+	return err ?: vdfs_node_stat(db, &node, op->st);
 }
 
 /**
@@ -254,10 +263,20 @@ int vdfs_name_mkdir(struct vdfs_store *store, const struct vdfs_who *who,
 	return write_op(&op, make_dir);
 }
 
-/* Let a name stand for another blob. Its owner pays. */
-static int replace(struct sqlite3 *db, struct vdfs_store *store,
-		   const struct vdfs_node *node,
-		   const struct vdfs_object *object)
+/**
+ * vdfs_node_replace() - let a name stand for another blob; its owner pays
+ * @db: A connection inside a transaction.
+ * @store: The store.
+ * @node: The name.
+ * @object: The blob.
+ * @mtime: When, in nanoseconds.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_node_replace(struct sqlite3 *db, struct vdfs_store *store,
+		      const struct vdfs_node *node,
+		      const struct vdfs_object *object, int64_t mtime)
 {
 	struct vdfs_object old;
 	int err = 0;
@@ -275,7 +294,7 @@ static int replace(struct sqlite3 *db, struct vdfs_store *store,
 			    "UPDATE node SET object = ?2, mtime = ?3\n"
 			    "WHERE ino = ?1",
 			    VDFS_INT(node->ino), VDFS_INT(object->id),
-			    VDFS_INT(vdfs_name_now()));
+			    VDFS_INT(mtime));
 }
 
 /**
@@ -310,7 +329,8 @@ int vdfs_name_set(struct sqlite3 *db, struct vdfs_store *store,
 			return -EISDIR;
 		if (!vdfs_node_mine(who, &node))
 			return -EACCES;
-		return replace(db, store, &node, object);
+		return vdfs_node_replace(db, store, &node, object,
+					 vdfs_name_now());
 	}
 	if (err != -ENOENT)
 		return err;

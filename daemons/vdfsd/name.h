@@ -61,6 +61,24 @@ struct vdfs_stat {
 typedef int vdfs_name_fn(void *arg, const char *name,
 			 const struct vdfs_stat *st);
 
+/**
+ * struct vdfs_place - what a put is to become the content of
+ * @ino: Of the name, wherever that is by now; 0 = a new one:
+ * @path: Its path, where nothing is, in a directory that is there.
+ * @mode: Its permission bits.
+ * @mtime_ns: INT64_MIN = now.
+ */
+struct vdfs_place {
+	uint64_t ino;
+	const char *path;
+	uint32_t mode;
+	int64_t mtime_ns;
+};
+
+/* As vdfs_put_commit(). -EEXIST: not new; -ESTALE: the number is no more. */
+int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
+		       struct vdfs_stat *out);
+
 int vdfs_name_check(const char *path);
 int vdfs_name_stat(struct vdfs_store *store, const struct vdfs_who *who,
 		   const char *path, struct vdfs_stat *out);

@@ -44,4 +44,11 @@ int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_node *node,
 int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t now);
 int64_t vdfs_name_now(void);
 
+/* name.c */
+int vdfs_node_stat(struct sqlite3 *db, const struct vdfs_node *node,
+		   struct vdfs_stat *st);
+int vdfs_node_replace(struct sqlite3 *db, struct vdfs_store *store,
+		      const struct vdfs_node *node,
+		      const struct vdfs_object *object, int64_t mtime);
+
 #endif /* VDFS_NAME_IMPL_H */

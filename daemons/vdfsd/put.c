@@ -191,6 +191,8 @@ int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
  * struct commit - what the commit of a put has to do
  * @put: The put.
  * @name: As vdfs_put_commit().
+ * @place: As vdfs_put_commit_at(), instead of @name.
+ * @st: Out: what is in that place then.
  * @hash: Of the blob.
  * @record: Where a small one was written, if it was.
  * @linked: A whole one has its file.
@@ -199,6 +201,8 @@ int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
 struct commit {
 	struct vdfs_put *put;
 	const char *name;
+	const struct vdfs_place *place;
+	struct vdfs_stat st;
 	struct vdfs_hash hash;
 	struct vdfs_record record;
 	bool linked;
@@ -257,6 +261,9 @@ static int commit(struct sqlite3 *db, void *arg)
 		err = make_object(db, c, &object);
 	if (err)
 		return err;
+	if (c->place)
+		return vdfs_name_place(db, put->store, &put->who, c->place,
+				       &object, &c->st);
 	if (c->name)
 		return vdfs_name_set(db, put->store, &put->who, c->name,
 				     &object);
@@ -356,6 +363,17 @@ static int finish(struct commit *c, const struct vdfs_hash *expect)
 	return put->flags & VDFS_PUT_WHOLE ? commit_file(c) : commit_list(c);
 }
 
+static int end(struct commit *c, const struct vdfs_hash *expect)
+{
+	int err = finish(c, expect);
+
+	if (!err && c->kept)
+		put_free(c->put);
+	else
+		vdfs_put_abort(c->put);
+	return err;
+}
+
 /**
  * vdfs_put_commit() - store the blob, durably
  * @put: The put, which ends, whatever happens.
@@ -370,13 +388,32 @@ int vdfs_put_commit(struct vdfs_put *put, const struct vdfs_hash *expect,
 		    const char *name, struct vdfs_hash *out)
 {
 	struct commit c = { .put = put, .name = name };
-	int err = finish(&c, expect);
+	int err = end(&c, expect);
 
 	if (!err && out)
 		*out = c.hash;
-	if (!err && c.kept)
-		put_free(put);
-	else
-		vdfs_put_abort(put);
+	return err;
+}
+
+/**
+ * vdfs_put_commit_at() - store the blob as what one name stands for
+ * @put: The put, which ends, whatever happens.
+ * @place: Which name.
+ * @out: What the name is then.
+ *
+ * Context: The put's thread. Waits for the disk.
+ * Return: 0 or a negative errno; then nothing has changed.
+ */
+int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
+		       struct vdfs_stat *out)
+{
+	struct commit c = { .put = put, .place = place };
+	int err;
+
+	if (!put->err && !place->ino)
+		put->err = vdfs_name_check(place->path);
+	err = end(&c, NULL);
+	if (!err)
+		*out = c.st;
 	return err;
 }

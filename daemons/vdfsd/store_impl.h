@@ -257,6 +257,11 @@ int vdfs_name_shows(struct sqlite3 *db, const struct vdfs_who *who,
 int vdfs_name_set(struct sqlite3 *db, struct vdfs_store *store,
 		  const struct vdfs_who *who, const char *path,
 		  const struct vdfs_object *object);
+struct vdfs_place;
+struct vdfs_stat;
+int vdfs_name_place(struct sqlite3 *db, struct vdfs_store *store,
+		    const struct vdfs_who *who, const struct vdfs_place *place,
+		    const struct vdfs_object *object, struct vdfs_stat *st);
 
 /**
  * struct vdfs_part - a piece of a blob that is being put

@@ -187,6 +187,7 @@ static void fuse_free(struct vdfs_fuse *fuse)
 	wait_threads(fuse);
 	if (fuse->session && fuse->mounted)
 		fuse_session_unmount(fuse->session);
+	vdfs_hints_fini(fuse);
 	vdfs_files_fini(fuse);
 	vdfs_listings_fini(fuse);
 	vdfs_inodes_fini(fuse);

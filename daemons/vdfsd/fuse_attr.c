@@ -68,10 +68,8 @@ static void fill_named(struct vdfs_inode *inode, struct stat *st)
 	if (!stage)
 		return;
 	st->st_size = (off_t)stage->size;
-	if (stage->dirty && stage->mtime_ns != INT64_MIN)
+	if (stage->dirty)
 		st->st_mtim = to_time(stage->mtime_ns);
-	else if (stage->dirty)
-		clock_gettime(CLOCK_REALTIME, &st->st_mtim);
 }
 
 /**

@@ -97,9 +97,10 @@ struct vdfs_inode {
  * @fresh: Of a name that it made and that was never committed.
  * @blank: Nothing was done to it but to truncate it when it was opened.
  * @closing: And then it was closed, or a copy of its descriptor was.
- * @mtime_ns: As a user set it, to be kept by the commit; INT64_MIN = now.
- * @writers: Open files that write. Guarded by fuse->lock, as is:
+ * @mtime_ns: When it was written last, or as a user set it since.
+ * @writers: Open files that write. Guarded by fuse->lock, as are:
  * @users: Open files.
+ * @ended: The last that wrote is being closed: nobody joins any more.
  */
 struct vdfs_stage {
 	pthread_rwlock_t lock;
@@ -115,16 +116,23 @@ struct vdfs_stage {
 	atomic_long mtime_ns;
 	unsigned int writers;
 	unsigned int users;
+	bool ended;
 };
 
 /**
  * struct vdfs_hint - what a thread will find when it looks again
  * @tid: Thread.
- * @inode: Made for it to write; NULL = the entry is free.
+ * @inode: Made for it to read or write; NULL = the entry is free.
+ * @stage: A place among those who write, held for it.
+ * @blob: What it will read.
+ * @reads: And that it is counted among those who read @inode.
  */
 struct vdfs_hint {
 	pid_t tid;
 	struct vdfs_inode *inode;
+	struct vdfs_stage *stage;
+	struct vdfs_blob *blob;
+	bool reads;
 };
 
 #define VDFS_HINTS 64
@@ -327,8 +335,8 @@ int vdfs_inode_path(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
 		    const char *name, char path[VDFS_PATH_MAX + 1]);
 void vdfs_inode_settle(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 		       const char *name);
-void vdfs_hint_set(struct vdfs_call *call, struct vdfs_inode *inode);
-void vdfs_hint_clear(struct vdfs_call *call);
+int vdfs_inode_place(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
+		     char path[VDFS_PATH_MAX + 1]);
 
 /* fuse_stage.c */
 int vdfs_stage_new(struct vdfs_stage **out);
@@ -343,8 +351,8 @@ int vdfs_stage_truncate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 int vdfs_stage_allocate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 			uint64_t end);
 int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
-		   const struct vdfs_who *who, const char *path,
-		   struct vdfs_hash *hash);
+		   const struct vdfs_who *who, uint64_t ino,
+		   struct vdfs_stat *st);
 
 /* fuse_attr.c */
 int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
@@ -357,17 +365,23 @@ void vdfs_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 void vdfs_op_access(fuse_req_t req, fuse_ino_t ino, int mask);
 void vdfs_op_statfs(fuse_req_t req, fuse_ino_t ino);
 
-/* fuse_file.c */
+/* fuse_open.c */
+void vdfs_hints_fini(struct vdfs_fuse *fuse);
 void vdfs_files_fini(struct vdfs_fuse *fuse);
+int vdfs_file_begin(struct vdfs_call *call, struct vdfs_inode *inode,
+		    bool empty, struct vdfs_stage **out);
 void vdfs_file_put_stage(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
 			 struct vdfs_stage *stage, bool writes);
+void vdfs_file_free(struct vdfs_fuse *fuse, struct vdfs_file *file);
+void vdfs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void vdfs_op_create(fuse_req_t req, fuse_ino_t dir, const char *name,
+		    mode_t mode, struct fuse_file_info *fi);
+
+/* fuse_file.c */
 int vdfs_file_commit(struct vdfs_call *call, struct vdfs_inode *inode,
 		     const struct vdfs_who *who);
 int vdfs_file_truncate(struct vdfs_call *call, struct vdfs_inode *inode,
 		       uint64_t size);
-void vdfs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
-void vdfs_op_create(fuse_req_t req, fuse_ino_t dir, const char *name,
-		    mode_t mode, struct fuse_file_info *fi);
 void vdfs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		  struct fuse_file_info *fi);
 void vdfs_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
@@ -448,8 +462,6 @@ void vdfs_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void vdfs_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 
 /* fuse_item.c */
-int vdfs_key_encode(const char *key, char *name, size_t room);
-int vdfs_key_decode(const char *name, size_t len, char *key, size_t room);
 const char *vdfs_inode_collection(const struct vdfs_inode *inode);
 int vdfs_inode_collection_open(struct vdfs_call *call,
 			       const struct vdfs_inode *inode,

@@ -106,12 +106,7 @@ int vdfs_inodes_init(struct vdfs_fuse *fuse)
 void vdfs_inodes_fini(struct vdfs_fuse *fuse)
 {
 	struct vdfs_inode *inode;
-	size_t i;
 
-	for (i = 0; i < VDFS_HINTS; i++) {
-		if (fuse->hints[i].inode)
-			vdfs_inode_put(fuse, fuse->hints[i].inode);
-	}
 	while (!LIST_EMPTY(&fuse->all)) {
 		inode = LIST_FIRST(&fuse->all);
 		LIST_REMOVE(inode, all);
@@ -200,11 +195,29 @@ static struct vdfs_inode *hinted(struct vdfs_call *call,
 	for (i = 0; i < VDFS_HINTS; i++) {
 		struct vdfs_inode *inode = fuse->hints[i].inode;
 
-		if (inode && fuse->hints[i].tid == call->tid && inode->linked &&
+		if (inode && fuse->hints[i].tid == call->tid &&
 		    called(inode, dir, name))
 			return inode;
 	}
 	return NULL;
+}
+
+static struct vdfs_inode *find_locked(struct vdfs_fuse *fuse,
+				      struct vdfs_inode *dir, const char *name,
+				      enum vdfs_kind kind,
+				      const struct vdfs_stat *st)
+{
+	struct vdfs_inode *inode = fuse->table[bucket_of(fuse, dir, name)];
+
+	while (inode && !(called(inode, dir, name) && shows(inode, kind, st)))
+		inode = inode->next;
+	if (!inode)
+		return vdfs_inode_new_locked(fuse, dir, name, kind, st);
+	inode->refs++;
+	/* What was not committed keeps the blob it began as. */
+	if (st && !inode->stage)
+		inode->st = *st;
+	return inode;
 }
 
 /**
@@ -223,27 +236,15 @@ int vdfs_inode_find(struct vdfs_call *call, struct vdfs_inode *dir,
 		    const struct vdfs_stat *st, struct vdfs_inode **out)
 {
 	struct vdfs_fuse *fuse = call->fuse;
-	struct vdfs_inode *inode;
 
 	pthread_mutex_lock(&fuse->lock);
-	inode = hinted(call, dir, name);
-	if (!inode) {
-		inode = fuse->table[bucket_of(fuse, dir, name)];
-		while (inode &&
-		       !(called(inode, dir, name) && shows(inode, kind, st)))
-			inode = inode->next;
-	}
-	if (inode) {
-		inode->refs++;
-		/* What was not committed keeps the blob it began as. */
-		if (st && !inode->stage)
-			inode->st = *st;
-	} else {
-		inode = vdfs_inode_new_locked(fuse, dir, name, kind, st);
-	}
+	*out = hinted(call, dir, name);
+	if (*out)
+		(*out)->refs++;
+	else
+		*out = find_locked(fuse, dir, name, kind, st);
 	pthread_mutex_unlock(&fuse->lock);
-	*out = inode;
-	return inode ? 0 : -ENOMEM;
+	return *out ? 0 : -ENOMEM;
 }
 
 /**
@@ -396,6 +397,13 @@ void vdfs_inode_move(struct vdfs_fuse *fuse, struct vdfs_inode *from,
 	pthread_mutex_unlock(&fuse->lock);
 }
 
+static bool written(const struct vdfs_inode *inode)
+{
+	const struct vdfs_stage *stage = inode->stage;
+
+	return stage && stage->writers && !stage->ended;
+}
+
 /**
  * vdfs_inode_writer() - the inode that the writers of a name share
  * @fuse: Of which view.
@@ -409,12 +417,12 @@ struct vdfs_inode *vdfs_inode_writer(struct vdfs_fuse *fuse,
 {
 	struct vdfs_inode *other;
 
-	if (!inode->linked || (inode->stage && inode->stage->writers))
-		return inode->stage ? inode : NULL;
+	if (written(inode) || !inode->linked)
+		return written(inode) ? inode : NULL;
 	other = fuse->table[bucket_of(fuse, inode->parent, inode->name)];
 	for (; other; other = other->next) {
-		if (called(other, inode->parent, inode->name) && other->stage &&
-		    other->stage->writers && other->st.ino == inode->st.ino)
+		if (called(other, inode->parent, inode->name) &&
+		    written(other) && other->st.ino == inode->st.ino)
 			return other;
 	}
 	return NULL;
@@ -507,43 +515,27 @@ int vdfs_inode_path(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
 }
 
 /**
- * vdfs_hint_clear() - a thread found what it was to find
- * @call: Of which thread.
+ * vdfs_inode_place() - the path of the name that an inode has or had
+ * @fuse: Of which view.
+ * @inode: Which.
+ * @path: Out.
  *
- * Context: fuse->lock is held.
+ * Return: 0, -ESTALE, -ENAMETOOLONG or -ENOMEM.
  */
-void vdfs_hint_clear(struct vdfs_call *call)
+int vdfs_inode_place(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
+		     char path[VDFS_PATH_MAX + 1])
 {
-	struct vdfs_fuse *fuse = call->fuse;
-	unsigned int i;
+	struct vdfs_inode *dir;
+	char *name;
+	int err;
 
-	for (i = 0; i < VDFS_HINTS; i++) {
-		struct vdfs_hint *hint = &fuse->hints[i];
-
-		if (!hint->inode || hint->tid != call->tid)
-			continue;
-		vdfs_inode_put_locked(fuse, hint->inode);
-		hint->inode = NULL;
-	}
-}
-
-/**
- * vdfs_hint_set() - let a thread find an inode when it looks again
- * @call: Of which thread.
- * @inode: What it will find.
- *
- * Context: fuse->lock is held.
- */
-void vdfs_hint_set(struct vdfs_call *call, struct vdfs_inode *inode)
-{
-	struct vdfs_fuse *fuse = call->fuse;
-	struct vdfs_hint *hint;
-
-	inode->refs++;
-	vdfs_hint_clear(call);
-	hint = &fuse->hints[fuse->next_hint++ % VDFS_HINTS];
-	if (hint->inode)
-		vdfs_inode_put_locked(fuse, hint->inode);
-	hint->tid = call->tid;
-	hint->inode = inode;
+	pthread_mutex_lock(&fuse->lock);
+	name = strdup(inode->name);
+	dir = inode->parent;
+	dir->refs++;
+	pthread_mutex_unlock(&fuse->lock);
+	err = name ? vdfs_inode_path(fuse, dir, name, path) : -ENOMEM;
+	vdfs_inode_put(fuse, dir);
+	free(name);
+	return err;
 }

@@ -2,88 +2,13 @@
 /* Items of a collection as JSON files and their attributes. */
 #include <errno.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "fuse_impl.h"
-
-/**
- * vdfs_key_encode() - a key as a file name
- * @key: Key.
- * @name: Out: the key with %XX for slash, percent and a leading dot.
- * @room: Of @name, VDFS_KEY_MAX * 3 + 1 is enough.
- *
- * Return: 0 or -ENAMETOOLONG.
- */
-int vdfs_key_encode(const char *key, char *name, size_t room)
-{
-	size_t at = 0, i;
-
-	for (i = 0; key[i]; i++) {
-		bool plain = key[i] != '/' && key[i] != '%' &&
-			     (i || key[i] != '.');
-
-		if (at + (plain ? 1 : 3) >= room)
-			return -ENAMETOOLONG;
-		if (plain)
-			name[at++] = key[i];
-		else
-			at += (size_t)sprintf(name + at, "%%%02X",
-					      (unsigned char)key[i]);
-	}
-	name[at] = '\0';
-	return 0;
-}
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-/**
- * vdfs_key_decode() - undo %XX
- * @name: Text.
- * @len: Bytes of it.
- * @key: Out.
- * @room: Of @key.
- *
- * Return: 0, -EINVAL for a percent sign without a number or with that of
- * NUL, or nothing at all; -ENAMETOOLONG.
- */
-int vdfs_key_decode(const char *name, size_t len, char *key, size_t room)
-{
-	size_t at = 0, i;
-
-	for (i = 0; i < len; i++) {
-		int c = (unsigned char)name[i];
-
-		if (c == '%') {
-			int high = i + 2 < len ? hex(name[i + 1]) : -1;
-			int low = high >= 0 ? hex(name[i + 2]) : -1;
-
-			if (low < 0)
-				return -EINVAL;
-			c = high * 16 + low;
-			i += 2;
-		}
-		if (!c)
-			return -EINVAL;
-		if (at + 1 >= room)
-			return -ENAMETOOLONG;
-		key[at++] = (char)c;
-	}
-	key[at] = '\0';
-	return at ? 0 : -EINVAL;
-}
+#include "fuse_query.h"
 
 static int inode_key(const struct vdfs_inode *inode, char *key)
 {

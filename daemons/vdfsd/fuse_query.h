@@ -39,6 +39,8 @@ struct vdfs_ask {
 	char *filter;
 };
 
+int vdfs_key_encode(const char *key, char *name, size_t room);
+int vdfs_key_decode(const char *name, size_t len, char *key, size_t room);
 int vdfs_ask_parse(const char *query, struct vdfs_ask *ask);
 void vdfs_ask_fini(struct vdfs_ask *ask);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fuse_impl.h"
@@ -24,7 +25,6 @@ int vdfs_stage_new(struct vdfs_stage **out)
 	pthread_rwlock_init(&stage->lock, NULL);
 	pthread_mutex_init(&stage->committing, NULL);
 	stage->fd = -1;
-	stage->mtime_ns = INT64_MIN;
 	*out = stage;
 	return 0;
 }
@@ -122,10 +122,13 @@ static int load(struct vdfs_fuse *fuse, struct vdfs_stage *stage, uint64_t keep)
 /* The lock is held. */
 static void changed(struct vdfs_stage *stage)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
 	stage->dirty = true;
 	stage->blank = false;
 	stage->failed = false;
-	stage->mtime_ns = INT64_MIN;
+	stage->mtime_ns = now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
 /**
@@ -253,41 +256,38 @@ static int put_content(struct vdfs_stage *stage, struct vdfs_put *put)
 }
 
 /**
- * vdfs_stage_put() - make what is there now a blob, and name it
+ * vdfs_stage_put() - make what is there now a blob, and a name's content
  * @fuse: Of which view.
  * @stage: Which; it is dirty.
  * @who: For whom.
- * @path: Name.
- * @hash: Out: of the blob.
+ * @ino: Number of the name.
+ * @st: Out: what the name is then.
  *
  * Context: @committing of the stage is held. Writers wait.
  * Return: 0 or a negative errno, after which the stage is as it was.
  */
 int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
-		   const struct vdfs_who *who, const char *path,
-		   struct vdfs_hash *hash)
+		   const struct vdfs_who *who, uint64_t ino,
+		   struct vdfs_stat *st)
 {
+	struct vdfs_place place = { .ino = ino };
 	struct vdfs_put *put;
-	int64_t mtime_ns;
 	int err;
 
 	pthread_rwlock_rdlock(&stage->lock);
-	mtime_ns = stage->mtime_ns;
+	place.mtime_ns = stage->mtime_ns;
 	err = vdfs_put_begin(fuse->store, who, 0, &put);
 	if (!err) {
 		err = put_content(stage, put);
 		if (err)
 			vdfs_put_abort(put);
 		else
-			err = vdfs_put_commit(put, NULL, path, hash);
+			err = vdfs_put_commit_at(put, &place, st);
 	}
-	if (!err && mtime_ns != INT64_MIN)
-		err = vdfs_name_change(fuse->store, who, path, ~0U, mtime_ns);
 	if (!err) {
 		stage->dirty = false;
 		stage->fresh = false;
 		stage->blank = false;
-		stage->mtime_ns = INT64_MIN;
 	}
 	stage->failed = err != 0;
 	pthread_rwlock_unlock(&stage->lock);

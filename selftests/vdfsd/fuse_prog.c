@@ -45,7 +45,7 @@ static int collection(struct vdfs_db *db, const char *name, const char *dim)
 
 static int run(struct vdfs_store *store, struct vdfs_db *db, char *line)
 {
-	const char *verb = strtok(line, " \n"), *a = strtok(NULL, " \n");
+	const char *verb = strtok(line, "\n "), *a = strtok(NULL, "\n ");
 	const char *b = strtok(NULL, "\n");
 	struct vdfs_gc_result result;
 

@@ -233,9 +233,7 @@ static int save_index(struct args *args)
 }
 
 static const struct verb verbs[] = {
-	{ "create", create,
-	  "NAME --dim N [--metric METRIC] [--type ELEMENT] "
-	  "[--codes CODES] [--m N] [--ef-build N] [--mode MODE]" VDFS_TOKEN,
+	{ "create", create, COLLECTION_CREATE_USAGE,
 	  "make a collection of vectors of N elements", VERB_PHI },
 	{ "drop", drop, "NAME" VDFS_TOKEN,
 	  "delete a collection with all that is in it", VERB_PHI },

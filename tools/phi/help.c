@@ -12,7 +12,7 @@ int help_all(FILE *file)
 
 	fputs("usage: phi NOUN VERB [OPERAND]... [OPTION]...\n\n", file);
 	for (i = 0; nouns[i]; i++)
-		fprintf(file, "  %-10s%s\n", nouns[i]->name, nouns[i]->help);
+		fprintf(file, "  %-12s%s\n", nouns[i]->name, nouns[i]->help);
 	fputs("\nphi NOUN --help lists its verbs, phi NOUN VERB --help explains one;\n"
 	      "--json gives any result as JSON. phi(1) has examples.\n",
 	      file);

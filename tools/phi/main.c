@@ -89,6 +89,25 @@ static int list_verbs(const struct noun *noun, bool missing)
 	return EXIT_USAGE;
 }
 
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+/* Go on with the noun that a verb named; -1 when its own verb was found. */
+static int go_below(struct args *args, int argc, char **argv, int *i)
+{
+	const char *above = args->noun->name;
+
+	args->noun = find_noun(argv[(*i)++]);
+	if (*i < argc && is_help(argv[*i]))
+		printf("usage: phi %s %s VERB ...\n", above, args->noun->name);
+	if (*i == argc || is_help(argv[*i]))
+		return list_verbs(args->noun, *i == argc);
+	args->verb = find_verb(args->noun, argv[*i]);
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	struct args args = { .phi = -1 };
@@ -121,16 +140,13 @@ int main(int argc, char **argv)
 	args.verb = find_verb(args.noun, "");
 	if (args.verb)
 		return run(&args, argc - i, argv + i);
-	if (i == argc || !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+	if (i == argc || is_help(argv[i]))
 		return list_verbs(args.noun, i == argc);
 	args.verb = find_verb(args.noun, argv[i]);
 	if (args.verb && args.verb->flags & VERB_NOUN) {
-		args.noun = find_noun(argv[i]);
-		i++;
-		if (i == argc || !strcmp(argv[i], "--help") ||
-		    !strcmp(argv[i], "-h"))
-			return list_verbs(args.noun, i == argc);
-		args.verb = find_verb(args.noun, argv[i]);
+		ret = go_below(&args, argc, argv, &i);
+		if (ret >= 0)
+			return ret;
 	}
 	if (!args.verb) {
 		fprintf(stderr,

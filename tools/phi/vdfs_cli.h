@@ -10,6 +10,11 @@
 #define TOKEN_ALONE "[--token FILE]"
 #define VDFS_TOKEN " " TOKEN_ALONE
 
+/* Too long for a table. */
+#define COLLECTION_CREATE_USAGE                            \
+	"NAME --dim N [--metric METRIC] [--type ELEMENT] " \
+	"[--codes CODES] [--m N] [--ef-build N] [--mode MODE]" VDFS_TOKEN
+
 /* Verbs that two nouns have. */
 #define COLLECTION_SEARCH_USAGE                                    \
 	"NAME [VECTOR] [--key KEY] [--k N] [--ef N] [--recall R] " \

@@ -144,10 +144,12 @@ static bool fits(const struct vdfs_core *core, struct vdfs_index *ix)
 	const struct vdfs_params *is = vdfs_index_params(ix);
 	const struct vdfs_collection_params *want = &core->params;
 
+	/* Bytes are their own codes, whatever was asked for. */
+	if (is->codes != want->codes && want->type != VDFS_I8)
+		return false;
 	return is->dim == want->dim && is->metric == want->metric &&
-	       is->type == want->type && is->codes == want->codes &&
-	       is->m == want->m && is->ef_build == want->ef_build &&
-	       is->seed == core->seed;
+	       is->type == want->type && is->m == want->m &&
+	       is->ef_build == want->ef_build && is->seed == core->seed;
 }
 
 /* The saved index, if it is one, and the generation it stands for. */
@@ -172,6 +174,7 @@ static int load_saved(struct vdfs_core *core,
 			continue;
 		if (!ret && !fits(core, *out)) {
 			vdfs_index_free(*out);
+			*out = NULL;
 			return -EBADMSG;
 		}
 		if (!ret) {

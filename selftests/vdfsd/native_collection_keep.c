@@ -130,6 +130,72 @@ TEST_F(keep, a_restart_loads_the_index)
 	EXPECT_LE(195, found(self->c, self->rows, 0, 200, 64, self->a));
 }
 
+/* Whatever its vectors are made of. */
+TEST_F(keep, every_type_is_loaded)
+{
+	static const struct vdfs_collection_params kinds[] = {
+		{ .dim = 4, .type = VDFS_F32 },
+		{ .dim = 4, .type = VDFS_I8 },
+		{ .dim = 4, .type = VDFS_I8, .codes = VDFS_CODES_8 },
+		{ .dim = 4, .type = VDFS_F16 },
+		{ .dim = 4, .type = VDFS_F16, .codes = VDFS_CODES_4 },
+		{ .dim = 4, .metric = VDFS_COSINE, .codes = VDFS_CODES_1 },
+	};
+	float *rows = vectors_small_ints(1200, 4, 3);
+	struct vdfs_collection *d;
+	int calls = 0;
+	char name[4];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		snprintf(name, sizeof(name), "k%zu", i);
+		ASSERT_EQ(0, vdfs_collection_create(self->db.db, &items_me,
+						    name, &kinds[i]));
+		ASSERT_EQ(0, vdfs_collection_open(self->db.db, &items_me, name,
+						  NULL, NULL, &d));
+		ASSERT_EQ(0, items_fill(d, rows, 4, 0, 1200));
+		ASSERT_EQ(0, vdfs_collection_save(d));
+		vdfs_collection_put(d);
+	}
+	vdfs_collection_put(self->c);
+	self->c = NULL;
+	ASSERT_EQ(0, items_reopen(&self->db));
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		snprintf(name, sizeof(name), "k%zu", i);
+		ASSERT_EQ(0, vdfs_collection_open(self->db.db, &items_me, name,
+						  count_calls, &calls, &d));
+		EXPECT_EQ(0, calls)
+		{
+			TH_LOG("%s was built again", name);
+		}
+		EXPECT_EQ(1, saved(d));
+		ASSERT_EQ(0, items_search(d, rows + 44, 4, 1, NULL, self->a));
+		vdfs_collection_put(d);
+	}
+	free(rows);
+}
+
+/* Marked as the right one, and of another kind. */
+TEST_F(keep, an_index_of_another_kind_is_not_taken)
+{
+	struct vdfs_params p = {
+		.dim = DIM / 2, .m = 8, .ef_build = 40, .capacity = 10
+	};
+	struct vdfs_index *ix;
+	uint64_t stamp;
+	int builds;
+
+	ASSERT_EQ(0, vdfs_collection_save(self->c));
+	stamp = atomic_load(&self->c->core->stamp);
+	ASSERT_EQ(0, vdfs_index_new(&p, &ix));
+	ASSERT_EQ(0,
+		  vdfs_index_save(ix, items_path(&self->db, "1.graph"), stamp));
+	vdfs_index_free(ix);
+	ASSERT_EQ(0, reopen(&self->db, &self->c, &builds));
+	EXPECT_LT(0, builds);
+	EXPECT_EQ(20, found(self->c, self->rows, 0, 20, 0, self->a));
+}
+
 /* The saved index has neither what came nor what went since. */
 TEST_F(keep, a_restart_catches_up)
 {

@@ -47,13 +47,14 @@ static int check_segment(struct vdfs_fsck *f, struct vdfs_segment *seg)
 	struct stat st;
 	int err;
 
-	if (!vdfs_segment_sound(seg))
-		vdfs_fsck_fault(f, 1, "pack/%08u: damaged head", seg->number);
 	err = vdfs_meta_read(f->store->meta, count_taken, &t);
 	if (!err && fstat(seg->fd, &st))
 		err = -errno;
 	if (err)
 		return err;
+	/* One with nothing in it is what a crash has left. */
+	if (t.end && !vdfs_segment_sound(seg))
+		vdfs_fsck_fault(f, 1, "pack/%08u: damaged head", seg->number);
 	if ((uint64_t)st.st_size < t.end)
 		vdfs_fsck_fault(f, 1, "pack/%08u: %llu bytes short",
 				seg->number,

@@ -8,7 +8,8 @@
 # kernel to build the module and the policies for.
 
 VERSION := 0.1.0
-TARGETS := all kmod bpf lib daemons tools selftests check demo bench bench-vdfs \
+TARGETS := all kmod bpf lib daemons tools selftests check check-crash \
+	   fuzz-vdfs demo bench bench-vdfs \
 	   lint census install install-files clean
 .PHONY: $(TARGETS) rootfs help
 
@@ -16,6 +17,8 @@ TARGETS := all kmod bpf lib daemons tools selftests check demo bench bench-vdfs 
 # and on another machine in tools/vm/forward.mk.
 all:
 check:
+check-crash:
+fuzz-vdfs:
 demo:
 bench:
 bench-vdfs:
@@ -26,6 +29,8 @@ help:
 	@echo "kmod bpf lib daemons tools selftests    one of them"
 	@echo "check      lint, census, unit tests, kselftests on both kernels"
 	@echo "lint census                             one of them"
+	@echo "check-crash  kills and power cuts, more than check has time for"
+	@echo "fuzz-vdfs  fuzz what vdfsd reads, a minute each"
 	@echo "demo       the whole way of a request, in a virtual machine"
 	@echo "bench      measure, in virtual machines and natively"
 	@echo "bench-vdfs  vectors and blobs beside their rivals, natively"

@@ -243,7 +243,7 @@ static bool touches(const struct pending *p, size_t file)
 	return false;
 }
 
-/* What was pending on a file is on the disk now, or lost. */
+/* What was pending on a file is on the disk now, or its bytes are lost. */
 static void settle(struct disk *disk, size_t file, bool failed)
 {
 	struct pending *p;
@@ -252,13 +252,10 @@ static void settle(struct disk *disk, size_t file, bool failed)
 
 	for (i = 0; i < disk->n_pending; i++) {
 		p = &disk->pending[i];
-		if (!p->op || p->lost || !touches(p, file))
+		if (!p->op || !touches(p, file) ||
+		    (failed && p->file == NOTHING))
 			continue;
-		if (failed) {
-			p->lost = true;
-			continue;
-		}
-		if (p->file != NOTHING)
+		if (p->file != NOTHING && !failed)
 			image_apply(&disk->files[file].image, p->op);
 		for (j = 0; j < p->n_names; j++) {
 			supersede(disk, i, &p->names[j]);
@@ -277,6 +274,19 @@ static void settle(struct disk *disk, size_t file, bool failed)
 static bool matches(const char *glob, const char *path)
 {
 	return glob && !fnmatch(glob, path, 0);
+}
+
+/**
+ * disk_is_touched() - whether an operation is played wrong
+ * @rules: Rules.
+ * @op: Operation.
+ *
+ * Return: True for a sync that does nothing or comes late.
+ */
+bool disk_is_touched(const struct disk_rules *rules, const struct disk_op *op)
+{
+	return op->op.kind == CRASH_SYNC && (matches(rules->ignore, op->path) ||
+					     matches(rules->late, op->path));
 }
 
 static int sync_file(struct disk *disk, const struct disk_op *op)

@@ -15,8 +15,9 @@
  * leave: what was synced. A file's bytes and length last once the file was
  * synced, an entry of a directory once the directory was. Of what was not
  * synced, any part may be there: each operation by itself, and of a write
- * any of its 512-byte sectors. A sync that failed has lost what it was for:
- * no later one makes it last.
+ * any of its 512-byte sectors. A sync of a file that failed has lost what it
+ * was for, no later one makes it last; entries of directories wait in a
+ * journal for the next.
  */
 
 /**
@@ -56,6 +57,8 @@ struct disk_rules {
 	const char *ignore;
 	const char *late;
 };
+
+bool disk_is_touched(const struct disk_rules *rules, const struct disk_op *op);
 
 struct disk;
 

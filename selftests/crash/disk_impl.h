@@ -74,14 +74,12 @@ struct name {
  * @file: File whose bytes it changes; NOTHING for one on names.
  * @names: Entries it changes, all or none of them.
  * @n_names: How many, up to 2.
- * @lost: A sync has failed on it: it may still happen to be there.
  */
 struct pending {
 	const struct disk_op *op;
 	size_t file;
 	struct name names[2];
 	int n_names;
-	bool lost;
 };
 
 /**

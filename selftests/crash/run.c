@@ -17,6 +17,16 @@
 #define RUN_SECONDS 60
 
 /**
+ * run_deep() - whether to leave nothing out
+ *
+ * Return: True in make check-crash, false in make check.
+ */
+bool run_deep(void)
+{
+	return getenv("CHECK_CRASH");
+}
+
+/**
  * run_init() - make the directories of a run
  * @run: Zeroed, or as it is wanted.
  *
@@ -96,7 +106,7 @@ static void start(struct run *run, const char *count, const char *prog,
 	if (run->kinds)
 		snprintf(kinds, sizeof(kinds), "%#x", run->kinds);
 	clearenv();
-	give("LD_PRELOAD", shim);
+	give("LD_PRELOAD", run->bare ? "" : shim);
 	give("CRASH_ROOT", run->root);
 	give("CRASH_NOTES", run->notes);
 	give("CRASH_LOG", run->record ? run->log : "");
@@ -111,10 +121,36 @@ static void start(struct run *run, const char *count, const char *prog,
 }
 
 /**
- * run_prog() - run a program from an empty root
- * @run: Run; its root, notes and log are begun anew.
+ * run_start() - start a program
+ * @run: Run; its root, notes and log are begun anew if it does not say keep.
  * @prog: Name of a program beside this one.
  * @how: Its third argument, after the root and the notes.
+ *
+ * Return: Its process, or -errno.
+ */
+pid_t run_start(struct run *run, const char *prog, const char *how)
+{
+	char count[96];
+	pid_t pid;
+
+	if (!run->keep) {
+		run_clear(run->root);
+		unlink(run->notes);
+		unlink(run->log);
+	}
+	snprintf(count, sizeof(count), "%s/count", run->top);
+	unlink(count);
+	pid = fork();
+	if (!pid)
+		start(run, count, prog, how);
+	return pid < 0 ? -errno : pid;
+}
+
+/**
+ * run_prog() - run a program behind the shim
+ * @run: See run_start().
+ * @prog: See there.
+ * @how: See there.
  *
  * Return: Its exit status, 128 + the number of the signal that ended it, or
  * -errno.
@@ -123,20 +159,13 @@ int run_prog(struct run *run, const char *prog, const char *how)
 {
 	char count[96];
 	int status, fd;
-	pid_t pid;
+	pid_t pid = run_start(run, prog, how);
 
-	run_clear(run->root);
-	unlink(run->notes);
-	unlink(run->log);
-	snprintf(count, sizeof(count), "%s/count", run->top);
-	unlink(count);
-	pid = fork();
 	if (pid < 0)
-		return -errno;
-	if (!pid)
-		start(run, count, prog, how);
+		return pid;
 	if (waitpid(pid, &status, 0) < 0)
 		return -errno;
+	snprintf(count, sizeof(count), "%s/count", run->top);
 	fd = open(count, O_RDONLY);
 	if (fd < 0)
 		return -errno;

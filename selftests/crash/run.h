@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "selftests/crash/oplog.h"
 
@@ -18,6 +19,8 @@
  * @fail: CRASH_FAIL, or "".
  * @kinds: CRASH_KINDS, 0 = all.
  * @record: Whether to write the log.
+ * @bare: Run without the shim.
+ * @keep: Whether root, notes and log go on from where they are.
  * @count: What the shim counted, after the run.
  */
 struct run {
@@ -30,12 +33,16 @@ struct run {
 	char fail[48];
 	unsigned int kinds;
 	bool record;
+	bool bare;
+	bool keep;
 	struct crash_count count;
 };
 
+bool run_deep(void);
 int run_init(struct run *run);
 void run_fini(struct run *run);
 void run_clear(const char *dir);
+pid_t run_start(struct run *run, const char *prog, const char *how);
 int run_prog(struct run *run, const char *prog, const char *how);
 int run_forked(int (*fn)(void *arg), void *arg, unsigned int seconds, char *why,
 	       size_t len);

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Steps on blobs and names. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "work.h"
+
+const struct vdfs_who work_who = { .uid = 1000 };
+
+/**
+ * work_open() - open the store
+ * @w: Its directory is set.
+ * @s: Step; flags 1: compress.
+ *
+ * Return: 0 or -errno.
+ */
+int work_open(struct work *w, const struct step *s)
+{
+	struct vdfs_store_options options = { .zstd = s && s->flags ? 3 : 0 };
+	char graph[512];
+	int ret = vdfs_store_open(w->dir, &options, &w->store);
+
+	if (ret) {
+		w->store = NULL;
+		return ret;
+	}
+	snprintf(graph, sizeof(graph), "%s/graph", w->dir);
+	ret = vdfs_db_open(vdfs_store_meta(w->store), graph, 1, &w->db);
+	if (ret) {
+		w->db = NULL;
+		work_close(w);
+	}
+	return ret;
+}
+
+/**
+ * work_close() - close the store
+ * @w: Work; one that is closed stays so.
+ */
+void work_close(struct work *w)
+{
+	if (w->db)
+		vdfs_db_close(w->db);
+	if (w->store)
+		vdfs_store_close(w->store);
+	w->db = NULL;
+	w->store = NULL;
+}
+
+/**
+ * work_reopen() - close the store and open it again
+ * @w: Work.
+ * @s: Step.
+ *
+ * Return: 0 or -errno.
+ */
+int work_reopen(struct work *w, const struct step *s)
+{
+	work_close(w);
+	return work_open(w, s);
+}
+
+/**
+ * work_fill() - make content
+ * @buf: Out.
+ * @len: Bytes.
+ * @seed: The same seed gives the same bytes, whatever the length.
+ */
+void work_fill(char *buf, size_t len, unsigned int seed)
+{
+	uint64_t x = seed * 0x9e3779b97f4a7c15ULL + 1;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		buf[i] = (char)(x >> 32);
+	}
+}
+
+/**
+ * work_put() - store a blob
+ * @w: Work.
+ * @s: Step: name a or none, size, seed, flags of vdfs_put_begin(); with a
+ *     b, some bytes in the middle are others.
+ *
+ * Return: 0 or -errno.
+ */
+int work_put(struct work *w, const struct step *s)
+{
+	char *data = malloc(s->size + 1);
+	struct vdfs_put *put;
+	struct vdfs_hash hash;
+	size_t half = s->size / 2;
+	int ret;
+
+	if (!data)
+		return -ENOMEM;
+	work_fill(data, s->size, s->seed);
+	if (s->b)
+		memcpy(data + half, s->b, strlen(s->b));
+	ret = vdfs_put_begin(w->store, &work_who, s->flags, &put);
+	if (ret)
+		goto out_free;
+	ret = vdfs_put_write(put, data, half);
+	if (!ret)
+		ret = vdfs_put_write(put, data + half, s->size - half);
+	if (ret)
+		vdfs_put_abort(put);
+	else
+		ret = vdfs_put_commit(put, NULL, s->a, &hash);
+out_free:
+	free(data);
+	return ret;
+}
+
+static int do_unlink(struct work *w, const struct step *s)
+{
+	return vdfs_name_unlink(w->store, &work_who, s->a);
+}
+
+static int do_rename(struct work *w, const struct step *s)
+{
+	return vdfs_name_rename(w->store, &work_who, s->a, s->b, false);
+}
+
+static int do_mkdir(struct work *w, const struct step *s)
+{
+	return vdfs_name_mkdir(w->store, &work_who, s->a, VDFS_MODE_DIR);
+}
+
+static int do_link(struct work *w, const struct step *s)
+{
+	struct vdfs_stat st;
+	int ret = vdfs_name_stat(w->store, &work_who, s->a, &st);
+
+	return ret ? ret : vdfs_name_link(w->store, &work_who, s->b, &st.hash);
+}
+
+static int do_keep(struct work *w, const struct step *s)
+{
+	struct vdfs_stat st;
+	int ret = vdfs_name_stat(w->store, &work_who, s->a, &st);
+
+	return ret ? ret : vdfs_blob_keep(w->store, &work_who, &st.hash);
+}
+
+static int do_drop(struct work *w, const struct step *s)
+{
+	struct vdfs_stat st;
+	int ret = vdfs_name_stat(w->store, &work_who, s->a, &st);
+
+	return ret ? ret : vdfs_blob_drop(w->store, &work_who, &st.hash);
+}
+
+static int do_attr(struct work *w, const struct step *s)
+{
+	return vdfs_attr_set(w->store, &work_who, s->a, "user.note", s->b,
+			     s->b ? strlen(s->b) : 0);
+}
+
+static int do_gc(struct work *w, const struct step *s)
+{
+	struct vdfs_gc_result result;
+
+	(void)s;
+	return vdfs_gc(w->store, NULL, NULL, &result);
+}
+
+static const struct step blobs[] = {
+	{ .fn = work_open },
+	{ .fn = work_put, .a = "empty", .seed = 1 },
+	{ .fn = work_put, .a = "small", .size = 100, .seed = 2 },
+	{ .fn = work_put, .a = "dir/page", .size = 4096, .seed = 3 },
+	{ .fn = work_put, .a = "dir/same", .size = 4096, .seed = 3 },
+	{ .fn = work_put, .a = "dir/pages", .size = 70000, .seed = 4 },
+	{ .fn = do_attr, .a = "small", .b = "first" },
+	{ .fn = work_put, .a = "small", .size = 300, .seed = 5 },
+	{ .fn = do_attr, .a = "small", .b = "second" },
+	{ .fn = do_rename, .a = "dir/page", .b = "dir/pages" },
+	{ .fn = do_mkdir, .a = "empty-dir" },
+	{ .fn = do_rename, .a = "dir", .b = "empty-dir/moved" },
+	{ .fn = do_link, .a = "small", .b = "also-small" },
+	{ .fn = do_gc },
+	{ .fn = do_keep, .a = "small" },
+	{ .fn = do_unlink, .a = "small" },
+	{ .fn = do_unlink, .a = "also-small" },
+	{ .fn = work_reopen },
+	{ .fn = do_unlink, .a = "empty-dir/moved/pages" },
+	{ .fn = do_gc },
+	{ .fn = work_put, .a = "last", .size = 9000, .seed = 6 },
+	{ .fn = do_keep, .a = "last" },
+	{ .fn = do_drop, .a = "last" },
+	{ .fn = work_put, .size = 500, .seed = 7 },
+	{ .fn = NULL },
+};
+
+#define WHOLE (1200U << 10)
+#define PIECES (1100U << 10)
+
+static const struct step files[] = {
+	{ .fn = work_open, .flags = 1 },
+	{ .fn = work_put, .a = "whole", .size = WHOLE, .flags = VDFS_PUT_WHOLE },
+	{ .fn = work_put, .a = "pieces", .size = PIECES, .seed = 1 },
+	{ .fn = work_put, .a = "near", .b = "!", .size = PIECES, .seed = 1 },
+	{ .fn = do_unlink, .a = "pieces" },
+	{ .fn = do_gc },
+	{ .fn = work_put, .a = "whole", .size = 10, .seed = 2 },
+	{ .fn = do_gc },
+	{ .fn = work_reopen, .flags = 1 },
+	{ .fn = do_unlink, .a = "near" },
+	{ .fn = do_gc },
+	{ .fn = NULL },
+};
+
+static const struct step items[] = {
+	{ .fn = work_open },
+	{ .fn = work_create, .a = "things" },
+	{ .fn = work_insert, .a = "k", .size = 5, .seed = 1 },
+	{ .fn = work_insert, .a = "k", .size = 3, .seed = 2, .flags = 1 },
+	{ .fn = work_update, .a = "k4", .seed = 3 },
+	{ .fn = work_delete, .a = "k1" },
+	{ .fn = work_save },
+	{ .fn = work_insert, .a = "m", .size = 2, .seed = 4 },
+	{ .fn = work_reopen },
+	{ .fn = work_delete, .a = "m0" },
+	{ .fn = work_reopen },
+	{ .fn = work_create, .a = "others" },
+	{ .fn = work_drop, .a = "things" },
+	{ .fn = NULL },
+};
+
+static struct workload workloads[] = {
+	{ "blobs", blobs, 0 },
+	{ "files", files, 0 },
+	{ "items", items, 0 },
+	{ NULL, NULL, 0 },
+};
+
+/**
+ * workload_find() - look a workload up
+ * @name: Name.
+ *
+ * Return: It, or NULL.
+ */
+const struct workload *workload_find(const char *name)
+{
+	struct workload *w = workloads;
+
+	while (w->name && strcmp(w->name, name))
+		w++;
+	if (!w->name)
+		return NULL;
+	for (w->n = 0; w->steps[w->n].fn;)
+		w->n++;
+	return w;
+}

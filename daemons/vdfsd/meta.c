@@ -262,6 +262,56 @@ int vdfs_meta_open(const char *path, struct vdfs_meta **out)
 	return vdfs_meta_open_flags(path, 0, out);
 }
 
+static void close_readers(struct vdfs_meta *meta)
+{
+	struct vdfs_conn *conn;
+
+	while (meta->idle) {
+		conn = meta->idle;
+		meta->idle = conn->next;
+		vdfs_sql_close(conn->db);
+		free(conn);
+	}
+	meta->idles = 0;
+}
+
+/**
+ * vdfs_meta_keep_log() - leave the log where it is when this is closed
+ * @meta: The database, open to be written.
+ *
+ * Context: After its last user.
+ */
+void vdfs_meta_keep_log(struct vdfs_meta *meta)
+{
+	sqlite3_db_config(meta->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+			  NULL);
+}
+
+/**
+ * vdfs_meta_settle() - put all that is in the log into the file
+ * @meta: The database, open to be written; to be closed next.
+ *
+ * The log is left, empty; or as it is, when this fails.
+ *
+ * Context: After its last user.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_meta_settle(struct vdfs_meta *meta)
+{
+	int err;
+
+	vdfs_meta_stop(meta);
+	close_readers(meta);
+	err = meta->broken ? -EROFS : 0;
+	if (!err &&
+	    sqlite3_wal_checkpoint_v2(meta->writer, NULL,
+				      SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL))
+		err = vdfs_meta_errno(meta->writer) ?: -EIO;
+	if (err)
+		vdfs_meta_keep_log(meta);
+	return err;
+}
+
 /**
  * vdfs_meta_close() - close a database
  * @meta: NULL is nothing to do.
@@ -270,18 +320,10 @@ int vdfs_meta_open(const char *path, struct vdfs_meta **out)
  */
 void vdfs_meta_close(struct vdfs_meta *meta)
 {
-	struct vdfs_conn *conn;
-
 	if (!meta)
 		return;
-	if (meta->writer)
-		vdfs_meta_stop(meta);
-	while (meta->idle) {
-		conn = meta->idle;
-		meta->idle = conn->next;
-		vdfs_sql_close(conn->db);
-		free(conn);
-	}
+	vdfs_meta_stop(meta);
+	close_readers(meta);
 	/* Last, as it is the one that may put the log into the file. */
 	vdfs_sql_close(meta->writer);
 	pthread_cond_destroy(&meta->work);

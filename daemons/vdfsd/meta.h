@@ -47,6 +47,9 @@ void vdfs_meta_close(struct vdfs_meta *meta);
 int vdfs_meta_write(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg);
 int vdfs_meta_read(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg);
 int vdfs_meta_check(struct vdfs_meta *meta);
+/* Before vdfs_meta_close(): put the log into the file; or leave it there. */
+int vdfs_meta_settle(struct vdfs_meta *meta);
+void vdfs_meta_keep_log(struct vdfs_meta *meta);
 int vdfs_meta_errno(struct sqlite3 *db);
 
 /**

@@ -152,8 +152,12 @@ static void *committer(void *arg)
  */
 int vdfs_meta_start(struct vdfs_meta *meta)
 {
+	int err;
+
 	meta->last = &meta->first;
-	return -pthread_create(&meta->committer, NULL, committer, meta);
+	err = -pthread_create(&meta->committer, NULL, committer, meta);
+	meta->started = !err;
+	return err;
 }
 
 /**
@@ -164,11 +168,14 @@ int vdfs_meta_start(struct vdfs_meta *meta)
  */
 void vdfs_meta_stop(struct vdfs_meta *meta)
 {
+	if (!meta->started)
+		return;
 	pthread_mutex_lock(&meta->lock);
 	meta->stop = true;
 	pthread_cond_signal(&meta->work);
 	pthread_mutex_unlock(&meta->lock);
 	pthread_join(meta->committer, NULL);
+	meta->started = false;
 }
 
 /**

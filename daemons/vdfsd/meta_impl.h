@@ -31,7 +31,8 @@ struct vdfs_request;
  * @work: A request came, or @stop was set.
  * @first: Requests that wait, oldest first.
  * @last: Where the next one is linked.
- * @stop: The committer shall end when none is left.
+ * @started: The committer runs.
+ * @stop: It shall end when no request is left.
  * @broken: A sync failed; nothing is written any more.
  * @idle: Connections for readers.
  * @idles: How many.
@@ -45,6 +46,7 @@ struct vdfs_meta {
 	pthread_cond_t work;
 	struct vdfs_request *first;
 	struct vdfs_request **last;
+	bool started;
 	bool stop;
 	bool broken;
 	struct vdfs_conn *idle;

@@ -45,8 +45,9 @@ static int sync_above(int dir)
 	int fd = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err;
 
+	/* Who may not even look there has not made it. */
 	if (fd < 0)
-		return -errno;
+		return errno == EACCES ? 0 : -errno;
 	err = vdfs_fsync_dir(fd);
 	close(fd);
 	return err;
@@ -135,7 +136,9 @@ static int open_meta(struct vdfs_store *store)
 	if (store->options.read_only)
 		return vdfs_meta_open_flags(path, VDFS_META_READ_ONLY,
 					    &store->meta);
-	err = vdfs_meta_open(path, &store->meta);
+	err = vdfs_store_check_log(store);
+	if (!err)
+		err = vdfs_meta_open(path, &store->meta);
 	if (err == -ENOSPC && !unlinkat(store->fd, "reserve", 0))
 		err = vdfs_meta_open(path, &store->meta);
 	if (!err)
@@ -178,6 +181,8 @@ int vdfs_store_open(const char *dir, const struct vdfs_store_options *options,
 	/* SQLite does not mind when its own sync of the directory fails. */
 	if (!err && !store->options.read_only)
 		err = vdfs_fsync_dir(store->fd);
+	if (!err && !store->options.read_only)
+		err = vdfs_store_expect_log(store);
 	if (!err)
 		err = vdfs_packs_open(store);
 	if (err) {
@@ -204,6 +209,7 @@ void vdfs_store_close(struct vdfs_store *store)
 {
 	if (!store)
 		return;
+	vdfs_store_settle(store);
 	vdfs_meta_close(store->meta);
 	vdfs_packs_close(store);
 	close_fd(store->packs.fd);

@@ -13,7 +13,7 @@
 /**
  * DOC: Inside the store
  *
- *	DIR/lock	flock()ed while it is open
+ *	DIR/lock	flock()ed while it is open; see store_log.c
  *	DIR/meta.db	the database
  *	DIR/pack/N	segments: records one behind the other
  *	DIR/object/ab/cdef...	objects that are files, named by their hash
@@ -341,6 +341,9 @@ bool vdfs_put_makes(struct vdfs_store *store, int64_t list);
 int vdfs_store_writable(struct vdfs_store *store);
 int vdfs_store_write(struct vdfs_store *store, vdfs_meta_fn *fn, void *arg);
 void vdfs_store_reserve(struct vdfs_store *store);
+int vdfs_store_check_log(struct vdfs_store *store);
+int vdfs_store_expect_log(struct vdfs_store *store);
+void vdfs_store_settle(struct vdfs_store *store);
 int vdfs_gc_objects(struct vdfs_store *store);
 int vdfs_pwrite_all(int fd, const void *data, size_t len, uint64_t offset);
 

@@ -320,6 +320,43 @@ TEST_F(fsck, refuses_a_damaged_database)
 	EXPECT_EQ(0, check(self, 0).faults);
 }
 
+/* The log of a store that crashed is what was acknowledged last. */
+TEST_F(fsck, misses_a_lost_log)
+{
+	struct vdfs_store_options look = { .read_only = true };
+	struct tree copy = { .store = NULL };
+	struct vdfs_hash hash;
+
+	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	ASSERT_EQ(0,
+		  put_bytes(self->t.store, &alice, "last", 4, 0, NULL, &hash));
+	snprintf(copy.dir, sizeof(copy.dir), "%s/copy", self->t.dir);
+	ASSERT_EQ(0,
+		  tree_shell(&self->t, "mkdir copy;"
+				       "cp -a lock meta.db* pack object copy"));
+	ASSERT_EQ(0, tree_reopen(&copy, NULL));
+	EXPECT_EQ(0, get_same(copy.store, &alice, &hash, "last", 4));
+	vdfs_store_close(copy.store);
+
+	/* Closed, it has none, and needs none. */
+	ASSERT_EQ(0, tree_shell(&copy, "test ! -e meta.db-wal"));
+	copy.store = NULL;
+	ASSERT_EQ(0, tree_reopen(&copy, NULL));
+	vdfs_store_close(copy.store);
+	copy.store = NULL;
+
+	ASSERT_EQ(0, tree_shell(&copy, "cp ../lock ../meta.db .;"
+				       "rm -f meta.db-*"));
+	EXPECT_EQ(-EBADMSG, tree_reopen(&copy, NULL));
+	ASSERT_EQ(0, tree_reopen(&copy, &look));
+	EXPECT_EQ(-ENOENT, get_same(copy.store, &alice, &hash, "last", 4));
+	EXPECT_EQ(0,
+		  get_same(copy.store, &alice, &self->small, self->data, 9000));
+	ASSERT_EQ(0, tree_shell(&copy, "rm lock"));
+	ASSERT_EQ(0, tree_reopen(&copy, NULL));
+	vdfs_store_close(copy.store);
+}
+
 TEST_F(fsck, is_open_once)
 {
 	struct vdfs_store *second = NULL;

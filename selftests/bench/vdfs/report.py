@@ -165,7 +165,7 @@ def filter_table(s):
     """The best speed with at least 0.95 recall of each way to filter."""
     ways = dict.fromkeys((r[0], r[1]) for rows in s.filters.values()
                          for r in rows)
-    words = {"inside": "walk", "scan": "scan", "after": "afterwards"}
+    words = {"inside": "filter", "scan": "scan", "after": "afterwards"}
     head = ["engine"] + [f"{percent} % {kind}" for kind, percent in s.filters]
     rows = []
     for way in ways:

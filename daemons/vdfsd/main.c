@@ -120,7 +120,6 @@ static int setup(struct server *s)
 		if (ret)
 			return ret;
 	}
-	umask(077);
 	ret = confine_user(s->options.user, dirs, 2);
 	/* An ordinary user mounts by fusermount3, which has a privilege. */
 	if (!ret && !view_needs_privilege())
@@ -133,6 +132,14 @@ static int setup(struct server *s)
 		return ret;
 	}
 	s->uid = geteuid();
+	/* What is stored is for us alone, tokens are for others. */
+	umask(077);
+	if (chmod(s->options.store, 0700)) {
+		ret = -errno;
+		say("cannot make %s private: %s", s->options.store,
+		    strerror(-ret));
+		return ret;
+	}
 	if (!s->options.no_phi && !offline) {
 		s->phi = phi_open(0);
 		if (s->phi < 0) {

@@ -118,7 +118,7 @@ static void view_ended(void *arg)
 
 	say("%s was unmounted", s->options.mount);
 	if (s->options.no_phi)
-		kill(getpid(), SIGTERM);
+		tgkill(getpid(), getpid(), SIGTERM);
 }
 
 /**

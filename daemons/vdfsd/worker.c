@@ -131,7 +131,9 @@ void call_answer(struct call *c, struct stage *stage)
 	}
 	ret = phi_reply(s->phi, c->reply, &msg);
 	if (ret && ret != -EPIPE) {
-		say("cannot reply: %s", strerror(-ret));
+		/* A client can bring that about as often as it likes. */
+		if (s->options.verbose)
+			say("cannot reply: %s", strerror(-ret));
 		phi_cap_drop(s->phi, c->reply);
 	}
 	call_free(c);

@@ -9,7 +9,7 @@
 
 dir=$(mktemp -d /run/vdfs-cli-XXXXXX)
 build=${PHI_BUILD:-$PWD/../../build}
-export PHI_VDFS=$dir/vdfs.token
+export PHI_VDFS=$dir/tokens/vdfs.token
 vdfsd=
 
 stop()
@@ -34,7 +34,7 @@ chmod 755 "$dir"
 mkdir "$dir/mnt"
 mkfifo "$dir/ready"
 modprobe fuse
-start --publish "$dir" --mount "$dir/mnt" || cat "$dir/log"
+start --publish "$dir/tokens" --mount "$dir/mnt" || cat "$dir/log"
 head -c 3000000 /dev/urandom >"$tmp/blob"
 
 test_10_store_and_fetch()
@@ -128,6 +128,17 @@ test_50_collections()
 	eq "$(json '.collections[].name' phi collection list | xargs)" "c e"
 }
 
+test_55_other_users()
+{
+	local other=(setpriv --reuid 1234 --regid 1234 --clear-groups)
+	"${other[@]}" phi vdfs get dir/blob | cmp - "$tmp/blob"
+	fails 1 "another user" "${other[@]}" phi vdfs rm dir/blob
+	fails 1 "administrator" "${other[@]}" phi vdfs gc
+	fails 1 "Permission denied" "${other[@]}" ls "$dir/store"
+	echo mine | "${other[@]}" phi vdfs put - mine
+	eq "$(json .owner phi vdfs stat mine)" 1234
+}
+
 test_60_seen_as_a_filesystem()
 {
 	cmp "$tmp/blob" "$dir/mnt/names/dir/blob"
@@ -139,7 +150,7 @@ test_70_completion()
 {
 	has "$(phi help --words vdfs | xargs)" "put get map .*collection"
 	has "$(phi help --words vdfs collection | xargs)" "create drop"
-	has "$(phi help --words vdfs collection search | xargs)" "--filter="
+	has "$(phi help --words collection search | xargs)" "--filter="
 	has "$(phi vdfs collection --help)" "collection create NAME"
 }
 

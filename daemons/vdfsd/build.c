@@ -9,6 +9,9 @@
 #define THREADS_MAX 256
 /* Vectors that a thread takes at a time. */
 #define CHUNK 64
+/* Vectors shorter, or fewer, than this are no faster to compare as codes. */
+#define LEND_DIM 64
+#define LEND_MIN 1000
 
 /**
  * struct vdfs_job - one vdfs_index_build()
@@ -66,24 +69,24 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* Codes learnt from all that comes are better than from the first few. */
-static int train_first(struct vdfs_index *ix, const float *rows, size_t n)
+/* Learn codes from all that comes, which is better than the first few. */
+static int train(struct vdfs_index *ix, const float *rows, size_t n)
 {
 	float *normal = NULL;
 	int ret = 0;
 	size_t i, d;
 	size_t dim = ix->params.dim;
 
-	if (atomic_load(&ix->coded) || atomic_load(&ix->slots) || !n)
-		return 0;
 	if (ix->params.metric == VDFS_COSINE) {
-		struct vdfs_scratch *s = vdfs_scratch_get(ix, 1, true);
+		struct vdfs_scratch *s = vdfs_scratch_get(ix, 1);
 
 		normal = malloc(n * dim * sizeof(*normal));
 		if (!s || !normal)
 			ret = -ENOMEM;
+		if (s)
+			s->codes = false;
 		for (i = 0; i < n && !ret; i++) {
-			ret = vdfs_slot_prepare(ix, &s->probe, rows + i * dim);
+			ret = vdfs_slot_prepare(ix, s, rows + i * dim);
 			for (d = 0; d < dim && !ret; d++)
 				normal[i * dim + d] = s->probe.f32[d];
 		}
@@ -93,9 +96,69 @@ static int train_first(struct vdfs_index *ix, const float *rows, size_t n)
 	if (!ret)
 		ret = vdfs_quant_train(ix, normal ? normal : rows, n);
 	free(normal);
+	return ret;
+}
+
+static int train_first(struct vdfs_index *ix, const float *rows, size_t n)
+{
+	int ret;
+
+	if (atomic_load(&ix->coded) || atomic_load(&ix->slots) || !n)
+		return 0;
+	ret = train(ix, rows, n);
 	if (!ret)
 		atomic_store(&ix->coded, true);
 	return ret;
+}
+
+static void drop_codes(struct vdfs_index *ix)
+{
+	vdfs_quant_layout(ix, VDFS_CODES_NONE);
+	vdfs_arena_fini(&ix->codes);
+	memset(&ix->codes, 0, sizeof(ix->codes));
+	memset(ix->mean, 0, ix->params.dim * sizeof(*ix->mean));
+}
+
+/*
+ * A graph whose edges were chosen by codes of 8 bits is as good as one that
+ * was built on the originals, and is built in half the time. So an index
+ * without codes has some while it is filled for the first time, which only
+ * writers look at. Where that does not work out, it goes without.
+ */
+static bool lend_codes(struct vdfs_index *ix, const float *rows, size_t n)
+{
+	bool lent = false;
+	int ret;
+
+	if (vdfs_has_codes(ix) || ix->params.dim < LEND_DIM || n < LEND_MIN)
+		return false;
+	/* Saving and repairing would not know what to make of it. */
+	pthread_mutex_lock(&ix->repairing);
+	pthread_rwlock_wrlock(&ix->writers);
+	if (!atomic_load(&ix->slots)) {
+		vdfs_quant_layout(ix, VDFS_CODES_8);
+		ret = vdfs_arena_init(&ix->codes,
+				      ix->params.capacity * ix->code_stride);
+		if (!ret)
+			ret = train(ix, rows, n);
+		lent = !ret;
+		if (ret)
+			drop_codes(ix);
+	}
+	pthread_rwlock_unlock(&ix->writers);
+	if (!lent)
+		pthread_mutex_unlock(&ix->repairing);
+	return lent;
+}
+
+static void take_codes_back(struct vdfs_index *ix)
+{
+	pthread_rwlock_wrlock(&ix->writers);
+	pthread_mutex_lock(&ix->grow);
+	drop_codes(ix);
+	pthread_mutex_unlock(&ix->grow);
+	pthread_rwlock_unlock(&ix->writers);
+	pthread_mutex_unlock(&ix->repairing);
 }
 
 /**
@@ -125,6 +188,7 @@ int vdfs_index_build(struct vdfs_index *ix, const uint64_t *ids,
 	};
 	pthread_t thread[THREADS_MAX];
 	unsigned int started = 0;
+	bool lent;
 	int ret;
 
 	if (!threads || threads > THREADS_MAX)
@@ -132,12 +196,15 @@ int vdfs_index_build(struct vdfs_index *ix, const uint64_t *ids,
 	ret = train_first(ix, rows, n);
 	if (ret)
 		return ret;
+	lent = lend_codes(ix, rows, n);
 	while (started + 1 < threads &&
 	       !pthread_create(&thread[started], NULL, worker, &job))
 		started++;
 	take_turns(&job, true);
 	while (started)
 		pthread_join(thread[--started], NULL);
+	if (lent)
+		take_codes_back(ix);
 	ret = atomic_load(&job.error);
 	if (!ret && progress)
 		progress(arg, n, n);

@@ -154,7 +154,10 @@ struct vdfs_scratch {
  * @kernel: Chosen at the start.
  * @dim_f32: @params.dim padded for rows of originals.
  * @row_bytes: Bytes of such a row.
- * @bits: Of a dimension in a code; 0 = no codes.
+ * @bits: Of a dimension in a code; 0 = no codes. During a build writers may
+ *        have codes where searches have none, see build.c; it changes with
+ *        @writers held for writing.
+ * @codes_kind: enum vdfs_codes, as @bits.
  * @code_n: Dimensions of a code, padded.
  * @code_stride: Bytes of a code row, its tail included, padded.
  * @code_middle: The code of 0.
@@ -196,6 +199,7 @@ struct vdfs_index {
 	size_t dim_f32;
 	size_t row_bytes;
 	uint32_t bits;
+	uint32_t codes_kind;
 	size_t code_n;
 	size_t code_stride;
 	float code_middle;
@@ -259,9 +263,10 @@ static inline uint8_t vdfs_flags(const struct vdfs_index *ix, uint32_t slot)
 				    memory_order_acquire);
 }
 
+/* Whether searches walk on codes. */
 static inline bool vdfs_has_codes(const struct vdfs_index *ix)
 {
-	return ix->bits;
+	return ix->params.codes != VDFS_CODES_NONE;
 }
 
 /* Whether rows of int8 count as if they were unit vectors. */
@@ -307,7 +312,7 @@ struct vdfs_subset {
 };
 
 /* quant.c */
-void vdfs_quant_layout(struct vdfs_index *ix);
+void vdfs_quant_layout(struct vdfs_index *ix, uint32_t codes);
 int vdfs_quant_train(struct vdfs_index *ix, const float *rows, size_t n);
 void vdfs_quant_encode(const struct vdfs_index *ix, const float *vector,
 		       uint8_t *row);
@@ -349,8 +354,8 @@ void vdfs_lock(struct vdfs_index *ix, uint32_t slot);
 void vdfs_unlock(struct vdfs_index *ix, uint32_t slot);
 
 /* scratch.c */
-struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef,
-				      bool writer);
+struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef);
+void vdfs_scratch_writes(const struct vdfs_index *ix, struct vdfs_scratch *s);
 void vdfs_scratch_put(struct vdfs_index *ix, struct vdfs_scratch *s);
 void vdfs_scratch_forget(struct vdfs_scratch *s);
 void vdfs_scratch_free_all(struct vdfs_index *ix);
@@ -368,7 +373,7 @@ int vdfs_slot_take(struct vdfs_index *ix, uint64_t id, uint32_t *slot);
 void vdfs_slot_release(struct vdfs_index *ix, const uint32_t *slots, size_t n);
 uint32_t vdfs_slot_find(struct vdfs_index *ix, uint64_t id);
 int vdfs_slot_rehash(struct vdfs_index *ix, size_t room);
-int vdfs_slot_prepare(struct vdfs_index *ix, struct vdfs_probe *probe,
+int vdfs_slot_prepare(struct vdfs_index *ix, struct vdfs_scratch *s,
 		      const float *vector);
 void vdfs_slot_fill(struct vdfs_index *ix, const struct vdfs_probe *probe,
 		    uint32_t slot);

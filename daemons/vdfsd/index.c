@@ -25,15 +25,11 @@ static size_t round_up(size_t n, size_t to)
 
 static void set_layout(struct vdfs_index *ix)
 {
-	static const uint32_t bits[] = { 0, 8, 4, 1 };
-	static const float middle[] = { 0, 128, 7.5f, 0.5f };
-	uint32_t codes = ix->params.codes;
-
 	ix->dim_f32 = round_up(ix->params.dim, VDFS_PAD_F32);
 	switch (ix->params.type) {
 	case VDFS_I8:
 		/* It is its own code. */
-		codes = VDFS_CODES_8;
+		ix->params.codes = VDFS_CODES_8;
 		break;
 	case VDFS_F16:
 		ix->row_bytes = ix->dim_f32 * sizeof(uint16_t);
@@ -41,10 +37,7 @@ static void set_layout(struct vdfs_index *ix)
 	default:
 		ix->row_bytes = ix->dim_f32 * sizeof(float);
 	}
-	ix->params.codes = codes;
-	ix->bits = bits[codes];
-	ix->code_middle = middle[codes];
-	vdfs_quant_layout(ix);
+	vdfs_quant_layout(ix, ix->params.codes);
 }
 
 static int reserve(struct vdfs_index *ix)
@@ -240,7 +233,7 @@ static int add_locked(struct vdfs_index *ix, struct vdfs_scratch *s,
 	uint32_t slot;
 	int ret;
 
-	ret = vdfs_slot_prepare(ix, &s->probe, vector);
+	ret = vdfs_slot_prepare(ix, s, vector);
 	if (ret)
 		return ret;
 	ret = vdfs_slot_take(ix, id, &slot);
@@ -281,10 +274,11 @@ int vdfs_index_add(struct vdfs_index *ix, uint64_t id, const float *vector)
 	struct vdfs_scratch *s;
 	int ret;
 
-	s = vdfs_scratch_get(ix, ix->params.ef_build, true);
+	s = vdfs_scratch_get(ix, ix->params.ef_build);
 	if (!s)
 		return -ENOMEM;
 	pthread_rwlock_rdlock(&ix->writers);
+	vdfs_scratch_writes(ix, s);
 	ret = add_locked(ix, s, id, vector);
 	pthread_rwlock_unlock(&ix->writers);
 	if (!ret)

@@ -26,18 +26,24 @@
 /**
  * vdfs_quant_layout() - how a row of codes lies in memory
  * @ix: With its parameters set.
+ * @codes: enum vdfs_codes.
  *
  * 4 bits: in blocks of 64 bytes the low halves are the first 64 dimensions
  * and the high halves the next; the last block may be of 32 bytes in the
  * same way. 1 bit: dimension 0 is bit 0. What pads the dimensions may hold
  * the tail, for the query is zero there.
  */
-void vdfs_quant_layout(struct vdfs_index *ix)
+void vdfs_quant_layout(struct vdfs_index *ix, uint32_t codes)
 {
+	static const uint32_t bits[] = { 0, 8, 4, 1 };
+	static const float middle[] = { 0, 128, 7.5f, 0.5f };
 	size_t dim = ix->params.dim;
 	size_t used = dim;
 	size_t align = 64;
 
+	ix->codes_kind = codes;
+	ix->bits = bits[codes];
+	ix->code_middle = middle[codes];
 	ix->code_n = (dim + 63) & ~(size_t)63;
 	switch (ix->bits) {
 	case 0:

@@ -173,8 +173,7 @@ static int sweep(struct vdfs_index *ix, struct vdfs_scratch *s,
 static int repair_locked(struct vdfs_index *ix, vdfs_progress_fn *progress,
 			 void *arg)
 {
-	struct vdfs_scratch *s =
-		vdfs_scratch_get(ix, ix->params.ef_build, true);
+	struct vdfs_scratch *s = vdfs_scratch_get(ix, ix->params.ef_build);
 	uint32_t slots = atomic_load(&ix->slots);
 	uint64_t *victims = calloc(slots / 64 + 1, sizeof(*victims));
 	uint32_t *list = NULL;
@@ -183,6 +182,7 @@ static int repair_locked(struct vdfs_index *ix, vdfs_progress_fn *progress,
 
 	if (!s || !victims)
 		goto out;
+	vdfs_scratch_writes(ix, s);
 	/* Writers that began before may still link to a victim. */
 	pthread_rwlock_wrlock(&ix->writers);
 	list = find_victims(ix, slots, victims, &count);

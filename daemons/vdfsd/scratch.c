@@ -21,14 +21,17 @@ static void scratch_free(struct vdfs_scratch *s)
 
 static bool probe_init(const struct vdfs_index *ix, struct vdfs_probe *probe)
 {
+	/* A build may bring codes that are not there yet. */
+	size_t s8 = ix->code_n > ix->dim_f32 ? ix->code_n : ix->dim_f32;
 	size_t f32 = (ix->dim_f32 * sizeof(float) + 63) & ~(size_t)63;
 
+	s8 = (s8 + 63) & ~(size_t)63;
 	probe->f32 = aligned_alloc(64, f32);
-	probe->s8 = aligned_alloc(64, ix->code_n + VDFS_PAD_CODE);
+	probe->s8 = aligned_alloc(64, s8);
 	if (!probe->f32 || !probe->s8)
 		return false;
 	memset(probe->f32, 0, f32);
-	memset(probe->s8, 0, ix->code_n);
+	memset(probe->s8, 0, s8);
 	return true;
 }
 
@@ -90,13 +93,10 @@ static bool scratch_fit(const struct vdfs_index *ix, struct vdfs_scratch *s,
  * vdfs_scratch_get() - borrow what a walk needs
  * @ix: Where.
  * @ef: Candidates it shall keep at most.
- * @writer: To give a vector its edges: codes of 1 bit are too coarse for
- *          that, and the originals are used.
  *
  * Return: NULL when there is no memory.
  */
-struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef,
-				      bool writer)
+struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef)
 {
 	struct vdfs_scratch *s;
 
@@ -113,8 +113,20 @@ struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef,
 		scratch_free(s);
 		return NULL;
 	}
-	s->codes = writer ? ix->bits > 1 : ix->bits;
+	s->codes = vdfs_has_codes(ix);
 	return s;
+}
+
+/**
+ * vdfs_scratch_writes() - use it to give vectors their edges
+ * @ix: Where; the caller holds @writers or @repairing.
+ * @s: From vdfs_scratch_get().
+ *
+ * Codes of 1 bit are too coarse for that: the originals are used.
+ */
+void vdfs_scratch_writes(const struct vdfs_index *ix, struct vdfs_scratch *s)
+{
+	s->codes = ix->bits > 1;
 }
 
 /**

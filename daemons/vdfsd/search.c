@@ -238,7 +238,7 @@ static int run(struct vdfs_index *ix, const struct vdfs_query *query,
 		return -EINVAL;
 	ef = ef_of(ix, query);
 	heap = malloc(query->k * sizeof(*heap));
-	s = vdfs_scratch_get(ix, ef, false);
+	s = vdfs_scratch_get(ix, ef);
 	if (!heap || !s) {
 		free(heap);
 		if (s)
@@ -246,7 +246,7 @@ static int run(struct vdfs_index *ix, const struct vdfs_query *query,
 		return -ENOMEM;
 	}
 	epoch = vdfs_readers_enter(ix);
-	ret = vdfs_slot_prepare(ix, &s->probe, query->vector);
+	ret = vdfs_slot_prepare(ix, s, query->vector);
 	if (!ret && query->subset &&
 	    query->subset->released != atomic_load(&ix->released))
 		ret = -ESTALE;

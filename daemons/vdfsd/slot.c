@@ -95,7 +95,7 @@ static int grow_to(struct vdfs_index *ix, uint32_t slots, uint32_t uppers)
 
 	if (ix->row_bytes)
 		ret = vdfs_arena_grow(&ix->rows, n * ix->row_bytes);
-	if (!ret && vdfs_has_codes(ix))
+	if (!ret && ix->bits)
 		ret = vdfs_arena_grow(&ix->codes, n * ix->code_stride);
 	if (!ret)
 		ret = vdfs_arena_grow(&ix->edges,
@@ -209,16 +209,17 @@ static bool all_finite(const float *vector, size_t n)
 /**
  * vdfs_slot_prepare() - check a vector and make a probe of it
  * @ix: Where.
- * @probe: Out.
+ * @s: Its @probe is set.
  * @vector: f32, shape [dim].
  *
  * Return: 0, or -EINVAL for a NaN or an infinity, a zero vector under
  * VDFS_COSINE, what is no integer of 8 bits under VDFS_I8, or too large
  * under VDFS_F16.
  */
-int vdfs_slot_prepare(struct vdfs_index *ix, struct vdfs_probe *probe,
+int vdfs_slot_prepare(struct vdfs_index *ix, struct vdfs_scratch *s,
 		      const float *vector)
 {
+	struct vdfs_probe *probe = &s->probe;
 	bool ints = ix->params.type == VDFS_I8;
 	bool half = ix->params.type == VDFS_F16;
 	double norm = 0;
@@ -244,7 +245,7 @@ int vdfs_slot_prepare(struct vdfs_index *ix, struct vdfs_probe *probe,
 		for (d = 0; d < ix->params.dim && !ints; d++)
 			probe->f32[d] = (float)(vector[d] * norm);
 	}
-	if (vdfs_has_codes(ix) && atomic_load(&ix->coded))
+	if (s->codes && atomic_load(&ix->coded))
 		vdfs_quant_probe(ix, probe);
 	return 0;
 }
@@ -260,6 +261,6 @@ void vdfs_slot_fill(struct vdfs_index *ix, const struct vdfs_probe *probe,
 {
 	if (ix->row_bytes)
 		vdfs_row_put(ix, slot, probe->f32);
-	if (vdfs_has_codes(ix) && atomic_load(&ix->coded))
+	if (ix->bits && atomic_load(&ix->coded))
 		vdfs_quant_encode(ix, probe->f32, vdfs_code(ix, slot));
 }

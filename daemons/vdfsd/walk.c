@@ -74,8 +74,8 @@ static void measure_codes(const struct vdfs_index *ix, struct vdfs_scratch *s,
 	float weight = probe->dot_weight;
 	size_t i;
 
-	ix->kernel->dot_code_many[ix->params.codes](probe->s8, &rows, slots, n,
-						    s->hop_dot);
+	ix->kernel->dot_code_many[ix->codes_kind](probe->s8, &rows, slots, n,
+						  s->hop_dot);
 	for (i = 0; i < n; i++)
 		dist[i] = weight * (probe->shift - (float)s->hop_dot[i]);
 	for (i = 0; i < n; i++) {

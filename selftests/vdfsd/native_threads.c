@@ -110,4 +110,73 @@ TEST(searches_find_what_stays)
 	free(sh.rows);
 }
 
+#define LONG_DIM 72
+#define LONG_N 2500
+
+/* Whatever is there already is right, and nothing stands in the way. */
+static void *busybody(void *arg)
+{
+	struct shared *sh = arg;
+	struct vdfs_query query = { .k = 3, .ef = 60 };
+	uint64_t ids[3];
+	float dist[3];
+	uint64_t i;
+	int n;
+
+	for (i = 0; !atomic_load(&sh->stop); i++) {
+		uint64_t mine = LONG_N + i % 50;
+
+		if (vdfs_index_add(sh->ix, mine, sh->rows + mine * LONG_DIM))
+			atomic_fetch_add(&sh->wrong, 1);
+		query.vector = sh->rows + mine * LONG_DIM;
+		n = vdfs_index_search(sh->ix, &query, ids, dist);
+		if (n < 1 || dist[0] < 0)
+			atomic_fetch_add(&sh->wrong, 1);
+		if (i % 50 == 49 && vdfs_index_repair(sh->ix, NULL, NULL))
+			atomic_fetch_add(&sh->wrong, 1);
+	}
+	return NULL;
+}
+
+/* Codes that only the build has must not show, and must be gone after it. */
+TEST(others_go_on_during_a_build)
+{
+	struct vdfs_params p = {
+		.dim = LONG_DIM, .m = 8, .ef_build = 60, .capacity = 40 * LONG_N
+	};
+	struct shared sh = { 0 };
+	struct vdfs_index_stats stats;
+	struct vdfs_query query = { .k = 1, .ef = 60 };
+	pthread_t other;
+	uint64_t i, id, found = 0;
+	float dist;
+
+	sh.rows = vectors_clustered(LONG_N + 50, LONG_DIM, 30, 9);
+	ASSERT_EQ(0, vdfs_index_new(&p, &sh.ix));
+	ASSERT_EQ(0, pthread_create(&other, NULL, busybody, &sh));
+	ASSERT_EQ(0, vdfs_index_build(sh.ix, NULL, sh.rows, LONG_N, 2, NULL,
+				      NULL));
+	atomic_store(&sh.stop, 1);
+	pthread_join(other, NULL);
+	EXPECT_EQ(0, atomic_load(&sh.wrong));
+	for (i = 0; i < LONG_N; i++) {
+		query.vector = sh.rows + i * LONG_DIM;
+		ASSERT_EQ(1, vdfs_index_search(sh.ix, &query, &id, &dist));
+		found += id == i;
+	}
+	EXPECT_GE(found, LONG_N * 99 / 100);
+	vdfs_index_free(sh.ix);
+
+	ASSERT_EQ(0, vdfs_index_new(&p, &sh.ix));
+	vdfs_index_stats(sh.ix, &stats);
+	i = stats.bytes;
+	ASSERT_EQ(0, vdfs_index_build(sh.ix, NULL, sh.rows, LONG_N, 2, NULL,
+				      NULL));
+	vdfs_index_stats(sh.ix, &stats);
+	/* Rows, edges, nodes, in steps of 2 MiB each; and no codes. */
+	EXPECT_LE(stats.bytes - i, 5 * (2U << 20));
+	vdfs_index_free(sh.ix);
+	free(sh.rows);
+}
+
 TEST_HARNESS_MAIN

@@ -23,14 +23,16 @@ int vdfs_file_commit(struct vdfs_call *call, struct vdfs_inode *inode,
 {
 	struct vdfs_fuse *fuse = call->fuse;
 	struct vdfs_stage *stage = inode->stage;
-	struct vdfs_stat st;
+	struct vdfs_stat st = {};
+	uint64_t ino;
 	int err = 0;
 
 	pthread_mutex_lock(&stage->committing);
-	if (stage->dirty && inode->linked)
-		err = vdfs_stage_put(fuse, stage, who, inode->st.ino, &st);
-	else
-		st.ino = 0;
+	pthread_mutex_lock(&fuse->lock);
+	ino = inode->linked ? inode->st.ino : 0;
+	pthread_mutex_unlock(&fuse->lock);
+	if (stage->dirty && ino)
+		err = vdfs_stage_put(fuse, stage, who, ino, &st);
 	pthread_mutex_lock(&fuse->lock);
 	if (err == -ESTALE) {
 		vdfs_inode_unlink_locked(fuse, inode);

@@ -273,7 +273,7 @@ struct vdfs_listing {
 	bool done;
 };
 
-#define VDFS_LIST_BATCH 1024
+#define VDFS_LIST_BATCH 256
 
 /**
  * struct vdfs_view - what differs between kinds

@@ -245,11 +245,15 @@ static int stage_of(struct vdfs_call *call, struct vdfs_inode *inode,
 		    struct vdfs_stage **stage)
 {
 	struct vdfs_blob *base = NULL;
+	struct vdfs_hash hash;
 	int err = 0;
 
+	pthread_mutex_lock(&call->fuse->lock);
+	hash = inode->st.hash;
+	pthread_mutex_unlock(&call->fuse->lock);
 	if (!*other && !empty)
-		err = vdfs_blob_open(call->fuse->store, &call->who,
-				     &inode->st.hash, &base);
+		err = vdfs_blob_open(call->fuse->store, &call->who, &hash,
+				     &base);
 	if (err == -ENOENT)
 		*other = true;
 	if (*other)

@@ -13,6 +13,9 @@ names=$mnt/names
 mkdir "$mnt"
 chmod 755 "$tmp"
 
+# Emulated processors take their time.
+patience=300
+
 # up [ro]: mount; behind LINE...: change the store behind the view's back.
 up()
 {
@@ -24,7 +27,7 @@ up()
 	# shellcheck disable=SC2153
 	prog_pid=$PROG_PID
 	exec {to}>&"${PROG[1]}" {from}<&"${PROG[0]}"
-	read -r -t 60 line <&"$from" || die "fuse_prog does not begin"
+	read -r -t "$patience" line <&"$from" || die "fuse_prog does not begin"
 	trap 'kill -9 "$prog_pid" && wait "$prog_pid"; umount -l "$mnt"' EXIT
 	eq "$line" ready
 }
@@ -34,7 +37,7 @@ behind()
 	local line
 
 	echo "$*" >&"$to"
-	read -r -t 60 line <&"$from" || die "fuse_prog does not answer"
+	read -r -t "$patience" line <&"$from" || die "fuse_prog does not answer"
 	eq "$line" ok
 }
 
@@ -169,13 +172,13 @@ test_fio()
 {
 	up
 	mkdir "$names/fio"
-	fio --directory="$names/fio" --aux-path="$tmp" --size=4M \
+	fio --directory="$names/fio" --aux-path="$tmp" --size=256k \
 		--bs=4k --ioengine=psync \
 		--verify=crc32c --verify_fatal=1 --minimal \
 		--name=seq --rw=write \
 		--name=rand --rw=randwrite --fsync=200 --end_fsync=1 \
 		--name=mixed --rw=randrw --bs=1k-64k --numjobs=2 >/dev/null
-	fio --directory="$names/fio" --aux-path="$tmp" --size=2M \
+	fio --directory="$names/fio" --aux-path="$tmp" --size=256k \
 		--bs=4k --ioengine=mmap \
 		--verify=crc32c --verify_fatal=1 --minimal \
 		--name=map --rw=randwrite >/dev/null
@@ -244,17 +247,17 @@ test_old_or_new()
 	local i pid
 
 	up
-	head -c 1500000 /dev/zero | tr '\0' a >"$tmp/a"
-	head -c 2500000 /dev/zero | tr '\0' b >"$tmp/b"
+	head -c 300000 /dev/zero | tr '\0' a >"$tmp/a"
+	head -c 1300000 /dev/zero | tr '\0' b >"$tmp/b"
 	cp "$tmp/a" "$names/f"
 	(
-		for ((i = 0; i < 15; i++)); do
+		for ((i = 0; i < 4; i++)); do
 			cp "$tmp/b" "$names/f"
 			cp "$tmp/a" "$names/f"
 		done
 	) &
 	pid=$!
-	for ((i = 0; i < 15; i++)); do
+	for ((i = 0; i < 4; i++)); do
 		has "$(md5sum <"$names/f")" "^($(md5sum <"$tmp/a")|$(
 			md5sum <"$tmp/b"))"
 	done
@@ -398,7 +401,7 @@ test_behind_the_back()
 	    time.sleep(0.01)
 	f.close()
 	EOF
-	read -r -t 60 i <&"$from"
+	read -r -t "$patience" i <&"$from"
 	eq "$i" ok
 	[[ ! -e $names/e ]] || die "e came back"
 	eq "$(<"$names/elsewhere/g")" text
@@ -445,10 +448,11 @@ test_directories()
 {
 	up
 	mkdir "$names/many"
-	(cd "$names/many" && seq 1500 | split -l 1 -a 4 -)
-	eq "$(find "$names/many" -type f | wc -l)" 1500
+	# More than are listed at once.
+	(cd "$names/many" && seq 300 | split -l 1 -a 3 -)
+	eq "$(find "$names/many" -type f | wc -l)" 300
 	eq "$(cat "$names/many"/* | sort -n | sha256sum)" \
-		"$(seq 1500 | sha256sum)"
+		"$(seq 300 | sha256sum)"
 	rm -r "$names/many"
 	eq "$(ls "$names")" ""
 	down
@@ -520,7 +524,7 @@ test_stress()
 {
 	up
 	mkdir "$names/s"
-	./fuse_stress.py "$names/s" 15 "$RANDOM"
+	./fuse_stress.py "$names/s" 8 "$RANDOM"
 	rm -r "$names/s"
 	down
 }

@@ -9,6 +9,8 @@
 
 /* Items that go in one transaction. */
 #define PURGE_STEP "2000"
+/* Vectors that are built anew in some seconds. */
+#define SMALL 100000
 
 /**
  * struct purge - a dropped collection on its way out
@@ -97,16 +99,35 @@ static bool go_on(void *arg, uint64_t done, uint64_t total)
 	return !atomic_load(&core->db->stop) && !atomic_load(&core->dropped);
 }
 
+/*
+ * Where very many of a graph were deleted, what is left has lost its way
+ * among itself, and repairing does not bring all of it back.
+ */
+static bool is_worn_out(const struct vdfs_index_stats *stats)
+{
+	uint64_t all = stats->live + stats->deleted;
+
+	if (all <= SMALL)
+		return stats->deleted >= all / 8;
+	return stats->deleted >= all / 4;
+}
+
 static void repair(struct vdfs_core *core)
 {
+	struct vdfs_index_stats stats;
 	struct vdfs_graph *graph;
 	int ret;
 
-	pthread_mutex_lock(&core->care);
 	graph = vdfs_graph_get(core);
-	ret = vdfs_index_repair(graph->ix, go_on, core);
+	vdfs_index_stats(graph->ix, &stats);
+	if (is_worn_out(&stats)) {
+		ret = vdfs_graph_rebuild(core, go_on, core);
+	} else {
+		pthread_mutex_lock(&core->care);
+		ret = vdfs_index_repair(graph->ix, go_on, core);
+		pthread_mutex_unlock(&core->care);
+	}
 	vdfs_graph_put(graph);
-	pthread_mutex_unlock(&core->care);
 	/* Else a start would have to do all these changes again. */
 	if (!ret && vdfs_graph_worth_saving(core))
 		vdfs_graph_save(core);

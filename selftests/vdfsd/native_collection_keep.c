@@ -433,6 +433,26 @@ TEST_F_TIMEOUT(keep, turnovers_cost_no_recall, 200)
 	}
 }
 
+/* Faster than anything is repaired. */
+TEST_F_TIMEOUT(keep, bursts_of_deletions_cost_no_recall, 200)
+{
+	char key[24];
+	size_t i;
+
+	for (i = 0; i < N; i++) {
+		snprintf(key, sizeof(key), "%06zu", i);
+		ASSERT_EQ(0, vdfs_collection_delete(self->c, key));
+		if (i % 1000 < 999)
+			continue;
+		ASSERT_EQ(0, items_fill(self->c, self->rows, DIM, N + i - 999,
+					N + i + 1));
+	}
+	ASSERT_TRUE(repaired(self->c));
+	EXPECT_EQ(N, found(self->c, self->rows, N, 2 * N, 0, self->a));
+	EXPECT_LE(N * 97 / 100,
+		  found(self->c, self->rows, N, 2 * N, 64, self->a));
+}
+
 TEST_F(keep, a_full_disk_changes_nothing)
 {
 	/* The limit is of a connection: the writer's own. */

@@ -2,7 +2,8 @@
 /*
  * fuse_prog STORE DIR [ro] - mount a store, say "ready", and do what the
  * lines of the standard input say, behind the back of the view; each is
- * answered by "ok" or by what went wrong. It ends when they do.
+ * answered by "ok" or by what went wrong. It ends when they do, and fails if
+ * the store is not whole then.
  *
  *   put NAME TEXT    rm NAME    mv NAME NAME    gc
  *   quota UID BYTES    collection NAME DIM
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemons/vdfsd/fuse.h"
 #include "daemons/vdfsd/name.h"
@@ -80,9 +82,23 @@ static void serve(struct vdfs_store *store, struct vdfs_db *db)
 	}
 }
 
+static void report(void *arg, const char *line)
+{
+	(void)arg;
+	fprintf(stderr, "fuse_prog: fsck: %s\n", line);
+}
+
+static int check(struct vdfs_store *store)
+{
+	struct vdfs_fsck_result result;
+	int err = vdfs_fsck(store, 0, report, NULL, NULL, &result);
+
+	return err ? err : result.faults ? -EBADMSG : 0;
+}
+
 int main(int argc, char **argv)
 {
-	struct vdfs_fuse_options options = { .allow_other = true };
+	struct vdfs_fuse_options options = { .allow_other = !geteuid() };
 	struct vdfs_store_options how = {};
 	struct vdfs_store *store = NULL;
 	struct vdfs_fuse *fuse = NULL;
@@ -110,6 +126,8 @@ int main(int argc, char **argv)
 	vdfs_fuse_stop(fuse);
 	if (db)
 		vdfs_db_close(db);
+	if (!err)
+		err = check(store);
 	if (store)
 		vdfs_store_close(store);
 	return err != 0;

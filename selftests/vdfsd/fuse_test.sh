@@ -16,6 +16,9 @@ chmod 755 "$tmp"
 # Emulated processors take their time.
 patience=300
 
+user=1000
+run_as=()
+
 # up [ro]: mount; behind LINE...: change the store behind the view's back.
 up()
 {
@@ -23,7 +26,7 @@ up()
 
 	# Each test begins with an empty store.
 	[[ ${store:-} ]] || store=$(mktemp -d "$tmp/store.XXXX")
-	coproc PROG { exec "$prog" "$store" "$mnt" "$@" 2>&1; }
+	coproc PROG { exec "${run_as[@]}" "$prog" "$store" "$mnt" "$@" 2>&1; }
 	# shellcheck disable=SC2153
 	prog_pid=$PROG_PID
 	exec {to}>&"${PROG[1]}" {from}<&"${PROG[0]}"
@@ -52,7 +55,7 @@ down()
 # as_user CMD...: as somebody who is not root.
 as_user()
 {
-	setpriv --reuid 1000 --regid 1000 --clear-groups "$@"
+	setpriv --reuid "$user" --regid "$user" --clear-groups "$@"
 }
 
 hash_of()
@@ -484,6 +487,25 @@ test_other_users()
 	has "$(as_user ls -l "$names")" own
 	rm -r "${names:?}"/*
 	down
+}
+
+# fusermount3 mounts for who may not; nobody else sees it then, not even root.
+test_ordinary_user()
+{
+	# It wants a user with a name.
+	user=65534
+	run_as=(setpriv --reuid "$user" --regid "$user" --clear-groups)
+	store=$(mktemp -d "$tmp/store.XXXX")
+	chown "$user" "$store" "$mnt"
+	up
+	as_user mkdir "$names/d"
+	echo text | as_user tee "$names/d/f" >/dev/null
+	eq "$(as_user cat "$names/d/f")" text
+	eq "$(as_user stat -c '%u %a' "$names/d/f")" "$user 644"
+	fails 1 "denied" cat "$names/d/f"
+	as_user rm -r "$names/d"
+	down
+	chown 0 "$mnt"
 }
 
 test_full()

@@ -224,7 +224,7 @@ void vdfs_op_symlink(fuse_req_t req, const char *target, fuse_ino_t ino,
 	fuse_reply_err(req, EPERM);
 }
 
-/* mknod(2) of a plain file is answered by vdfs_op_create(). */
+/* Plain files are made by open(2). */
 void vdfs_op_mknod(fuse_req_t req, fuse_ino_t ino, const char *name,
 		   mode_t mode, dev_t dev)
 {

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fuse_impl.h"
 
 #define PIECE (1U << 20)
+#define JUMP (64U << 20)
 
 /**
  * vdfs_stage_new() - begin without content
@@ -119,6 +121,24 @@ static int load(struct vdfs_fuse *fuse, struct vdfs_stage *stage, uint64_t keep)
 	return 0;
 }
 
+/*
+ * A hole takes no room here, but all of it is hashed and stored when it is
+ * committed: a jump is not to lead farther than the disk does.
+ */
+static int check_jump(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
+		      uint64_t end)
+{
+	struct statvfs st;
+
+	if (end > INT64_MAX)
+		return -EFBIG;
+	if (end <= stage->size || end - stage->size < JUMP)
+		return 0;
+	if (statvfs(fuse->stage_dir, &st) < 0)
+		return -errno;
+	return end / st.f_frsize > st.f_bavail ? -ENOSPC : 0;
+}
+
 /* The lock is held. */
 static void changed(struct vdfs_stage *stage)
 {
@@ -173,7 +193,9 @@ int vdfs_stage_write(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 	int err;
 
 	pthread_rwlock_wrlock(&stage->lock);
-	err = load(fuse, stage, UINT64_MAX);
+	err = check_jump(fuse, stage, offset + len);
+	if (!err)
+		err = load(fuse, stage, UINT64_MAX);
 	if (!err)
 		err = write_all(stage->fd, buf, len, offset);
 	if (!err) {
@@ -199,7 +221,9 @@ int vdfs_stage_truncate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 	int err;
 
 	pthread_rwlock_wrlock(&stage->lock);
-	err = load(fuse, stage, size);
+	err = check_jump(fuse, stage, size);
+	if (!err)
+		err = load(fuse, stage, size);
 	if (!err && ftruncate(stage->fd, (off_t)size) < 0)
 		err = -errno;
 	if (!err) {
@@ -224,7 +248,9 @@ int vdfs_stage_allocate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 	int err;
 
 	pthread_rwlock_wrlock(&stage->lock);
-	err = load(fuse, stage, UINT64_MAX);
+	err = check_jump(fuse, stage, end);
+	if (!err)
+		err = load(fuse, stage, UINT64_MAX);
 	if (!err)
 		err = -posix_fallocate(stage->fd, 0, (off_t)end);
 	if (!err && end > stage->size) {

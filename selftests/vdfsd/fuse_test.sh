@@ -535,6 +535,11 @@ test_no_space()
 	fails 1 "No space" dd if=/dev/urandom of="$names/a" bs=1M count=20 \
 		conv=fsync
 	cmp "$tmp/a" "$names/a"
+	fails 1 "No space" truncate -s 1T "$names/a"
+	fails 1 "No space" fallocate -l 100G "$names/a"
+	fails 1 "No space" dd if=/dev/zero of="$names/a" bs=1 count=1 seek=1T \
+		conv=notrunc
+	cmp "$tmp/a" "$names/a"
 	rm "$names/a"
 	echo works >"$names/b"
 	eq "$(<"$names/b")" works

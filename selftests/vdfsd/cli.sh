@@ -134,7 +134,7 @@ test_55_other_users()
 	"${other[@]}" phi vdfs get dir/blob | cmp - "$tmp/blob"
 	fails 1 "another user" "${other[@]}" phi vdfs rm dir/blob
 	fails 1 "administrator" "${other[@]}" phi vdfs gc
-	fails 1 "Permission denied" "${other[@]}" ls "$dir/store"
+	fails 2 "Permission denied" "${other[@]}" ls "$dir/store"
 	echo mine | "${other[@]}" phi vdfs put - mine
 	eq "$(json .owner phi vdfs stat mine)" 1234
 }

@@ -13,7 +13,7 @@
 #include "store_impl.h"
 
 #define ROOM_FIRST ((size_t)8 << 10)
-#define ROOM_LARGE ((size_t)2 << 20)
+#define ROOM_LARGE ((size_t)4 << 20)
 
 /**
  * vdfs_put_begin() - begin to store a blob
@@ -82,6 +82,7 @@ static void put_free(struct vdfs_put *put)
 	pthread_mutex_unlock(&put->store->lock);
 	if (put->fd >= 0)
 		close(put->fd);
+	vdfs_hasher_free(put->hasher);
 	vdfs_hash_free(put->ctx);
 	free(put->parts);
 	free(put->slot);
@@ -143,11 +144,47 @@ static int grow_large(struct vdfs_put *put)
 	return make_room(put, ROOM_LARGE);
 }
 
+/* What cannot fit, whatever else the user drops, need not fill the disk. */
+static int check_quota(struct vdfs_put *put)
+{
+	uint64_t quota, used;
+	int err;
+
+	err = vdfs_quota_get(put->store, put->who.uid, &quota, &used);
+	if (!err && quota && put->size > quota)
+		err = -EDQUOT;
+	return err;
+}
+
+/* Write what has come, while its hash is taken. */
 static int drain(struct vdfs_put *put, bool last)
 {
+	int err, hash_err;
+
+	if (!last && !put->hasher)
+		put->hasher = vdfs_hasher_new();
+	err = check_quota(put);
+	if (err)
+		return err;
+	err = vdfs_hasher_start(put->hasher, put->ctx, put->buf + put->hashed,
+				put->fill - put->hashed);
+	if (err)
+		return err;
 	if (put->flags & VDFS_PUT_WHOLE)
-		return vdfs_put_file_drain(put, last);
-	return vdfs_put_list_drain(put, last);
+		err = vdfs_put_file_write(put, last);
+	else
+		err = vdfs_put_list_write(put, last);
+	hash_err = vdfs_hasher_wait(put->hasher);
+	if (!err)
+		err = hash_err;
+	if (err)
+		return err;
+	/* What is not written comes again, and was hashed. */
+	memmove(put->buf, put->buf + put->written, put->fill - put->written);
+	put->fill -= put->written;
+	put->hashed = put->fill;
+	return put->flags & VDFS_PUT_WHOLE ? 0 :
+					     vdfs_put_list_drained(put, last);
 }
 
 /**

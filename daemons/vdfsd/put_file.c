@@ -7,14 +7,14 @@
 #include "store_impl.h"
 
 /**
- * vdfs_put_file_drain() - write what has come
+ * vdfs_put_file_write() - write what has come
  * @put: The put, with whole blocks in its buffer unless it is the last call.
  * @last: Nothing more will come.
  *
  * Context: The put's thread.
  * Return: 0 or a negative errno.
  */
-int vdfs_put_file_drain(struct vdfs_put *put, bool last)
+int vdfs_put_file_write(struct vdfs_put *put, bool last)
 {
 	size_t n = put->n_sums + (put->fill + VDFS_BLOCK - 1) / VDFS_BLOCK;
 	size_t done, len;
@@ -35,11 +35,9 @@ int vdfs_put_file_drain(struct vdfs_put *put, bool last)
 			len = VDFS_BLOCK;
 		sums[put->n_sums++] = vdfs_crc32c(0, put->buf + done, len);
 	}
-	err = vdfs_hash_more(put->ctx, put->buf, put->fill);
-	if (!err)
-		err = vdfs_pwrite_all(put->fd, put->buf, put->fill,
-				      put->size - put->fill);
-	put->fill = 0;
+	err = vdfs_pwrite_all(put->fd, put->buf, put->fill,
+			      put->size - put->fill);
+	put->written = put->fill;
 	if (!err && last && fsync(put->fd))
 		err = errno == ENOSPC || errno == EDQUOT ? -ENOSPC : -EIO;
 	return err;

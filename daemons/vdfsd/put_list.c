@@ -108,14 +108,14 @@ static int write_parts(struct vdfs_put *put, unsigned int first)
 }
 
 /**
- * vdfs_put_list_drain() - cut and write what has come
+ * vdfs_put_list_write() - cut and write what has come
  * @put: The put.
  * @last: Nothing more will come.
  *
  * Context: The put's thread.
  * Return: 0 or a negative errno.
  */
-int vdfs_put_list_drain(struct vdfs_put *put, bool last)
+int vdfs_put_list_write(struct vdfs_put *put, bool last)
 {
 	struct lookup l = { .put = put, .first = put->n_parts };
 	ssize_t done;
@@ -127,24 +127,30 @@ int vdfs_put_list_drain(struct vdfs_put *put, bool last)
 		put->slot = calloc(VDFS_PART_SLOTS, sizeof(*put->slot));
 	if (!put->parts || !put->slot)
 		return -ENOMEM;
-	err = vdfs_hash_more(put->ctx, put->buf + put->hashed,
-			     put->fill - put->hashed);
-	if (err)
-		return err;
 	done = cut_parts(put, last);
 	if (done < 0)
 		return done;
+	put->written = done;
 	err = vdfs_meta_read(put->store->meta, find_parts, &l);
-	if (!err)
-		err = write_parts(put, l.first);
-	if (err)
-		return err;
-	put->fill -= done;
-	memmove(put->buf, put->buf + done, put->fill);
-	put->hashed = put->fill;
-	if (last || put->n_parts + put->room / (16 << 10) + 1 > VDFS_PARTS)
-		err = vdfs_put_list_flush(put);
-	return err;
+	return err ?: write_parts(put, l.first);
+}
+
+/**
+ * vdfs_put_list_drained() - commit parts when there is room for few more
+ * @put: The put.
+ * @last: Nothing more will come.
+ *
+ * Context: The put's thread. May wait for the disk.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_put_list_drained(struct vdfs_put *put, bool last)
+{
+	/* None but the last is shorter than this. */
+	unsigned int more = put->room / (16 << 10) + 1;
+
+	return last || put->n_parts + more > VDFS_PARTS ?
+		       vdfs_put_list_flush(put) :
+		       0;
 }
 
 static int sync_parts(struct vdfs_put *put)

@@ -182,6 +182,14 @@ int vdfs_hash_more(struct evp_md_ctx_st *ctx, const void *data, size_t len);
 int vdfs_hash_end(struct evp_md_ctx_st *ctx, struct vdfs_hash *out);
 void vdfs_hash_free(struct evp_md_ctx_st *ctx);
 
+/* hash_thread.c */
+struct vdfs_hasher;
+struct vdfs_hasher *vdfs_hasher_new(void);
+int vdfs_hasher_start(struct vdfs_hasher *h, struct evp_md_ctx_st *ctx,
+		      const void *data, size_t len);
+int vdfs_hasher_wait(struct vdfs_hasher *h);
+void vdfs_hasher_free(struct vdfs_hasher *h);
+
 /* pin.c */
 void vdfs_pins_init(struct vdfs_pins *pins);
 void vdfs_pins_fini(struct vdfs_pins *pins);
@@ -295,9 +303,11 @@ struct vdfs_part {
  * @buf: What has come and is not written.
  * @room: Size of @buf.
  * @fill: How much of it is used,
- * @hashed: and was hashed.
+ * @hashed: and was hashed,
+ * @written: and has been written by the last write.
  * @size: All that has come.
  * @ctx: Hash of a large one so far.
+ * @hasher: Goes on with it while the put writes; NULL = the put does it.
  * @fd: File of a whole one, or -1.
  * @sums: Checksums of its blocks.
  * @n_sums: How many.
@@ -317,8 +327,10 @@ struct vdfs_put {
 	size_t room;
 	size_t fill;
 	size_t hashed;
+	size_t written;
 	uint64_t size;
 	struct evp_md_ctx_st *ctx;
+	struct vdfs_hasher *hasher;
 	int fd;
 	uint32_t *sums;
 	size_t n_sums;
@@ -329,10 +341,11 @@ struct vdfs_put {
 };
 
 /* put.c, put_list.c, put_file.c */
-int vdfs_put_list_drain(struct vdfs_put *put, bool last);
+int vdfs_put_list_write(struct vdfs_put *put, bool last);
+int vdfs_put_list_drained(struct vdfs_put *put, bool last);
 int vdfs_put_list_flush(struct vdfs_put *put);
 void vdfs_put_list_forget(struct vdfs_put *put);
-int vdfs_put_file_drain(struct vdfs_put *put, bool last);
+int vdfs_put_file_write(struct vdfs_put *put, bool last);
 int vdfs_put_file_sums(struct sqlite3 *db, struct vdfs_put *put,
 		       int64_t object);
 bool vdfs_put_makes(struct vdfs_store *store, int64_t list);

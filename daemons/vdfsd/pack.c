@@ -140,22 +140,24 @@ static void unlist(struct vdfs_packs *packs, struct vdfs_segment *seg)
  * @number: Of the segment.
  *
  * Context: Any thread.
- * Return: It, open, with a reference; NULL when it is not there.
+ * Return: It, open, with a reference; NULL and errno, which is ESTALE when it
+ * is not there.
  */
 struct vdfs_segment *vdfs_segment_get(struct vdfs_store *store, uint32_t number)
 {
 	struct vdfs_packs *packs = &store->packs;
 	struct vdfs_segment *seg;
+	int err;
 
 	pthread_mutex_lock(&packs->lock);
 	for (seg = packs->all; seg && seg->number != number; seg = seg->next)
 		;
-	if (seg && segment_open(store, seg))
-		seg = NULL;
-	if (seg)
+	err = seg ? segment_open(store, seg) : -ESTALE;
+	if (!err)
 		seg->refs++;
 	pthread_mutex_unlock(&packs->lock);
-	return seg;
+	errno = err == -ENOENT ? ESTALE : -err;
+	return err ? NULL : seg;
 }
 
 /**

@@ -194,7 +194,7 @@ static int read_raw(struct vdfs_store *store, const struct vdfs_object *object,
 	int err = 0;
 
 	if (!seg)
-		return -ESTALE;
+		return -errno;
 	do {
 		n = preadv(seg->fd, iov, 2, object->place);
 	} while (n < 0 && errno == EINTR);

@@ -356,13 +356,22 @@ TEST_F(name, quotas_have_a_default)
 	struct vdfs_store_options options = { .quota = 100 };
 	struct vdfs_hash hash;
 	char data[101] = "";
+	struct vdfs_put *put;
 	uint64_t quota, used;
+	int i, err = 0;
 
 	ASSERT_EQ(0, tree_reopen(&self->t, &options));
 	self->store = self->t.store;
 	EXPECT_EQ(-EDQUOT,
 		  put_bytes(self->store, &bob, data, 101, 0, NULL, &hash));
 	EXPECT_EQ(0, put_bytes(self->store, &bob, data, 100, 0, NULL, &hash));
+	/* A large one is refused while it comes. */
+	ASSERT_EQ(0, vdfs_put_begin(self->store, &alice, 0, &put));
+	for (i = 0; !err && i < 200000; i++)
+		err = vdfs_put_write(put, data, sizeof(data));
+	EXPECT_EQ(-EDQUOT, err);
+	EXPECT_GT(100000, i);
+	vdfs_put_abort(put);
 	ASSERT_EQ(0, vdfs_quota_get(self->store, 77, &quota, &used));
 	EXPECT_EQ(100, quota);
 	EXPECT_EQ(0, used);

@@ -9,7 +9,7 @@
 
 VERSION := 0.1.0
 TARGETS := all kmod bpf lib daemons tools selftests check check-crash \
-	   fuzz-vdfs demo bench bench-vdfs \
+	   check-tsan fuzz-vdfs demo bench bench-vdfs \
 	   lint census install install-files clean
 .PHONY: $(TARGETS) rootfs help
 
@@ -18,6 +18,7 @@ TARGETS := all kmod bpf lib daemons tools selftests check check-crash \
 all:
 check:
 check-crash:
+check-tsan:
 fuzz-vdfs:
 demo:
 bench:
@@ -30,6 +31,7 @@ help:
 	@echo "check      lint, census, unit tests, kselftests on both kernels"
 	@echo "lint census                             one of them"
 	@echo "check-crash  kills and power cuts, more than check has time for"
+	@echo "check-tsan  threads of vdfsd under ThreadSanitizer"
 	@echo "fuzz-vdfs  fuzz what vdfsd reads, a minute each"
 	@echo "demo       the whole way of a request, in a virtual machine"
 	@echo "bench      measure, in virtual machines and natively"

@@ -266,8 +266,8 @@ static int maybe_train(struct vdfs_index *ix, struct vdfs_scratch *s)
  * @vector: f32, shape [dim].
  *
  * Return: 0; -EINVAL for a NaN, an infinity, a zero vector under
- * VDFS_COSINE, no small integer under VDFS_I8, or what VDFS_F16 cannot hold; -ENOSPC when the capacity
- * is reached; -ENOMEM.
+ * VDFS_COSINE, no small integer under VDFS_I8, or what VDFS_F16 cannot hold;
+ * -ENOSPC when the capacity is reached; -ENOMEM.
  */
 int vdfs_index_add(struct vdfs_index *ix, uint64_t id, const float *vector)
 {

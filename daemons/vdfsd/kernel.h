@@ -34,12 +34,17 @@ struct vdfs_rows {
 	size_t n;
 };
 
-typedef float vdfs_dist_fn(const void *row, const float *query, size_t n);
-typedef void vdfs_dist_many_fn(const float *query, const struct vdfs_rows *rows,
-			       const uint32_t *ids, size_t count, float *out);
-typedef int32_t vdfs_dot_fn(const uint8_t *row, const int8_t *query, size_t n);
-typedef void vdfs_dot_many_fn(const int8_t *query, const struct vdfs_rows *rows,
-			      const uint32_t *ids, size_t count, int32_t *out);
+typedef float (*vdfs_dist_fn)(const void *row, const float *query, size_t n);
+typedef void (*vdfs_dist_many_fn)(const float *query,
+				  const struct vdfs_rows *rows,
+				  const uint32_t *ids, size_t count,
+				  float *out);
+typedef int32_t (*vdfs_dot_fn)(const uint8_t *row, const int8_t *query,
+			       size_t n);
+typedef void (*vdfs_dot_many_fn)(const int8_t *query,
+				 const struct vdfs_rows *rows,
+				 const uint32_t *ids, size_t count,
+				 int32_t *out);
 
 /**
  * struct vdfs_kernel - one set of inner loops
@@ -60,12 +65,12 @@ typedef void vdfs_dot_many_fn(const int8_t *query, const struct vdfs_rows *rows,
  */
 struct vdfs_kernel {
 	const char *name;
-	vdfs_dist_fn *l2[VDFS_F16 + 1];
-	vdfs_dist_fn *dot[VDFS_F16 + 1];
-	vdfs_dist_many_fn *l2_many[VDFS_F16 + 1];
-	vdfs_dist_many_fn *dot_many[VDFS_F16 + 1];
-	vdfs_dot_fn *dot_code[VDFS_CODES_1 + 1];
-	vdfs_dot_many_fn *dot_code_many[VDFS_CODES_1 + 1];
+	vdfs_dist_fn l2[VDFS_F16 + 1];
+	vdfs_dist_fn dot[VDFS_F16 + 1];
+	vdfs_dist_many_fn l2_many[VDFS_F16 + 1];
+	vdfs_dist_many_fn dot_many[VDFS_F16 + 1];
+	vdfs_dot_fn dot_code[VDFS_CODES_1 + 1];
+	vdfs_dot_many_fn dot_code_many[VDFS_CODES_1 + 1];
 	void (*to_f16)(const float *from, void *to, size_t n);
 	void (*from_f16)(const void *from, float *to, size_t n);
 	float (*top)(const float *from, size_t n);

@@ -4,6 +4,9 @@
 
 #include "kernel.h"
 
+/* Bit n in byte n. */
+#define EACH_BIT -0x7fbfdfeff7fbfdffLL
+
 static inline float sum8(__m256 v)
 {
 	__m128 x = _mm_add_ps(_mm256_castps256_ps128(v),
@@ -205,7 +208,7 @@ static inline int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)
 {
 	const __m256i spread = _mm256_setr_epi64x(
 		0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
-	const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
+	const __m256i bit = _mm256_set1_epi64x(EACH_BIT);
 	__m256i sum = _mm256_setzero_si256();
 	uint32_t bits;
 	size_t i;

@@ -137,10 +137,12 @@ static float level(const struct vdfs_index *ix, int code)
 
 static int code_of(const struct vdfs_index *ix, float x)
 {
-	int top = (1 << ix->bits) - 1;
+	float top = (float)((1 << ix->bits) - 1);
 	float c = rintf(x + ix->code_middle);
 
-	return c<0 ? 0 : c>(float) top ? top : (int)c;
+	if (c > top)
+		c = top;
+	return c > 0 ? (int)c : 0;
 }
 
 /* Share of its length that a row loses with a step of @step times its rms. */

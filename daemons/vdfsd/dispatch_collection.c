@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dispatch_record.h"
 #include "server.h"
 
 /**
@@ -163,73 +164,6 @@ int do_collection_close(struct call *c)
 	return 0;
 }
 
-/*
- * Read the record at @at, of which @len bytes are there; it is private, and
- * @item points into it.
- */
-static int record_in(char *at, size_t len, struct vdfs_item *item,
-		     size_t *bytes)
-{
-	struct phi_vdfs_record r;
-	uint64_t need = sizeof(r);
-	char *p = at + sizeof(r);
-
-	if (len < sizeof(r))
-		return -EINVAL;
-	memcpy(&r, at, sizeof(r));
-	need += (uint64_t)r.dim * sizeof(float) + r.key_len + 1;
-	need += (uint64_t)r.metadata_len + 1;
-	need = (need + 7) & ~7ULL;
-	if (r.bytes != need || need > len || r.query || r.dist || !r.key_len)
-		return -EINVAL;
-	*item = (struct vdfs_item){ .dim = r.dim };
-	if (r.dim)
-		item->vector = (float *)p;
-	p += r.dim * sizeof(float);
-	item->key = p;
-	p += r.key_len + 1;
-	if (r.metadata_len)
-		item->metadata = p;
-	/* NULs within would cut them short unseen. */
-	if (strnlen(item->key, r.key_len + 1) != r.key_len ||
-	    strnlen(p, r.metadata_len + 1) != r.metadata_len)
-		return -EINVAL;
-	*bytes = need;
-	return 0;
-}
-
-static int records_in(struct call *c, struct vdfs_item **out, size_t *n)
-{
-	size_t at = 0, bytes, room = 64, count = 0;
-	struct vdfs_item *items = NULL, *grown;
-	int ret = 0;
-
-	while (at < c->req.data.len && !ret) {
-		if (!items || count == room) {
-			room *= 2;
-			grown = reallocarray(items, room, sizeof(*items));
-			if (!grown) {
-				ret = -ENOMEM;
-				break;
-			}
-			items = grown;
-		}
-		ret = record_in(c->data + at, c->req.data.len - at,
-				&items[count], &bytes);
-		if (!ret) {
-			at += bytes;
-			count++;
-		}
-	}
-	if (ret) {
-		free(items);
-		return ret;
-	}
-	*out = items;
-	*n = count;
-	return 0;
-}
-
 /**
  * do_collection_insert() - serve COLLECTION_INSERT
  * @c: Call.
@@ -245,7 +179,7 @@ int do_collection_insert(struct call *c)
 	size_t n, failed = 0;
 	int ret;
 
-	ret = records_in(c, &items, &n);
+	ret = records_read(c->data, c->req.data.len, &items, &n);
 	if (ret)
 		return ret;
 	ret = collection_use(c, true, &collection);
@@ -274,7 +208,7 @@ int do_collection_update(struct call *c)
 	size_t bytes;
 	int ret;
 
-	ret = record_in(c->data, c->req.data.len, &item, &bytes);
+	ret = record_read(c->data, c->req.data.len, &item, &bytes);
 	if (!ret && bytes != c->req.data.len)
 		ret = -EINVAL;
 	if (!ret)

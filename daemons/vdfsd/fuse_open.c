@@ -87,7 +87,7 @@ static void set_hint(struct vdfs_call *call, struct vdfs_inode *inode,
 		inode->readers++;
 }
 
-/* What the name of an inode stands for now, and that blob, held. */
+/* What the name of an inode stands for by then, and that blob, held. */
 static int look(struct vdfs_call *call, struct vdfs_inode *inode,
 		struct vdfs_stat *st, struct vdfs_blob **blob)
 {

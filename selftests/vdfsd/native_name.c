@@ -392,7 +392,7 @@ TEST_F(name, goes_as_deep_as_a_path_can)
 }
 
 /**
- * struct race - those who move the same name to and fro
+ * struct race - those who move the same name back and forth
  * @store: The store.
  * @stop: They shall end.
  * @moved: How often one did.

@@ -160,9 +160,14 @@ static int import_file(struct args *args,
 	if (args_option(args, "replace"))
 		in.flags = PHI_VDFS_REPLACE;
 	ret = vdfs_import_open(fd, options, &in.im);
-	if (ret)
-		return fail_because(NULL, strerror(-ret), "import %s",
-				    args->operand[1]);
+	if (ret) {
+		/* What it says lives as long as the file. */
+		ret = fail_because(
+			NULL, in.im ? vdfs_import_why(in.im) : strerror(-ret),
+			"import %s", args->operand[1]);
+		vdfs_import_close(in.im);
+		return ret;
+	}
 	ret = collection_begin(args, 0, &in.v, &in.id, NULL);
 	if (!ret) {
 		ret = import_all(&in);

@@ -200,7 +200,7 @@ static int check(struct vdfs_finding *f, float *probe)
 	uint32_t d;
 	int ret;
 
-	if (!how->k || how->k > VDFS_K_MAX)
+	if (!how->vector || !how->k || how->k > VDFS_K_MAX)
 		return -EINVAL;
 	if (!(how->recall >= 0 && how->recall <= 1))
 		return -EINVAL;

@@ -130,6 +130,12 @@ static int move(struct sample *s, uint64_t id, float *row)
 	return vdfs_vector_check(p, row, p->dim);
 }
 
+static bool is_stopped(const struct sample *s)
+{
+	return atomic_load(&s->core->db->stop) ||
+	       atomic_load(&s->core->dropped);
+}
+
 /* The truth; a vector that has just been deleted is left out. */
 static void look_at_all(struct sample *s)
 {
@@ -138,7 +144,7 @@ static void look_at_all(struct sample *s)
 	size_t i, m = 0;
 	int n;
 
-	for (i = 0; i < s->n; i++) {
+	for (i = 0; i < s->n && !is_stopped(s); i++) {
 		float *row = s->rows + m * dim;
 
 		if (move(s, s->ids[i], row))
@@ -170,7 +176,8 @@ static uint32_t choose_rerank(struct sample *s, uint32_t ef)
 	float all = measure(s, ef, ef);
 	uint32_t rerank = 2 * s->k;
 
-	while (rerank < ef && measure(s, ef, rerank) < all - 0.002f)
+	while (rerank < ef && !is_stopped(s) &&
+	       measure(s, ef, rerank) < all - 0.002f)
 		rerank *= 2;
 	return rerank < ef ? rerank : ef;
 }
@@ -181,7 +188,8 @@ static void draw(struct sample *s, struct vdfs_curve *curve)
 
 	if (has_codes(s->core))
 		curve->rerank = choose_rerank(s, 16 * s->k);
-	for (curve->n = 0; curve->n < CURVE_POINTS; curve->n++) {
+	for (curve->n = 0; curve->n < CURVE_POINTS && !is_stopped(s);
+	     curve->n++) {
 		uint32_t rerank = curve->rerank && curve->rerank < ef ?
 					  curve->rerank :
 					  ef;
@@ -242,7 +250,8 @@ static void sample_fini(struct sample *s)
  * @core: Which.
  * @number: Of the curve.
  *
- * Return: 0 or a negative errno.
+ * Return: 0, -ECANCELED when the db is closed or the collection dropped
+ * meanwhile, or another negative errno.
  */
 int vdfs_tune(struct vdfs_core *core, unsigned int number)
 {
@@ -261,6 +270,10 @@ int vdfs_tune(struct vdfs_core *core, unsigned int number)
 		curve.items = stats.live ? stats.live : 1;
 		if (s.n)
 			draw(&s, &curve);
+		if (is_stopped(&s))
+			ret = -ECANCELED;
+	}
+	if (!ret) {
 		pthread_mutex_lock(&core->tune);
 		core->curve[number] = curve;
 		pthread_mutex_unlock(&core->tune);
@@ -350,7 +363,7 @@ int vdfs_tune_choose(struct vdfs_core *core, struct vdfs_graph *graph,
 		int ret = vdfs_tune(core, number);
 
 		if (ret)
-			return ret;
+			return ret == -ECANCELED ? -ENOENT : ret;
 		pthread_mutex_lock(&core->tune);
 		curve = core->curve[number];
 		pthread_mutex_unlock(&core->tune);

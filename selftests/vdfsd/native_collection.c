@@ -170,6 +170,7 @@ TEST_F(collection, refuses_bad_vectors)
 	}
 	v[1] = 0;
 	EXPECT_EQ(-EMSGSIZE, items_search(self->c, v, 2, 1, NULL, self->a));
+	EXPECT_EQ(-EINVAL, items_search(self->c, NULL, DIM, 1, NULL, self->a));
 	search.k = 0;
 	EXPECT_EQ(-EINVAL, vdfs_collection_search(self->c, &search,
 						  items_collect, self->a));

@@ -189,10 +189,6 @@ static void lay(struct phi_vdfs *v, const void *from, size_t len, size_t *at,
 	*at += aligned(len);
 }
 
-/*
- * Make a call: lay out what it takes, make room for what it gives. The results
- * lie in shared memory until the lock is dropped.
- */
 int vdfs_ask(struct phi_vdfs *v, struct vdfs_ask *a)
 {
 	size_t name = a->name ? strlen(a->name) : 0;
@@ -226,7 +222,6 @@ int vdfs_ask(struct phi_vdfs *v, struct vdfs_ask *a)
 	return -EPROTO;
 }
 
-/* The same for a blob by its name or hash. */
 int vdfs_ask_blob(struct phi_vdfs *v, struct vdfs_ask *a, const char *blob)
 {
 	if (strncmp(blob, "sha256:", 7)) {
@@ -239,7 +234,6 @@ int vdfs_ask_blob(struct phi_vdfs *v, struct vdfs_ask *a, const char *blob)
 	return vdfs_ask(v, a);
 }
 
-/* The same for a call whose results are all in the answer. */
 int vdfs_do(struct phi_vdfs *v, struct vdfs_ask *a)
 {
 	int ret;

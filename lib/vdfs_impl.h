@@ -60,13 +60,64 @@ struct vdfs_ask {
 	const void *arg;
 };
 
-/* Both with the lock held. */
+/**
+ * vdfs_ask() - make a call
+ * @v: Session.
+ * @a: Call. Its results lie in shared memory until the lock is dropped.
+ *
+ * Lays out what the call takes, and makes room for what it gives.
+ *
+ * Context: With the lock of the session.
+ * Return: 0 or a negative errno, the answer's status among them.
+ */
 int vdfs_ask(struct phi_vdfs *v, struct vdfs_ask *a);
+
+/**
+ * vdfs_ask_blob() - make a call about a blob
+ * @v: Session.
+ * @a: Call.
+ * @blob: Name, or "sha256:" and digits.
+ *
+ * Context: With the lock of the session.
+ * Return: As vdfs_ask(); -EINVAL for no hash.
+ */
 int vdfs_ask_blob(struct phi_vdfs *v, struct vdfs_ask *a, const char *blob);
 
+/**
+ * vdfs_do() - make a call whose results are all in its answer
+ * @v: Session.
+ * @a: Call.
+ *
+ * Context: Any thread.
+ * Return: As vdfs_ask().
+ */
 int vdfs_do(struct phi_vdfs *v, struct vdfs_ask *a);
+
+/**
+ * vdfs_job() - start a job and see it through
+ * @v: Session.
+ * @a: Call that starts it; its answer becomes the job's last word.
+ * @line: Called with each line of its report; may be NULL.
+ * @progress: Called now and then; may be NULL.
+ * @arg: For both.
+ *
+ * Context: Any thread. Others get their turn meanwhile.
+ * Return: What became of it, -ECANCELED when @progress stopped it.
+ */
 int vdfs_job(struct phi_vdfs *v, struct vdfs_ask *a, phi_vdfs_line_fn *line,
 	     phi_vdfs_progress *progress, void *arg);
+
+/**
+ * vdfs_entries() - go through a list page by page
+ * @v: Session.
+ * @a: Call for the first page.
+ * @each: Called with each entry, without the lock.
+ * @next: Makes of @a the call for the page after an entry.
+ * @arg: For @each.
+ *
+ * Context: Any thread.
+ * Return: 0, what @each returned, or a negative errno.
+ */
 int vdfs_entries(struct phi_vdfs *v, struct vdfs_ask *a,
 		 int (*each)(void *arg, const struct phi_vdfs_entry *entry,
 			     const char *name),

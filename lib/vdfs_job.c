@@ -48,7 +48,6 @@ static int job_ask(struct phi_vdfs *v, uint64_t id, bool cancel, char *text,
 	return ret;
 }
 
-/* Start a job and see it through; a->answer is its last word. */
 int vdfs_job(struct phi_vdfs *v, struct vdfs_ask *a, phi_vdfs_line_fn *line,
 	     phi_vdfs_progress *progress, void *arg)
 {

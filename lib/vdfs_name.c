@@ -42,10 +42,6 @@ static int each_entry(char *page, size_t len,
 	return ret;
 }
 
-/*
- * Go through a list page by page. The lock is dropped before @each is called;
- * @next says where the page after an entry begins.
- */
 int vdfs_entries(struct phi_vdfs *v, struct vdfs_ask *a,
 		 int (*each)(void *arg, const struct phi_vdfs_entry *entry,
 			     const char *name),

@@ -61,8 +61,8 @@ static int read_vector(const struct args *args, const char *path, float *vector,
 	return ret;
 }
 
-int collection_vector(const struct args *args, const char *text, float **vector,
-		      uint32_t *dim)
+static int collection_vector(const struct args *args, const char *text,
+			     float **vector, uint32_t *dim)
 {
 	float *v = must(malloc(DIM_MAX * sizeof(*v)));
 	char *copy;

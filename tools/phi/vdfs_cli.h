@@ -48,8 +48,8 @@ int vdfs_fail(int err, const char *fmt, ...)
 
 /**
  * struct vdfs_teller - who tells how far something is
- * @what: "stored", "bytes" or the like go before and behind the numbers.
- * @unit: Of the numbers.
+ * @what: Goes before the number.
+ * @unit: Goes behind it.
  * @next_ns: When to tell it next.
  * @shown: There is a line to clear.
  */
@@ -60,13 +60,54 @@ struct vdfs_teller {
 	bool shown;
 };
 
+/**
+ * vdfs_teller_init() - begin to tell, from the next second on
+ * @t: Teller.
+ * @what: What was done: "stored".
+ * @unit: To what: "bytes".
+ */
 void vdfs_teller_init(struct vdfs_teller *t, const char *what,
 		      const char *unit);
+
+/**
+ * vdfs_tell() - tell it to a person who sits at a terminal, once a second
+ * @teller: Teller.
+ * @done: How much is done.
+ * @total: Of how much; 0 = nobody knows.
+ *
+ * Return: True, to go on.
+ */
 bool vdfs_tell(void *teller, uint64_t done, uint64_t total);
+
+/**
+ * vdfs_teller_end() - clear the line
+ * @t: Teller.
+ */
 void vdfs_teller_end(struct vdfs_teller *t);
 
+/**
+ * vdfs_out_hash() - a hash, as "sha256:" and digits
+ * @key: Its name.
+ * @hash: It.
+ */
 void vdfs_out_hash(const char *key, const struct phi_vdfs_hash *hash);
+
+/**
+ * vdfs_mode_text() - "drwxr-xr-x"
+ * @mode: Type and permission bits.
+ *
+ * Return: Text, in a buffer that the next call reuses.
+ */
 const char *vdfs_mode_text(uint32_t mode);
+
+/**
+ * vdfs_option_mode() - read permission bits
+ * @args: Arguments.
+ * @text: Octal digits, or NULL.
+ * @mode: In, what it is when @text is NULL; Out.
+ *
+ * Return: EXIT_OK or EXIT_USAGE.
+ */
 int vdfs_option_mode(const struct args *args, const char *text, uint32_t *mode);
 
 /* vdfs_blob.c */
@@ -93,12 +134,20 @@ int vdfs_verb_stats(struct args *args);
 int vdfs_verb_gc(struct args *args);
 int vdfs_verb_fsck(struct args *args);
 
-/* collection.c, collection_item.c, collection_file.c */
+/**
+ * collection_begin() - open a session and the collection of the first operand
+ * @args: Arguments.
+ * @flags: For phi_vdfs_open().
+ * @v: Out.
+ * @id: Out.
+ * @params: Out; may be NULL.
+ *
+ * Return: EXIT_OK, or EXIT_FAILED with the reason said.
+ */
 int collection_begin(const struct args *args, unsigned int flags,
 		     struct phi_vdfs **v, uint64_t *id,
 		     struct phi_vdfs_params *params);
-int collection_vector(const struct args *args, const char *text, float **vector,
-		      uint32_t *dim);
+/* collection_item.c, collection_file.c */
 int collection_insert(struct args *args);
 int collection_update(struct args *args);
 int collection_delete(struct args *args);

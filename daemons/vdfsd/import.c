@@ -37,7 +37,7 @@ int vdfs_import_format(const char *path, enum vdfs_format *out)
 	size_t len = strlen(path);
 	size_t i, n;
 
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
 		n = strlen(known[i].end);
 		if (len < n || strcmp(path + len - n, known[i].end))
 			continue;

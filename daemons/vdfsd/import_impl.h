@@ -4,6 +4,7 @@
 
 #include "import.h"
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define IMPORT_ROWS 4096 /* at a time, at most */
 #define IMPORT_BYTES ((size_t)8 << 20) /* of their vectors, about */
 #define IMPORT_LINE ((size_t)4 << 20) /* of JSON */

@@ -46,7 +46,7 @@ static int read_type(struct vdfs_import *im, const char *text)
 	const char *value = value_of(text, "'descr'");
 	size_t i;
 
-	for (i = 0; value && i < sizeof(known) / sizeof(known[0]); i++) {
+	for (i = 0; value && i < ARRAY_SIZE(known); i++) {
 		if (strncmp(value, known[i].name, strlen(known[i].name)))
 			continue;
 		im->element = known[i].element;

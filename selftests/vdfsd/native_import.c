@@ -420,13 +420,16 @@ TEST(idx_as_mnist_comes)
 
 TEST(lines_of_json)
 {
+	static const char keys[] =
+		"{\"id\": \"a\", \"vector\": [1, 2.5]}\n"
+		"\n  \r\n"
+		"{\"key\":7, \"metadata\":{\"x\": {\"y\": 1.10}}, \"vector\":[3, -4]}";
+	static const char none[] =
+		"{\"vector\":[1]}\n"
+		"{\"vector\":[2],\"meta\\u0064ata\":{\"a\":\"}\"}}\n";
 	struct got got;
 
-	EXPECT_EQ(0, lines("{\"id\": \"a\", \"vector\": [1, 2.5]}\n"
-			   "\n  \r\n"
-			   "{\"key\": 7, \"metadata\": {\"x\": {\"y\": 1.10}}"
-			   ",\"vector\": [3, -4]}",
-			   &got))
+	EXPECT_EQ(0, lines(keys, &got))
 	{
 		TH_LOG("%s", got.why);
 	}
@@ -436,9 +439,7 @@ TEST(lines_of_json)
 	EXPECT_EQ(2.5, got.sum);
 	EXPECT_STREQ("{\"x\": {\"y\": 1.10}}", got.metadata);
 	/* Without a key it is the line, from 0 on. */
-	EXPECT_EQ(0, lines("{\"vector\":[1]}\n{\"vector\":[2],"
-			   "\"meta\\u0064ata\":{\"a\":\"}\"}}\n",
-			   &got));
+	EXPECT_EQ(0, lines(none, &got));
 	EXPECT_STREQ("0000000001", got.last);
 	EXPECT_STREQ("{\"a\":\"}\"}", got.metadata);
 	EXPECT_EQ(0, lines("", &got));

@@ -63,8 +63,6 @@ static void fill_named(struct vdfs_inode *inode, struct stat *st)
 	st->st_size = (off_t)inode->st.size;
 	st->st_mtim = to_time(inode->st.mtime_ns);
 	st->st_nlink = inode->linked;
-	if (inode->kind == VDFS_NAMES)
-		st->st_nlink = 1;
 	if (!stage)
 		return;
 	st->st_size = (off_t)stage->size;
@@ -131,9 +129,11 @@ static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
 	if (inode->kind != VDFS_NAME && inode->kind != VDFS_NAMES)
 		return 0;
 	err = vdfs_inode_path(call->fuse, inode, NULL, path);
+	if (err == -ESTALE)
+		return 0;
 	if (!err)
 		err = vdfs_name_stat(call->fuse->store, &call->who, path, &st);
-	/* A file that is open goes on being what it was. */
+	/* What is open goes on being what it was. */
 	if (err)
 		return inode->kind == VDFS_NAME ? 0 : -ESTALE;
 	pthread_mutex_lock(&call->fuse->lock);

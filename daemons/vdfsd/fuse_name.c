@@ -54,10 +54,13 @@ int vdfs_names_list(struct vdfs_call *call, struct vdfs_listing *listing)
 	char path[VDFS_PATH_MAX + 1];
 	int err = vdfs_inode_path(call->fuse, listing->inode, NULL, path);
 
-	if (!err)
-		err = vdfs_name_list(call->fuse->store, &call->who, path,
-				     vdfs_listing_last(listing), add_name,
-				     &batch);
+	/* One that was taken away is empty. */
+	if (err == -ESTALE)
+		listing->done = true;
+	if (err)
+		return err == -ESTALE ? 0 : err;
+	err = vdfs_name_list(call->fuse->store, &call->who, path,
+			     vdfs_listing_last(listing), add_name, &batch);
 	if (!err)
 		listing->done = true;
 	return err < 0 ? err : 0;

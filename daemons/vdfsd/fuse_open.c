@@ -46,11 +46,17 @@ void vdfs_hints_fini(struct vdfs_fuse *fuse)
 		drop_hint(fuse, &fuse->hints[i]);
 }
 
-/* What was held for this thread, if it is about this inode. */
-static void take_hint(struct vdfs_call *call, const struct vdfs_inode *inode,
+/*
+ * What was held for this thread, if it is about this inode.
+ *
+ * Return: True if it is about another: the thread did not look again, for it
+ * has no path but a descriptor, /proc/self/fd/N.
+ */
+static bool take_hint(struct vdfs_call *call, const struct vdfs_inode *inode,
 		      struct vdfs_hint *hint)
 {
 	struct vdfs_fuse *fuse = call->fuse;
+	bool other;
 	size_t i;
 
 	memset(hint, 0, sizeof(*hint));
@@ -62,8 +68,10 @@ static void take_hint(struct vdfs_call *call, const struct vdfs_inode *inode,
 		}
 	}
 	pthread_mutex_unlock(&fuse->lock);
-	if (hint->inode != inode)
+	other = hint->inode && hint->inode != inode;
+	if (other)
 		drop_hint(fuse, hint);
+	return other;
 }
 
 /*
@@ -131,42 +139,52 @@ static int look_again_to_read(struct vdfs_call *call, struct vdfs_inode *inode)
 	return new ? -ESTALE : -ENOMEM;
 }
 
+/* Read what is being written, if something is. */
+static bool read_stage(struct vdfs_fuse *fuse, struct vdfs_file *file, bool any)
+{
+	struct vdfs_stage *stage;
+
+	pthread_mutex_lock(&fuse->lock);
+	stage = file->inode->stage;
+	if (stage && (any || stage->fresh)) {
+		file->stage = stage;
+		stage->users++;
+	}
+	pthread_mutex_unlock(&fuse->lock);
+	return file->stage;
+}
+
 /*
- * A new file is read as it grows, as is one without a name. Of another that
- * is being written there is what it was before.
+ * A new file is read as it grows. Of another that is being written there is
+ * what it was before, unless it has no name any more.
  */
 static int open_reader(struct vdfs_call *call, struct vdfs_file *file)
 {
 	struct vdfs_fuse *fuse = call->fuse;
 	struct vdfs_inode *inode = file->inode;
-	bool written = false;
 	struct vdfs_hint hint;
 	struct vdfs_hash hash;
+	bool insists, written;
 	int err = -ENOENT;
 
-	take_hint(call, inode, &hint);
+	insists = take_hint(call, inode, &hint);
 	file->blob = hint.blob;
 	hint.blob = NULL;
 	drop_hint(fuse, &hint);
-	if (file->blob)
+	if (file->blob || read_stage(fuse, file, insists))
 		return 0;
 
 	pthread_mutex_lock(&fuse->lock);
 	hash = inode->st.hash;
-	if (inode->stage && (inode->stage->fresh || !inode->linked)) {
-		file->stage = inode->stage;
-		file->stage->users++;
-	} else if (inode->stage) {
-		written = inode->stage->writers;
-	}
+	written = inode->stage && inode->stage->writers;
 	pthread_mutex_unlock(&fuse->lock);
-	if (file->stage)
-		return 0;
 	if (!written)
 		err = vdfs_blob_open(fuse->store, &call->who, &hash,
 				     &file->blob);
 	if (err == -ENOENT && inode->kind == VDFS_NAME)
 		err = look_again_to_read(call, inode);
+	if (err == -ENOENT && read_stage(fuse, file, true))
+		err = 0;
 	return err;
 }
 

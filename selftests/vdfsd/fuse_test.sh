@@ -287,6 +287,19 @@ test_open_files_stay()
 	eq "$(cat "/proc/self/fd/$fd")" text
 	exec {fd}>&-
 	[[ ! -e $names/g ]] || die "a file came back"
+	mkdir "$names/d"
+	(
+		cd "$names/d"
+		rmdir "$names/d"
+		eq "$(ls .)" ""
+		fails 1 "No such file" touch f
+	)
+	exec {fd}>"$names/h"
+	echo new >"$names/i"
+	mv "$names/i" "$names/h"
+	echo old >&"$fd"
+	exec {fd}>&-
+	eq "$(<"$names/h")" new
 	down
 }
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-ROUNDS = 3
+ROUNDS = int(os.environ.get("BENCH_VDFS_ROUNDS", "3"))
 MIB = 1 << 20
 # size, count, threads
 LOADS = ((4096, 4000, 1), (4096, 40000, 32), (MIB, 256, 1), (1024 * MIB, 1, 1))
@@ -25,9 +25,10 @@ On the disk where the source is. Put is durable everywhere: `vdfs` through the
 library, as the daemon does it; `fsync` is the plain way, a file a blob, synced,
 renamed, its directory synced, which knows no hash and shares nothing; `git
 hash-object -w` in one process, `restic backup` and `borg create` of the folder
-of those files, started once. Contents are random, so nothing gets smaller, but
-all but `vdfs` and `fsync` try. Get is out of the page cache; only `fsync`
-checks nothing. Best of three rounds that take turns. Ratios are to `fsync`.
+of those files, started once. Contents are random, so nothing gets smaller;
+git, restic and borg try all the same, as they do by default. Get is out of the
+page cache; only `fsync` checks nothing. Best of {rounds} rounds that take
+turns, of one with 512 MiB and more. Ratios are to `fsync`.
 """
 ENV = dict(os.environ, RESTIC_PASSWORD="bench", BORG_BASE_DIR="/tmp/borg",
            BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK="yes",
@@ -233,7 +234,7 @@ def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__.splitlines()[0])
     bench, want = Bench(*sys.argv[1:3]), sys.argv[3:]
-    lines = HEAD.splitlines() + [""]
+    lines = HEAD.format(rounds=ROUNDS).splitlines() + [""]
 
     def wanted(name):
         return not want or any(w in name for w in want)

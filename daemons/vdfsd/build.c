@@ -99,15 +99,18 @@ static int train(struct vdfs_index *ix, const float *rows, size_t n)
 	return ret;
 }
 
+/* Nobody may add a vector without a code while they are learnt. */
 static int train_first(struct vdfs_index *ix, const float *rows, size_t n)
 {
-	int ret;
+	int ret = 0;
 
-	if (atomic_load(&ix->coded) || atomic_load(&ix->slots) || !n)
-		return 0;
-	ret = train(ix, rows, n);
-	if (!ret)
-		atomic_store(&ix->coded, true);
+	pthread_rwlock_wrlock(&ix->writers);
+	if (!atomic_load(&ix->coded) && !atomic_load(&ix->slots) && n) {
+		ret = train(ix, rows, n);
+		if (!ret)
+			atomic_store(&ix->coded, true);
+	}
+	pthread_rwlock_unlock(&ix->writers);
 	return ret;
 }
 

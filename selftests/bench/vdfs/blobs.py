@@ -24,11 +24,11 @@ HEAD = """## Blobs
 On the disk where the source is. Put is durable everywhere: `vdfs` through the
 library, as the daemon does it; `fsync` is the plain way, a file a blob, synced,
 renamed, its directory synced, which knows no hash and shares nothing; `git
-hash-object -w` in one process, `restic backup` and `borg create` of the folder
-of those files, which acknowledge once, for all. Contents are random, so nothing gets smaller;
-git, restic and borg try all the same, as they do by default. Get is out of the
-page cache; only `fsync` checks nothing. Best of {rounds} rounds that take
-turns, of one with 512 MiB and more. Ratios are to `fsync`.
+hash-object -w` in one process; `restic backup` and `borg create` of the folder
+of those files, which acknowledge once, for all. Contents are random, so nothing
+gets smaller; git, restic and borg try all the same, as they do by default. Get
+is out of the page cache; only `fsync` checks nothing. Best of {rounds} rounds
+that take turns, of one with 512 MiB and more. Ratios are to `fsync`.
 """
 ENV = dict(os.environ, RESTIC_PASSWORD="bench", BORG_BASE_DIR="/tmp/borg",
            BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK="yes",

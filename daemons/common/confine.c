@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,10 +67,30 @@ static const int allowed[] = {
 	SCMP_SYS(writev),
 };
 
+/* Make a directory, and those on the way to it. */
+static int make_dir(const char *path)
+{
+	char part[PATH_MAX];
+	size_t i, len = strlen(path);
+
+	if (len >= sizeof(part))
+		return -ENAMETOOLONG;
+	for (i = 1; i <= len; i++) {
+		if (path[i] && path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, 0755) && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
 /**
  * confine_user() - become another user for good
  * @name: Whom; NULL to stay, which root may not.
- * @dirs: Directories to make for that user first; NULL ones are skipped.
+ * @dirs: Directories to make for that user first, with those on the way;
+ *        NULL ones are skipped.
  * @n: How many.
  *
  * Context: Main thread, before there are others.
@@ -79,6 +101,7 @@ int confine_user(const char *name, const char *const *dirs, size_t n)
 {
 	struct passwd *pw = NULL;
 	size_t i;
+	int ret;
 
 	if (name) {
 		errno = 0;
@@ -89,8 +112,9 @@ int confine_user(const char *name, const char *const *dirs, size_t n)
 			return -EPERM;
 	}
 	for (i = 0; i < n; i++) {
-		if (dirs[i] && mkdir(dirs[i], 0755) && errno != EEXIST)
-			return -errno;
+		ret = dirs[i] ? make_dir(dirs[i]) : 0;
+		if (ret)
+			return ret;
 	}
 	if (pw && !geteuid()) {
 		for (i = 0; i < n; i++) {

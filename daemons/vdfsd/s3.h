@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_S3_H
+#define VDFS_S3_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * DOC: A client of S3
+ *
+ * What stores of many makers have in common: objects with keys in a bucket,
+ * over HTTP, each request signed (version 4). A request that may be asked
+ * again is, a few times, after a wait that doubles and varies.
+ *
+ * Keys consist of letters, digits, ".", "-", "_" and "/": what else there is
+ * gets signed differently by different programs.
+ *
+ * Errors:
+ *   ENOENT        there is no such object, or no such bucket
+ *   EACCES        the credentials are wrong, or do not allow it
+ *   EHOSTUNREACH  nobody answers there
+ *   ETIMEDOUT     the answer takes too long
+ *   EREMOTEIO     the server failed, or said what is not understood
+ *   EPROTO        no secure connection is possible
+ *   EBADMSG       what has come is not what the server says it sent
+ */
+
+struct vdfs_s3;
+struct vdfs_hash;
+
+#define VDFS_S3_ETAG 128
+
+/**
+ * struct vdfs_s3_options - how a bucket is reached
+ * @url: s3://HOST[:PORT]/BUCKET[/PREFIX]
+ * @credentials: File with access_key_id, secret_access_key and, if there are,
+ *               session_token and region, each "NAME = VALUE", as other
+ *               clients have it. NULL = "s3" in $CREDENTIALS_DIRECTORY.
+ * @region: NULL = as the credentials say, or else us-east-1.
+ * @http: Without TLS.
+ * @part_bytes: Objects above this are sent in parts of it; 0 = 64 MiB.
+ * @page: Objects listed by one request; 0 = as many as the server likes.
+ * @connect_ms: Longest wait for a connection; 0 = 10 s.
+ * @stall_s: Longest wait without a byte moving; 0 = 30 s.
+ * @tries: How often something is tried; 0 = 5.
+ * @say: Takes a line about what failed; NULL = nobody.
+ * @arg: Its argument.
+ */
+struct vdfs_s3_options {
+	const char *url;
+	const char *credentials;
+	const char *region;
+	bool http;
+	uint64_t part_bytes;
+	uint32_t page;
+	uint32_t connect_ms;
+	uint32_t stall_s;
+	uint32_t tries;
+	void (*say)(void *arg, const char *line);
+	void *arg;
+};
+
+/**
+ * struct vdfs_s3_source - what is to be sent
+ * @read: Copies @len bytes from @offset on to @buf; 0 or a negative errno.
+ * @arg: Its argument.
+ * @size: All bytes.
+ * @hash: Of all of them, or NULL.
+ */
+struct vdfs_s3_source {
+	int (*read)(void *arg, void *buf, size_t len, uint64_t offset);
+	void *arg;
+	uint64_t size;
+	const struct vdfs_hash *hash;
+};
+
+/**
+ * struct vdfs_s3_sink - where what comes goes
+ * @begin: Forget what has come so far: it comes again from the start.
+ * @write: Take the next bytes. Both return 0 or a negative errno.
+ * @arg: Their argument.
+ */
+struct vdfs_s3_sink {
+	int (*begin)(void *arg);
+	int (*write)(void *arg, const void *data, size_t len);
+	void *arg;
+};
+
+/**
+ * struct vdfs_s3_info - what a server says of an object
+ * @size: Bytes.
+ * @modified: When it was written, seconds, by the server's clock.
+ * @now: That clock, when it was asked.
+ * @etag: Changes with the object; "" when there is none.
+ */
+struct vdfs_s3_info {
+	uint64_t size;
+	int64_t modified;
+	int64_t now;
+	char etag[VDFS_S3_ETAG];
+};
+
+/**
+ * typedef vdfs_s3_list_fn - one object of a list
+ * @arg: The caller's.
+ * @key: Its key, without the prefix of the URL.
+ * @info: What is said of it.
+ *
+ * Return: 0 to go on; anything else ends the list and is returned.
+ */
+typedef int vdfs_s3_list_fn(void *arg, const char *key,
+			    const struct vdfs_s3_info *info);
+
+int vdfs_s3_open(const struct vdfs_s3_options *options, struct vdfs_s3 **out);
+void vdfs_s3_close(struct vdfs_s3 *s3);
+int vdfs_s3_put(struct vdfs_s3 *s3, const char *key,
+		const struct vdfs_s3_source *source, struct vdfs_s3_info *info);
+int vdfs_s3_get(struct vdfs_s3 *s3, const char *key,
+		const struct vdfs_s3_sink *sink, struct vdfs_s3_info *info);
+int vdfs_s3_head(struct vdfs_s3 *s3, const char *key,
+		 struct vdfs_s3_info *info);
+int vdfs_s3_delete(struct vdfs_s3 *s3, const char *key);
+/* In the order of keys; @flat: not those with a slash behind the prefix. */
+int vdfs_s3_list(struct vdfs_s3 *s3, const char *prefix, bool flat,
+		 vdfs_s3_list_fn *fn, void *arg);
+
+#endif /* VDFS_S3_H */

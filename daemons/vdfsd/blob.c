@@ -15,6 +15,7 @@
 
 #define PARTS 64 /* of a list, looked up at once */
 #define MOVES 16 /* of an object while it is being read */
+#define FETCHES 4 /* of a blob that leaves the cache again at once */
 
 /**
  * vdfs_blob_visible() - whether a user may see a blob
@@ -64,6 +65,28 @@ static int find_visible(struct sqlite3 *db, void *arg)
 	return 0;
 }
 
+/* Find a blob, and fetch it where it is away. It is pinned then. */
+static int find_here(struct vdfs_store *store, struct find *f)
+{
+	int i, err;
+
+	for (i = 0;; i++) {
+		err = vdfs_pin(store, f->hash);
+		if (err)
+			return err;
+		err = vdfs_meta_read(store->meta, find_visible, f);
+		if (!err && f->object.kind != VDFS_AWAY)
+			return 0;
+		vdfs_unpin(store, f->hash);
+		if (!err && (!store->remote_ops || i == FETCHES))
+			err = -EREMOTEIO;
+		if (!err)
+			err = store->remote_ops->fetch(store, &f->object);
+		if (err)
+			return err;
+	}
+}
+
 /**
  * vdfs_blob_open() - open a blob to read
  * @store: The store.
@@ -85,14 +108,13 @@ int vdfs_blob_open(struct vdfs_store *store, const struct vdfs_who *who,
 		return -ENOMEM;
 	blob->fd = -1;
 	blob->store = store;
-	err = vdfs_pin(store, hash);
+	err = find_here(store, &f);
 	if (err) {
 		free(blob);
 		return err;
 	}
-	err = vdfs_meta_read(store->meta, find_visible, &f);
 	blob->object = f.object;
-	if (!err && blob->object.kind == VDFS_FILE) {
+	if (blob->object.kind == VDFS_FILE) {
 		blob->fd = vdfs_file_open(store, hash);
 		err = blob->fd < 0 ? blob->fd : 0;
 	}
@@ -101,6 +123,8 @@ int vdfs_blob_open(struct vdfs_store *store, const struct vdfs_who *who,
 		free(blob);
 		return err;
 	}
+	if (store->remote_ops)
+		store->remote_ops->used(store, hash);
 	pthread_mutex_init(&blob->lock, NULL);
 	*out = blob;
 	return 0;

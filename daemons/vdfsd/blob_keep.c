@@ -52,9 +52,16 @@ int vdfs_blob_keep(struct vdfs_store *store, const struct vdfs_who *who,
 		   const struct vdfs_hash *hash)
 {
 	struct keep k = { .store = store, .who = who, .hash = hash };
+	struct vdfs_blob *blob = NULL;
+	int err = vdfs_store_writable(store);
 
-	return vdfs_store_writable(store) ?:
-		       vdfs_meta_write(store->meta, keep, &k);
+	/* What is kept is here: a remote has only what has a name. */
+	if (!err && store->remote_ops)
+		err = vdfs_blob_open(store, who, hash, &blob);
+	if (!err)
+		err = vdfs_meta_write(store->meta, keep, &k);
+	vdfs_blob_close(blob);
+	return err;
 }
 
 /**

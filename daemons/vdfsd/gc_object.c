@@ -171,7 +171,7 @@ static int give_back(struct vdfs_gc *gc, const struct vdfs_object *object)
 {
 	struct vdfs_gc_result *result = &gc->result;
 
-	if (object->kind == VDFS_LIST)
+	if (object->kind == VDFS_LIST || object->kind == VDFS_AWAY)
 		return 0;
 	result->objects++;
 	if (object->kind == VDFS_RECORD) {

@@ -22,6 +22,7 @@
  * @hash: Of a blob.
  * @mode: Of a name.
  * @mtime: Of a name.
+ * @any: Whether the user may see the blob or not.
  * @st: Out.
  */
 struct name_op {
@@ -31,15 +32,28 @@ struct name_op {
 	const struct vdfs_hash *hash;
 	uint32_t mode;
 	int64_t mtime;
+	bool any;
 	struct vdfs_stat *st;
 };
 
+/* What a remote says of a path, if there is one. */
+static int look(struct vdfs_store *store, const char *path, bool list)
+{
+	return store->remote_ops ? store->remote_ops->look(store, path, list) :
+				   0;
+}
+
 static int write_op(struct name_op *op, vdfs_meta_fn *fn)
 {
+	struct vdfs_name_change change = { .fn = fn,
+					   .arg = op,
+					   .path = op->path };
 	int err = vdfs_name_check(op->path);
 
 	if (!err)
 		err = vdfs_store_writable(op->store);
+	if (!err && op->store->remote_ops)
+		return op->store->remote_ops->change(op->store, &change);
 	return err ?: vdfs_meta_write(op->store->meta, fn, op);
 }
 
@@ -96,9 +110,14 @@ int vdfs_name_stat(struct vdfs_store *store, const struct vdfs_who *who,
 		   const char *path, struct vdfs_stat *out)
 {
 	struct name_op op = { .who = who, .path = path, .st = out };
-	int err = vdfs_name_check(path);
+	int err = vdfs_name_check(path), looked;
 
-	return err ?: vdfs_meta_read(store->meta, stat_name, &op);
+	if (err)
+		return err;
+	looked = look(store, path, false);
+	err = vdfs_meta_read(store->meta, stat_name, &op);
+	/* It may be where nobody answers. */
+	return err == -ENOENT && looked ? looked : err;
 }
 
 /**
@@ -207,6 +226,8 @@ int vdfs_name_list(struct vdfs_store *store, const struct vdfs_who *who,
 	p = malloc(sizeof(*p));
 	if (!p)
 		return -ENOMEM;
+	/* When nobody answers, what is known is listed. */
+	look(store, path, true);
 	p->who = who;
 	p->path = path;
 	snprintf(p->after, sizeof(p->after), "%s", after ?: "");
@@ -354,7 +375,7 @@ static int link_name(struct sqlite3 *db, void *arg)
 	err = vdfs_object_find(db, op->hash, &object);
 	if (err)
 		return err;
-	err = vdfs_blob_visible(db, op->who, &object);
+	err = op->any ? 1 : vdfs_blob_visible(db, op->who, &object);
 	if (err <= 0)
 		return err ?: -ENOENT;
 	return vdfs_name_set(db, op->store, op->who, op->path, &object);
@@ -374,6 +395,24 @@ int vdfs_name_link(struct vdfs_store *store, const struct vdfs_who *who,
 		   const char *path, const struct vdfs_hash *hash)
 {
 	struct name_op op = { store, who, path, .hash = hash };
+
+	return write_op(&op, link_name);
+}
+
+/**
+ * vdfs_name_link_any() - point a name at a blob the user brought
+ * @store: The store.
+ * @who: The user.
+ * @path: Of the name.
+ * @hash: Of the blob, which somebody refers to.
+ *
+ * Context: Any thread. Waits for the disk.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_name_link_any(struct vdfs_store *store, const struct vdfs_who *who,
+		       const char *path, const struct vdfs_hash *hash)
+{
+	struct name_op op = { store, who, path, .hash = hash, .any = true };
 
 	return write_op(&op, link_name);
 }

@@ -25,6 +25,28 @@ struct vdfs_node {
 	int64_t mtime;
 };
 
+/**
+ * struct vdfs_name_change - a change of names that is checked and ready
+ * @fn: Does it, in a transaction.
+ * @arg: Its argument.
+ * @path: The name that is changed.
+ * @to: Where it goes, or NULL.
+ * @leaves: It will not be at @path any more.
+ */
+struct vdfs_name_change {
+	vdfs_meta_fn *fn;
+	void *arg;
+	const char *path;
+	const char *to;
+	bool leaves;
+};
+
+/* name.c, name_move.c */
+int vdfs_name_link_any(struct vdfs_store *store, const struct vdfs_who *who,
+		       const char *path, const struct vdfs_hash *hash);
+int vdfs_name_delete(struct sqlite3 *db, struct vdfs_store *store,
+		     const struct vdfs_node *node);
+
 /* name_path.c */
 bool vdfs_node_shown(const struct vdfs_who *who, const struct vdfs_node *node);
 bool vdfs_node_mine(const struct vdfs_who *who, const struct vdfs_node *node);

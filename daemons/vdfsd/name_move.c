@@ -36,9 +36,17 @@ static int is_empty(struct sqlite3 *db, int64_t ino)
 	return ret < 0 ? ret : !ret;
 }
 
-/* Remove a row, what hangs on it, and the reference it was. */
-static int delete_node(struct sqlite3 *db, struct vdfs_store *store,
-		       const struct vdfs_node *node)
+/**
+ * vdfs_name_delete() - remove a name, what hangs on it, and its reference
+ * @db: A connection inside a transaction.
+ * @store: The store.
+ * @node: The name.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0, -ENOTEMPTY, or another negative errno.
+ */
+int vdfs_name_delete(struct sqlite3 *db, struct vdfs_store *store,
+		     const struct vdfs_node *node)
 {
 	struct vdfs_object object;
 	int err;
@@ -89,18 +97,23 @@ static int remove_name(struct sqlite3 *db, void *arg)
 		return err;
 	if (S_ISDIR(node.mode) != m->dir)
 		return m->dir ? -ENOTDIR : -EISDIR;
-	err = delete_node(db, m->store, &node);
+	err = vdfs_name_delete(db, m->store, &node);
 	return err ?: vdfs_node_touch(db, parent.ino, vdfs_name_now());
 }
 
 static int write_move(struct move *m, vdfs_meta_fn *fn)
 {
+	struct vdfs_name_change change = {
+		.fn = fn, .arg = m, .path = m->from, .to = m->to, .leaves = true
+	};
 	int err = vdfs_name_check(m->from);
 
 	if (!err && m->to)
 		err = vdfs_name_check(m->to);
 	if (!err)
 		err = vdfs_store_writable(m->store);
+	if (!err && m->store->remote_ops)
+		return m->store->remote_ops->change(m->store, &change);
 	return err ?: vdfs_store_write(m->store, fn, m);
 }
 
@@ -169,7 +182,7 @@ static int displace(struct sqlite3 *db, const struct move *m,
 		return -ENOTDIR;
 	if (!S_ISDIR(node->mode) && S_ISDIR(there->mode))
 		return -EISDIR;
-	return delete_node(db, m->store, there);
+	return vdfs_name_delete(db, m->store, there);
 }
 
 static int set_place(struct sqlite3 *db, const struct vdfs_node *node,

@@ -114,12 +114,17 @@ static int lookup(struct sqlite3 *db, void *arg)
 {
 	struct vdfs_object *object = arg;
 	struct vdfs_hash hash = object->hash;
+	int err;
 
-	return vdfs_object_find(db, &hash, object);
+	err = vdfs_object_find(db, &hash, object);
+	if (!err && object->kind == VDFS_AWAY)
+		err = -ENOENT;
+	object->hash = hash;
+	return err;
 }
 
 /**
- * vdfs_object_lookup() - find an object, outside of a transaction
+ * vdfs_object_lookup() - find an object that is here, not in a transaction
  * @store: The store.
  * @hash: SHA-256 of its content, which the caller has pinned.
  * @out: What the database says of it.
@@ -132,4 +137,51 @@ int vdfs_object_lookup(struct vdfs_store *store, const struct vdfs_hash *hash,
 {
 	out->hash = *hash;
 	return vdfs_meta_read(store->meta, lookup, out);
+}
+
+/**
+ * vdfs_object_vacate() - take an object's hash away, for another to have
+ * @db: A connection inside a transaction.
+ * @object: The object, which is garbage once it has no users and parts.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_object_vacate(struct sqlite3 *db, const struct vdfs_object *object)
+{
+	return vdfs_sql_run(db, "UPDATE object SET hash = NULL WHERE id = ?",
+			    VDFS_INT(object->id));
+}
+
+/**
+ * vdfs_object_adopt() - let an object take the place of another
+ * @db: A connection inside a transaction.
+ * @from: The other, which was vacated.
+ * @to: Gets its names, references and users.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_object_adopt(struct sqlite3 *db, const struct vdfs_object *from,
+		      struct vdfs_object *to)
+{
+	int err;
+
+	err = vdfs_sql_run(db, "UPDATE node SET object = ?2 WHERE object = ?1",
+			   VDFS_INT(from->id), VDFS_INT(to->id));
+	if (!err)
+		err = vdfs_sql_run(db,
+				   "UPDATE ref SET object = ?2\n"
+				   "WHERE object = ?1",
+				   VDFS_INT(from->id), VDFS_INT(to->id));
+	if (!err)
+		err = vdfs_sql_run(db,
+				   "UPDATE object SET users = CASE id\n"
+				   "WHEN ?1 THEN 0 ELSE ?3 END\n"
+				   "WHERE id IN (?1, ?2)",
+				   VDFS_INT(from->id), VDFS_INT(to->id),
+				   VDFS_INT(from->users));
+	to->users = from->users;
+	to->fresh = false;
+	return err;
 }

@@ -285,6 +285,19 @@ static int make_object(struct sqlite3 *db, struct commit *c,
 	return err;
 }
 
+/* The bytes of one that was away: it is replaced by one that has them. */
+static int fill_object(struct sqlite3 *db, struct commit *c,
+		       struct vdfs_object *object)
+{
+	struct vdfs_object away = *object;
+	int err;
+
+	err = vdfs_object_vacate(db, &away);
+	if (!err)
+		err = make_object(db, c, object);
+	return err ?: vdfs_object_adopt(db, &away, object);
+}
+
 static int commit(struct sqlite3 *db, void *arg)
 {
 	struct commit *c = arg;
@@ -294,9 +307,11 @@ static int commit(struct sqlite3 *db, void *arg)
 
 	c->kept = false;
 	err = vdfs_object_find(db, &c->hash, &object);
-	if (err == -ENOENT)
+	if (!err && object.kind == VDFS_AWAY)
+		err = fill_object(db, c, &object);
+	else if (err == -ENOENT && !put->fills)
 		err = make_object(db, c, &object);
-	if (err)
+	if (err || put->fills)
 		return err;
 	if (c->place)
 		return vdfs_name_place(db, put->store, &put->who, c->place,
@@ -424,9 +439,13 @@ static int end(struct commit *c, const struct vdfs_hash *expect)
 int vdfs_put_commit(struct vdfs_put *put, const struct vdfs_hash *expect,
 		    const char *name, struct vdfs_hash *out)
 {
+	const struct vdfs_remote_ops *remote = put->store->remote_ops;
 	struct commit c = { .put = put, .name = name };
-	int err = end(&c, expect);
+	int err;
 
+	if (remote && name)
+		return remote->commit(put->store, put, expect, name, out);
+	err = end(&c, expect);
 	if (!err && out)
 		*out = c.hash;
 	return err;
@@ -447,6 +466,9 @@ int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
 	struct commit c = { .put = put, .place = place };
 	int err;
 
+	/* By number: no other host knows that. */
+	if (!put->err && put->store->remote_ops)
+		put->err = -EOPNOTSUPP;
 	if (!put->err && !place->ino)
 		put->err = vdfs_name_check(place->path);
 	err = end(&c, NULL);

@@ -71,7 +71,7 @@ static int find_parts(struct sqlite3 *db, void *arg)
 		err = vdfs_object_find(db, &part->hash, &object);
 		if (err && err != -ENOENT)
 			return err;
-		if (!err)
+		if (!err && object.kind != VDFS_AWAY)
 			part->object = object.id;
 	}
 	return 0;
@@ -193,7 +193,7 @@ static int add_part(struct sqlite3 *db, struct vdfs_put *put,
 				      .size = part->len,
 				      .kind = VDFS_RECORD,
 				      .parts = 1 };
-	struct vdfs_object there;
+	struct vdfs_object there = { 0 }, away = { 0 };
 	int64_t id = part->object;
 	int err = 0;
 
@@ -201,6 +201,10 @@ static int add_part(struct sqlite3 *db, struct vdfs_put *put,
 	if (!id) {
 		err = vdfs_object_find(db, &part->hash, &there);
 		id = err ? 0 : there.id;
+		if (!err && there.kind == VDFS_AWAY) {
+			away = there;
+			err = vdfs_object_vacate(db, &away) ?: -ENOENT;
+		}
 	}
 	if (err == -ENOENT && part->record.segment) {
 		object.segment = part->record.segment->number;
@@ -208,6 +212,9 @@ static int add_part(struct sqlite3 *db, struct vdfs_put *put,
 		object.stored = part->record.stored;
 		part->kept = true;
 		err = vdfs_object_insert(db, &object, &id);
+		object.id = id;
+		if (!err && away.id)
+			err = vdfs_object_adopt(db, &away, &object);
 	} else if (!err) {
 		err = vdfs_sql_run(db,
 				   "UPDATE object SET parts = parts + 1\n"

@@ -8,6 +8,7 @@
  *	0 a record: in a pack, from place on, stored bytes with its header
  *	1 a file of its own; block has the checksums of its blocks
  *	2 a list of others; part says which, by where they start
+ *	3 away: the remote has it, and nothing is here
  * ref: why a user is charged for a blob: so many names, or it is kept.
  * quota: what a user may and does refer to; bytes NULL = as the store says.
  * node: a name; object NULL = directory. The root is 1.

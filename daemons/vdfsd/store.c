@@ -210,6 +210,8 @@ void vdfs_store_close(struct vdfs_store *store)
 	if (!store)
 		return;
 	vdfs_store_settle(store);
+	if (store->remote_ops)
+		store->remote_ops->detach(store);
 	vdfs_meta_close(store->meta);
 	vdfs_packs_close(store);
 	close_fd(store->packs.fd);
@@ -258,7 +260,7 @@ static int add_up(struct sqlite3 *db, void *arg)
 
 	err = vdfs_sql(
 		db, &st,
-		"SELECT count(*), total(size * (kind != 2)),\n"
+		"SELECT total(kind != 3), total(size * (kind < 2)),\n"
 		"total(CASE kind WHEN 0 THEN stored WHEN 1 THEN size END),\n"
 		"total(users > 0), total(size * (users > 0)),\n"
 		"total(kind = 2) FROM object");

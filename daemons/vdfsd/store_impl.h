@@ -35,7 +35,7 @@
 #define VDFS_SEGMENT_BYTES ((uint64_t)256 << 20)
 #define VDFS_PIN_BUCKETS 1024
 
-enum vdfs_kind { VDFS_RECORD, VDFS_FILE, VDFS_LIST };
+enum vdfs_kind { VDFS_RECORD, VDFS_FILE, VDFS_LIST, VDFS_AWAY };
 
 /**
  * struct vdfs_object - what the database says of an object
@@ -64,6 +64,29 @@ struct vdfs_object {
 };
 
 struct vdfs_pin;
+struct vdfs_name_change;
+
+/**
+ * struct vdfs_remote_ops - a remote that a store is a cache of
+ * @commit: Does a vdfs_put_commit() with a name.
+ * @change: Does what a vdfs_name_change says, there and here.
+ * @look: Learns what a path stands for, and with @list what is in it.
+ * @fetch: Gets the bytes of an object whose kind is VDFS_AWAY.
+ * @used: Is told that a blob was opened.
+ * @detach: Ends it.
+ */
+struct vdfs_remote_ops {
+	int (*commit)(struct vdfs_store *store, struct vdfs_put *put,
+		      const struct vdfs_hash *expect, const char *name,
+		      struct vdfs_hash *out);
+	int (*change)(struct vdfs_store *store,
+		      const struct vdfs_name_change *change);
+	int (*look)(struct vdfs_store *store, const char *path, bool list);
+	int (*fetch)(struct vdfs_store *store,
+		     const struct vdfs_object *object);
+	void (*used)(struct vdfs_store *store, const struct vdfs_hash *hash);
+	void (*detach)(struct vdfs_store *store);
+};
 
 /**
  * struct vdfs_pins - hashes in use
@@ -156,6 +179,8 @@ struct vdfs_record {
  * @lock: Of @puts and the lists these make.
  * @puts: Puts in progress.
  * @gc: Held by the one collection of garbage or check there may be.
+ * @remote_ops: Of the remote it is a cache of, or NULL.
+ * @remote: That.
  */
 struct vdfs_store {
 	char *dir;
@@ -171,6 +196,8 @@ struct vdfs_store {
 	pthread_mutex_t lock; /* innermost */
 	struct vdfs_put *puts;
 	pthread_mutex_t gc; /* outermost */
+	const struct vdfs_remote_ops *remote_ops;
+	struct vdfs_remote *remote;
 };
 
 /* hash.c, crc.c */
@@ -232,6 +259,9 @@ int vdfs_object_find(struct sqlite3 *db, const struct vdfs_hash *hash,
 int vdfs_object_load(struct sqlite3 *db, int64_t id, struct vdfs_object *out);
 int vdfs_object_insert(struct sqlite3 *db, const struct vdfs_object *object,
 		       int64_t *id);
+int vdfs_object_vacate(struct sqlite3 *db, const struct vdfs_object *object);
+int vdfs_object_adopt(struct sqlite3 *db, const struct vdfs_object *from,
+		      struct vdfs_object *to);
 int vdfs_object_lookup(struct vdfs_store *store, const struct vdfs_hash *hash,
 		       struct vdfs_object *out);
 
@@ -298,6 +328,7 @@ struct vdfs_part {
  * @next: In the store's list.
  * @who: For whom.
  * @flags: VDFS_PUT_*.
+ * @fills: Brings the bytes of an object that is away; changes nothing else.
  * @err: Why it cannot succeed any more.
  * @large: It has reached VDFS_LARGE and is written as it comes.
  * @buf: What has come and is not written.
@@ -321,6 +352,7 @@ struct vdfs_put {
 	struct vdfs_put *next;
 	struct vdfs_who who;
 	uint32_t flags;
+	bool fills;
 	int err;
 	bool large;
 	uint8_t *buf;

@@ -2,6 +2,7 @@
 /* The database: opening, closing, reading, checking. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,12 +166,41 @@ static int enter_wal(struct sqlite3 *db)
 	return err;
 }
 
+/*
+ * Of a log whose sync has failed, what was read from memory may not be on the
+ * disk, and no later sync would put it there: what is appended behind would
+ * be lost with it. So it is written once more before it is believed.
+ */
+static int rewrite_log(const char *path)
+{
+	char name[PATH_MAX], buf[65536];
+	off_t at = 0;
+	int fd, err = 0;
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "%s-wal", path);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	while (!err && (n = pread(fd, buf, sizeof(buf), at))) {
+		if (n < 0 || pwrite(fd, buf, (size_t)n, at) != n)
+			err = n < 0 ? -errno : -EIO;
+		at += n;
+	}
+	if (!err && at && fdatasync(fd))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 static int open_writer(struct vdfs_meta *meta)
 {
 	struct sqlite3 *db;
 	int err;
 
 	err = probe(meta->path, O_RDWR | O_CREAT);
+	if (!err)
+		err = rewrite_log(meta->path);
 	if (!err)
 		err = vdfs_meta_connect(meta, true, &db);
 	if (err)

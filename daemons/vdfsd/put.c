@@ -324,11 +324,12 @@ static int commit(struct sqlite3 *db, void *arg)
 
 /*
  * Whether the bytes stay. When the disk failed, nobody knows what a crash
- * would leave of the commit: they may be referred to.
+ * would leave of the commit: they may be referred to. Nor does anyone after
+ * that, of an earlier one with the same bytes.
  */
 static bool stays(const struct commit *c, int err)
 {
-	return err ? err == -EIO : c->kept;
+	return err ? err == -EIO || err == -EROFS : c->kept;
 }
 
 static int commit_small(struct commit *c)

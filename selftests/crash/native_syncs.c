@@ -69,7 +69,7 @@ FIXTURE_TEARDOWN(syncs)
 
 TEST_F_TIMEOUT(syncs, are_needed, 600)
 {
-	struct power power = { .some = 2 };
+	struct power power = { .some = 2, .singles = 1000 };
 	size_t i, n = 0;
 
 	ASSERT_EQ(0, golden_make(&self->run, variant->load, &self->golden));

@@ -276,7 +276,7 @@ static int convert(struct settings *s)
 	int ret;
 
 	if (!to || to == s->convert || !to[1]) {
-		say("--convert \"%s\": want IN=OUT", s->convert);
+		say("\"%s\" does not say IN=OUT", s->convert);
 		return -EINVAL;
 	}
 	*to++ = '\0';
@@ -285,8 +285,7 @@ static int convert(struct settings *s)
 		return ret;
 	ret = engine_convert(engine, s->convert, to, why, sizeof(why));
 	if (ret)
-		say("cannot convert %s: %s", s->convert,
-		    *why ? why : strerror(-ret));
+		say("cannot write %s: %s", to, *why ? why : strerror(-ret));
 	engine_put(engine);
 	return ret;
 }

@@ -29,9 +29,10 @@ static int notes;
 
 static void tell(const char *device, const char *what, size_t step)
 {
+	/* A struct dm_target_msg is a sector, and the text behind it. */
 	struct {
 		struct dm_ioctl head;
-		struct dm_target_msg message;
+		uint64_t sector;
 		char text[32];
 	} io = { .head = { .version = { DM_VERSION_MAJOR },
 			   .data_size = sizeof(io),
@@ -39,7 +40,7 @@ static void tell(const char *device, const char *what, size_t step)
 	int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 
 	snprintf(io.head.name, sizeof(io.head.name), "%s", device);
-	snprintf(io.message.message, sizeof(io.text), "mark %s%zu", what, step);
+	snprintf(io.text, sizeof(io.text), "mark %s%zu", what, step);
 	if (fd < 0 || ioctl(fd, DM_TARGET_MSG, &io))
 		err(3, "%s", device);
 	close(fd);

@@ -55,7 +55,7 @@ TEST_F(name, paths_are_checked)
 
 	EXPECT_EQ(0, vdfs_name_check(""));
 	EXPECT_EQ(0, vdfs_name_check("a"));
-	EXPECT_EQ(0, vdfs_name_check("a/.b/..c/ \n\xff"));
+	EXPECT_EQ(0, vdfs_name_check("a/.b/..c/\n \xff"));
 	EXPECT_EQ(-EINVAL, vdfs_name_check("/"));
 	EXPECT_EQ(-EINVAL, vdfs_name_check("/a"));
 	EXPECT_EQ(-EINVAL, vdfs_name_check("a/"));

@@ -16,6 +16,7 @@
 #include "server.h"
 #include "server_calls.h"
 #include "server_offline.h"
+#include "server_remote.h"
 #include "server_view.h"
 
 /* The tokens, by what they give. */
@@ -75,6 +76,9 @@ static int setup_store(struct server *s)
 		    ret == -EBUSY ? "; another vdfsd has it" : "");
 		return ret;
 	}
+	ret = remote_attach(s);
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "%s/graph", dir);
 	ret = vdfs_db_open(vdfs_store_meta(s->store), path,
 			   s->options.build_threads, &s->db);
@@ -112,7 +116,7 @@ static int setup_phi(struct server *s)
 static int setup(struct server *s)
 {
 	const char *const dirs[] = { s->options.store, s->options.publish.dir };
-	bool offline = s->options.check || s->options.gc;
+	bool offline = offline_wanted(s);
 	int ret;
 
 	if (s->options.mount && !offline) {
@@ -174,7 +178,7 @@ static int serve(struct server *s)
 	if (told < 0)
 		say("cannot tell systemd: %s", strerror(-told));
 	unsetenv("NOTIFY_SOCKET");
-	ret = server_confine();
+	ret = server_confine(s->options.remote);
 	if (ret) {
 		say("cannot give up system calls: %s", strerror(-ret));
 		return ret;
@@ -246,7 +250,7 @@ int main(int argc, char **argv)
 	ret = phi_service_new(PHI_SERVICE_EPOLL, &s->service);
 	if (!ret)
 		ret = setup(s);
-	if (!ret && (s->options.check || s->options.gc))
+	if (!ret && offline_wanted(s))
 		ret = offline_run(s);
 	else if (!ret)
 		ret = serve(s);

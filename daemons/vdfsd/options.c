@@ -19,6 +19,11 @@ static const struct option long_options[] = {
 	{ "mount", required_argument, NULL, 'm' },
 	{ "quota", required_argument, NULL, 'q' },
 	{ "zstd", required_argument, NULL, 'z' },
+	{ "remote", required_argument, NULL, 'S' },
+	{ "remote-credentials", required_argument, NULL, 'C' },
+	{ "remote-budget", required_argument, NULL, 'B' },
+	{ "remote-http", no_argument, NULL, 'H' },
+	{ "remote-gc", no_argument, NULL, 'G' },
 	{ "map-budget", required_argument, NULL, 'b' },
 	{ "threads", required_argument, NULL, 't' },
 	{ "build-threads", required_argument, NULL, 'T' },
@@ -32,7 +37,7 @@ static const struct option long_options[] = {
 	{}
 };
 
-static const char short_options[] = "s:u:p:a:o:m:q:z:b:t:T:r:ncRgvh";
+static const char short_options[] = "s:u:p:a:o:m:q:z:S:C:B:HGb:t:T:r:ncRgvh";
 
 static void print_help(FILE *to)
 {
@@ -47,6 +52,13 @@ static void print_help(FILE *to)
 	      "  -n, --no-phi             serve nothing but that, without /dev/phi\n"
 	      "  -q, --quota SIZE         what a user may store, unless set otherwise (any)\n"
 	      "  -z, --zstd LEVEL         compress, 1 to 19 (0: not at all)\n"
+	      "  -S, --remote URL         share blobs and names with other hosts, by the bucket\n"
+	      "                           s3://HOST[:PORT]/BUCKET[/PREFIX]\n"
+	      "  -C, --remote-credentials FILE\n"
+	      "                           its keys ($CREDENTIALS_DIRECTORY/s3)\n"
+	      "  -B, --remote-budget SIZE what to keep here of what is there (all)\n"
+	      "  -H, --remote-http        without TLS\n"
+	      "  -G, --remote-gc          take away there what has no name, and end\n"
 	      "  -b, --map-budget SIZE    memory for mapped blobs (a quarter of all)\n"
 	      "  -t, --threads N          calls served at once (16)\n"
 	      "  -T, --build-threads N    threads that build an index (one a processor)\n"
@@ -158,6 +170,12 @@ static int set_flag(struct options *o, int c)
 	case 'g':
 		o->gc = true;
 		break;
+	case 'H':
+		o->remote_options.s3.http = true;
+		break;
+	case 'G':
+		o->remote_gc = true;
+		break;
 	default:
 		o->verbose = true;
 		break;
@@ -188,6 +206,14 @@ static int set(struct options *o, int c, const char *text)
 		return size(text, &o->store_options.quota);
 	case 'b':
 		return size(text, &o->map_budget);
+	case 'B':
+		return size(text, &o->remote_options.budget);
+	case 'S':
+		o->remote = text;
+		return 0;
+	case 'C':
+		o->remote_options.s3.credentials = text;
+		return 0;
 	case 'z':
 	case 't':
 	case 'T':
@@ -207,6 +233,10 @@ static const char *wrong(const struct options *o, bool extra)
 		return "--no-phi without --mount serves nothing";
 	if (o->no_phi && o->publish.dir)
 		return "--no-phi has nothing to --publish";
+	if (!o->remote &&
+	    (o->remote_gc || o->remote_options.budget ||
+	     o->remote_options.s3.http || o->remote_options.s3.credentials))
+		return "--remote-... without --remote means nothing";
 	return NULL;
 }
 

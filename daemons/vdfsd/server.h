@@ -14,7 +14,9 @@
 #include "collection.h"
 #include "name.h"
 #include "publish.h"
+#include "remote.h"
 #include "stage.h"
+#include "remote.h"
 #include "store.h"
 
 /**
@@ -47,6 +49,9 @@ struct session;
  * @publish: Where tokens go; its directory may be NULL.
  * @mount: Where to mount the filesystem view, or NULL.
  * @store_options: For the store.
+ * @remote: URL of a bucket that the store is a cache of, or NULL.
+ * @remote_options: How it is used.
+ * @remote_gc: Collect garbage there and end.
  * @map_budget: Bytes of blobs to have in memory at most.
  * @threads: Workers.
  * @build_threads: For indexes; 0 = all processors.
@@ -63,6 +68,9 @@ struct options {
 	struct publish publish;
 	const char *mount;
 	struct vdfs_store_options store_options;
+	const char *remote;
+	struct vdfs_remote_options remote_options;
+	bool remote_gc;
 	uint64_t map_budget;
 	uint32_t threads;
 	uint32_t build_threads;

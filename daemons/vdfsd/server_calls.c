@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the store and the filesystem view take beside common/confine.c. */
 #include <seccomp.h>
+#include <string.h>
 
 #include "confine.h"
 #include "server_calls.h"
 
 /*
- * Files are opened, for that is where the store is; no socket is, and no
- * program is run.
+ * Files are opened, for that is where the store is; no socket is, unless
+ * there is a bucket to be reached, and no program is run.
  */
 static const int calls[] = {
 	SCMP_SYS(access),
@@ -72,13 +73,29 @@ static const int calls[] = {
 	SCMP_SYS(wait4),
 };
 
+/* What libcurl and the resolver take. */
+static const int network_calls[] = {
+	SCMP_SYS(bind),	       SCMP_SYS(connect),    SCMP_SYS(getpeername),
+	SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmmsg),    SCMP_SYS(recvmsg),    SCMP_SYS(sendmmsg),
+	SCMP_SYS(sendmsg),     SCMP_SYS(sendto),     SCMP_SYS(setsockopt),
+	SCMP_SYS(shutdown),    SCMP_SYS(socket),     SCMP_SYS(socketpair),
+};
+
 /**
  * server_confine() - give up all system calls but those that serving takes
+ * @network: Connections may be made.
  *
  * Context: Main thread, when everything is set up.
  * Return: 0 or a negative errno.
  */
-int server_confine(void)
+int server_confine(bool network)
 {
-	return confine_calls(calls, sizeof(calls) / sizeof(*calls));
+	const size_t n = sizeof(calls) / sizeof(*calls);
+	int all[sizeof(calls) / sizeof(*calls) +
+		sizeof(network_calls) / sizeof(*network_calls)];
+
+	memcpy(all, calls, sizeof(calls));
+	memcpy(all + n, network_calls, sizeof(network_calls));
+	return confine_calls(all, network ? sizeof(all) / sizeof(*all) : n);
 }

@@ -2,6 +2,8 @@
 #ifndef VDFSD_SERVER_CALLS_H
 #define VDFSD_SERVER_CALLS_H
 
-int server_confine(void);
+#include <stdbool.h>
+
+int server_confine(bool network);
 
 #endif /* VDFSD_SERVER_CALLS_H */

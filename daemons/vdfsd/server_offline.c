@@ -9,6 +9,7 @@
 
 #include "server.h"
 #include "server_offline.h"
+#include "server_remote.h"
 
 /**
  * struct teller - who is told how far it is
@@ -92,7 +93,19 @@ static int run_gc(struct server *s, struct teller *t)
 }
 
 /**
- * offline_run() - do what --check and --gc ask for
+ * offline_wanted() - is the daemon to do something and end?
+ * @s: Daemon.
+ *
+ * Context: Any thread.
+ * Return: Whether there is work for offline_run().
+ */
+bool offline_wanted(const struct server *s)
+{
+	return s->options.check || s->options.gc || s->options.remote_gc;
+}
+
+/**
+ * offline_run() - do what --check, --gc and --remote-gc ask for
  * @s: Daemon with an open store that serves nobody.
  *
  * Context: Main thread.
@@ -109,6 +122,8 @@ int offline_run(struct server *s)
 		ret = run_check(s, &t);
 	if (!ret && s->options.gc)
 		ret = run_gc(s, &t);
+	if (!ret && s->options.remote_gc)
+		ret = remote_collect(s);
 	if (fflush(stdout) && !ret)
 		ret = -EIO;
 	return ret;

@@ -107,8 +107,8 @@ TEST_F_TIMEOUT(daemon, has_no_connection_without_a_bucket, 300)
 }
 
 /* Run vdfsd, and expect of it a status and some words. */
-static int vdfsd(struct bucket *b, const char *dir, const char *more,
-		 const char *words)
+static int run_daemon(struct bucket *b, const char *dir, const char *more,
+		      const char *words)
 {
 	char line[1024];
 	const char *build = getenv("PHI_BUILD");
@@ -139,14 +139,16 @@ TEST_F_TIMEOUT(daemon, takes_a_bucket_from_the_command_line, 300)
 		 self->b.url, self->b.credentials);
 	while (strchr(line, '\n'))
 		*strchr(line, '\n') = ' ';
-	EXPECT_EQ(0, vdfsd(&self->b, self->dir, line, "^0 names, 0 blobs"));
-	EXPECT_EQ(0, vdfsd(&self->b, self->dir, line, "^status 0"));
-	EXPECT_EQ(0, vdfsd(&self->b, self->dir, "--remote-gc",
-			   "without --remote means nothing"));
-	EXPECT_EQ(0, vdfsd(&self->b, self->dir, "--remote http://x --gc",
-			   "not s3://HOST"));
-	EXPECT_EQ(0, vdfsd(&self->b, self->dir,
-			   "--remote s3://127.0.0.1:1/b --gc", "credentials"));
+	EXPECT_EQ(0,
+		  run_daemon(&self->b, self->dir, line, "^0 names, 0 blobs"));
+	EXPECT_EQ(0, run_daemon(&self->b, self->dir, line, "^status 0"));
+	EXPECT_EQ(0, run_daemon(&self->b, self->dir, "--remote-gc",
+				"without --remote means nothing"));
+	EXPECT_EQ(0, run_daemon(&self->b, self->dir, "--remote http://x --gc",
+				"not s3://HOST"));
+	EXPECT_EQ(0, run_daemon(&self->b, self->dir,
+				"--remote s3://127.0.0.1:1/b --gc",
+				"credentials"));
 }
 
 TEST_HARNESS_MAIN

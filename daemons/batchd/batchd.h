@@ -16,6 +16,7 @@
 #include "curve.h"
 #include "engine.h"
 #include "load.h"
+#include "log.h"
 #include "publish.h"
 #include "queue.h"
 #include "stage.h"
@@ -334,7 +335,6 @@ struct batchd {
 };
 
 uint64_t now_ns(void);
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* model.c */
 int model_load(struct batchd *b, struct engine *engine, const char *spec);

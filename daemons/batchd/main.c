@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,27 +34,6 @@ uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
-/**
- * say() - write one line to the log, standard error
- * @format: As for printf(), without a newline.
- *
- * Context: Any thread.
- */
-void say(const char *format, ...)
-{
-	char line[512];
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	if (len >= (int)sizeof(line))
-		len = sizeof(line) - 1;
-	/* In one piece, whoever else writes. */
-	fprintf(stderr, "batchd: %.*s\n", len, line);
 }
 
 static int take_message(void *arg, struct phi_msg_in *in)
@@ -297,12 +275,8 @@ static int setup(struct batchd *b, struct settings *s, struct engine **engine)
 	ret = confine_user(s->user, &s->options.publish.dir, 1);
 	if (!ret)
 		ret = confine_privileges();
-	if (ret) {
-		say("cannot run as %s: %s%s", s->user ? s->user : "this user",
-		    strerror(-ret),
-		    ret == -EPERM ? "; root must give --user NAME" : "");
+	if (ret)
 		return ret;
-	}
 	b->phi = phi_open(0);
 	if (b->phi < 0) {
 		say("cannot open /dev/phi: %s%s", strerror(-b->phi),

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,29 +66,6 @@ static double number(const char *text, double min, double max)
 									value;
 }
 
-static int set_audience(struct settings *s, const char *name)
-{
-	struct passwd *pw = getpwnam(name);
-	double uid;
-
-	if (pw) {
-		s->options.publish.audience = pw->pw_uid + 1;
-		return 0;
-	}
-	uid = number(name, 0, UINT_MAX - 1.0);
-	s->options.publish.audience = uid + 1;
-	return uid < 0 ? -EINVAL : 0;
-}
-
-static int set_mode(struct settings *s, const char *text)
-{
-	char *end;
-	unsigned long mode = strtoul(text, &end, 8);
-
-	s->options.publish.mode = mode;
-	return end == text || *end || mode > 0777 ? -EINVAL : 0;
-}
-
 static int set_number(struct settings *s, int c, const char *text)
 {
 	struct options *o = &s->options;
@@ -139,9 +115,9 @@ static int set(struct settings *s, int c, char *text)
 		s->options.publish.dir = text;
 		return 0;
 	case 'a':
-		return set_audience(s, text);
+		return publish_set_audience(&s->options.publish, text);
 	case 'o':
-		return set_mode(s, text);
+		return publish_set_mode(&s->options.publish, text);
 	case 's':
 		s->options.shared = true;
 		return 0;

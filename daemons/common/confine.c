@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "confine.h"
+#include "log.h"
 
 /*
  * What serving always takes. Nothing opens a file, a socket or a process.
@@ -86,6 +87,37 @@ static int make_dir(const char *path)
 	return 0;
 }
 
+static int make_dirs(const char *const *dirs, size_t n, const struct passwd *pw)
+{
+	size_t i;
+	int ret;
+
+	for (i = 0; i < n; i++) {
+		if (!dirs[i])
+			continue;
+		ret = make_dir(dirs[i]);
+		if (!ret && pw && !geteuid() &&
+		    chown(dirs[i], pw->pw_uid, pw->pw_gid))
+			ret = -errno;
+		if (ret) {
+			say("cannot make %s: %s", dirs[i], strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int become(const struct passwd *pw)
+{
+	if (initgroups(pw->pw_name, pw->pw_gid) ||
+	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) ||
+	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid)) {
+		say("cannot become %s: %s", pw->pw_name, strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
 /**
  * confine_user() - become another user for good
  * @name: Whom; NULL to stay, which root may not.
@@ -94,50 +126,48 @@ static int make_dir(const char *path)
  * @n: How many.
  *
  * Context: Main thread, before there are others.
- * Return: 0; -ENOENT for no such user; -EPERM for root; or another negative
- * errno.
+ * Return: 0; -ENOENT for no such user; -EPERM for root, or when it takes
+ * root; or another negative errno. What is wrong was said.
  */
 int confine_user(const char *name, const char *const *dirs, size_t n)
 {
 	struct passwd *pw = NULL;
-	size_t i;
 	int ret;
 
 	if (name) {
 		errno = 0;
 		pw = getpwnam(name);
-		if (!pw)
-			return errno ? -errno : -ENOENT;
-		if (!pw->pw_uid)
-			return -EPERM;
-	}
-	for (i = 0; i < n; i++) {
-		ret = dirs[i] ? make_dir(dirs[i]) : 0;
-		if (ret)
+		if (!pw) {
+			ret = errno ? -errno : -ENOENT;
+			say("there is no user %s: %s", name, strerror(-ret));
 			return ret;
-	}
-	if (pw && !geteuid()) {
-		for (i = 0; i < n; i++) {
-			if (dirs[i] && chown(dirs[i], pw->pw_uid, pw->pw_gid))
-				return -errno;
 		}
-		if (initgroups(pw->pw_name, pw->pw_gid) ||
-		    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) ||
-		    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid))
-			return -errno;
 	}
-	return !geteuid() || (pw && geteuid() != pw->pw_uid) ? -EPERM : 0;
+	if (pw ? !pw->pw_uid : !geteuid()) {
+		say("does not run as root; give --user NAME");
+		return -EPERM;
+	}
+	if (pw && geteuid() && geteuid() != pw->pw_uid) {
+		say("only root can become %s", name);
+		return -EPERM;
+	}
+	ret = make_dirs(dirs, n, pw);
+	return !ret && pw && !geteuid() ? become(pw) : ret;
 }
 
 /**
  * confine_privileges() - gain no privilege any more, by whatever program
  *
  * Context: Main thread, before there are others.
- * Return: 0 or a negative errno.
+ * Return: 0 or a negative errno, which was said.
  */
 int confine_privileges(void)
 {
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+	int ret = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+
+	if (ret)
+		say("cannot give up privileges: %s", strerror(-ret));
+	return ret;
 }
 
 /**

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <phi/phi.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +35,47 @@ static int write_token(const char *path, unsigned int mode,
 		ret = errno ? -errno : -EIO;
 	close(fd);
 	return ret;
+}
+
+/**
+ * publish_set_audience() - say who may unseal what is published
+ * @p: What to set.
+ * @name: A user, or the number of one.
+ *
+ * Context: Main thread.
+ * Return: 0, or -EINVAL when there is no such user.
+ */
+int publish_set_audience(struct publish *p, const char *name)
+{
+	struct passwd *pw = getpwnam(name);
+	unsigned long uid;
+	char *end;
+
+	errno = 0;
+	uid = strtoul(name, &end, 10);
+	if (pw)
+		uid = pw->pw_uid;
+	else if (*name < '0' || *name > '9' || *end || errno || uid >= UINT_MAX)
+		return -EINVAL;
+	p->audience = (uint32_t)uid + 1;
+	return 0;
+}
+
+/**
+ * publish_set_mode() - say who may read what is published
+ * @p: What to set.
+ * @text: Octal.
+ *
+ * Context: Main thread.
+ * Return: 0, or -EINVAL when that is no mode of a file.
+ */
+int publish_set_mode(struct publish *p, const char *text)
+{
+	char *end;
+	unsigned long mode = strtoul(text, &end, 8);
+
+	p->mode = mode;
+	return end == text || *end || mode > 0777 ? -EINVAL : 0;
 }
 
 /**

@@ -16,6 +16,8 @@ struct publish {
 	unsigned int mode;
 };
 
+int publish_set_audience(struct publish *p, const char *name);
+int publish_set_mode(struct publish *p, const char *text);
 int publish_token(const struct publish *p, int phi, uint64_t cap,
 		  const char *name);
 void publish_remove(const struct publish *p, const char *name);

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,27 +22,6 @@
 static const char *const token_names[] = { "vdfs", "vdfs-read" };
 
 static struct server server;
-
-/**
- * say() - write one line to the log, standard error
- * @format: As for printf(), without a newline.
- *
- * Context: Any thread.
- */
-void say(const char *format, ...)
-{
-	char line[512];
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	if (len >= (int)sizeof(line))
-		len = sizeof(line) - 1;
-	/* In one piece, whoever else writes. */
-	fprintf(stderr, "vdfsd: %.*s\n", len, line);
-}
 
 static int take_message(void *arg, struct phi_msg_in *in)
 {
@@ -128,13 +106,8 @@ static int setup(struct server *s)
 	/* An ordinary user mounts by fusermount3, which has a privilege. */
 	if (!ret && !view_needs_privilege())
 		ret = confine_privileges();
-	if (ret) {
-		say("cannot run as %s: %s%s",
-		    s->options.user ? s->options.user : "this user",
-		    strerror(-ret),
-		    ret == -EPERM ? "; root must give --user NAME" : "");
+	if (ret)
 		return ret;
-	}
 	s->uid = geteuid();
 	/* What is stored is for us alone, tokens are for others. */
 	umask(077);

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,26 +108,6 @@ static int size(const char *text, uint64_t *out)
 	return 0;
 }
 
-static int set_audience(struct options *o, const char *name)
-{
-	struct passwd *pw = getpwnam(name);
-	uint64_t uid;
-
-	if (!pw && number(name, 0, UINT_MAX - 1ULL, &uid))
-		return -EINVAL;
-	o->publish.audience = (pw ? pw->pw_uid : uid) + 1;
-	return 0;
-}
-
-static int set_mode(struct options *o, const char *text)
-{
-	char *end;
-	unsigned long mode = strtoul(text, &end, 8);
-
-	o->publish.mode = mode;
-	return end == text || *end || mode > 0777 ? -EINVAL : 0;
-}
-
 static int set_number(struct options *o, int c, const char *text)
 {
 	uint64_t n = 0;
@@ -199,9 +178,9 @@ static int set(struct options *o, int c, const char *text)
 		o->mount = text;
 		return 0;
 	case 'a':
-		return set_audience(o, text);
+		return publish_set_audience(&o->publish, text);
 	case 'o':
-		return set_mode(o, text);
+		return publish_set_mode(&o->publish, text);
 	case 'q':
 		return size(text, &o->store_options.quota);
 	case 'b':

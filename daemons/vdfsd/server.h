@@ -13,6 +13,7 @@
 
 #include "collection.h"
 #include "name.h"
+#include "log.h"
 #include "publish.h"
 #include "remote.h"
 #include "stage.h"
@@ -333,8 +334,6 @@ struct server {
 	uint64_t nmaps;
 	uint64_t map_bytes;
 };
-
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* session.c */
 int session_open(struct server *s, const struct phi_msg_in *in, bool read_only,

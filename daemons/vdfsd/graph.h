@@ -355,6 +355,8 @@ void vdfs_unlock(struct vdfs_index *ix, uint32_t slot);
 
 /* scratch.c */
 struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef);
+bool vdfs_scratch_fit(const struct vdfs_index *ix, struct vdfs_scratch *s,
+		      uint32_t ef);
 void vdfs_scratch_writes(const struct vdfs_index *ix, struct vdfs_scratch *s);
 void vdfs_scratch_put(struct vdfs_index *ix, struct vdfs_scratch *s);
 void vdfs_scratch_forget(struct vdfs_scratch *s);

@@ -59,9 +59,16 @@ static bool pool_room(struct vdfs_pool *pool, uint32_t room)
 	return true;
 }
 
-/* Make room for @ef candidates and a bit for every slot there is now. */
-static bool scratch_fit(const struct vdfs_index *ix, struct vdfs_scratch *s,
-			uint32_t ef)
+/**
+ * vdfs_scratch_fit() - make room
+ * @ix: Where.
+ * @s: In which nothing is looked at.
+ * @ef: For so many candidates, and a bit for every slot there is now.
+ *
+ * Return: False when there is no memory; what room there was is left.
+ */
+bool vdfs_scratch_fit(const struct vdfs_index *ix, struct vdfs_scratch *s,
+		      uint32_t ef)
 {
 	size_t words = atomic_load(&ix->slots) / 64 + 1;
 
@@ -109,7 +116,7 @@ struct vdfs_scratch *vdfs_scratch_get(struct vdfs_index *ix, uint32_t ef)
 		s = scratch_new(ix);
 	if (!s)
 		return NULL;
-	if (!scratch_fit(ix, s, ef)) {
+	if (!vdfs_scratch_fit(ix, s, ef)) {
 		scratch_free(s);
 		return NULL;
 	}

@@ -6,10 +6,17 @@
 #include "graph.h"
 
 #define EF_DEFAULT 64
-/* Below this share of all, a subset is scanned and not walked. */
-#define SCAN_SHARE 10
 /* Candidates of a walk with a subset at most. */
 #define EF_MAX VDFS_INDEX_K_MAX
+/*
+ * Rows that a walk looks at for each candidate it keeps, about ten, and they
+ * come twice as slowly as those of a scan, which lie in order.
+ */
+#define LOOKS 20
+/* A walk that found too few of a subset is tried with so many times more. */
+#define FARTHER 4
+/* It may be in vain again: a scan is sure, and may cost so much more. */
+#define SURER 8
 
 /**
  * struct vdfs_answer - one result
@@ -112,14 +119,20 @@ static uint32_t scan(const struct vdfs_index *ix, struct vdfs_scratch *s,
 	return n;
 }
 
+/* Candidates that may be found, wanted. */
+static uint32_t wanted(const struct vdfs_query *query)
+{
+	uint32_t ef = query->ef ? query->ef : EF_DEFAULT;
+
+	return ef < query->k ? query->k : ef;
+}
+
 static uint32_t ef_of(const struct vdfs_index *ix,
 		      const struct vdfs_query *query)
 {
 	uint64_t live = atomic_load(&ix->live);
-	uint64_t ef = query->ef ? query->ef : EF_DEFAULT;
+	uint64_t ef = wanted(query);
 
-	if (ef < query->k)
-		ef = query->k;
 	/* Only every so many candidates may be found. */
 	if (query->subset && query->subset->n)
 		ef = ef * live / query->subset->n + 1;
@@ -196,15 +209,61 @@ static uint32_t rank(const struct vdfs_index *ix, struct vdfs_scratch *s,
 	return n;
 }
 
-static bool too_few_to_walk(const struct vdfs_index *ix,
-			    const struct vdfs_query *query)
+/* Lines of memory, and the wait for the first. */
+static uint64_t cost_of_row(size_t bytes)
 {
-	uint64_t live = atomic_load(&ix->live);
+	return bytes / 64 + 4;
+}
 
-	if (!atomic_load(&ix->coded) || live <= query->k)
+/*
+ * The fewer are in a subset, the less a scan of them costs, and the more a
+ * walk that is to come across @ef of all.
+ */
+static bool scan_is_cheaper(const struct vdfs_index *ix,
+			    const struct vdfs_query *query, uint32_t ef)
+{
+	size_t row = ix->row_bytes ? ix->row_bytes : ix->code_stride;
+	size_t step = vdfs_has_codes(ix) ? ix->code_stride : row;
+
+	if (!atomic_load(&ix->coded) || atomic_load(&ix->live) <= query->k)
 		return true;
 	return query->subset &&
-	       query->subset->n <= live / SCAN_SHARE + query->k;
+	       query->subset->n * cost_of_row(row) <=
+		       (uint64_t)ef * LOOKS * cost_of_row(step);
+}
+
+/* Of a subset that keeps away from the query a walk finds few. */
+static bool found_enough(const struct vdfs_query *query, uint32_t found)
+{
+	uint32_t want = wanted(query);
+
+	if (!query->subset)
+		return true;
+	if (want > query->subset->n)
+		want = (uint32_t)query->subset->n;
+	return found >= want / 2;
+}
+
+/* Returns what a walk found; NULL where a scan is better. */
+static const struct vdfs_pool *walk_far(const struct vdfs_index *ix,
+					struct vdfs_scratch *s,
+					const struct vdfs_query *query,
+					uint32_t ef)
+{
+	const struct vdfs_pool *pool;
+	uint32_t worth = ef;
+
+	for (;;) {
+		if (scan_is_cheaper(ix, query, worth) ||
+		    !vdfs_scratch_fit(ix, s, ef))
+			return NULL;
+		pool = walk(ix, s, query, ef);
+		if (found_enough(query, pool->size) || ef >= EF_MAX)
+			return pool;
+		vdfs_scratch_forget(s);
+		ef = ef < EF_MAX / FARTHER ? ef * FARTHER : EF_MAX;
+		worth = ef * SURER;
+	}
 }
 
 static uint32_t walk_or_scan(const struct vdfs_index *ix,
@@ -212,12 +271,10 @@ static uint32_t walk_or_scan(const struct vdfs_index *ix,
 			     const struct vdfs_query *query, uint32_t ef,
 			     struct vdfs_answer *heap)
 {
+	const struct vdfs_pool *pool = walk_far(ix, s, query, ef);
 	uint64_t have = atomic_load(&ix->live);
-	uint32_t n;
+	uint32_t n = pool ? rank(ix, s, query, pool, heap) : 0;
 
-	if (too_few_to_walk(ix, query))
-		return scan(ix, s, query, heap);
-	n = rank(ix, s, query, walk(ix, s, query, ef), heap);
 	if (query->subset && query->subset->n < have)
 		have = query->subset->n;
 	/* Deleted ones may have crowded the pool: never fewer than exist. */

@@ -342,6 +342,8 @@ void vdfs_walk(const struct vdfs_index *ix, struct vdfs_scratch *s,
 
 /* link.c */
 void vdfs_link(struct vdfs_index *ix, struct vdfs_scratch *s, uint32_t slot);
+void vdfs_look_from(struct vdfs_index *ix, struct vdfs_scratch *s,
+		    uint32_t slot);
 void vdfs_link_back(struct vdfs_index *ix, struct vdfs_scratch *s,
 		    uint32_t slot, uint32_t to, uint32_t level);
 struct vdfs_probe vdfs_probe_row(struct vdfs_index *ix, struct vdfs_scratch *s,

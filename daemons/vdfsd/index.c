@@ -180,19 +180,6 @@ static void publish(struct vdfs_index *ix, struct vdfs_scratch *s,
 	pthread_mutex_unlock(&ix->grow);
 }
 
-/*
- * From now on the vector is what its row holds: rounded as all the others
- * are, so that equal vectors are at distance 0 of each other.
- */
-static void look_from(struct vdfs_index *ix, struct vdfs_scratch *s,
-		      uint32_t slot)
-{
-	if (ix->params.type == VDFS_F16)
-		vdfs_row_get(ix, slot, s->probe.f32);
-	if (s->codes)
-		vdfs_quant_probe_row(ix, slot, &s->probe);
-}
-
 /* Learn the codes from what is there, and build the graph of it. */
 static int first_codes(struct vdfs_index *ix, struct vdfs_scratch *s)
 {
@@ -219,8 +206,7 @@ static int first_codes(struct vdfs_index *ix, struct vdfs_scratch *s)
 	for (slot = 0; slot < n; slot++) {
 		if (vdfs_flags(ix, slot) != NODE_LIVE)
 			continue;
-		vdfs_row_get(ix, slot, s->probe.f32);
-		look_from(ix, s, slot);
+		vdfs_look_from(ix, s, slot);
 		vdfs_link(ix, s, slot);
 	}
 	atomic_store(&ix->coded, true);
@@ -241,7 +227,7 @@ static int add_locked(struct vdfs_index *ix, struct vdfs_scratch *s,
 		return ret;
 	vdfs_slot_fill(ix, &s->probe, slot);
 	if (atomic_load(&ix->coded))
-		look_from(ix, s, slot);
+		vdfs_look_from(ix, s, slot);
 	publish(ix, s, slot);
 	return 0;
 }

@@ -52,6 +52,24 @@ struct vdfs_probe vdfs_probe_row(struct vdfs_index *ix, struct vdfs_scratch *s,
 }
 
 /**
+ * vdfs_look_from() - make a vector the one that a walk looks for
+ * @ix: Where, coded.
+ * @s: For a writer; its @probe is set.
+ * @slot: Whose row.
+ *
+ * It is what its row holds, rounded as all the others are, so that equal
+ * vectors are at distance 0 of each other.
+ */
+void vdfs_look_from(struct vdfs_index *ix, struct vdfs_scratch *s,
+		    uint32_t slot)
+{
+	if (ix->row_bytes)
+		vdfs_row_get(ix, slot, s->probe.f32);
+	if (s->codes)
+		vdfs_quant_probe_row(ix, slot, &s->probe);
+}
+
+/**
  * vdfs_select() - which of the candidates become neighbours
  * @ix: Where.
  * @s: Its @other is used up.

@@ -3,7 +3,9 @@
  * Leading the graph around deleted vectors, so that their slots can be used
  * again. After "FreshDiskANN" (Singh et al., 2021), algorithm 4: who had an
  * edge to a deleted vector weighs its other neighbours and those of the
- * deleted one anew.
+ * deleted one anew. Where much is gone at once, that finds too little: what
+ * is left of a region may lead to itself alone. Such a vector is linked once
+ * more as if it were new, for walks still pass through deleted ones.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +14,8 @@
 
 /* Candidates of one vector at most. */
 #define CAND_MAX 1024
+/* Who has lost this share of its edges is linked anew. */
+#define LOST_SHARE 4
 /* Vectors between two calls of progress(). */
 #define CHUNK 4096
 
@@ -31,20 +35,20 @@ static int by_slot(const void *a, const void *b)
 /* Neighbours that stay, and neighbours of those that do not. */
 static uint32_t gather(struct vdfs_index *ix, const uint64_t *victims,
 		       uint32_t slots, uint32_t slot, uint32_t level,
-		       uint32_t *out, bool *touched)
+		       uint32_t *out, uint32_t *lost)
 {
 	uint32_t mine[2 * 64], theirs[2 * 64];
 	uint32_t n = vdfs_edges_get(ix, slot, level, mine);
 	uint32_t count = 0;
 	uint32_t i, j, k, m;
 
-	*touched = false;
+	*lost = 0;
 	for (i = 0; i < n; i++) {
 		if (!gone(victims, slots, mine[i])) {
 			out[count++] = mine[i];
 			continue;
 		}
-		*touched = true;
+		++*lost;
 		m = vdfs_edges_get(ix, mine[i], level, theirs);
 		for (j = 0; j < m && count < CAND_MAX; j++)
 			if (theirs[j] != slot &&
@@ -74,22 +78,22 @@ static uint32_t fill_up(const struct vdfs_cand *cand, uint32_t n,
 	return chosen;
 }
 
-static void repair_level(struct vdfs_index *ix, struct vdfs_scratch *s,
+/* Returns whether more is to be done for it than to look around. */
+static bool repair_level(struct vdfs_index *ix, struct vdfs_scratch *s,
 			 const uint64_t *victims, uint32_t slots, uint32_t slot,
 			 uint32_t level)
 {
 	uint32_t near[CAND_MAX + 2 * 64], edges[2 * 64];
 	struct vdfs_cand cand[CAND_MAX + 2 * 64];
 	struct vdfs_probe probe;
-	uint32_t n, i, part, had, chosen;
-	bool touched;
+	uint32_t n, i, part, had, lost, chosen;
 
 	vdfs_lock(ix, slot);
 	had = vdfs_edges_get(ix, slot, level, edges);
-	n = gather(ix, victims, slots, slot, level, near, &touched);
-	if (!touched) {
+	n = gather(ix, victims, slots, slot, level, near, &lost);
+	if (!lost) {
 		vdfs_unlock(ix, slot);
-		return;
+		return false;
 	}
 	probe = vdfs_probe_row(ix, s, slot);
 	for (i = 0; i < n; i += part) {
@@ -110,6 +114,7 @@ static void repair_level(struct vdfs_index *ix, struct vdfs_scratch *s,
 	/* Who lost the only edge to it gets one back. */
 	for (i = 0; i < chosen; i++)
 		vdfs_link_back(ix, s, edges[i], slot, level);
+	return lost * LOST_SHARE >= had;
 }
 
 /* Walks must not begin at a vector that goes: take the highest that stays. */
@@ -155,6 +160,7 @@ static int sweep(struct vdfs_index *ix, struct vdfs_scratch *s,
 		 vdfs_progress_fn *progress, void *arg)
 {
 	uint32_t slot, level, epoch;
+	bool much;
 
 	for (slot = 0; slot < slots; slot++) {
 		if (progress && slot % CHUNK == 0 &&
@@ -163,8 +169,14 @@ static int sweep(struct vdfs_index *ix, struct vdfs_scratch *s,
 		if (gone(victims, slots, slot) || !vdfs_flags(ix, slot))
 			continue;
 		epoch = vdfs_readers_enter(ix);
+		much = false;
 		for (level = 0; level <= vdfs_node(ix, slot)->level; level++)
-			repair_level(ix, s, victims, slots, slot, level);
+			much |= repair_level(ix, s, victims, slots, slot,
+					     level);
+		if (much && vdfs_flags(ix, slot) == NODE_LIVE) {
+			vdfs_look_from(ix, s, slot);
+			vdfs_link(ix, s, slot);
+		}
 		vdfs_readers_leave(ix, epoch);
 	}
 	return 0;

@@ -403,4 +403,86 @@ TEST(refuses_parameters_out_of_range)
 	REFUSED(capacity, 0x80000000U);
 }
 
+#define WINDOW 2000
+#define TURNOVERS 5
+#define REGIONS 40
+#define AXES 16
+
+/* From -1 to 1, all alike. */
+static float anywhere(uint64_t *seed)
+{
+	return (float)(vectors_random(seed) >> 40) * 0x1p-23F - 1;
+}
+
+/* Each window has regions of its own, and fills one after the other. */
+static float *drifting(void)
+{
+	float *rows = calloc(TURNOVERS * WINDOW * AXES, sizeof(*rows));
+	float centre[AXES] = { 0 };
+	uint64_t seed = 5;
+	size_t i, d;
+
+	if (!rows)
+		abort();
+	for (i = 0; i < TURNOVERS * WINDOW; i++)
+		for (d = 0; d < AXES; d++) {
+			if (i % (WINDOW / REGIONS) == 0)
+				centre[d] = anywhere(&seed);
+			rows[i * AXES + d] = centre[d] + 0.1F * anywhere(&seed);
+		}
+	return rows;
+}
+
+/* How many of a window are found by themselves. */
+static unsigned int found(struct vdfs_index *ix, const float *rows,
+			  uint64_t first)
+{
+	struct vdfs_query query = { .k = 1, .ef = 64 };
+	unsigned int n = 0;
+	float dist;
+	uint64_t id, i;
+
+	for (i = 0; i < WINDOW; i++) {
+		query.vector = rows + i * AXES;
+		n += vdfs_index_search(ix, &query, &id, &dist) == 1 &&
+		     id == first + i;
+	}
+	return n;
+}
+
+/* What a repair leads around is whole regions that are gone. */
+TEST(keeps_all_within_reach)
+{
+	struct vdfs_params p = {
+		.dim = AXES, .m = 8, .ef_build = 100, .capacity = 3 * WINDOW
+	};
+	float *rows = drifting();
+	struct vdfs_index *ix, *fresh;
+	unsigned int kept, could;
+	uint64_t i;
+
+	ASSERT_EQ(0, vdfs_index_new(&p, &ix));
+	ASSERT_EQ(0, vdfs_index_build(ix, NULL, rows, WINDOW, 1, NULL, NULL));
+	for (i = WINDOW; i < TURNOVERS * WINDOW; i++) {
+		ASSERT_EQ(0, vdfs_index_delete(ix, i - WINDOW));
+		ASSERT_EQ(0, vdfs_index_add(ix, i, rows + i * AXES));
+		if ((i + 1) % (WINDOW / 8) == 0) {
+			ASSERT_EQ(0, vdfs_index_repair(ix, NULL, NULL));
+		}
+	}
+	i -= WINDOW;
+	kept = found(ix, rows + i * AXES, i);
+	vdfs_index_free(ix);
+	ASSERT_EQ(0, vdfs_index_new(&p, &fresh));
+	ASSERT_EQ(0, vdfs_index_build(fresh, NULL, rows + i * AXES, WINDOW, 1,
+				      NULL, NULL));
+	could = found(fresh, rows + i * AXES, 0);
+	vdfs_index_free(fresh);
+	EXPECT_GE(kept * 100, could * 97)
+	{
+		TH_LOG("%u found, in a fresh index %u", kept, could);
+	}
+	free(rows);
+}
+
 TEST_HARNESS_MAIN

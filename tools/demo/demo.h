@@ -44,6 +44,7 @@ int read_token(const char *path, struct phi_token *token);
 
 /* classify.c */
 int classify_init(const char *images, const char *labels, const char *token);
+const struct digits *test_set(void);
 void classify_offline(void);
 void classify_server(void);
 void classify_units(void);
@@ -59,5 +60,11 @@ void caps_tokens(void);
 
 /* net.c */
 void net_port(void);
+
+/* store.c */
+int store_init(const char *token);
+void store_blobs(void);
+void store_map(void);
+void store_search(void);
 
 #endif /* PHI_DEMO_H */

@@ -147,11 +147,14 @@ static void *job_thread(void *arg)
 	pthread_mutex_lock(&s->lock);
 	if (waiter)
 		call_requeue(waiter);
-	s->jobs--;
 	session->user->jobs--;
-	pthread_cond_signal(&s->jobs_done);
 	pthread_mutex_unlock(&s->lock);
 	session_put(session);
+	/* Last: who waits for jobs to end frees all sessions then. */
+	pthread_mutex_lock(&s->lock);
+	s->jobs--;
+	pthread_cond_signal(&s->jobs_done);
+	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 

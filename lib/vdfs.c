@@ -11,6 +11,9 @@
 /* Staging region to begin with: grown to what calls need. */
 #define STAGE_MIN (256U << 10)
 
+/* No errno is above this. */
+#define ERRNO_MAX 4095
+
 static void drop_caps(int phi, const struct phi_msg_in *in)
 {
 	for (uint32_t i = 0; i < in->ncaps; i++)
@@ -46,7 +49,7 @@ static int call(struct phi_vdfs *v, uint64_t endpoint,
 		goto bad;
 	memcpy(answer, in.data, sizeof(*answer));
 	if (answer->tag != req->tag || answer->status > 0 ||
-	    in.ncaps != (cap && !answer->status))
+	    answer->status < -ERRNO_MAX || in.ncaps != (cap && !answer->status))
 		goto bad;
 	if (in.ncaps)
 		*cap = in.caps[0].cap;

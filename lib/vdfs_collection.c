@@ -311,7 +311,7 @@ int phi_vdfs_collection_walk(struct phi_vdfs *v, uint64_t id, uint32_t want,
 			     phi_vdfs_item_fn *fn, void *arg)
 {
 	struct vdfs_ask a = { .req.op = PHI_VDFS_COLLECTION_WALK };
-	const char *last = NULL;
+	const char *last;
 	char *page = NULL, *key = NULL;
 	int ret;
 
@@ -320,6 +320,8 @@ int phi_vdfs_collection_walk(struct phi_vdfs *v, uint64_t id, uint32_t want,
 	a.room = ITEMS_ROOM;
 	do {
 		ret = ask_items(v, &a, &page);
+		/* That of the page before went with it. */
+		last = NULL;
 		if (!ret)
 			ret = each_item(page, a.answer.len, fn, arg, &last);
 		if (ret || !a.answer.more)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Names, their attributes, and lists. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -217,6 +218,10 @@ static ssize_t ask_sized(struct phi_vdfs *v, struct vdfs_ask *a, void *out,
 	a->room = len < PHI_VDFS_SPAN_MAX ? len : PHI_VDFS_SPAN_MAX;
 	pthread_mutex_lock(&v->lock);
 	ret = vdfs_ask(v, a);
+	/* All of it came, or, without room, nothing but its length. */
+	if (!ret && (a->room ? a->answer.bytes != a->answer.len :
+			       a->answer.bytes > SSIZE_MAX))
+		ret = -EPROTO;
 	if (!ret)
 		memcpy(out, a->out, a->answer.len);
 	pthread_mutex_unlock(&v->lock);
@@ -236,6 +241,7 @@ ssize_t phi_vdfs_attr_list(struct phi_vdfs *v, const char *path, char *list,
 			   size_t len)
 {
 	struct vdfs_ask a = { .req.op = PHI_VDFS_ATTR_LIST, .name = path };
+	ssize_t n = ask_sized(v, &a, list, len);
 
-	return ask_sized(v, &a, list, len);
+	return n > 0 && len && list[n - 1] ? -EPROTO : n;
 }

@@ -107,7 +107,7 @@ static int make_dirs(const char *const *dirs, size_t n, const struct passwd *pw)
 	return 0;
 }
 
-static int become(const struct passwd *pw)
+static int switch_user(const struct passwd *pw)
 {
 	if (initgroups(pw->pw_name, pw->pw_gid) ||
 	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) ||
@@ -152,7 +152,7 @@ int confine_user(const char *name, const char *const *dirs, size_t n)
 		return -EPERM;
 	}
 	ret = make_dirs(dirs, n, pw);
-	return !ret && pw && !geteuid() ? become(pw) : ret;
+	return !ret && pw && !geteuid() ? switch_user(pw) : ret;
 }
 
 /**

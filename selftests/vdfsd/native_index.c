@@ -411,7 +411,7 @@ TEST(refuses_parameters_out_of_range)
 /* From -1 to 1, all alike. */
 static float anywhere(uint64_t *seed)
 {
-	return (float)(vectors_random(seed) >> 40) * 0x1p-23F - 1;
+	return (float)(vectors_random(seed) >> 40) / (1 << 23) - 1;
 }
 
 /* Each window has regions of its own, and fills one after the other. */

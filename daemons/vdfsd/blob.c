@@ -180,24 +180,28 @@ static int reload(struct sqlite3 *db, void *arg)
 	return vdfs_object_load(db, object->id, object);
 }
 
-/* Read a record wherever it is by now. */
+/* Read a record wherever it is by now, be it moved or mended. */
 static int read_object(struct vdfs_store *store, struct vdfs_object *object,
 		       void *buf)
 {
-	uint64_t size = object->size;
+	struct vdfs_object was = { .place = 0 };
 	int moves, err;
 
 	for (moves = 0; moves < MOVES; moves++) {
 		if (object->kind != VDFS_RECORD)
 			return -EBADMSG;
 		err = vdfs_record_read(store, object, buf);
-		if (err != -ESTALE)
+		if (err != -ESTALE && err != -EBADMSG)
 			return err;
+		was = *object;
 		err = vdfs_meta_read(store->meta, reload, object);
-		if (err || object->size != size)
+		if (err || object->size != was.size)
 			return err ?: -EBADMSG;
+		/* Not moved: it is damaged, or its segment is lost. */
+		if (object->segment == was.segment &&
+		    object->place == was.place)
+			break;
 	}
-	/* Not moved: its segment is lost. */
 	return -EBADMSG;
 }
 

@@ -107,6 +107,9 @@ static int hide(struct sqlite3 *db, void *arg)
 	size_t i;
 	int err = 0;
 
+	/* Those puts were acknowledged: what they mended must not be hidden. */
+	if (atomic_load(&f->store->mended) != f->mended)
+		return -EAGAIN;
 	for (i = 0; !err && i < f->n_bad; i++)
 		err = hide_one(db, f->bad[i]);
 	return err;
@@ -142,6 +145,15 @@ static int check_meta(struct vdfs_fsck *f)
 	return err;
 }
 
+/* Some of what is damaged was put once more meanwhile; which is not known. */
+static int hide_none(struct vdfs_fsck *f)
+{
+	vdfs_fsck_fault(
+		f, 1,
+		"damaged blobs were stored again meanwhile: none is taken out of sight, check once more");
+	return 0;
+}
+
 static int run(struct vdfs_fsck *f)
 {
 	int err;
@@ -157,6 +169,8 @@ static int run(struct vdfs_fsck *f)
 		err = vdfs_meta_write(f->store->meta, hide, f);
 		if (!err)
 			f->result.repaired += f->n_bad;
+		else if (err == -EAGAIN)
+			err = hide_none(f);
 	}
 	if (!err)
 		err = vdfs_fsck_rows(f);
@@ -196,6 +210,7 @@ int vdfs_fsck(struct vdfs_store *store, uint32_t flags,
 	if (err)
 		return err;
 	pthread_mutex_lock(&store->gc);
+	f.mended = atomic_load(&store->mended);
 	err = run(&f);
 	pthread_mutex_unlock(&store->gc);
 	free(f.bad);

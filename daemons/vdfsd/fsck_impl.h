@@ -6,7 +6,8 @@
 
 /**
  * struct vdfs_fsck - a check in progress
- * @store: The store, whose gc lock is held: nothing moves or goes.
+ * @store: The store, whose gc lock is held: nothing moves or goes, but a put
+ *         may mend what is damaged.
  * @flags: VDFS_FSCK_*.
  * @report: Where lines go, or NULL.
  * @progress: To tell, or NULL.
@@ -15,6 +16,7 @@
  * @total: Bytes to read, as far as is known.
  * @bad: Rows of objects that are damaged.
  * @n_bad: How many.
+ * @mended: What the store's count of that was when the check began.
  */
 struct vdfs_fsck {
 	struct vdfs_store *store;
@@ -26,6 +28,7 @@ struct vdfs_fsck {
 	uint64_t total;
 	int64_t *bad;
 	size_t n_bad;
+	unsigned long mended;
 };
 
 void vdfs_fsck_fault(struct vdfs_fsck *f, uint64_t n, const char *format, ...)

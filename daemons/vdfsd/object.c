@@ -185,3 +185,33 @@ int vdfs_object_adopt(struct sqlite3 *db, const struct vdfs_object *from,
 	to->fresh = false;
 	return err;
 }
+
+/**
+ * vdfs_object_mend() - let the row of a damaged object mean a new record
+ * @db: A connection inside a transaction.
+ * @store: The store.
+ * @object: The object; gets what it is now. All that refers to it stays.
+ * @size: Length of its content.
+ * @record: The record, which is durable.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_object_mend(struct sqlite3 *db, struct vdfs_store *store,
+		     struct vdfs_object *object, uint64_t size,
+		     const struct vdfs_record *record)
+{
+	object->kind = VDFS_RECORD;
+	object->size = size;
+	object->segment = record->segment->number;
+	object->place = record->place;
+	object->stored = record->stored;
+	atomic_fetch_add(&store->mended, 1);
+	return vdfs_sql_run(db,
+			    "UPDATE object SET kind = ?2, size = ?3,\n"
+			    "segment = ?4, place = ?5, stored = ?6\n"
+			    "WHERE id = ?1",
+			    VDFS_INT(object->id), VDFS_INT(object->kind),
+			    VDFS_INT(object->size), VDFS_INT(object->segment),
+			    VDFS_INT(object->place), VDFS_INT(object->stored));
+}

@@ -232,7 +232,9 @@ int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
  * @st: Out: what is in that place then.
  * @hash: Of the blob.
  * @record: Where a small one was written, if it was.
+ * @damaged: What was there is; this takes its place.
  * @linked: A whole one has its file.
+ * @anew: ... in place of a damaged one, which is gone.
  * @kept: Out: the record, file or list is now the object's.
  */
 struct commit {
@@ -242,7 +244,9 @@ struct commit {
 	struct vdfs_stat st;
 	struct vdfs_hash hash;
 	struct vdfs_record record;
+	bool damaged;
 	bool linked;
+	bool anew;
 	bool kept;
 };
 
@@ -285,9 +289,9 @@ static int make_object(struct sqlite3 *db, struct commit *c,
 	return err;
 }
 
-/* The bytes of one that was away: it is replaced by one that has them. */
-static int fill_object(struct sqlite3 *db, struct commit *c,
-		       struct vdfs_object *object)
+/* One that was away, or is damaged: it is replaced by one that is neither. */
+static int replace_object(struct sqlite3 *db, struct commit *c,
+			  struct vdfs_object *object)
 {
 	struct vdfs_object away = *object;
 	int err;
@@ -296,6 +300,29 @@ static int fill_object(struct sqlite3 *db, struct commit *c,
 	if (!err)
 		err = make_object(db, c, object);
 	return err ?: vdfs_object_adopt(db, &away, object);
+}
+
+/* What was there when this was written is damaged. Others may have been quick. */
+static int mend_object(struct sqlite3 *db, struct commit *c,
+		       struct vdfs_object *object)
+{
+	struct vdfs_put *put = c->put;
+	int same;
+
+	if (c->record.segment && object->kind == VDFS_RECORD) {
+		c->kept = true;
+		return vdfs_object_mend(db, put->store, object, put->size,
+					&c->record);
+	}
+	if (!c->damaged && object->kind != VDFS_LIST)
+		return 0;
+	if (!c->damaged && object->size == put->size) {
+		same = vdfs_put_same_parts(db, object->id, put->list);
+		if (same)
+			return same < 0 ? same : 0;
+	}
+	atomic_fetch_add(&put->store->mended, 1);
+	return replace_object(db, c, object);
 }
 
 static int commit(struct sqlite3 *db, void *arg)
@@ -308,7 +335,9 @@ static int commit(struct sqlite3 *db, void *arg)
 	c->kept = false;
 	err = vdfs_object_find(db, &c->hash, &object);
 	if (!err && object.kind == VDFS_AWAY)
-		err = fill_object(db, c, &object);
+		err = replace_object(db, c, &object);
+	else if (!err && (c->damaged || put->list))
+		err = mend_object(db, c, &object);
 	else if (err == -ENOENT && !put->fills)
 		err = make_object(db, c, &object);
 	if (err || put->fills)
@@ -342,8 +371,9 @@ static int commit_small(struct commit *c)
 	err = vdfs_pin(store, &c->hash);
 	if (err)
 		return err;
-	err = vdfs_object_lookup(store, &c->hash, &there);
-	if (err == -ENOENT) {
+	err = vdfs_put_relies(store, &c->hash, put->size, &there);
+	c->damaged = err == -EBADMSG;
+	if (err == -ENOENT || c->damaged) {
 		err = vdfs_record_write(store, &c->hash, put->buf, put->fill,
 					&c->record);
 		if (!err)
@@ -359,12 +389,19 @@ static int commit_small(struct commit *c)
 static int commit_list(struct commit *c)
 {
 	struct vdfs_store *store = c->put->store;
+	struct vdfs_object there;
 	int err;
 
 	err = vdfs_pin(store, &c->hash);
 	if (err)
 		return err;
-	err = vdfs_meta_write(store->meta, commit, c);
+	/* The parts of a list that is there were looked at one by one. */
+	err = vdfs_object_lookup(store, &c->hash, &there);
+	if (!err && there.kind != VDFS_LIST)
+		err = vdfs_put_check(store, c->put->size, &there);
+	c->damaged = err == -EBADMSG;
+	if (!err || err == -ENOENT || c->damaged)
+		err = vdfs_meta_write(store->meta, commit, c);
 	vdfs_unpin(store, &c->hash);
 	return err;
 }
@@ -379,14 +416,16 @@ static int commit_file(struct commit *c)
 	err = vdfs_claim(store, &c->hash);
 	if (err)
 		return err;
-	err = vdfs_object_lookup(store, &c->hash, &there);
-	if (err == -ENOENT) {
+	err = vdfs_put_relies(store, &c->hash, c->put->size, &there);
+	c->damaged = err == -EBADMSG;
+	if (err == -ENOENT || c->damaged) {
+		c->anew = c->damaged && there.kind == VDFS_FILE;
 		err = vdfs_file_link(store, c->put->fd, &c->hash);
 		c->linked = !err;
 	}
 	if (!err)
 		err = vdfs_meta_write(store->meta, commit, c);
-	if (c->linked && !stays(c, err))
+	if (c->linked && !c->anew && !stays(c, err))
 		vdfs_file_unlink(store, &c->hash);
 	vdfs_unclaim(store, &c->hash);
 	return err;

@@ -60,21 +60,35 @@ struct lookup {
 static int find_parts(struct sqlite3 *db, void *arg)
 {
 	struct lookup *l = arg;
-	struct vdfs_object object;
 	unsigned int i;
 	int err;
 
 	for (i = l->first; i < l->put->n_parts; i++) {
 		struct vdfs_part *part = &l->put->parts[i];
 
-		part->object = 0;
-		err = vdfs_object_find(db, &part->hash, &object);
+		err = vdfs_object_find(db, &part->hash, &part->there);
 		if (err && err != -ENOENT)
 			return err;
-		if (!err && object.kind != VDFS_AWAY)
-			part->object = object.id;
+		if (err || part->there.kind == VDFS_AWAY)
+			part->there.id = 0;
 	}
 	return 0;
+}
+
+/* Is what is there of a part such that the list may rely on it? */
+static int check_part(struct vdfs_store *store, struct vdfs_part *part)
+{
+	int err;
+
+	if (!part->there.id)
+		return 0;
+	err = vdfs_put_check(store, part->len, &part->there);
+	part->damaged = err == -EBADMSG;
+	if (part->damaged || err == -ENOENT) {
+		part->there.id = 0;
+		err = 0;
+	}
+	return err;
 }
 
 /* The disk may begin with what the sync of the group will wait for. */
@@ -94,7 +108,11 @@ static int write_parts(struct vdfs_put *put, unsigned int first)
 		struct vdfs_part *part = &put->parts[i];
 		uint16_t *slot = slot_of(put, &part->hash);
 
-		if (!part->object && !*slot) {
+		if (!*slot)
+			err = check_part(put->store, part);
+		else if (put->parts[*slot - 1].damaged)
+			part->there.id = 0;
+		if (!err && !part->there.id && !*slot) {
 			err = vdfs_record_write(put->store, &part->hash, data,
 						part->len, &part->record);
 			if (!err)
@@ -194,16 +212,21 @@ static int add_part(struct sqlite3 *db, struct vdfs_put *put,
 				      .kind = VDFS_RECORD,
 				      .parts = 1 };
 	struct vdfs_object there = { 0 }, away = { 0 };
-	int64_t id = part->object;
+	int64_t id = part->there.id;
 	int err = 0;
 
 	part->kept = false;
 	if (!id) {
 		err = vdfs_object_find(db, &part->hash, &there);
 		id = err ? 0 : there.id;
-		if (!err && there.kind == VDFS_AWAY) {
+		if (!err && (there.kind == VDFS_AWAY ||
+			     (part->damaged && there.kind != VDFS_RECORD))) {
 			away = there;
 			err = vdfs_object_vacate(db, &away) ?: -ENOENT;
+		} else if (!err && part->damaged) {
+			part->kept = true;
+			err = vdfs_object_mend(db, put->store, &there,
+					       part->len, &part->record);
 		}
 	}
 	if (err == -ENOENT && part->record.segment) {

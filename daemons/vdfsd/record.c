@@ -15,6 +15,7 @@
 #define COMPRESSED 0x1U
 #define PAGE 4096
 #define PUNCH_MIN (2 * PAGE)
+#define CHECKED ((size_t)32 << 10) /* bytes at a time */
 
 /**
  * struct vdfs_record_head - how a record begins
@@ -247,6 +248,69 @@ int vdfs_record_read(struct vdfs_store *store, const struct vdfs_object *object,
 		err = -EBADMSG;
 	if (body != buf)
 		free(body);
+	return err;
+}
+
+/* Read on in a record, whose head is in place; @fill of @buf is its start. */
+static int check_body(struct vdfs_segment *seg,
+		      const struct vdfs_object *object,
+		      const struct vdfs_record_head *head, char *buf,
+		      size_t fill)
+{
+	uint32_t left = head->stored, crc = 0;
+	uint64_t at = object->place + HEAD;
+	ssize_t n = fill;
+
+	if (!head_fits(head, object))
+		return -EBADMSG;
+	for (;;) {
+		crc = vdfs_crc32c(crc, buf, n);
+		left -= n;
+		at += n;
+		if (!left)
+			break;
+		n = pread(seg->fd, buf, left < CHECKED ? left : CHECKED, at);
+		if (n <= 0)
+			return n ? -errno : -EBADMSG;
+	}
+	return crc == head->body_crc ? 0 : -EBADMSG;
+}
+
+/**
+ * vdfs_record_check() - see whether a record is whole
+ * @store: The store.
+ * @object: What the database says of its object.
+ *
+ * Context: Any thread.
+ * Return: As vdfs_record_read().
+ */
+int vdfs_record_check(struct vdfs_store *store,
+		      const struct vdfs_object *object)
+{
+	struct vdfs_record_head head;
+	struct vdfs_segment *seg;
+	char buf[CHECKED];
+	struct iovec iov[2] = {
+		{ .iov_base = &head, .iov_len = HEAD },
+		{ .iov_base = buf },
+	};
+	ssize_t n;
+	int err;
+
+	if (!plausible(object))
+		return -EBADMSG;
+	iov[1].iov_len = object->stored - HEAD;
+	if (iov[1].iov_len > CHECKED)
+		iov[1].iov_len = CHECKED;
+	seg = vdfs_segment_get(store, object->segment);
+	if (!seg)
+		return -errno;
+	n = preadv(seg->fd, iov, 2, object->place);
+	if (n >= (ssize_t)HEAD)
+		err = check_body(seg, object, &head, buf, n - HEAD);
+	else
+		err = n < 0 ? -errno : -EBADMSG;
+	vdfs_segment_put(store, seg);
 	return err;
 }
 

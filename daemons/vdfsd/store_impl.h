@@ -173,6 +173,7 @@ struct vdfs_record {
  * @object_dirs: Which of the directories in it are known to last.
  * @options: As it was opened.
  * @failed: The disk could not sync twice: nothing is written any more.
+ * @mended: How often a put took the place of what was damaged.
  * @meta: The database.
  * @pins: Hashes in use.
  * @packs: Segments.
@@ -190,6 +191,7 @@ struct vdfs_store {
 	atomic_bool object_dirs[256];
 	struct vdfs_store_options options;
 	atomic_bool failed;
+	atomic_ulong mended;
 	struct vdfs_meta *meta;
 	struct vdfs_pins pins;
 	struct vdfs_packs packs;
@@ -244,6 +246,8 @@ int vdfs_fsync_dir(int fd);
 /* record.c */
 int vdfs_record_write(struct vdfs_store *store, const struct vdfs_hash *hash,
 		      const void *data, size_t len, struct vdfs_record *out);
+int vdfs_record_check(struct vdfs_store *store,
+		      const struct vdfs_object *object);
 int vdfs_record_copy(struct vdfs_store *store, const struct vdfs_object *from,
 		     struct vdfs_record *out);
 void vdfs_record_end(struct vdfs_store *store, struct vdfs_record *record,
@@ -264,6 +268,9 @@ int vdfs_object_adopt(struct sqlite3 *db, const struct vdfs_object *from,
 		      struct vdfs_object *to);
 int vdfs_object_lookup(struct vdfs_store *store, const struct vdfs_hash *hash,
 		       struct vdfs_object *out);
+int vdfs_object_mend(struct sqlite3 *db, struct vdfs_store *store,
+		     struct vdfs_object *object, uint64_t size,
+		     const struct vdfs_record *record);
 
 /* file.c of objects */
 void vdfs_file_path(const struct vdfs_hash *hash,
@@ -306,7 +313,9 @@ int vdfs_name_place(struct sqlite3 *db, struct vdfs_store *store,
  * @hash: Of the piece.
  * @start: Where in the blob it begins.
  * @len: How long it is.
- * @object: Its row, when it was there already; else 0.
+ * @there: What was there already; its row is 0 when nothing was, and when
+ *         that is damaged.
+ * @damaged: It is.
  * @record: Where it was written to, if it was.
  * @kept: The record is now the object's.
  */
@@ -314,7 +323,8 @@ struct vdfs_part {
 	struct vdfs_hash hash;
 	uint64_t start;
 	uint32_t len;
-	int64_t object;
+	struct vdfs_object there;
+	bool damaged;
 	struct vdfs_record record;
 	bool kept;
 };
@@ -371,6 +381,13 @@ struct vdfs_put {
 	unsigned int n_parts;
 	uint16_t *slot;
 };
+
+/* put_there.c */
+int vdfs_put_relies(struct vdfs_store *store, const struct vdfs_hash *hash,
+		    uint64_t size, struct vdfs_object *there);
+int vdfs_put_check(struct vdfs_store *store, uint64_t size,
+		   struct vdfs_object *there);
+int vdfs_put_same_parts(struct sqlite3 *db, int64_t a, int64_t b);
 
 /* put.c, put_list.c, put_file.c */
 int vdfs_put_list_write(struct vdfs_put *put, bool last);

@@ -29,7 +29,7 @@ static const struct reason {
 	{ ENOSPC, "the disk is full, or the session holds as much as it may",
 	  "phi vdfs stats shows what is stored; phi vdfs gc gives back" },
 	{ EBADMSG, "the bytes are not those that were stored, or were expected",
-	  "phi vdfs fsck lists all that is damaged" },
+	  "put it again to mend it; phi vdfs fsck lists all that is damaged" },
 	{ EIO, "the disk failed", "see the kernel's log of the machine" },
 	{ EROFS, "the session or the store is read-only",
 	  "vdfs.token gives more than vdfs-read.token; vdfsd logs why a store is" },

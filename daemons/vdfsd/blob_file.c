@@ -35,7 +35,7 @@ static int find_sums(struct sqlite3 *db, void *arg)
 	if (err <= 0)
 		return err ?: -EBADMSG;
 	len = sqlite3_column_bytes(st, 0);
-	if (len > (int)sizeof(s->sums))
+	if (len <= 0 || len > (int)sizeof(s->sums))
 		return -EBADMSG;
 	memcpy(s->sums, sqlite3_column_blob(st, 0), len);
 	s->n = len / sizeof(*s->sums);

@@ -214,7 +214,8 @@ static int read_raw(struct vdfs_store *store, const struct vdfs_object *object,
 static bool plausible(const struct vdfs_object *object)
 {
 	return object->stored >= HEAD && object->size <= VDFS_LARGE &&
-	       object->stored - HEAD <= object->size;
+	       object->stored - HEAD <= object->size &&
+	       object->place <= INT64_MAX - object->stored;
 }
 
 /**

@@ -79,6 +79,16 @@ static void segment_name(uint32_t number, char name[NAME_LEN + 2])
 	snprintf(name, NAME_LEN + 2, "%08u", number);
 }
 
+static void segment_free(struct vdfs_segment *seg)
+{
+	if (seg->fd >= 0)
+		close(seg->fd);
+	pthread_cond_destroy(&seg->change[0]);
+	pthread_cond_destroy(&seg->change[1]);
+	pthread_mutex_destroy(&seg->lock);
+	free(seg);
+}
+
 static struct vdfs_segment *segment_new(struct vdfs_packs *packs,
 					uint32_t number)
 {
@@ -94,21 +104,11 @@ static struct vdfs_segment *segment_new(struct vdfs_packs *packs,
 	pthread_cond_init(&seg->change[0], NULL);
 	pthread_cond_init(&seg->change[1], NULL);
 	seg->upcoming = 1;
-	seg->next = packs->all;
-	packs->all = seg;
-	if (number > packs->last)
-		packs->last = number;
+	if (vdfs_packs_add(packs, seg)) {
+		segment_free(seg);
+		return NULL;
+	}
 	return seg;
-}
-
-static void segment_free(struct vdfs_segment *seg)
-{
-	if (seg->fd >= 0)
-		close(seg->fd);
-	pthread_cond_destroy(&seg->change[0]);
-	pthread_cond_destroy(&seg->change[1]);
-	pthread_mutex_destroy(&seg->lock);
-	free(seg);
 }
 
 static int segment_open(struct vdfs_store *store, struct vdfs_segment *seg)
@@ -121,17 +121,6 @@ static int segment_open(struct vdfs_store *store, struct vdfs_segment *seg)
 	segment_name(seg->number, name);
 	seg->fd = openat(store->packs.fd, name, flags | O_CLOEXEC);
 	return seg->fd < 0 ? -errno : 0;
-}
-
-static void unlist(struct vdfs_packs *packs, struct vdfs_segment *seg)
-{
-	struct vdfs_segment **link = &packs->all;
-
-	while (*link != seg)
-		link = &(*link)->next;
-	*link = seg->next;
-	if (packs->active == seg)
-		packs->active = NULL;
 }
 
 /**
@@ -150,9 +139,11 @@ struct vdfs_segment *vdfs_segment_get(struct vdfs_store *store, uint32_t number)
 	int err;
 
 	pthread_mutex_lock(&packs->lock);
-	for (seg = packs->all; seg && seg->number != number; seg = seg->next)
-		;
-	err = seg ? segment_open(store, seg) : -ESTALE;
+	seg = vdfs_packs_find(packs, number);
+	if (seg && seg->number == number)
+		err = segment_open(store, seg);
+	else
+		err = -ESTALE;
 	if (!err)
 		seg->refs++;
 	pthread_mutex_unlock(&packs->lock);
@@ -183,29 +174,6 @@ void vdfs_segment_put(struct vdfs_store *store, struct vdfs_segment *seg)
 	pthread_mutex_unlock(&packs->lock);
 	if (last)
 		segment_free(seg);
-}
-
-/**
- * vdfs_packs_next() - go through the segments
- * @store: The store.
- * @from: From this number on.
- *
- * Context: Any thread.
- * Return: The lowest number there is from @from on, or 0.
- */
-uint32_t vdfs_packs_next(struct vdfs_store *store, uint32_t from)
-{
-	struct vdfs_packs *packs = &store->packs;
-	struct vdfs_segment *seg;
-	uint32_t best = 0;
-
-	pthread_mutex_lock(&packs->lock);
-	for (seg = packs->all; seg; seg = seg->next) {
-		if (seg->number >= from && (!best || seg->number < best))
-			best = seg->number;
-	}
-	pthread_mutex_unlock(&packs->lock);
-	return best;
 }
 
 static int write_head(struct vdfs_segment *seg)
@@ -257,7 +225,7 @@ static int segment_create(struct vdfs_store *store, struct vdfs_segment **out)
 			atomic_store(&store->failed, true);
 	}
 	if (err) {
-		unlist(packs, seg);
+		vdfs_packs_drop(packs, seg);
 		if (seg->fd >= 0)
 			unlinkat(packs->fd, name, 0);
 		segment_free(seg);
@@ -404,7 +372,7 @@ int vdfs_segment_remove(struct vdfs_store *store, struct vdfs_segment *seg)
 	if (err)
 		return err;
 	pthread_mutex_lock(&packs->lock);
-	unlist(packs, seg);
+	vdfs_packs_drop(packs, seg);
 	pthread_mutex_unlock(&packs->lock);
 	vdfs_segment_put(store, seg);
 	return 0;
@@ -539,8 +507,7 @@ int vdfs_packs_open(struct vdfs_store *store)
 	if (!err && errno)
 		err = -errno;
 	closedir(dir);
-	for (seg = packs->all; seg && seg->number != packs->last;)
-		seg = seg->next;
+	seg = vdfs_packs_find(packs, packs->last);
 	if (!err && seg && !store->options.read_only)
 		err = resume(store, seg);
 	return err;
@@ -555,12 +522,10 @@ int vdfs_packs_open(struct vdfs_store *store)
 void vdfs_packs_close(struct vdfs_store *store)
 {
 	struct vdfs_packs *packs = &store->packs;
-	struct vdfs_segment *seg, *next;
-
-	for (seg = packs->all; seg; seg = next) {
-		next = seg->next;
-		segment_free(seg);
-	}
+	while (packs->n)
+		segment_free(packs->all[--packs->n].segment);
+	free(packs->all);
 	packs->all = NULL;
+	packs->room = 0;
 	packs->active = NULL;
 }

@@ -104,8 +104,8 @@ struct vdfs_pins {
  * struct vdfs_segment - a file of a pack
  * @number: Its name.
  * @fd: The file.
- * @next: In the list of all; under packs.lock, as are the next four.
- * @refs: Who uses the structure, one of them the list.
+ * @refs: Who uses the structure, one of them the table of all; under
+ *        packs.lock, as are the next three.
  * @writing: Records that are written and not yet committed or given up.
  * @end: Where the next record goes.
  * @sealed: Takes no more records.
@@ -119,7 +119,6 @@ struct vdfs_pins {
 struct vdfs_segment {
 	uint32_t number;
 	int fd;
-	struct vdfs_segment *next;
 	unsigned int refs;
 	unsigned int writing;
 	uint64_t end;
@@ -133,10 +132,22 @@ struct vdfs_segment {
 };
 
 /**
+ * struct vdfs_numbered - a segment in the table of all
+ * @number: Its number, so that a search reads the table alone.
+ * @segment: The segment.
+ */
+struct vdfs_numbered {
+	uint32_t number;
+	struct vdfs_segment *segment;
+};
+
+/**
  * struct vdfs_packs - all segments
- * @lock: Of the list, and of what its segments say.
+ * @lock: Of the table, and of what its segments say.
  * @fd: Their directory.
- * @all: Every segment.
+ * @all: Every segment, by number.
+ * @n: How many.
+ * @room: For so many.
  * @active: The one that takes records, or NULL.
  * @last: Highest number ever seen.
  * @limit: Length at which a segment is full.
@@ -145,7 +156,9 @@ struct vdfs_segment {
 struct vdfs_packs {
 	pthread_mutex_t lock; /* see above */
 	int fd;
-	struct vdfs_segment *all;
+	struct vdfs_numbered *all;
+	size_t n;
+	size_t room;
 	struct vdfs_segment *active;
 	uint32_t last;
 	uint64_t limit;
@@ -233,7 +246,6 @@ int vdfs_packs_open(struct vdfs_store *store);
 void vdfs_packs_close(struct vdfs_store *store);
 struct vdfs_segment *vdfs_segment_get(struct vdfs_store *store,
 				      uint32_t number);
-uint32_t vdfs_packs_next(struct vdfs_store *store, uint32_t from);
 void vdfs_segment_put(struct vdfs_store *store, struct vdfs_segment *seg);
 int vdfs_segment_reserve(struct vdfs_store *store, uint64_t len,
 			 struct vdfs_record *out);
@@ -242,6 +254,13 @@ void vdfs_segment_seal(struct vdfs_store *store, struct vdfs_segment *seg);
 int vdfs_segment_remove(struct vdfs_store *store, struct vdfs_segment *seg);
 bool vdfs_segment_sound(struct vdfs_segment *seg);
 int vdfs_fsync_dir(int fd);
+
+/* pack_find.c */
+int vdfs_packs_add(struct vdfs_packs *packs, struct vdfs_segment *seg);
+void vdfs_packs_drop(struct vdfs_packs *packs, struct vdfs_segment *seg);
+struct vdfs_segment *vdfs_packs_find(const struct vdfs_packs *packs,
+				     uint32_t from);
+uint32_t vdfs_packs_next(struct vdfs_store *store, uint32_t from);
 
 /* record.c */
 int vdfs_record_write(struct vdfs_store *store, const struct vdfs_hash *hash,

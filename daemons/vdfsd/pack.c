@@ -31,6 +31,8 @@ struct vdfs_segment_head {
 	uint32_t crc;
 };
 
+#define HEAD sizeof(struct vdfs_segment_head)
+
 /**
  * vdfs_fsync_dir() - make a directory's entries durable
  * @fd: The directory.
@@ -237,42 +239,60 @@ static int segment_create(struct vdfs_store *store, struct vdfs_segment **out)
 	return 0;
 }
 
+/* With packs->lock held: how many of the records go behind the others. */
+static unsigned int fitting(struct vdfs_packs *packs, struct vdfs_segment *seg,
+			    struct vdfs_record *const *out, unsigned int n)
+{
+	uint64_t end = seg->end;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		end += out[i]->stored;
+		/* One that is larger than a segment has one of its own. */
+		if (end > packs->limit && end - out[i]->stored > HEAD)
+			break;
+	}
+	return i;
+}
+
 /**
- * vdfs_segment_reserve() - take room for a record
+ * vdfs_segment_reserve() - take room for records
  * @store: The store.
- * @len: Bytes.
- * @out: Where they go.
+ * @out: Them, with their length; set to where they go, side by side.
+ * @n: How many; at least 1.
  *
- * Context: Any thread. vdfs_record_end() gives it up.
- * Return: 0 or a negative errno.
+ * Context: Any thread. vdfs_record_end() gives each up.
+ * Return: How many of them have room, at least 1, or a negative errno.
  */
-int vdfs_segment_reserve(struct vdfs_store *store, uint64_t len,
-			 struct vdfs_record *out)
+int vdfs_segment_reserve(struct vdfs_store *store,
+			 struct vdfs_record *const *out, unsigned int n)
 {
 	struct vdfs_packs *packs = &store->packs;
 	struct vdfs_segment *seg;
+	unsigned int i, fit = 0;
 	int err = 0;
 
 	pthread_mutex_lock(&packs->lock);
 	seg = packs->active;
-	if (seg && seg->end + len > packs->limit &&
-	    seg->end > sizeof(struct vdfs_segment_head)) {
+	if (seg)
+		fit = fitting(packs, seg, out, n);
+	if (seg && !fit)
 		seg->sealed = true;
-		seg = NULL;
-	}
-	if (!seg)
+	if (!fit) {
 		err = segment_create(store, &seg);
-	packs->active = err ? NULL : seg;
-	if (!err) {
-		out->segment = seg;
-		out->place = seg->end;
-		out->stored = len;
-		seg->end += len;
+		packs->active = err ? NULL : seg;
+		if (!err)
+			fit = fitting(packs, seg, out, n);
+	}
+	for (i = 0; i < fit; i++) {
+		out[i]->segment = seg;
+		out[i]->place = seg->end;
+		seg->end += out[i]->stored;
 		seg->writing++;
 		seg->refs++;
 	}
 	pthread_mutex_unlock(&packs->lock);
-	return err;
+	return err ?: (int)fit;
 }
 
 /* With seg->lock held, which is given up while the disk is at it. */

@@ -16,6 +16,7 @@
 #define PAGE 4096
 #define PUNCH_MIN (2 * PAGE)
 #define CHECKED ((size_t)32 << 10) /* bytes at a time */
+#define TOGETHER 64 /* in one write */
 
 /**
  * struct vdfs_record_head - how a record begins
@@ -88,33 +89,69 @@ void vdfs_record_end(struct vdfs_store *store, struct vdfs_record *record,
 	vdfs_segment_put(store, seg);
 }
 
-static int write_out(struct vdfs_store *store, struct vdfs_record_head *head,
-		     const void *body, struct vdfs_record *out)
+/* Write all that @iov tells of, which is changed. */
+static int pwritev_all(int fd, struct iovec *iov, int n, uint64_t offset)
 {
-	struct iovec iov[2] = {
-		{ .iov_base = head, .iov_len = HEAD },
-		{ .iov_base = (void *)body, .iov_len = head->stored },
-	};
-	size_t done;
-	ssize_t n;
-	int err;
+	for (;;) {
+		ssize_t done = 0;
 
-	err = vdfs_segment_reserve(store, HEAD + head->stored, out);
-	if (err)
-		return err;
-	n = pwritev(out->segment->fd, iov, 2, out->place);
-	done = n < 0 ? 0 : n;
-	if (done < HEAD)
-		err = vdfs_pwrite_all(out->segment->fd, (char *)head + done,
-				      HEAD - done, out->place + done);
-	if (done < HEAD)
-		done = HEAD;
-	if (!err && done < out->stored)
-		err = vdfs_pwrite_all(out->segment->fd,
-				      (const char *)body + done - HEAD,
-				      out->stored - done, out->place + done);
-	if (err)
-		vdfs_record_end(store, out, false);
+		for (; n && !iov->iov_len; iov++)
+			n--;
+		if (n)
+			done = pwritev(fd, iov, n, offset);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return errno == EFBIG || errno == EDQUOT ? -ENOSPC :
+								   -errno;
+		if (!done)
+			return n ? -EIO : 0;
+		offset += done;
+		for (; n && (size_t)done >= iov->iov_len; iov++, n--)
+			done -= iov->iov_len;
+		if (n) {
+			iov->iov_base = (char *)iov->iov_base + done;
+			iov->iov_len -= done;
+		}
+	}
+}
+
+/**
+ * struct ready - a record as it is written
+ * @head: How it begins.
+ * @body: What follows.
+ */
+struct ready {
+	struct vdfs_record_head head;
+	const void *body;
+};
+
+/* Some side by side, in one write for each segment they are in. */
+static int write_out(struct vdfs_store *store, struct ready *ready,
+		     struct vdfs_record *const *out, unsigned int n)
+{
+	struct iovec iov[2 * TOGETHER];
+	unsigned int i, done;
+	int err = 0, fit;
+
+	for (i = 0; i < n; i++) {
+		out[i]->stored = HEAD + ready[i].head.stored;
+		iov[2 * i].iov_base = &ready[i].head;
+		iov[2 * i].iov_len = HEAD;
+		iov[2 * i + 1].iov_base = (void *)ready[i].body;
+		iov[2 * i + 1].iov_len = ready[i].head.stored;
+	}
+	for (done = 0; !err && done < n; done += fit) {
+		fit = vdfs_segment_reserve(store, out + done, n - done);
+		if (fit < 0) {
+			err = fit;
+			break;
+		}
+		err = pwritev_all(out[done]->segment->fd, iov + 2 * done,
+				  2 * fit, out[done]->place);
+	}
+	for (i = done; err && i--;)
+		vdfs_record_end(store, out[i], false);
 	return err;
 }
 
@@ -141,6 +178,68 @@ static void *compress(struct vdfs_store *store, const void *data, size_t len,
 	return body;
 }
 
+static void *prepare(struct vdfs_store *store, const struct vdfs_writing *w,
+		     struct ready *ready)
+{
+	struct vdfs_record_head *head = &ready->head;
+	void *smaller;
+
+	memset(head, 0, sizeof(*head));
+	head->magic = MAGIC;
+	head->stored = w->len;
+	head->size = w->len;
+	head->hash = *w->hash;
+	smaller = compress(store, w->data, w->len, head);
+	ready->body = smaller ?: w->data;
+	head->body_crc = vdfs_crc32c(0, ready->body, head->stored);
+	head->head_crc = head_crc(head);
+	return smaller;
+}
+
+static int write_some(struct vdfs_store *store, const struct vdfs_writing *w,
+		      unsigned int n)
+{
+	struct vdfs_record *out[TOGETHER];
+	struct ready ready[TOGETHER];
+	void *smaller[TOGETHER];
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		smaller[i] = prepare(store, &w[i], &ready[i]);
+		out[i] = w[i].out;
+	}
+	err = write_out(store, ready, out, n);
+	for (i = 0; i < n; i++)
+		free(smaller[i]);
+	return err;
+}
+
+/**
+ * vdfs_records_write() - write objects as records, not yet durably
+ * @store: The store.
+ * @w: The objects.
+ * @n: How many.
+ *
+ * vdfs_segment_sync() makes them durable, and vdfs_record_end() has to follow
+ * for each, whatever this returned.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_records_write(struct vdfs_store *store, const struct vdfs_writing *w,
+		       unsigned int n)
+{
+	unsigned int done, some;
+	int err = 0;
+
+	for (done = 0; !err && done < n; done += some) {
+		some = n - done < TOGETHER ? n - done : TOGETHER;
+		err = write_some(store, w + done, some);
+	}
+	return err;
+}
+
 /**
  * vdfs_record_write() - write an object as a record, not yet durably
  * @store: The store.
@@ -156,21 +255,11 @@ static void *compress(struct vdfs_store *store, const void *data, size_t len,
 int vdfs_record_write(struct vdfs_store *store, const struct vdfs_hash *hash,
 		      const void *data, size_t len, struct vdfs_record *out)
 {
-	struct vdfs_record_head head = {
-		.magic = MAGIC,
-		.stored = len,
-		.size = len,
-		.hash = *hash,
+	struct vdfs_writing w = {
+		.hash = hash, .data = data, .len = len, .out = out
 	};
-	void *smaller = compress(store, data, len, &head);
-	const void *body = smaller ?: data;
-	int err;
 
-	head.body_crc = vdfs_crc32c(0, body, head.stored);
-	head.head_crc = head_crc(&head);
-	err = write_out(store, &head, body, out);
-	free(smaller);
-	return err;
+	return write_some(store, &w, 1);
 }
 
 static bool head_fits(const struct vdfs_record_head *head,
@@ -327,7 +416,7 @@ int vdfs_record_check(struct vdfs_store *store,
 int vdfs_record_copy(struct vdfs_store *store, const struct vdfs_object *from,
 		     struct vdfs_record *out)
 {
-	struct vdfs_record_head head;
+	struct ready ready;
 	void *body;
 	int err;
 
@@ -336,9 +425,10 @@ int vdfs_record_copy(struct vdfs_store *store, const struct vdfs_object *from,
 	body = malloc(from->stored);
 	if (!body)
 		return -ENOMEM;
-	err = read_raw(store, from, &head, body);
+	ready.body = body;
+	err = read_raw(store, from, &ready.head, body);
 	if (!err)
-		err = write_out(store, &head, body, out);
+		err = write_out(store, &ready, &out, 1);
 	free(body);
 	return err;
 }

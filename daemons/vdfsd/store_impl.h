@@ -178,6 +178,20 @@ struct vdfs_record {
 };
 
 /**
+ * struct vdfs_writing - an object that is to be a record
+ * @hash: Of it.
+ * @data: Its content.
+ * @len: How long that is, at most VDFS_LARGE.
+ * @out: Where it is then.
+ */
+struct vdfs_writing {
+	const struct vdfs_hash *hash;
+	const void *data;
+	size_t len;
+	struct vdfs_record *out;
+};
+
+/**
  * struct vdfs_store - an open store
  * @dir: Its path.
  * @fd: That directory.
@@ -247,8 +261,8 @@ void vdfs_packs_close(struct vdfs_store *store);
 struct vdfs_segment *vdfs_segment_get(struct vdfs_store *store,
 				      uint32_t number);
 void vdfs_segment_put(struct vdfs_store *store, struct vdfs_segment *seg);
-int vdfs_segment_reserve(struct vdfs_store *store, uint64_t len,
-			 struct vdfs_record *out);
+int vdfs_segment_reserve(struct vdfs_store *store,
+			 struct vdfs_record *const *out, unsigned int n);
 int vdfs_segment_sync(struct vdfs_store *store, struct vdfs_segment *seg);
 void vdfs_segment_seal(struct vdfs_store *store, struct vdfs_segment *seg);
 int vdfs_segment_remove(struct vdfs_store *store, struct vdfs_segment *seg);
@@ -267,6 +281,8 @@ int vdfs_record_write(struct vdfs_store *store, const struct vdfs_hash *hash,
 		      const void *data, size_t len, struct vdfs_record *out);
 int vdfs_record_check(struct vdfs_store *store,
 		      const struct vdfs_object *object);
+int vdfs_records_write(struct vdfs_store *store, const struct vdfs_writing *w,
+		       unsigned int n);
 int vdfs_record_copy(struct vdfs_store *store, const struct vdfs_object *from,
 		     struct vdfs_record *out);
 void vdfs_record_end(struct vdfs_store *store, struct vdfs_record *record,

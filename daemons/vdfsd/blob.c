@@ -252,27 +252,25 @@ static int find_range(struct sqlite3 *db, void *arg)
 {
 	struct range *r = arg;
 	struct sqlite3_stmt *st;
-	int64_t id[PARTS];
-	unsigned int i, n = 0;
 	int err;
 
+	r->n = 0;
 	err = vdfs_sql(db, &st,
-		       "SELECT start, object FROM part WHERE list = ?1\n"
-		       "AND start >= coalesce((SELECT max(start) FROM part\n"
+		       "SELECT " VDFS_OBJECT_COLUMNS ", part.start\n"
+		       "FROM part LEFT JOIN object ON object.id = part.object\n"
+		       "WHERE list = ?1 AND start >= coalesce((\n"
+		       "SELECT max(start) FROM part\n"
 		       "WHERE list = ?1 AND start <= ?2), 0) AND start < ?3\n"
 		       "ORDER BY start LIMIT ?4",
 		       VDFS_INT(r->list), VDFS_INT(r->start), VDFS_INT(r->end),
 		       VDFS_INT(PARTS));
 	while (!err && (err = vdfs_sql_next(st)) > 0) {
-		r->at[n] = sqlite3_column_int64(st, 0);
-		id[n++] = sqlite3_column_int64(st, 1);
-		err = 0;
-		if (n == PARTS)
+		r->at[r->n] = sqlite3_column_int64(st, 9);
+		/* Of one that is not there all is 0, and its size the least. */
+		err = vdfs_object_row(st, &r->object[r->n]);
+		if (++r->n == PARTS)
 			break;
 	}
-	for (i = 0; !err && i < n; i++)
-		err = vdfs_object_load(db, id[i], &r->object[i]);
-	r->n = n;
 	return err;
 }
 

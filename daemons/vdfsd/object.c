@@ -5,9 +5,17 @@
 
 #include "store_impl.h"
 
-#define COLUMNS "id, hash, size, kind, users, parts, segment, place, stored"
+#define COLUMNS VDFS_OBJECT_COLUMNS
 
-static int load(struct sqlite3_stmt *st, struct vdfs_object *out)
+/**
+ * vdfs_object_row() - read an object from a row
+ * @st: A statement that selects VDFS_OBJECT_COLUMNS first, at a row.
+ * @out: What the database says of the object.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0 or -EBADMSG.
+ */
+int vdfs_object_row(struct sqlite3_stmt *st, struct vdfs_object *out)
 {
 	const void *hash = sqlite3_column_blob(st, 1);
 
@@ -33,7 +41,7 @@ static int load_one(struct sqlite3_stmt *st, struct vdfs_object *out)
 
 	if (err <= 0)
 		return err ?: -ENOENT;
-	err = load(st, out);
+	err = vdfs_object_row(st, out);
 	sqlite3_reset(st);
 	return err;
 }

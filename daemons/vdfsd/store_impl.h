@@ -293,6 +293,10 @@ void vdfs_record_punch(struct vdfs_store *store,
 		       const struct vdfs_object *object);
 
 /* object.c: rows, inside a transaction */
+#define VDFS_OBJECT_COLUMNS                                          \
+	"object.id, object.hash, object.size, object.kind, users,\n" \
+	"object.parts, segment, place, stored"
+int vdfs_object_row(struct sqlite3_stmt *st, struct vdfs_object *out);
 int vdfs_object_find(struct sqlite3 *db, const struct vdfs_hash *hash,
 		     struct vdfs_object *out);
 int vdfs_object_load(struct sqlite3 *db, int64_t id, struct vdfs_object *out);

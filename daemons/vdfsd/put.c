@@ -10,10 +10,9 @@
 #include <unistd.h>
 
 #include "name.h"
-#include "store_impl.h"
+#include "put_impl.h"
 
 #define ROOM_FIRST ((size_t)8 << 10)
-#define ROOM_LARGE ((size_t)4 << 20)
 
 /**
  * vdfs_put_begin() - begin to store a blob
@@ -41,7 +40,6 @@ int vdfs_put_begin(struct vdfs_store *store, const struct vdfs_who *who,
 	put->store = store;
 	put->who = *who;
 	put->flags = flags;
-	put->fd = -1;
 	pthread_mutex_lock(&store->lock);
 	put->next = store->puts;
 	store->puts = put;
@@ -74,19 +72,12 @@ static void put_free(struct vdfs_put *put)
 {
 	struct vdfs_put **link;
 
-	vdfs_put_list_forget(put);
+	vdfs_stream_free(put);
 	pthread_mutex_lock(&put->store->lock);
 	for (link = &put->store->puts; *link != put;)
 		link = &(*link)->next;
 	*link = put->next;
 	pthread_mutex_unlock(&put->store->lock);
-	if (put->fd >= 0)
-		close(put->fd);
-	vdfs_hasher_free(put->hasher);
-	vdfs_hash_free(put->ctx);
-	free(put->parts);
-	free(put->slot);
-	free(put->sums);
 	free(put->buf);
 	free(put);
 }
@@ -105,6 +96,8 @@ void vdfs_put_abort(struct vdfs_put *put)
 	if (!put)
 		return;
 	store = put->store;
+	if (put->stream)
+		vdfs_group_wait(put);
 	listed = put->list;
 	put_free(put);
 	/* Its pieces are garbage now, and may be what fills the disk. */
@@ -112,11 +105,14 @@ void vdfs_put_abort(struct vdfs_put *put)
 		vdfs_gc_objects(store);
 }
 
-static int make_room(struct vdfs_put *put, size_t room)
+static int grow(struct vdfs_put *put, size_t len)
 {
+	size_t room = put->room ?: ROOM_FIRST;
 	uint8_t *buf;
 
-	if (room <= put->room)
+	while (room < put->size + len)
+		room *= 2;
+	if (room == put->room)
 		return 0;
 	buf = realloc(put->buf, room);
 	if (!buf)
@@ -126,65 +122,15 @@ static int make_room(struct vdfs_put *put, size_t room)
 	return 0;
 }
 
-static int grow_small(struct vdfs_put *put, size_t len)
+static int write_small(struct vdfs_put *put, const void *data, size_t len)
 {
-	size_t room = put->room ?: ROOM_FIRST;
+	int err = len ? grow(put, len) : 0;
 
-	while (room < put->fill + len)
-		room *= 2;
-	return make_room(put, room);
-}
-
-static int grow_large(struct vdfs_put *put)
-{
-	put->ctx = vdfs_hash_new();
-	if (!put->ctx)
-		return -ENOMEM;
-	put->large = true;
-	return make_room(put, ROOM_LARGE);
-}
-
-/* What cannot fit, whatever else the user drops, need not fill the disk. */
-static int check_quota(struct vdfs_put *put)
-{
-	uint64_t quota, used;
-	int err;
-
-	err = vdfs_quota_get(put->store, put->who.uid, &quota, &used);
-	if (!err && quota && put->size > quota)
-		err = -EDQUOT;
-	return err;
-}
-
-/* Write what has come, while its hash is taken. */
-static int drain(struct vdfs_put *put, bool last)
-{
-	int err, hash_err;
-
-	if (!last && !put->hasher)
-		put->hasher = vdfs_hasher_new();
-	err = check_quota(put);
-	if (err)
+	if (err || !len)
 		return err;
-	err = vdfs_hasher_start(put->hasher, put->ctx, put->buf + put->hashed,
-				put->fill - put->hashed);
-	if (err)
-		return err;
-	if (put->flags & VDFS_PUT_WHOLE)
-		err = vdfs_put_file_write(put, last);
-	else
-		err = vdfs_put_list_write(put, last);
-	hash_err = vdfs_hasher_wait(put->hasher);
-	if (!err)
-		err = hash_err;
-	if (err)
-		return err;
-	/* What is not written comes again, and was hashed. */
-	memmove(put->buf, put->buf + put->written, put->fill - put->written);
-	put->fill -= put->written;
-	put->hashed = put->fill;
-	return put->flags & VDFS_PUT_WHOLE ? 0 :
-					     vdfs_put_list_drained(put, last);
+	memcpy(put->buf + put->size, data, len);
+	put->size += len;
+	return 0;
 }
 
 /**
@@ -198,29 +144,18 @@ static int drain(struct vdfs_put *put, bool last)
  */
 int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
 {
-	const uint8_t *p = data;
-	size_t n;
-
 	if (!put->err && len > (uint64_t)INT64_MAX - put->size)
 		put->err = -EFBIG;
-	if (!put->err && !put->large) {
-		if (put->fill + len < VDFS_LARGE)
-			put->err = grow_small(put, len);
-		else
-			put->err = grow_large(put);
+	if (put->err)
+		return put->err;
+	if (!put->stream && put->size + len < VDFS_LARGE) {
+		put->err = write_small(put, data, len);
+		return put->err;
 	}
-	while (!put->err && len) {
-		n = put->room - put->fill;
-		if (n > len)
-			n = len;
-		memcpy(put->buf + put->fill, p, n);
-		put->fill += n;
-		put->size += n;
-		p += n;
-		len -= n;
-		if (put->large && put->fill == put->room)
-			put->err = drain(put, false);
-	}
+	if (!put->stream)
+		put->err = vdfs_stream_new(put);
+	if (!put->err)
+		put->err = vdfs_stream_write(put, data, len);
 	return put->err;
 }
 
@@ -231,6 +166,9 @@ int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
  * @place: As vdfs_put_commit_at(), instead of @name.
  * @st: Out: what is in that place then.
  * @hash: Of the blob.
+ * @parts: Of a list, those that are not committed.
+ * @list: Row of the list before, or 0.
+ * @added: These were added to the put's list.
  * @record: Where a small one was written, if it was.
  * @damaged: What was there is; this takes its place.
  * @linked: A whole one has its file.
@@ -243,12 +181,33 @@ struct commit {
 	const struct vdfs_place *place;
 	struct vdfs_stat st;
 	struct vdfs_hash hash;
+	struct vdfs_group *parts;
+	int64_t list;
+	bool added;
 	struct vdfs_record record;
 	bool damaged;
 	bool linked;
 	bool anew;
 	bool kept;
 };
+
+/* The list of parts becomes the blob. */
+static int name_list(struct sqlite3 *db, struct commit *c,
+		     struct vdfs_object *object)
+{
+	int err = c->added ? 0 : vdfs_group_add(db, c->parts);
+
+	if (err)
+		return err;
+	object->id = c->put->list;
+	object->kind = VDFS_LIST;
+	return vdfs_sql_run(db,
+			    "UPDATE object SET hash = ?2, size = ?3,\n"
+			    "users = 1 WHERE id = ?1",
+			    VDFS_INT(object->id),
+			    VDFS_BLOB(&c->hash, sizeof(c->hash)),
+			    VDFS_INT(c->put->size));
+}
 
 static int make_object(struct sqlite3 *db, struct commit *c,
 		       struct vdfs_object *object)
@@ -262,16 +221,8 @@ static int make_object(struct sqlite3 *db, struct commit *c,
 	object->users = 1;
 	object->fresh = true;
 	c->kept = true;
-	if (put->list) {
-		object->id = put->list;
-		object->kind = VDFS_LIST;
-		return vdfs_sql_run(db,
-				    "UPDATE object SET hash = ?2, size = ?3,\n"
-				    "users = 1 WHERE id = ?1",
-				    VDFS_INT(object->id),
-				    VDFS_BLOB(&c->hash, sizeof(c->hash)),
-				    VDFS_INT(put->size));
-	}
+	if (c->parts)
+		return name_list(db, c, object);
 	if (c->linked) {
 		object->kind = VDFS_FILE;
 	} else if (c->record.segment) {
@@ -302,6 +253,20 @@ static int replace_object(struct sqlite3 *db, struct commit *c,
 	return err ?: vdfs_object_adopt(db, &away, object);
 }
 
+/* Whether a list that is there is of the parts of the put, or a negative errno. */
+static int same_parts(struct sqlite3 *db, struct commit *c, int64_t list)
+{
+	int ret = 0;
+
+	if (!c->list)
+		ret = vdfs_group_same(db, c->parts, list);
+	if (ret)
+		return ret;
+	ret = vdfs_group_add(db, c->parts);
+	c->added = true;
+	return ret ?: vdfs_put_same_parts(db, list, c->put->list);
+}
+
 /* What was there when this was written is damaged. Others may have been quick. */
 static int mend_object(struct sqlite3 *db, struct commit *c,
 		       struct vdfs_object *object)
@@ -317,7 +282,7 @@ static int mend_object(struct sqlite3 *db, struct commit *c,
 	if (!c->damaged && object->kind != VDFS_LIST)
 		return 0;
 	if (!c->damaged && object->size == put->size) {
-		same = vdfs_put_same_parts(db, object->id, put->list);
+		same = same_parts(db, c, object->id);
 		if (same)
 			return same < 0 ? same : 0;
 	}
@@ -333,10 +298,13 @@ static int commit(struct sqlite3 *db, void *arg)
 	int err;
 
 	c->kept = false;
+	c->added = false;
+	if (c->parts)
+		vdfs_group_reset(c->parts, c->list, false);
 	err = vdfs_object_find(db, &c->hash, &object);
 	if (!err && object.kind == VDFS_AWAY)
 		err = replace_object(db, c, &object);
-	else if (!err && (c->damaged || put->list))
+	else if (!err && (c->damaged || c->parts))
 		err = mend_object(db, c, &object);
 	else if (err == -ENOENT && !put->fills)
 		err = make_object(db, c, &object);
@@ -374,7 +342,7 @@ static int commit_small(struct commit *c)
 	err = vdfs_put_relies(store, &c->hash, put->size, &there);
 	c->damaged = err == -EBADMSG;
 	if (err == -ENOENT || c->damaged) {
-		err = vdfs_record_write(store, &c->hash, put->buf, put->fill,
+		err = vdfs_record_write(store, &c->hash, put->buf, put->size,
 					&c->record);
 		if (!err)
 			err = vdfs_segment_sync(store, c->record.segment);
@@ -386,12 +354,16 @@ static int commit_small(struct commit *c)
 	return err;
 }
 
+/* The last of its parts become durable and visible with it. */
 static int commit_list(struct commit *c)
 {
 	struct vdfs_store *store = c->put->store;
+	struct vdfs_stream *s = c->put->stream;
 	struct vdfs_object there;
 	int err;
 
+	c->parts = &s->group[s->filling];
+	c->list = c->put->list;
 	err = vdfs_pin(store, &c->hash);
 	if (err)
 		return err;
@@ -401,7 +373,11 @@ static int commit_list(struct commit *c)
 		err = vdfs_put_check(store, c->put->size, &there);
 	c->damaged = err == -EBADMSG;
 	if (!err || err == -ENOENT || c->damaged)
+		err = vdfs_group_sync(c->parts);
+	if (!err)
 		err = vdfs_meta_write(store->meta, commit, c);
+	if (err)
+		vdfs_group_reset(c->parts, c->list, stays(c, err));
 	vdfs_unpin(store, &c->hash);
 	return err;
 }
@@ -420,7 +396,7 @@ static int commit_file(struct commit *c)
 	c->damaged = err == -EBADMSG;
 	if (err == -ENOENT || c->damaged) {
 		c->anew = c->damaged && there.kind == VDFS_FILE;
-		err = vdfs_file_link(store, c->put->fd, &c->hash);
+		err = vdfs_file_link(store, c->put->stream->fd, &c->hash);
 		c->linked = !err;
 	}
 	if (!err)
@@ -440,17 +416,15 @@ static int finish(struct commit *c, const struct vdfs_hash *expect)
 		err = vdfs_store_writable(put->store);
 	if (!err && c->name)
 		err = vdfs_name_check(c->name);
-	if (!err && put->large)
-		err = drain(put, true);
-	if (!err && put->large)
-		err = vdfs_hash_end(put->ctx, &c->hash);
+	if (!err && put->stream)
+		err = vdfs_stream_end(put, &c->hash);
 	else if (!err)
-		err = vdfs_hash_bytes(put->buf, put->fill, &c->hash);
+		err = vdfs_hash_bytes(put->buf, put->size, &c->hash);
 	if (!err && expect && !vdfs_hash_equal(expect, &c->hash))
 		err = -EBADMSG;
 	if (err)
 		return err;
-	if (!put->large)
+	if (!put->stream)
 		return commit_small(c);
 	return put->flags & VDFS_PUT_WHOLE ? commit_file(c) : commit_list(c);
 }

@@ -1,70 +1,107 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Large blobs as lists of pieces, each an object: cut where the content says
- * so, looked up, written when new, and committed in groups, so that a put
- * needs the same memory however large it is.
+ * so, looked up, and written when new, some side by side.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "store_impl.h"
+#include "put_impl.h"
 
-static uint16_t *slot_of(struct vdfs_put *put, const struct vdfs_hash *hash)
+#define TOGETHER ((size_t)512 << 10) /* looked up and written at once */
+#define TOGETHER_MAX 64 /* none but the last is shorter than 16 KiB */
+
+/**
+ * vdfs_list_cut() - cut what has come, and begin to hash its pieces
+ * @put: The put, with room in its group.
+ * @w: Its window.
+ * @last: Nothing more will come.
+ *
+ * Context: The put's thread.
+ */
+void vdfs_list_cut(struct vdfs_put *put, struct vdfs_window *w, bool last)
+{
+	struct vdfs_stream *s = put->stream;
+	struct vdfs_group *g = &s->group[s->filling];
+	struct vdfs_part *part;
+	size_t left;
+
+	w->part = g->n_parts;
+	while ((left = w->end - w->start) >= VDFS_CHUNK_MAX || (last && left)) {
+		part = &g->parts[g->n_parts++];
+		memset(part, 0, sizeof(*part));
+		part->data = w->mem + w->start;
+		part->len = vdfs_chunk_cut(part->data, left);
+		part->start = s->cut;
+		part->job.data = part->data;
+		part->job.len = part->len;
+		part->job.out = &part->hash;
+		vdfs_hash_start(&put->store->hashers, &s->queue, &part->job);
+		w->start += part->len;
+		s->cut += part->len;
+	}
+	w->parts = g->n_parts - w->part;
+}
+
+static uint16_t *slot_of(struct vdfs_group *g, const struct vdfs_hash *hash)
 {
 	uint32_t i;
 	uint16_t *slot;
 
 	memcpy(&i, hash->bytes, sizeof(i));
 	for (;; i++) {
-		slot = &put->slot[i % VDFS_PART_SLOTS];
-		if (!*slot ||
-		    vdfs_hash_equal(&put->parts[*slot - 1].hash, hash))
+		slot = &g->slot[i % VDFS_PART_SLOTS];
+		if (!*slot || vdfs_hash_equal(&g->parts[*slot - 1].hash, hash))
 			return slot;
 	}
 }
 
-/* Cut, hash and pin the pieces that are whole. Returns how much they are. */
-static ssize_t cut_parts(struct vdfs_put *put, bool last)
-{
-	uint64_t start = put->size - put->fill;
-	size_t done = 0, len;
-	struct vdfs_part *part;
-	int err;
-
-	while (put->fill - done >= VDFS_CHUNK_MAX ||
-	       (last && put->fill > done)) {
-		part = &put->parts[put->n_parts];
-		memset(part, 0, sizeof(*part));
-		len = vdfs_chunk_cut(put->buf + done, put->fill - done);
-		err = vdfs_hash_bytes(put->buf + done, len, &part->hash);
-		if (!err)
-			err = vdfs_pin(put->store, &part->hash);
-		if (err)
-			return err;
-		part->start = start + done;
-		part->len = len;
-		put->n_parts++;
-		done += len;
-	}
-	return done;
-}
-
-/* Which of the new parts are there already? */
-struct lookup {
+/**
+ * struct batch - parts that are looked up and written at once
+ * @put: Whose.
+ * @group: Theirs.
+ * @first: The first of them,
+ * @end: and behind the last.
+ */
+struct batch {
 	struct vdfs_put *put;
+	struct vdfs_group *group;
 	unsigned int first;
+	unsigned int end;
 };
 
+/* Pin as many as make a batch, as soon as they are hashed. */
+static int pin_parts(struct batch *b, unsigned int end)
+{
+	struct vdfs_store *store = b->put->store;
+	size_t bytes = 0;
+	int err = 0;
+
+	for (b->end = b->first; b->end < end && bytes < TOGETHER; b->end++) {
+		struct vdfs_part *part = &b->group->parts[b->end];
+
+		err = vdfs_hash_wait(&store->hashers, &b->put->stream->queue,
+				     &part->job);
+		if (!err)
+			err = vdfs_pin(store, &part->hash);
+		if (err)
+			return err;
+		part->pinned = true;
+		bytes += part->len;
+	}
+	return 0;
+}
+
+/* Which of the parts are there already? */
 static int find_parts(struct sqlite3 *db, void *arg)
 {
-	struct lookup *l = arg;
+	struct batch *b = arg;
 	unsigned int i;
 	int err;
 
-	for (i = l->first; i < l->put->n_parts; i++) {
-		struct vdfs_part *part = &l->put->parts[i];
+	for (i = b->first; i < b->end; i++) {
+		struct vdfs_part *part = &b->group->parts[i];
 
 		err = vdfs_object_find(db, &part->hash, &part->there);
 		if (err && err != -ENOENT)
@@ -91,233 +128,90 @@ static int check_part(struct vdfs_store *store, struct vdfs_part *part)
 	return err;
 }
 
-/* The disk may begin with what the sync of the group will wait for. */
-static void start_writing(const struct vdfs_record *record)
+static int write_parts(struct batch *b)
 {
-	sync_file_range(record->segment->fd, record->place, record->stored,
-			SYNC_FILE_RANGE_WRITE);
-}
-
-static int write_parts(struct vdfs_put *put, unsigned int first)
-{
-	const uint8_t *data = put->buf;
-	unsigned int i;
-	int err = 0;
-
-	for (i = first; !err && i < put->n_parts; i++) {
-		struct vdfs_part *part = &put->parts[i];
-		uint16_t *slot = slot_of(put, &part->hash);
-
-		if (!*slot)
-			err = check_part(put->store, part);
-		else if (put->parts[*slot - 1].damaged)
-			part->there.id = 0;
-		if (!err && !part->there.id && !*slot) {
-			err = vdfs_record_write(put->store, &part->hash, data,
-						part->len, &part->record);
-			if (!err)
-				start_writing(&part->record);
-		}
-		if (!*slot)
-			*slot = i + 1;
-		data += part->len;
-	}
-	return err;
-}
-
-/**
- * vdfs_put_list_write() - cut and write what has come
- * @put: The put.
- * @last: Nothing more will come.
- *
- * Context: The put's thread.
- * Return: 0 or a negative errno.
- */
-int vdfs_put_list_write(struct vdfs_put *put, bool last)
-{
-	struct lookup l = { .put = put, .first = put->n_parts };
-	ssize_t done;
+	struct vdfs_writing w[TOGETHER_MAX];
+	unsigned int i, n = 0;
 	int err;
 
-	if (!put->parts)
-		put->parts = malloc(VDFS_PARTS * sizeof(*put->parts));
-	if (!put->slot)
-		put->slot = calloc(VDFS_PART_SLOTS, sizeof(*put->slot));
-	if (!put->parts || !put->slot)
-		return -ENOMEM;
-	done = cut_parts(put, last);
-	if (done < 0)
-		return done;
-	put->written = done;
-	err = vdfs_meta_read(put->store->meta, find_parts, &l);
-	return err ?: write_parts(put, l.first);
-}
+	for (i = b->first; i < b->end; i++) {
+		struct vdfs_part *part = &b->group->parts[i];
+		uint16_t *slot = slot_of(b->group, &part->hash);
 
-/**
- * vdfs_put_list_drained() - commit parts when there is room for few more
- * @put: The put.
- * @last: Nothing more will come.
- *
- * Context: The put's thread. May wait for the disk.
- * Return: 0 or a negative errno.
- */
-int vdfs_put_list_drained(struct vdfs_put *put, bool last)
-{
-	/* None but the last is shorter than this. */
-	unsigned int more = put->room / (16 << 10) + 1;
-
-	return last || put->n_parts + more > VDFS_PARTS ?
-		       vdfs_put_list_flush(put) :
-		       0;
-}
-
-static int sync_parts(struct vdfs_put *put)
-{
-	struct vdfs_segment *synced = NULL;
-	unsigned int i;
-	int err = 0;
-
-	for (i = put->n_parts; !err && i--;) {
-		struct vdfs_segment *seg = put->parts[i].record.segment;
-
-		if (!seg || seg == synced)
+		if (*slot) {
+			if (b->group->parts[*slot - 1].damaged)
+				part->there.id = 0;
 			continue;
-		err = vdfs_segment_sync(put->store, seg);
-		synced = seg;
-	}
-	return err;
-}
-
-static int make_list(struct sqlite3 *db, struct vdfs_put *put)
-{
-	struct vdfs_object list = { .kind = VDFS_LIST };
-	int64_t id;
-	int err;
-
-	err = vdfs_object_insert(db, &list, &id);
-	if (err)
-		return err;
-	/* Before anyone can see it: gc asks whether it is in use. */
-	pthread_mutex_lock(&put->store->lock);
-	put->list = id;
-	pthread_mutex_unlock(&put->store->lock);
-	return 0;
-}
-
-static int add_part(struct sqlite3 *db, struct vdfs_put *put,
-		    struct vdfs_part *part)
-{
-	struct vdfs_object object = { .hash = part->hash,
-				      .size = part->len,
-				      .kind = VDFS_RECORD,
-				      .parts = 1 };
-	struct vdfs_object there = { 0 }, away = { 0 };
-	int64_t id = part->there.id;
-	int err = 0;
-
-	part->kept = false;
-	if (!id) {
-		err = vdfs_object_find(db, &part->hash, &there);
-		id = err ? 0 : there.id;
-		if (!err && (there.kind == VDFS_AWAY ||
-			     (part->damaged && there.kind != VDFS_RECORD))) {
-			away = there;
-			err = vdfs_object_vacate(db, &away) ?: -ENOENT;
-		} else if (!err && part->damaged) {
-			part->kept = true;
-			err = vdfs_object_mend(db, put->store, &there,
-					       part->len, &part->record);
 		}
+		*slot = i + 1;
+		err = check_part(b->put->store, part);
+		if (err)
+			return err;
+		if (part->there.id)
+			continue;
+		w[n].hash = &part->hash;
+		w[n].data = part->data;
+		w[n].len = part->len;
+		w[n++].out = &part->record;
 	}
-	if (err == -ENOENT && part->record.segment) {
-		object.segment = part->record.segment->number;
-		object.place = part->record.place;
-		object.stored = part->record.stored;
-		part->kept = true;
-		err = vdfs_object_insert(db, &object, &id);
-		object.id = id;
-		if (!err && away.id)
-			err = vdfs_object_adopt(db, &away, &object);
-	} else if (!err) {
-		err = vdfs_sql_run(db,
-				   "UPDATE object SET parts = parts + 1\n"
-				   "WHERE id = ?",
-				   VDFS_INT(id));
-	}
-	if (err)
-		return err;
-	return vdfs_sql_run(db, "INSERT INTO part VALUES(?, ?, ?)",
-			    VDFS_INT(put->list), VDFS_INT(part->start),
-			    VDFS_INT(id));
+	return vdfs_records_write(b->put->store, w, n);
 }
 
-/**
- * struct flush - a group of parts that is committed
- * @put: Whose.
- * @list: Its list before.
- */
-struct flush {
-	struct vdfs_put *put;
-	int64_t list;
-};
-
-static int add_parts(struct sqlite3 *db, void *arg)
+static void start_writing(const struct vdfs_segment *seg, uint64_t start,
+			  uint64_t end)
 {
-	struct flush *f = arg;
-	struct vdfs_put *put = f->put;
-	unsigned int i;
-	int err = 0;
+	if (seg)
+		sync_file_range(seg->fd, start, end - start,
+				SYNC_FILE_RANGE_WRITE);
+}
 
-	if (!f->list)
-		err = make_list(db, put);
-	for (i = 0; !err && i < put->n_parts; i++)
-		err = add_part(db, put, &put->parts[i]);
-	return err;
+/* The disk may begin with what the sync of the group will wait for. */
+static void written(const struct vdfs_part *part, unsigned int n)
+{
+	const struct vdfs_segment *seg = NULL;
+	uint64_t start = 0, end = 0;
+
+	for (; n--; part++) {
+		const struct vdfs_record *r = &part->record;
+
+		if (r->segment && r->segment != seg) {
+			start_writing(seg, start, end);
+			seg = r->segment;
+			start = r->place;
+		}
+		if (r->segment)
+			end = r->place + r->stored;
+	}
+	start_writing(seg, start, end);
 }
 
 /**
- * vdfs_put_list_forget() - be done with the parts that are not committed
+ * vdfs_list_write() - write those pieces that are new
  * @put: The put.
+ * @w: Its window, cut.
+ * @last: They are synced next.
  *
  * Context: The put's thread.
- */
-void vdfs_put_list_forget(struct vdfs_put *put)
-{
-	unsigned int i;
-
-	for (i = put->n_parts; i--;) {
-		vdfs_record_end(put->store, &put->parts[i].record,
-				put->parts[i].kept);
-		vdfs_unpin(put->store, &put->parts[i].hash);
-	}
-	put->n_parts = 0;
-	if (put->slot)
-		memset(put->slot, 0, VDFS_PART_SLOTS * sizeof(*put->slot));
-}
-
-/**
- * vdfs_put_list_flush() - commit the parts that are written
- * @put: The put.
- *
- * Context: The put's thread. Waits for the disk.
  * Return: 0 or a negative errno.
  */
-int vdfs_put_list_flush(struct vdfs_put *put)
+int vdfs_list_write(struct vdfs_put *put, struct vdfs_window *w, bool last)
 {
-	struct flush f = { .put = put, .list = put->list };
-	unsigned int i;
-	int err;
+	unsigned int end = w->part + w->parts;
+	struct batch b = {
+		.put = put,
+		.group = &put->stream->group[put->stream->filling],
+		.first = w->part,
+	};
+	int err = 0;
 
-	err = sync_parts(put);
-	if (!err)
-		err = vdfs_meta_write(put->store->meta, add_parts, &f);
-	if (err) {
-		pthread_mutex_lock(&put->store->lock);
-		put->list = f.list;
-		pthread_mutex_unlock(&put->store->lock);
-		for (i = 0; i < put->n_parts; i++)
-			put->parts[i].kept = err == -EIO;
+	for (; !err && b.first < end; b.first = b.end) {
+		err = pin_parts(&b, end);
+		if (!err)
+			err = vdfs_meta_read(put->store->meta, find_parts, &b);
+		if (!err)
+			err = write_parts(&b);
 	}
-	vdfs_put_list_forget(put);
+	if (!err && !last)
+		written(b.group->parts + w->part, w->parts);
 	return err;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "blob_impl.h"
+#include "put_impl.h"
 
 #define MOVES 16 /* of a record while it is being read */
 

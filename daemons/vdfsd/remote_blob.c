@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "put_impl.h"
 #include "remote_impl.h"
 
 static const struct vdfs_who keeper = { .uid = VDFS_REMOTE_UID };

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include <sqlite3.h>
 
@@ -34,6 +35,7 @@
 #define VDFS_BLOCK ((size_t)64 << 10) /* of a file, with its checksum */
 #define VDFS_SEGMENT_BYTES ((uint64_t)256 << 20)
 #define VDFS_PIN_BUCKETS 1024
+#define VDFS_HASHERS 8
 
 enum vdfs_kind { VDFS_RECORD, VDFS_FILE, VDFS_LIST, VDFS_AWAY };
 
@@ -191,6 +193,71 @@ struct vdfs_writing {
 	struct vdfs_record *out;
 };
 
+struct evp_md_ctx_st;
+struct vdfs_hash_job;
+struct vdfs_hash_queue;
+
+TAILQ_HEAD(vdfs_hash_jobs, vdfs_hash_job);
+TAILQ_HEAD(vdfs_hash_turns, vdfs_hash_queue);
+
+/**
+ * struct vdfs_hash_job - bytes to be hashed
+ * @link: In its queue.
+ * @ctx: Hash to go on with; NULL = they are all.
+ * @data: Bytes, left alone until it is done.
+ * @len: How many.
+ * @out: Their hash, without @ctx.
+ * @state: The pool's, as is the next.
+ * @err: What came of it.
+ */
+struct vdfs_hash_job {
+	TAILQ_ENTRY(vdfs_hash_job) link;
+	struct evp_md_ctx_st *ctx;
+	const void *data;
+	size_t len;
+	struct vdfs_hash *out;
+	int state;
+	int err;
+};
+
+/**
+ * struct vdfs_hash_queue - jobs of one put
+ * @link: In the pool, while it has any.
+ * @jobs: Those that nobody has begun.
+ * @running: How many somebody has.
+ * @waits: The owner does.
+ * @done: One is done.
+ */
+struct vdfs_hash_queue {
+	TAILQ_ENTRY(vdfs_hash_queue) link;
+	struct vdfs_hash_jobs jobs;
+	unsigned int running;
+	bool waits;
+	pthread_cond_t done;
+};
+
+/**
+ * struct vdfs_hashers - threads that hash
+ * @lock: Of all that is here, of queues and of jobs; innermost.
+ * @work: There is some, or it ends.
+ * @turns: Queues that have jobs.
+ * @wanted: Threads there may be,
+ * @threads: there are,
+ * @idle: and that have nothing to do.
+ * @stop: They are to end.
+ * @thread: Them.
+ */
+struct vdfs_hashers {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct vdfs_hash_turns turns;
+	unsigned int wanted;
+	unsigned int threads;
+	unsigned int idle;
+	bool stop;
+	pthread_t thread[VDFS_HASHERS];
+};
+
 /**
  * struct vdfs_store - an open store
  * @dir: Its path.
@@ -204,6 +271,7 @@ struct vdfs_writing {
  * @meta: The database.
  * @pins: Hashes in use.
  * @packs: Segments.
+ * @hashers: Threads that hash large blobs.
  * @lock: Of @puts and the lists these make.
  * @puts: Puts in progress.
  * @gc: Held by the one collection of garbage or check there may be.
@@ -222,6 +290,7 @@ struct vdfs_store {
 	struct vdfs_meta *meta;
 	struct vdfs_pins pins;
 	struct vdfs_packs packs;
+	struct vdfs_hashers hashers;
 	pthread_mutex_t lock; /* innermost */
 	struct vdfs_put *puts;
 	pthread_mutex_t gc; /* outermost */
@@ -238,13 +307,16 @@ int vdfs_hash_more(struct evp_md_ctx_st *ctx, const void *data, size_t len);
 int vdfs_hash_end(struct evp_md_ctx_st *ctx, struct vdfs_hash *out);
 void vdfs_hash_free(struct evp_md_ctx_st *ctx);
 
-/* hash_thread.c */
-struct vdfs_hasher;
-struct vdfs_hasher *vdfs_hasher_new(void);
-int vdfs_hasher_start(struct vdfs_hasher *h, struct evp_md_ctx_st *ctx,
-		      const void *data, size_t len);
-int vdfs_hasher_wait(struct vdfs_hasher *h);
-void vdfs_hasher_free(struct vdfs_hasher *h);
+/* hash_job.c */
+void vdfs_hashers_init(struct vdfs_hashers *pool);
+void vdfs_hashers_fini(struct vdfs_hashers *pool);
+void vdfs_hash_queue_init(struct vdfs_hash_queue *queue);
+void vdfs_hash_queue_fini(struct vdfs_hashers *pool,
+			  struct vdfs_hash_queue *queue);
+void vdfs_hash_start(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
+		     struct vdfs_hash_job *job);
+int vdfs_hash_wait(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
+		   struct vdfs_hash_job *job);
 
 /* pin.c */
 void vdfs_pins_init(struct vdfs_pins *pins);
@@ -347,98 +419,7 @@ int vdfs_name_place(struct sqlite3 *db, struct vdfs_store *store,
 		    const struct vdfs_who *who, const struct vdfs_place *place,
 		    const struct vdfs_object *object, struct vdfs_stat *st);
 
-/**
- * struct vdfs_part - a piece of a blob that is being put
- * @hash: Of the piece.
- * @start: Where in the blob it begins.
- * @len: How long it is.
- * @there: What was there already; its row is 0 when nothing was, and when
- *         that is damaged.
- * @damaged: It is.
- * @record: Where it was written to, if it was.
- * @kept: The record is now the object's.
- */
-struct vdfs_part {
-	struct vdfs_hash hash;
-	uint64_t start;
-	uint32_t len;
-	struct vdfs_object there;
-	bool damaged;
-	struct vdfs_record record;
-	bool kept;
-};
-
-#define VDFS_PARTS 1024
-#define VDFS_PART_SLOTS 2048
-
-/**
- * struct vdfs_put - a blob that is being put
- * @store: The store.
- * @next: In the store's list.
- * @who: For whom.
- * @flags: VDFS_PUT_*.
- * @fills: Brings the bytes of an object that is away; changes nothing else.
- * @err: Why it cannot succeed any more.
- * @large: It has reached VDFS_LARGE and is written as it comes.
- * @buf: What has come and is not written.
- * @room: Size of @buf.
- * @fill: How much of it is used,
- * @hashed: and was hashed,
- * @written: and has been written by the last write.
- * @size: All that has come.
- * @ctx: Hash of a large one so far.
- * @hasher: Goes on with it while the put writes; NULL = the put does it.
- * @fd: File of a whole one, or -1.
- * @sums: Checksums of its blocks.
- * @n_sums: How many.
- * @list: Row of the list of parts, once some are committed; store.lock.
- * @parts: Pieces written, pinned and not committed yet.
- * @n_parts: How many.
- * @slot: By hash, 1 + number of the part in @parts.
- */
-struct vdfs_put {
-	struct vdfs_store *store;
-	struct vdfs_put *next;
-	struct vdfs_who who;
-	uint32_t flags;
-	bool fills;
-	int err;
-	bool large;
-	uint8_t *buf;
-	size_t room;
-	size_t fill;
-	size_t hashed;
-	size_t written;
-	uint64_t size;
-	struct evp_md_ctx_st *ctx;
-	struct vdfs_hasher *hasher;
-	int fd;
-	uint32_t *sums;
-	size_t n_sums;
-	int64_t list;
-	struct vdfs_part *parts;
-	unsigned int n_parts;
-	uint16_t *slot;
-};
-
-/* put_there.c */
-int vdfs_put_relies(struct vdfs_store *store, const struct vdfs_hash *hash,
-		    uint64_t size, struct vdfs_object *there);
-int vdfs_put_check(struct vdfs_store *store, uint64_t size,
-		   struct vdfs_object *there);
-int vdfs_put_same_parts(struct sqlite3 *db, int64_t a, int64_t b);
-
-/* put.c, put_list.c, put_file.c */
-int vdfs_put_list_write(struct vdfs_put *put, bool last);
-int vdfs_put_list_drained(struct vdfs_put *put, bool last);
-int vdfs_put_list_flush(struct vdfs_put *put);
-void vdfs_put_list_forget(struct vdfs_put *put);
-int vdfs_put_file_write(struct vdfs_put *put, bool last);
-int vdfs_put_file_sums(struct sqlite3 *db, struct vdfs_put *put,
-		       int64_t object);
-bool vdfs_put_makes(struct vdfs_store *store, int64_t list);
-
-/* store.c, gc.c */
+/* store.c, gc.c, put.c */
 int vdfs_store_writable(struct vdfs_store *store);
 int vdfs_store_write(struct vdfs_store *store, vdfs_meta_fn *fn, void *arg);
 void vdfs_store_reserve(struct vdfs_store *store);
@@ -446,6 +427,7 @@ int vdfs_store_check_log(struct vdfs_store *store);
 int vdfs_store_expect_log(struct vdfs_store *store);
 void vdfs_store_settle(struct vdfs_store *store);
 int vdfs_gc_objects(struct vdfs_store *store);
+bool vdfs_put_makes(struct vdfs_store *store, int64_t list);
 int vdfs_pwrite_all(int fd, const void *data, size_t len, uint64_t offset);
 
 #define VDFS_SUMS_ROW 1024 /* blocks with their checksums in one row */

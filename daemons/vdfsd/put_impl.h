@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_PUT_IMPL_H
+#define VDFS_PUT_IMPL_H
+
+#include <semaphore.h>
+
+#include "store_impl.h"
+
+/**
+ * DOC: A large put
+ *
+ * What comes is collected in one of two windows. When that is full it is cut
+ * into pieces, whose hashes and that of the whole are given to the store's
+ * hashers; then the pieces of the other window, hashed by now, are looked up
+ * and written, and that is filled next. So a put needs the same memory
+ * however large it is. Pieces that are written make groups: a full one is
+ * synced and committed by a thread of its own while the next one fills, the
+ * last one together with the blob.
+ */
+
+#define VDFS_WINDOW ((size_t)2 << 20)
+#define VDFS_PARTS 512 /* of a group */
+#define VDFS_PART_SLOTS 1024
+
+/**
+ * struct vdfs_part - a piece of a blob that is being put
+ * @hash: Of the piece.
+ * @job: That is taken.
+ * @data: Its bytes, until it is written.
+ * @start: Where in the blob it begins.
+ * @len: How long it is.
+ * @there: What was there already; its row is 0 when nothing was, and when
+ *         that is damaged.
+ * @damaged: It is.
+ * @record: Where it was written to, if it was.
+ * @pinned: The hash is.
+ * @kept: The record is now the object's.
+ */
+struct vdfs_part {
+	struct vdfs_hash hash;
+	struct vdfs_hash_job job;
+	const uint8_t *data;
+	uint64_t start;
+	uint32_t len;
+	struct vdfs_object there;
+	bool damaged;
+	struct vdfs_record record;
+	bool pinned;
+	bool kept;
+};
+
+/**
+ * struct vdfs_group - pieces that are committed at a time
+ * @put: Whose.
+ * @parts: Pieces cut and not committed yet.
+ * @n_parts: How many.
+ * @slot: By hash, 1 + number of the part in @parts that was written.
+ * @err: What came of the last commit.
+ */
+struct vdfs_group {
+	struct vdfs_put *put;
+	struct vdfs_part *parts;
+	unsigned int n_parts;
+	uint16_t *slot;
+	int err;
+};
+
+/**
+ * struct vdfs_committer - a thread that commits groups
+ * @thread: The thread,
+ * @started: if there is one.
+ * @go: There is a group, or none and no more.
+ * @done: It is committed, or could not be.
+ * @group: The group; NULL = end.
+ * @busy: Given to it, and not waited for; the put's.
+ */
+struct vdfs_committer {
+	pthread_t thread;
+	bool started;
+	sem_t go;
+	sem_t done;
+	struct vdfs_group *group;
+	bool busy;
+};
+
+/**
+ * struct vdfs_window - bytes of a put
+ * @mem: VDFS_CHUNK_MAX bytes for the end of the other window, then room for
+ *       VDFS_WINDOW that come; NULL = not needed so far.
+ * @start: The first that is not cut.
+ * @end: Behind the last.
+ * @whole: Hashes what came.
+ * @part: Its first part in the group,
+ * @parts: and how many it has.
+ * @pending: Cut, and not written and hashed.
+ */
+struct vdfs_window {
+	uint8_t *mem;
+	size_t start;
+	size_t end;
+	struct vdfs_hash_job whole;
+	unsigned int part;
+	unsigned int parts;
+	bool pending;
+};
+
+/**
+ * struct vdfs_stream - what a put needs when it is large
+ * @ctx: Hash so far.
+ * @queue: What is being hashed.
+ * @window: Two windows.
+ * @now: The one that is being filled.
+ * @cut: Bytes that have been cut, or written to a file.
+ * @group: Two groups.
+ * @filling: The one that takes parts.
+ * @committer: Has the other one.
+ * @fd: File of a whole one, or -1.
+ * @sums: Checksums of its blocks.
+ * @n_sums: How many.
+ */
+struct vdfs_stream {
+	struct evp_md_ctx_st *ctx;
+	struct vdfs_hash_queue queue;
+	struct vdfs_window window[2];
+	unsigned int now;
+	uint64_t cut;
+	struct vdfs_group group[2];
+	unsigned int filling;
+	struct vdfs_committer committer;
+	int fd;
+	uint32_t *sums;
+	size_t n_sums;
+};
+
+/**
+ * struct vdfs_put - a blob that is being put
+ * @store: The store.
+ * @next: In the store's list.
+ * @who: For whom.
+ * @flags: VDFS_PUT_*.
+ * @fills: Brings the bytes of an object that is away; changes nothing else.
+ * @err: Why it cannot succeed any more.
+ * @size: All that has come.
+ * @buf: That, as long as it is small.
+ * @room: Size of @buf.
+ * @stream: What has come since it is large, or NULL.
+ * @list: Row of the list of parts, once some are committed; store.lock.
+ */
+struct vdfs_put {
+	struct vdfs_store *store;
+	struct vdfs_put *next;
+	struct vdfs_who who;
+	uint32_t flags;
+	bool fills;
+	int err;
+	uint64_t size;
+	uint8_t *buf;
+	size_t room;
+	struct vdfs_stream *stream;
+	int64_t list;
+};
+
+/* put_stream.c */
+int vdfs_stream_new(struct vdfs_put *put);
+int vdfs_stream_write(struct vdfs_put *put, const uint8_t *data, size_t len);
+int vdfs_stream_end(struct vdfs_put *put, struct vdfs_hash *out);
+void vdfs_stream_free(struct vdfs_put *put);
+
+/* put_list.c */
+void vdfs_list_cut(struct vdfs_put *put, struct vdfs_window *w, bool last);
+int vdfs_list_write(struct vdfs_put *put, struct vdfs_window *w, bool last);
+
+/* put_group.c */
+int vdfs_group_prepare(struct vdfs_put *put);
+bool vdfs_group_full(const struct vdfs_put *put);
+int vdfs_group_start(struct vdfs_put *put);
+int vdfs_group_wait(struct vdfs_put *put);
+void vdfs_group_stop(struct vdfs_put *put);
+int vdfs_group_sync(struct vdfs_group *group);
+int vdfs_group_add(struct sqlite3 *db, struct vdfs_group *group);
+int vdfs_group_same(struct sqlite3 *db, const struct vdfs_group *group,
+		    int64_t list);
+void vdfs_group_reset(struct vdfs_group *group, int64_t list, bool kept);
+void vdfs_group_forget(struct vdfs_group *group);
+
+/* put_there.c */
+int vdfs_put_relies(struct vdfs_store *store, const struct vdfs_hash *hash,
+		    uint64_t size, struct vdfs_object *there);
+int vdfs_put_check(struct vdfs_store *store, uint64_t size,
+		   struct vdfs_object *there);
+int vdfs_put_same_parts(struct sqlite3 *db, int64_t a, int64_t b);
+
+/* put_file.c */
+int vdfs_put_file_write(struct vdfs_put *put, struct vdfs_window *w, bool last);
+int vdfs_put_file_sums(struct sqlite3 *db, struct vdfs_put *put,
+		       int64_t object);
+
+#endif /* VDFS_PUT_IMPL_H */

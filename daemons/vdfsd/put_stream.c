@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Large blobs as they come: two windows, see put_impl.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "put_impl.h"
+
+#define FULL (VDFS_CHUNK_MAX + VDFS_WINDOW)
+
+/**
+ * vdfs_stream_new() - go on with a put as with a large one
+ * @put: The put; what it has so far moves.
+ *
+ * Context: The put's thread.
+ * Return: 0 or -ENOMEM.
+ */
+int vdfs_stream_new(struct vdfs_put *put)
+{
+	struct vdfs_stream *s = calloc(1, sizeof(*s));
+	struct vdfs_window *w;
+
+	if (!s)
+		return -ENOMEM;
+	s->fd = -1;
+	s->group[0].put = put;
+	s->group[1].put = put;
+	vdfs_hash_queue_init(&s->queue);
+	put->stream = s;
+	w = &s->window[0];
+	s->ctx = vdfs_hash_new();
+	w->mem = malloc(FULL);
+	if (!s->ctx || !w->mem)
+		return -ENOMEM;
+	w->start = VDFS_CHUNK_MAX;
+	w->end = VDFS_CHUNK_MAX + put->size;
+	if (put->size)
+		memcpy(w->mem + w->start, put->buf, put->size);
+	free(put->buf);
+	put->buf = NULL;
+	put->room = 0;
+	return 0;
+}
+
+/**
+ * vdfs_stream_free() - give up what a large put has, but what was committed
+ * @put: The put.
+ *
+ * Context: The put's thread.
+ */
+void vdfs_stream_free(struct vdfs_put *put)
+{
+	struct vdfs_stream *s = put->stream;
+	int i;
+
+	if (!s)
+		return;
+	vdfs_hash_queue_fini(&put->store->hashers, &s->queue);
+	vdfs_group_stop(put);
+	for (i = 0; i < 2; i++) {
+		vdfs_group_forget(&s->group[i]);
+		free(s->group[i].parts);
+		free(s->group[i].slot);
+		free(s->window[i].mem);
+	}
+	if (s->fd >= 0)
+		close(s->fd);
+	vdfs_hash_free(s->ctx);
+	free(s->sums);
+	free(s);
+	put->stream = NULL;
+}
+
+/* What cannot fit, whatever else the user drops, need not fill the disk. */
+static int check_quota(struct vdfs_put *put)
+{
+	uint64_t quota, used;
+	int err;
+
+	err = vdfs_quota_get(put->store, put->who.uid, &quota, &used);
+	if (!err && quota && put->size > quota)
+		err = -EDQUOT;
+	return err;
+}
+
+/* The hash of the whole goes on, in the order in which bytes came. */
+static void start_whole(struct vdfs_put *put, struct vdfs_window *w)
+{
+	struct vdfs_stream *s = put->stream;
+
+	w->whole.ctx = s->ctx;
+	w->whole.data = w->mem + VDFS_CHUNK_MAX;
+	w->whole.len = w->end - VDFS_CHUNK_MAX;
+	vdfs_hash_start(&put->store->hashers, &s->queue, &w->whole);
+	w->pending = true;
+}
+
+/* Be done with a window, so that it can be filled again. */
+static int settle(struct vdfs_put *put, struct vdfs_window *w, bool last)
+{
+	struct vdfs_stream *s = put->stream;
+	int err = 0;
+
+	if (!w->pending)
+		return 0;
+	w->pending = false;
+	if (!(put->flags & VDFS_PUT_WHOLE))
+		err = vdfs_list_write(put, w, last);
+	return err   ?:
+		       vdfs_hash_wait(&put->store->hashers, &s->queue,
+				      &w->whole);
+}
+
+/* What is left of a window goes before what comes into the other one. */
+static int turn_to(struct vdfs_put *put, struct vdfs_window *from,
+		   struct vdfs_window *to)
+{
+	size_t left = from->end - from->start;
+
+	if (!to->mem)
+		to->mem = malloc(FULL);
+	if (!to->mem)
+		return -ENOMEM;
+	to->start = VDFS_CHUNK_MAX - left;
+	to->end = VDFS_CHUNK_MAX;
+	memcpy(to->mem + to->start, from->mem + from->start, left);
+	put->stream->now ^= 1;
+	return 0;
+}
+
+/* A window is full, or nothing more comes. */
+static int turn(struct vdfs_put *put, bool last)
+{
+	struct vdfs_stream *s = put->stream;
+	struct vdfs_window *w = &s->window[s->now];
+	struct vdfs_window *before = &s->window[!s->now];
+	bool whole = put->flags & VDFS_PUT_WHOLE;
+	bool first = !before->pending;
+	int err;
+
+	err = check_quota(put);
+	if (!err && !whole)
+		err = vdfs_group_prepare(put);
+	if (err)
+		return err;
+	if (first)
+		start_whole(put, w);
+	if (!whole)
+		vdfs_list_cut(put, w, last);
+	if (!err && !first) {
+		err = settle(put, before, false);
+		if (!err)
+			start_whole(put, w);
+	}
+	if (!err && whole)
+		err = vdfs_put_file_write(put, w, last);
+	if (!err && (last || vdfs_group_full(put))) {
+		err = settle(put, w, last);
+		if (!err && !last)
+			err = vdfs_group_start(put);
+	}
+	if (!err && !last)
+		err = turn_to(put, w, before);
+	return err;
+}
+
+/**
+ * vdfs_stream_write() - give a large put its next bytes
+ * @put: The put.
+ * @data: Bytes.
+ * @len: How many.
+ *
+ * Context: The put's thread.
+ * Return: 0 or a negative errno, after which the put can only be aborted.
+ */
+int vdfs_stream_write(struct vdfs_put *put, const uint8_t *data, size_t len)
+{
+	struct vdfs_stream *s = put->stream;
+	struct vdfs_window *w;
+	int err = 0;
+	size_t n;
+
+	while (!err && len) {
+		w = &s->window[s->now];
+		n = FULL - w->end;
+		if (n > len)
+			n = len;
+		memcpy(w->mem + w->end, data, n);
+		w->end += n;
+		put->size += n;
+		data += n;
+		len -= n;
+		if (w->end == FULL)
+			err = turn(put, false);
+	}
+	return err;
+}
+
+/**
+ * vdfs_stream_end() - write all that has come
+ * @put: The put.
+ * @out: Its hash.
+ *
+ * A file is durable then, parts that are not committed are not.
+ *
+ * Context: The put's thread.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_stream_end(struct vdfs_put *put, struct vdfs_hash *out)
+{
+	int err;
+
+	err = turn(put, true);
+	if (!err)
+		err = vdfs_group_wait(put);
+	return err ?: vdfs_hash_end(put->stream->ctx, out);
+}

@@ -542,6 +542,7 @@ int vdfs_packs_open(struct vdfs_store *store)
 void vdfs_packs_close(struct vdfs_store *store)
 {
 	struct vdfs_packs *packs = &store->packs;
+
 	while (packs->n)
 		segment_free(packs->all[--packs->n].segment);
 	free(packs->all);

@@ -401,7 +401,7 @@ static void tell(void *arg, const char *line)
 	fprintf(stderr, "fsck: %s\n", line);
 }
 
-static void repair(struct vdfs_store *store)
+static void run_fsck(struct vdfs_store *store)
 {
 	struct vdfs_fsck_result result;
 	int err;
@@ -428,7 +428,7 @@ static void use(bool strict)
 		return;
 	if (!strict) {
 		get_all(store, false);
-		repair(store);
+		run_fsck(store);
 	}
 	put_lost(store);
 	err = vdfs_gc(store, NULL, NULL, NULL);

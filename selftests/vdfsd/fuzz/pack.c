@@ -237,13 +237,17 @@ static void change_record(int fd, const struct change *c, bool head_only)
 	if (!(c->what & FORGE))
 		return;
 	body = malloc(o->stored);
-	if (!body || pread(fd, &head, HEAD, (off_t)o->place) != HEAD ||
-	    pread(fd, body, o->stored - HEAD, (off_t)(o->place + HEAD)) < 0)
-		fail("cannot forge", errno);
-	head.body_crc = vdfs_crc32c(0, body, o->stored - HEAD);
-	head.head_crc = head_crc(&head);
-	if (pwrite(fd, &head, HEAD, (off_t)o->place) != HEAD)
-		fail("cannot forge", errno);
+	if (!body)
+		abort();
+	/* Unless it was cut off before. */
+	if (pread(fd, &head, HEAD, (off_t)o->place) == HEAD &&
+	    pread(fd, body, o->stored - HEAD, (off_t)(o->place + HEAD)) ==
+		    (ssize_t)(o->stored - HEAD)) {
+		head.body_crc = vdfs_crc32c(0, body, o->stored - HEAD);
+		head.head_crc = head_crc(&head);
+		if (pwrite(fd, &head, HEAD, (off_t)o->place) != HEAD)
+			fail("cannot forge", errno);
+	}
 	free(body);
 }
 

@@ -21,6 +21,7 @@ static const struct option long_options[] = {
 	{ "remote", required_argument, NULL, 'S' },
 	{ "remote-credentials", required_argument, NULL, 'C' },
 	{ "remote-budget", required_argument, NULL, 'B' },
+	{ "remote-ca", required_argument, NULL, 'A' },
 	{ "remote-http", no_argument, NULL, 'H' },
 	{ "remote-gc", no_argument, NULL, 'G' },
 	{ "map-budget", required_argument, NULL, 'b' },
@@ -36,7 +37,7 @@ static const struct option long_options[] = {
 	{}
 };
 
-static const char short_options[] = "s:u:p:a:o:m:q:z:S:C:B:HGb:t:T:r:ncRgvh";
+static const char short_options[] = "s:u:p:a:o:m:q:z:S:C:B:A:HGb:t:T:r:ncRgvh";
 
 static void print_help(FILE *to)
 {
@@ -56,6 +57,7 @@ static void print_help(FILE *to)
 	      "  -C, --remote-credentials FILE\n"
 	      "                           its keys ($CREDENTIALS_DIRECTORY/s3)\n"
 	      "  -B, --remote-budget SIZE what to keep here of what is there (all)\n"
+	      "  -A, --remote-ca FILE     certificates its own has to come from (the system's)\n"
 	      "  -H, --remote-http        without TLS\n"
 	      "  -G, --remote-gc          take away there what has no name, and end\n"
 	      "  -b, --map-budget SIZE    memory for mapped blobs (a quarter of all)\n"
@@ -193,6 +195,9 @@ static int set(struct options *o, int c, const char *text)
 	case 'C':
 		o->remote_options.s3.credentials = text;
 		return 0;
+	case 'A':
+		o->remote_options.s3.ca = text;
+		return 0;
 	case 'z':
 	case 't':
 	case 'T':
@@ -214,8 +219,11 @@ static const char *wrong(const struct options *o, bool extra)
 		return "--no-phi has nothing to --publish";
 	if (!o->remote &&
 	    (o->remote_gc || o->remote_options.budget ||
-	     o->remote_options.s3.http || o->remote_options.s3.credentials))
+	     o->remote_options.s3.http || o->remote_options.s3.credentials ||
+	     o->remote_options.s3.ca))
 		return "--remote-... without --remote means nothing";
+	if (o->remote_options.s3.http && o->remote_options.s3.ca)
+		return "--remote-http has no use for --remote-ca";
 	return NULL;
 }
 

@@ -196,6 +196,23 @@ int vdfs_s3_credentials(struct vdfs_s3 *s3, const char *path,
 	return err;
 }
 
+/* Said now, rather than as a connection that cannot be made. */
+static int take_ca(struct vdfs_s3 *s3, const char *path)
+{
+	int err;
+
+	if (!path)
+		return 0;
+	if (access(path, R_OK)) {
+		err = -errno;
+		vdfs_s3_say(s3, "cannot read the certificates %s: %s", path,
+			    strerror(-err));
+		return err;
+	}
+	s3->ca = strdup(path);
+	return s3->ca ? 0 : -ENOMEM;
+}
+
 /**
  * vdfs_s3_open() - prepare to use a bucket
  * @options: How it is reached.
@@ -230,6 +247,8 @@ int vdfs_s3_open(const struct vdfs_s3_options *options, struct vdfs_s3 **out)
 		vdfs_s3_say(s3, "%s: not s3://HOST[:PORT]/BUCKET[/PREFIX]",
 			    options->url);
 	if (!err)
+		err = take_ca(s3, options->ca);
+	if (!err)
 		err = vdfs_s3_credentials(s3, options->credentials,
 					  options->region);
 	if (err) {
@@ -256,6 +275,7 @@ void vdfs_s3_close(struct vdfs_s3 *s3)
 	wipe(s3->user);
 	wipe(s3->token);
 	free(s3->sign);
+	free(s3->ca);
 	free(s3->base);
 	free(s3->prefix);
 	free(s3);

@@ -38,6 +38,8 @@ struct vdfs_hash;
  *               session_token and region, each "NAME = VALUE", as other
  *               clients have it. NULL = "s3" in $CREDENTIALS_DIRECTORY.
  * @region: NULL = as the credentials say, or else us-east-1.
+ * @ca: File of certificates, PEM, that the server's has to come from; NULL =
+ *      those that the system trusts.
  * @http: Without TLS.
  * @part_bytes: Objects above this are sent in parts of it; 0 = 64 MiB.
  * @page: Objects listed by one request; 0 = as many as the server likes.
@@ -51,6 +53,7 @@ struct vdfs_s3_options {
 	const char *url;
 	const char *credentials;
 	const char *region;
+	const char *ca;
 	bool http;
 	uint64_t part_bytes;
 	uint32_t page;

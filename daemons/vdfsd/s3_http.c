@@ -243,6 +243,11 @@ static int set_options(struct vdfs_s3 *s3, struct vdfs_s3_request *rq, CURL *h,
 	bad |= curl_easy_setopt(h, CURLOPT_WRITEDATA, rq);
 	bad |= curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, take_header);
 	bad |= curl_easy_setopt(h, CURLOPT_HEADERDATA, rq);
+	if (s3->ca) {
+		bad |= curl_easy_setopt(h, CURLOPT_CAINFO, s3->ca);
+		/* No others beside them. */
+		bad |= curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
+	}
 	bad |= set_method(h, rq);
 	return bad ? -EREMOTEIO : 0;
 }

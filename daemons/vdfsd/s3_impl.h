@@ -19,6 +19,7 @@
  * @user: "KEY:SECRET".
  * @token: Header with the session's token, or NULL.
  * @sign: What to sign with, for curl.
+ * @ca: File of certificates, or NULL.
  * @lock: Of @idle and @seed.
  * @idle: Handles with their connections.
  * @n_idle: How many.
@@ -31,6 +32,7 @@ struct vdfs_s3 {
 	char *user;
 	char *token;
 	char *sign;
+	char *ca;
 	pthread_mutex_t lock; /* innermost */
 	void *idle[VDFS_S3_IDLE];
 	unsigned int n_idle;

@@ -25,7 +25,7 @@ static const char *advice(int ret)
 	case -ETIMEDOUT:
 		return "; is the server up?";
 	case -EPROTO:
-		return "; a server without TLS takes --remote-http";
+		return "; certificates of your own take --remote-ca, no TLS --remote-http";
 	default:
 		return "";
 	}

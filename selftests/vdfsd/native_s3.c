@@ -310,4 +310,82 @@ TEST_F_TIMEOUT(s3, goes_on_when_the_server_is_back, 120)
 	free(data);
 }
 
+FIXTURE(tls)
+{
+	struct bucket b;
+	struct vdfs_s3_options options;
+};
+
+FIXTURE_SETUP(tls)
+{
+	ASSERT_EQ(0, bucket_make_tls(&self->b));
+	self->options = (struct vdfs_s3_options){
+		.url = self->b.url,
+		.credentials = self->b.credentials,
+		.ca = self->b.ca,
+		.tries = 2,
+		.say = say,
+	};
+}
+
+FIXTURE_TEARDOWN(tls)
+{
+	bucket_remove(&self->b);
+	EXPECT_EQ(NULL, strstr(said, BUCKET_SECRET));
+}
+
+/* Put and get with these options. */
+static int round_trip(const struct vdfs_s3_options *options)
+{
+	uint8_t *data = random_bytes(9 * MIB, 4);
+	struct vdfs_s3 *s3 = NULL;
+	int err;
+
+	said[0] = '\0';
+	err = vdfs_s3_open(options, &s3);
+	if (!err)
+		err = put(s3, "k", data, 9 * MIB);
+	if (!err)
+		err = same(s3, "k", data, 9 * MIB);
+	vdfs_s3_close(s3);
+	free(data);
+	return err;
+}
+
+TEST_F_TIMEOUT(tls, trusts_whom_it_is_told_to, 120)
+{
+	struct vdfs_s3_options o = self->options;
+	char path[128], url[128];
+
+	EXPECT_EQ(0, round_trip(&o));
+	EXPECT_STREQ("", said);
+	/* The system does not know this one. */
+	o.ca = NULL;
+	EXPECT_EQ(-EPROTO, round_trip(&o));
+	EXPECT_NE(NULL, strstr(said, "certificate"));
+	/* One that is trusted, and did not sign this. */
+	snprintf(path, sizeof(path), "%s/other", self->b.dir);
+	o.ca = path;
+	EXPECT_EQ(-EPROTO, round_trip(&o));
+	EXPECT_NE(NULL, strstr(said, "certificate"));
+	/* The server under a name that its certificate does not have. */
+	o.ca = self->b.ca;
+	snprintf(url, sizeof(url), "s3://127.0.0.1:%u/bucket",
+		 self->b.tls_port);
+	o.url = url;
+	EXPECT_EQ(-EPROTO, round_trip(&o));
+	EXPECT_NE(NULL, strstr(said, "127.0.0.1"));
+	o.url = self->b.url;
+	/* No connection falls back to none. */
+	o.http = true;
+	EXPECT_NE(0, round_trip(&o));
+	o.http = false;
+	o.ca = "/nonexistent";
+	EXPECT_EQ(-ENOENT, round_trip(&o));
+	o.ca = self->b.credentials;
+	EXPECT_EQ(-EPROTO, round_trip(&o));
+	/* None of this was the server's fault. */
+	EXPECT_EQ(0, round_trip(&self->options));
+}
+
 TEST_HARNESS_MAIN

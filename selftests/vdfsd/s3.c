@@ -19,7 +19,7 @@
 #include "s3.h"
 
 #define KEY "0555b35654ad1656d804"
-#define STARTS 300 /* tenths of a second */
+#define STARTS 3000 /* tenths of a second; emulated processors take theirs */
 
 static int loopback(unsigned int port, bool listens, struct sockaddr_in *at)
 {
@@ -42,20 +42,25 @@ static int loopback(unsigned int port, bool listens, struct sockaddr_in *at)
 /* The tool may hang when it is done, or before: what it says counts. */
 static int make_user(struct bucket *b)
 {
-	char line[1024];
+	int tenths = getenv("PHI_GUEST") ? 1800 : 100;
+	char line[1536];
 
 	snprintf(line, sizeof(line),
-		 "cd %s && echo '[client]' >conf && for i in 1 2 3; do \\\n"
-		 "timeout -s KILL 10 radosgw-admin -c conf -n client.rgw \\\n"
+		 "cd %s && echo '[client]' >conf && for i in 1 2 3; do\n"
+		 "radosgw-admin -c conf -n client.rgw \\\n"
 		 "--no-mon-config --rgw-backend-store=dbstore \\\n"
 		 "--rgw-config-store=dbstore --dbstore-db-dir=%s \\\n"
 		 "--dbstore-config-uri=file:%s/config.db --rgw-data=%s \\\n"
 		 "--run-dir=%s --admin-socket= --log-file=log \\\n"
 		 "user create --uid=test --display-name=test \\\n"
-		 "--access-key=%s --secret-key=%s >user 2>&1;\n"
+		 "--access-key=%s --secret-key=%s >user 2>&1 & pid=$!\n"
+		 "for t in $(seq %d); do\n"
+		 "grep -q '\"access_key\"' user && break; sleep 0.1; done\n"
+		 "sleep 0.2; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null\n"
 		 "grep -q '\"access_key\"' user && exit 0\n"
 		 "done; cat user; exit 1\n",
-		 b->dir, b->dir, b->dir, b->dir, b->dir, KEY, BUCKET_SECRET);
+		 b->dir, b->dir, b->dir, b->dir, b->dir, KEY, BUCKET_SECRET,
+		 tenths);
 	return system(line) ? -EIO : 0;
 }
 
@@ -84,7 +89,8 @@ static void become_server(struct bucket *b, const char *options[16])
  */
 int bucket_start(struct bucket *b)
 {
-	char text[7][128];
+	char text[7][512];
+	size_t room = sizeof(text[0]);
 	const char *options[16] = { "radosgw",
 				    "-f",
 				    "-n",
@@ -95,17 +101,24 @@ int bucket_start(struct bucket *b)
 				    "--admin-socket=" };
 	struct timespec tenth = { .tv_nsec = 100000000 };
 	struct sockaddr_in at;
-	int i, err = -ETIMEDOUT;
+	int i, n, err = -ETIMEDOUT;
 
-	snprintf(text[0], 128, "--conf=%s/conf", b->dir);
-	snprintf(text[1], 128, "--dbstore-db-dir=%s", b->dir);
-	snprintf(text[2], 128, "--dbstore-config-uri=file:%s/config.db",
+	snprintf(text[0], room, "--conf=%s/conf", b->dir);
+	snprintf(text[1], room, "--dbstore-db-dir=%s", b->dir);
+	snprintf(text[2], room, "--dbstore-config-uri=file:%s/config.db",
 		 b->dir);
-	snprintf(text[3], 128, "--rgw-data=%s", b->dir);
-	snprintf(text[4], 128, "--run-dir=%s", b->dir);
-	snprintf(text[5], 128, "--log-file=%s/log", b->dir);
-	snprintf(text[6], 128, "--rgw-frontends=beast endpoint=127.0.0.1:%u",
-		 b->port);
+	snprintf(text[3], room, "--rgw-data=%s", b->dir);
+	snprintf(text[4], room, "--run-dir=%s", b->dir);
+	snprintf(text[5], room, "--log-file=%s/log", b->dir);
+	n = snprintf(text[6], room,
+		     "--rgw-frontends=beast endpoint=127.0.0.1:%u", b->port);
+	if (b->tls_port)
+		n += snprintf(text[6] + n, room - n,
+			      " ssl_endpoint=127.0.0.1:%u", b->tls_port);
+	if (b->tls_port)
+		snprintf(text[6] + n, room - n,
+			 " ssl_certificate=%s/cert ssl_private_key=%s/key",
+			 b->dir, b->dir);
 	for (i = 0; i < 7; i++)
 		options[8 + i] = text[i];
 	b->pid = fork();
@@ -114,6 +127,8 @@ int bucket_start(struct bucket *b)
 	for (i = 0; err && i < STARTS && !waitpid(b->pid, NULL, WNOHANG); i++) {
 		nanosleep(&tenth, NULL);
 		err = loopback(b->port, false, &at);
+		if (!err && b->tls_port)
+			err = loopback(b->tls_port, false, &at);
 	}
 	return err;
 }
@@ -157,16 +172,37 @@ int bucket_do(struct bucket *b, const char *method, const char *key,
 	return system(line);
 }
 
-/**
- * bucket_make() - make a bucket and start its server
- * @b: The bucket.
- *
- * Context: A test.
- * Return: 0 or a negative errno.
- */
-int bucket_make(struct bucket *b)
+/* A CA, a certificate by it for localhost, and another CA, "other". */
+static int make_certificates(struct bucket *b)
+{
+	char line[1024];
+
+	snprintf(
+		line, sizeof(line),
+		"cd %s && exec >openssl 2>&1 || exit\n"
+		"new='req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'\n"
+		"openssl $new -x509 -keyout cakey -out ca -subj /CN=a -days 2 &&\n"
+		"openssl $new -x509 -keyout o -out other -subj /CN=b -days 2 &&\n"
+		"openssl $new -keyout key -out ask -subj /CN=c &&\n"
+		"echo subjectAltName=DNS:localhost >names &&\n"
+		"openssl x509 -req -in ask -CA ca -CAkey cakey -days 2 \\\n"
+		"-extfile names -out cert\n",
+		b->dir);
+	snprintf(b->ca, sizeof(b->ca), "%s/ca", b->dir);
+	return system(line) ? -EIO : 0;
+}
+
+static int free_port(unsigned int *port)
 {
 	struct sockaddr_in at;
+	int err = loopback(0, true, &at);
+
+	*port = ntohs(at.sin_port);
+	return err;
+}
+
+static int make(struct bucket *b, bool tls)
+{
 	FILE *file;
 	int err;
 
@@ -174,12 +210,15 @@ int bucket_make(struct bucket *b)
 	snprintf(b->dir, sizeof(b->dir), "/tmp/vdfs-s3-XXXXXX");
 	if (!mkdtemp(b->dir))
 		return -errno;
-	err = loopback(0, true, &at);
+	err = free_port(&b->port);
+	if (!err && tls)
+		err = free_port(&b->tls_port);
+	if (!err && tls)
+		err = make_certificates(b);
 	if (err)
 		return err;
-	b->port = ntohs(at.sin_port);
-	snprintf(b->url, sizeof(b->url), "s3://127.0.0.1:%u/bucket/some/prefix",
-		 b->port);
+	snprintf(b->url, sizeof(b->url), "s3://%s:%u/bucket/some/prefix",
+		 tls ? "localhost" : "127.0.0.1", tls ? b->tls_port : b->port);
 	snprintf(b->credentials, sizeof(b->credentials), "%s/credentials",
 		 b->dir);
 	umask(077);
@@ -198,6 +237,30 @@ int bucket_make(struct bucket *b)
 	if (!err && bucket_do(b, "PUT", "", NULL))
 		err = -EIO;
 	return err;
+}
+
+/**
+ * bucket_make() - make a bucket and start its server
+ * @b: The bucket.
+ *
+ * Context: A test.
+ * Return: 0 or a negative errno.
+ */
+int bucket_make(struct bucket *b)
+{
+	return make(b, false);
+}
+
+/**
+ * bucket_make_tls() - make a bucket and start its server, with TLS too
+ * @b: The bucket, whose URL is with TLS.
+ *
+ * Context: A test.
+ * Return: 0 or a negative errno.
+ */
+int bucket_make_tls(struct bucket *b)
+{
+	return make(b, true);
 }
 
 /**

@@ -16,6 +16,7 @@
 
 #define GRACE_S 86400
 #define FRESH_MS 5000
+#define PIECE ((uint64_t)64 << 20)
 
 const struct vdfs_who vdfs_remote_admin = { .uid = 0, .admin = true };
 
@@ -142,6 +143,7 @@ int vdfs_remote_attach(struct vdfs_store *store, const char *url,
 	remote->options = *options;
 	remote->options.fresh_ms = options->fresh_ms ?: FRESH_MS;
 	remote->options.grace_s = options->grace_s ?: GRACE_S;
+	remote->options.piece = options->piece ?: PIECE;
 	pthread_mutex_init(&remote->names, NULL);
 	pthread_mutex_init(&remote->puts_lock, NULL);
 	pthread_mutex_init(&remote->lock, NULL);

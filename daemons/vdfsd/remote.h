@@ -10,7 +10,8 @@
  *
  * Stores on several hosts share a bucket, and each is a cache of it:
  *
- *	blob/HEX	the bytes of each blob that has a name
+ *	blob/HEX	the bytes of each blob that has a name, or, when it is
+ *	blob/HEX.N	longer than a piece: its pieces, from 1 on
  *	name/PATH	JSON: hash, size, owner, mode, mtime; with a "_" at the
  *			end for a directory. Other bytes than letters, digits,
  *			".", "-" and "/" are "_" and two hexadecimal digits.
@@ -35,12 +36,14 @@
  * @fresh_ms: How long what it said of names holds; 0 = 5 s.
  * @grace_s: Age from which on garbage is deleted from it; 0 = a day. No put
  *           may take longer than half of it, on any host.
+ * @piece: Bytes of a blob that are one object, on all hosts; 0 = 64 MiB.
  */
 struct vdfs_remote_options {
 	struct vdfs_s3_options s3;
 	uint64_t budget;
 	uint32_t fresh_ms;
 	uint32_t grace_s;
+	uint64_t piece;
 };
 
 /**
@@ -49,7 +52,7 @@ struct vdfs_remote_options {
  * @blobs: Blobs there before.
  * @young: Without a name, but too young to be deleted.
  * @deleted: Deleted.
- * @bytes: Their lengths added up.
+ * @bytes: What was deleted is so long.
  */
 struct vdfs_remote_gc_result {
 	uint64_t names;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Blobs on their way to a bucket, and back. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,52 +11,149 @@
 
 static const struct vdfs_who keeper = { .uid = VDFS_REMOTE_UID };
 
-static void blob_key(const struct vdfs_hash *hash, char key[VDFS_REMOTE_KEY])
+/**
+ * struct piece - an object of the bucket with bytes of a blob
+ * @key: Of the object.
+ * @from: Where in the blob it begins.
+ * @len: Its bytes.
+ * @blob: The blob, when it is sent.
+ */
+struct piece {
+	char key[96];
+	uint64_t from;
+	uint64_t len;
+	struct vdfs_blob *blob;
+};
+
+/* A blob is one object, or several when it is longer than a piece may be. */
+static uint64_t pieces(const struct vdfs_remote *remote, uint64_t size)
 {
-	stpcpy(key, "blob/");
-	vdfs_hash_print(hash, key + 5);
+	uint64_t most = remote->options.piece;
+
+	return size > most ? (size - 1) / most + 1 : 1;
 }
 
-static int read_blob(void *arg, void *buf, size_t len, uint64_t offset)
+static struct piece piece_of(const struct vdfs_remote *remote,
+			     const struct vdfs_object *object, uint64_t i)
 {
-	ssize_t n = vdfs_blob_read(arg, buf, len, offset);
+	uint64_t n = pieces(remote, object->size);
+	struct piece piece = { .from = i * remote->options.piece };
+	char hash[VDFS_HASH_TEXT];
+
+	vdfs_hash_print(&object->hash, hash);
+	if (n > 1)
+		snprintf(piece.key, sizeof(piece.key), "blob/%s.%" PRIu64, hash,
+			 i + 1);
+	else
+		snprintf(piece.key, sizeof(piece.key), "blob/%s", hash);
+	piece.len = i + 1 < n ? remote->options.piece :
+				object->size - piece.from;
+	return piece;
+}
+
+static int read_piece(void *arg, void *buf, size_t len, uint64_t offset)
+{
+	const struct piece *piece = arg;
+	ssize_t n = vdfs_blob_read(piece->blob, buf, len, piece->from + offset);
 
 	if (n < 0)
 		return n;
 	return (size_t)n == len ? 0 : -EBADMSG;
 }
 
+/*
+ * Whether the bucket has a piece, and not for so long that what collects
+ * garbage may have found it without a name already.
+ */
+static int is_young(struct vdfs_remote *remote, const struct piece *piece,
+		    bool *young)
+{
+	struct vdfs_s3_info info;
+	int err;
+
+	err = vdfs_s3_head(remote->s3, piece->key, &info);
+	*young = !err && info.size == piece->len &&
+		 info.now - info.modified < remote->options.grace_s / 2;
+	return err == -ENOENT ? 0 : err;
+}
+
+/*
+ * Pieces are sent one behind the other, so those between the first and the
+ * last were looked after in between.
+ */
+static int all_young(struct vdfs_remote *remote,
+		     const struct vdfs_object *object, bool *young)
+{
+	uint64_t last = pieces(remote, object->size) - 1;
+	struct piece piece = piece_of(remote, object, last);
+	int err;
+
+	err = is_young(remote, &piece, young);
+	if (err || !*young || !last)
+		return err;
+	piece = piece_of(remote, object, 0);
+	return is_young(remote, &piece, young);
+}
+
+static int send_piece(struct vdfs_remote *remote,
+		      const struct vdfs_object *object, struct piece *piece)
+{
+	bool whole = piece->len == object->size, young = false;
+	struct vdfs_s3_source source = { .read = read_piece,
+					 .arg = piece,
+					 .size = piece->len,
+					 .hash = whole ? &object->hash : NULL };
+	int err = 0;
+
+	/* What an upload that broke off has brought there stays. */
+	if (!whole)
+		err = is_young(remote, piece, &young);
+	if (err || young)
+		return err;
+	return vdfs_s3_put(remote->s3, piece->key, &source, NULL);
+}
+
+static int find_object(struct sqlite3 *db, void *arg)
+{
+	struct vdfs_object *object = arg;
+	struct vdfs_hash hash = object->hash;
+
+	return vdfs_object_find(db, &hash, object);
+}
+
 /**
  * vdfs_remote_upload() - see to it that the bucket has a blob
  * @remote: The remote.
- * @hash: Of the blob, which is here.
- *
- * One that is there and old is written again: what collects garbage may
- * have found it without a name already.
+ * @hash: Of the blob, which is here or, for all that is known, there.
  *
  * Context: Any thread. Waits for the network.
  * Return: 0 or a negative errno.
  */
 int vdfs_remote_upload(struct vdfs_remote *remote, const struct vdfs_hash *hash)
 {
-	struct vdfs_s3_source source = { .read = read_blob, .hash = hash };
-	struct vdfs_s3_info info;
-	char key[VDFS_REMOTE_KEY];
+	struct vdfs_object object = { .hash = *hash };
 	struct vdfs_blob *blob;
+	uint64_t i, n;
+	bool young;
 	int err;
 
-	blob_key(hash, key);
-	err = vdfs_s3_head(remote->s3, key, &info);
-	if (!err && info.now - info.modified < remote->options.grace_s / 2)
-		return vdfs_remote_has(remote, hash);
-	if (err && err != -ENOENT)
+	err = vdfs_meta_read(remote->store->meta, find_object, &object);
+	if (!err)
+		err = all_young(remote, &object, &young);
+	if (err)
 		return err;
+	if (young)
+		return vdfs_remote_has(remote, hash);
 	err = vdfs_blob_open(remote->store, &vdfs_remote_admin, hash, &blob);
 	if (err)
 		return err;
-	source.arg = blob;
-	source.size = vdfs_blob_size(blob);
-	err = vdfs_s3_put(remote->s3, key, &source, NULL);
+	n = pieces(remote, object.size);
+	for (i = 0; !err && i < n; i++) {
+		struct piece piece = piece_of(remote, &object, i);
+
+		piece.blob = blob;
+		err = send_piece(remote, &object, &piece);
+	}
 	vdfs_blob_close(blob);
 	return err ?: vdfs_remote_has(remote, hash);
 }
@@ -169,58 +267,72 @@ int vdfs_remote_commit(struct vdfs_store *store, struct vdfs_put *put,
  * @next: In the remote's list.
  * @object: What it shall be.
  * @put: Takes what comes.
- * @size: How much has come.
+ * @piece: Is coming.
+ * @got: How much of it has come.
+ * @skip: How much of it comes again.
  */
 struct vdfs_remote_fetch {
 	struct vdfs_remote *remote;
 	struct vdfs_remote_fetch *next;
 	const struct vdfs_object *object;
 	struct vdfs_put *put;
-	uint64_t size;
+	struct piece piece;
+	uint64_t got;
+	uint64_t skip;
 };
 
+/* What is under a key does not change, and all of it is compared at last. */
 static int begin(void *arg)
 {
 	struct vdfs_remote_fetch *f = arg;
-	int err;
 
-	vdfs_put_abort(f->put);
-	f->put = NULL;
-	f->size = 0;
-	err = vdfs_put_begin(f->remote->store, &keeper, VDFS_PUT_WHOLE,
-			     &f->put);
-	if (!err)
-		f->put->fills = true;
-	return err;
+	f->skip = f->got;
+	return 0;
 }
 
 static int take(void *arg, const void *data, size_t len)
 {
 	struct vdfs_remote_fetch *f = arg;
+	size_t skip = len < f->skip ? len : f->skip;
 
-	f->size += len;
-	if (f->size > f->object->size)
+	f->skip -= skip;
+	f->got += len - skip;
+	if (f->got > f->piece.len)
 		return -EBADMSG;
-	return vdfs_put_write(f->put, data, len);
+	return vdfs_put_write(f->put, (const char *)data + skip, len - skip);
+}
+
+static int fetch_piece(struct vdfs_remote_fetch *f, uint64_t i)
+{
+	struct vdfs_s3_sink sink = { .begin = begin, .write = take, .arg = f };
+	int err;
+
+	f->piece = piece_of(f->remote, f->object, i);
+	f->got = 0;
+	err = vdfs_s3_get(f->remote->s3, f->piece.key, &sink, NULL);
+	if (err == -ENOENT) {
+		vdfs_remote_say(f->remote, "%s is gone, though it has a name",
+				f->piece.key);
+		return -EIO;
+	}
+	return err ?: f->got == f->piece.len ? 0 : -EBADMSG;
 }
 
 static int fetch(struct vdfs_remote_fetch *f)
 {
-	struct vdfs_s3_sink sink = { .begin = begin, .write = take, .arg = f };
-	const struct vdfs_hash *hash = &f->object->hash;
+	const struct vdfs_object *object = f->object;
 	struct vdfs_remote *remote = f->remote;
-	char key[VDFS_REMOTE_KEY];
+	uint64_t i, n = pieces(remote, object->size);
 	int err;
 
-	blob_key(hash, key);
-	err = vdfs_s3_get(remote->s3, key, &sink, NULL);
-	if (err == -ENOENT) {
-		vdfs_remote_say(remote, "%s is gone, though it has a name",
-				key);
-		err = -EIO;
-	}
+	err = vdfs_put_begin(remote->store, &keeper, VDFS_PUT_WHOLE, &f->put);
+	if (err)
+		return err;
+	f->put->fills = true;
+	for (i = 0; !err && i < n; i++)
+		err = fetch_piece(f, i);
 	if (!err) {
-		err = vdfs_put_commit(f->put, hash, NULL, NULL);
+		err = vdfs_put_commit(f->put, &object->hash, NULL, NULL);
 		f->put = NULL;
 		/* Nobody refers to it any more. */
 		if (err == -ENOENT)
@@ -229,8 +341,8 @@ static int fetch(struct vdfs_remote_fetch *f)
 	vdfs_put_abort(f->put);
 	if (err == -EBADMSG)
 		vdfs_remote_say(remote, "%s is damaged: it is not its hash",
-				key);
-	return err ?: vdfs_remote_has(remote, hash);
+				f->piece.key);
+	return err ?: vdfs_remote_has(remote, &object->hash);
 }
 
 /* With the lock held. */

@@ -5,6 +5,7 @@
  * the grace period before that; those that old blobs had, they have still.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -87,6 +88,25 @@ static int take_name(void *arg, const char *key,
 	return err ?: add_hash(c, &name.st.hash);
 }
 
+/* The hash that is in the key of a blob or of a piece; @first: of the first. */
+static int parse_key(const char *key, struct vdfs_hash *hash, bool *first)
+{
+	char text[VDFS_HASH_TEXT];
+	const char *rest;
+	int err;
+
+	snprintf(text, sizeof(text), "%s", key + strlen("blob/"));
+	err = vdfs_hash_parse(text, hash);
+	if (err)
+		return err;
+	rest = key + strlen("blob/") + strlen(text);
+	*first = !*rest || !strcmp(rest, ".1");
+	if (*rest && (*rest != '.' || !rest[1] ||
+		      rest[1 + strspn(rest + 1, "0123456789")]))
+		return -EINVAL;
+	return 0;
+}
+
 static int drop_row(struct sqlite3 *db, void *arg)
 {
 	return vdfs_sql_run(db, "DELETE FROM remote_blob WHERE hash = ?",
@@ -98,23 +118,24 @@ static int take_blob(void *arg, const char *key,
 {
 	struct collect *c = arg;
 	struct vdfs_hash hash;
+	bool first;
 	int err;
 
-	if (vdfs_hash_parse(key + strlen("blob/"), &hash))
+	if (parse_key(key, &hash, &first))
 		return 0;
-	c->result.blobs++;
+	c->result.blobs += first;
 	if (c->n && bsearch(&hash, c->hash, c->n, sizeof(hash), compare))
 		return 0;
 	if (!info->modified ||
 	    c->now - info->modified < c->remote->options.grace_s) {
-		c->result.young++;
+		c->result.young += first;
 		return 0;
 	}
 	/* From here on it is not relied on. */
 	err = vdfs_meta_write(c->remote->store->meta, drop_row, &hash);
 	if (!err)
 		err = vdfs_s3_delete(c->remote->s3, key);
-	c->result.deleted += !err;
+	c->result.deleted += !err && first;
 	c->result.bytes += err ? 0 : info->size;
 	return err;
 }

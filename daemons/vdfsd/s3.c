@@ -14,8 +14,6 @@
 #include "s3_impl.h"
 
 #define CREDENTIALS_MAX 16384
-#define PART_BYTES ((uint64_t)64 << 20)
-#define PART_LEAST ((uint64_t)5 << 20) /* what servers insist on */
 
 /**
  * vdfs_s3_say() - tell what failed
@@ -232,15 +230,12 @@ int vdfs_s3_open(const struct vdfs_s3_options *options, struct vdfs_s3 **out)
 	if (!s3)
 		return -ENOMEM;
 	s3->options = *options;
-	s3->options.part_bytes = options->part_bytes ?: PART_BYTES;
 	s3->options.connect_ms = options->connect_ms ?: 10000;
 	s3->options.stall_s = options->stall_s ?: 30;
 	s3->options.tries = options->tries ?: 5;
 	s3->seed = time(NULL) ^ getpid();
 	pthread_mutex_init(&s3->lock, NULL);
-	err = s3->options.part_bytes < PART_LEAST ? -EINVAL : 0;
-	if (!err && curl_global_init(CURL_GLOBAL_DEFAULT))
-		err = -ENOMEM;
+	err = curl_global_init(CURL_GLOBAL_DEFAULT) ? -ENOMEM : 0;
 	if (!err)
 		err = parse_url(s3, options->url);
 	if (err == -EINVAL)

@@ -41,7 +41,6 @@ struct vdfs_hash;
  * @ca: File of certificates, PEM, that the server's has to come from; NULL =
  *      those that the system trusts.
  * @http: Without TLS.
- * @part_bytes: Objects above this are sent in parts of it; 0 = 64 MiB.
  * @page: Objects listed by one request; 0 = as many as the server likes.
  * @connect_ms: Longest wait for a connection; 0 = 10 s.
  * @stall_s: Longest wait without a byte moving; 0 = 30 s.
@@ -55,7 +54,6 @@ struct vdfs_s3_options {
 	const char *region;
 	const char *ca;
 	bool http;
-	uint64_t part_bytes;
 	uint32_t page;
 	uint32_t connect_ms;
 	uint32_t stall_s;

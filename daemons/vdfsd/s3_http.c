@@ -18,12 +18,11 @@ static size_t send_body(char *buf, size_t size, size_t n, void *arg)
 	struct vdfs_s3_request *rq = arg;
 	size_t len = size * n;
 
-	if (len > rq->len - rq->at)
-		len = rq->len - rq->at;
+	if (len > rq->source->size - rq->at)
+		len = rq->source->size - rq->at;
 	if (!len)
 		return 0;
-	rq->err =
-		rq->source->read(rq->source->arg, buf, len, rq->from + rq->at);
+	rq->err = rq->source->read(rq->source->arg, buf, len, rq->at);
 	if (rq->err)
 		return CURL_READFUNC_ABORT;
 	rq->at += len;
@@ -35,7 +34,8 @@ static int seek_body(void *arg, curl_off_t offset, int origin)
 {
 	struct vdfs_s3_request *rq = arg;
 
-	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > rq->len)
+	if (origin != SEEK_SET || offset < 0 ||
+	    (uint64_t)offset > rq->source->size)
 		return CURL_SEEKFUNC_CANTSEEK;
 	rq->at = offset;
 	return CURL_SEEKFUNC_OK;
@@ -140,22 +140,22 @@ static void put_handle(struct vdfs_s3 *s3, CURL *handle)
 static int body_hash(const struct vdfs_s3_request *rq, struct vdfs_hash *out)
 {
 	const struct vdfs_s3_source *source = rq->source;
-	struct evp_md_ctx_st *ctx;
+	uint64_t at, size = source ? source->size : 0;
 	size_t room = (size_t)1 << 20, n;
-	uint64_t at;
+	struct evp_md_ctx_st *ctx;
 	char *buf;
 	int err;
 
-	if (source && source->hash && rq->len == source->size) {
+	if (source && source->hash) {
 		*out = *source->hash;
 		return 0;
 	}
 	ctx = vdfs_hash_new();
 	buf = malloc(room);
 	err = ctx && buf ? 0 : -ENOMEM;
-	for (at = 0; !err && at < rq->len; at += n) {
-		n = rq->len - at < room ? rq->len - at : room;
-		err = source->read(source->arg, buf, n, rq->from + at);
+	for (at = 0; !err && at < size; at += n) {
+		n = size - at < room ? size - at : room;
+		err = source->read(source->arg, buf, n, at);
 		if (!err)
 			err = vdfs_hash_more(ctx, buf, n);
 	}
@@ -201,23 +201,19 @@ static int make_headers(struct vdfs_s3 *s3, struct vdfs_s3_request *rq,
 
 static int set_method(CURL *h, struct vdfs_s3_request *rq)
 {
-	bool post = !strcmp(rq->method, "POST");
-
 	if (!strcmp(rq->method, "HEAD"))
 		return curl_easy_setopt(h, CURLOPT_NOBODY, 1L);
 	if (!strcmp(rq->method, "DELETE"))
 		return curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, "DELETE");
 	if (!strcmp(rq->method, "GET"))
 		return 0;
-	curl_easy_setopt(h, post ? CURLOPT_POST : CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(h, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(h, CURLOPT_READFUNCTION, send_body);
 	curl_easy_setopt(h, CURLOPT_READDATA, rq);
 	curl_easy_setopt(h, CURLOPT_SEEKFUNCTION, seek_body);
 	curl_easy_setopt(h, CURLOPT_SEEKDATA, rq);
-	return curl_easy_setopt(h,
-				post ? CURLOPT_POSTFIELDSIZE_LARGE :
-				       CURLOPT_INFILESIZE_LARGE,
-				(curl_off_t)rq->len);
+	return curl_easy_setopt(h, CURLOPT_INFILESIZE_LARGE,
+				(curl_off_t)rq->source->size);
 }
 
 static int set_options(struct vdfs_s3 *s3, struct vdfs_s3_request *rq, CURL *h,

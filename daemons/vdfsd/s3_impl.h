@@ -41,12 +41,10 @@ struct vdfs_s3 {
 
 /**
  * struct vdfs_s3_request - one request, and what came of it
- * @method: GET, PUT, HEAD, POST or DELETE.
+ * @method: GET, PUT, HEAD or DELETE.
  * @key: Of the object; NULL = of the bucket.
  * @query: Behind the question mark, or NULL.
  * @source: What to send, or NULL.
- * @from: From here on,
- * @len: so much of it.
  * @sink: Where the answer goes, or NULL: to @text.
  * @info: Out, what the headers say.
  * @text: Out, an answer that is text, ends with NUL; to be freed.
@@ -61,8 +59,6 @@ struct vdfs_s3_request {
 	const char *key;
 	const char *query;
 	const struct vdfs_s3_source *source;
-	uint64_t from;
-	uint64_t len;
 	const struct vdfs_s3_sink *sink;
 	struct vdfs_s3_info info;
 	char *text;

@@ -13,80 +13,23 @@
 #include <kselftest_harness.h>
 
 #include "daemons/vdfsd/name_impl.h"
-#include "daemons/vdfsd/remote.h"
-#include "s3.h"
-#include "store.h"
+#include "pair.h"
 
 #define MIB ((size_t)1 << 20)
-#define FRESH_MS 20
-
-static void say(void *arg, const char *line)
-{
-	(void)arg;
-	fprintf(stderr, "# %s\n", line);
-}
 
 FIXTURE(share)
 {
-	struct bucket b;
-	struct vdfs_remote_options options;
-	struct tree here;
-	struct tree there;
+	struct pair p;
 };
-
-static int attach(struct bucket *b, struct tree *t,
-		  const struct vdfs_remote_options *options)
-{
-	return vdfs_remote_attach(t->store, b->url, options);
-}
 
 FIXTURE_SETUP(share)
 {
-	memset(self, 0, sizeof(*self));
-	ASSERT_EQ(0, bucket_make(&self->b));
-	self->options.s3.credentials = self->b.credentials;
-	self->options.s3.http = true;
-	self->options.s3.tries = 1;
-	self->options.s3.say = say;
-	self->options.fresh_ms = FRESH_MS;
-	ASSERT_EQ(0, tree_make(&self->here, NULL));
-	ASSERT_EQ(0, tree_make(&self->there, NULL));
-	ASSERT_EQ(0, attach(&self->b, &self->here, &self->options));
-	ASSERT_EQ(0, attach(&self->b, &self->there, &self->options));
+	ASSERT_EQ(0, pair_make(&self->p));
 }
 
 FIXTURE_TEARDOWN(share)
 {
-	tree_remove(&self->here);
-	tree_remove(&self->there);
-	bucket_remove(&self->b);
-}
-
-/* Until what was learned of names does not hold any more. */
-static void get_old(void)
-{
-	struct timespec t = { .tv_nsec = 2 * FRESH_MS * 1000000L };
-
-	nanosleep(&t, NULL);
-}
-
-static int no_fault(struct tree *t)
-{
-	struct vdfs_fsck_result result;
-	int err = vdfs_fsck(t->store, 0, say, NULL, NULL, &result);
-
-	return err ?: (int)result.faults;
-}
-
-static int name_same(struct tree *t, const struct vdfs_who *who,
-		     const char *name, const void *data, size_t len)
-{
-	struct vdfs_stat st;
-	int err = vdfs_name_stat(t->store, who, name, &st);
-
-	if (!err && st.size != len)
-		err = -EILSEQ;
-	return err ?: get_same(t->store, who, &st.hash, data, len);
+	pair_remove(&self->p);
 }
 
 TEST_F_TIMEOUT(share, shows_what_the_other_put, 120)
@@ -103,20 +46,23 @@ TEST_F_TIMEOUT(share, shows_what_the_other_put, 120)
 	for (i = 0; i < 5; i++) {
 		data = random_bytes(sizes[i], i);
 		name = names[i];
-		ASSERT_EQ(0, put_bytes(self->here.store, &alice, data, sizes[i],
-				       0, name, &hash));
-		EXPECT_EQ(0,
-			  name_same(&self->there, &bob, name, data, sizes[i]));
-		ASSERT_EQ(0, vdfs_name_stat(self->here.store, &bob, name, &a));
-		ASSERT_EQ(0, vdfs_name_stat(self->there.store, &bob, name, &b));
+		ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data,
+				       sizes[i], 0, name, &hash));
+		EXPECT_EQ(0, name_same(&self->p.there, &bob, name, data,
+				       sizes[i]));
+		ASSERT_EQ(0,
+			  vdfs_name_stat(self->p.here.store, &bob, name, &a));
+		ASSERT_EQ(0,
+			  vdfs_name_stat(self->p.there.store, &bob, name, &b));
 		EXPECT_EQ(a.owner, b.owner);
 		EXPECT_EQ(a.mode, b.mode);
 		EXPECT_EQ(a.mtime_ns, b.mtime_ns);
-		ASSERT_EQ(0, vdfs_name_unlink(self->here.store, &alice, name));
+		ASSERT_EQ(0,
+			  vdfs_name_unlink(self->p.here.store, &alice, name));
 		free(data);
 	}
-	EXPECT_EQ(0, no_fault(&self->here));
-	EXPECT_EQ(0, no_fault(&self->there));
+	EXPECT_EQ(0, no_fault(&self->p.here));
+	EXPECT_EQ(0, no_fault(&self->p.there));
 }
 
 static int count(void *arg, const char *name, const struct vdfs_stat *st)
@@ -129,8 +75,8 @@ static int count(void *arg, const char *name, const struct vdfs_stat *st)
 
 TEST_F_TIMEOUT(share, follows_what_the_other_changes, 120)
 {
-	struct vdfs_store *here = self->here.store;
-	struct vdfs_store *there = self->there.store;
+	struct vdfs_store *here = self->p.here.store;
+	struct vdfs_store *there = self->p.there.store;
 	struct vdfs_hash hash;
 	struct vdfs_stat st;
 	int n = 0;
@@ -139,33 +85,33 @@ TEST_F_TIMEOUT(share, follows_what_the_other_changes, 120)
 	ASSERT_EQ(0, put_bytes(here, &alice, "two", 3, 0, "d/e/y", &hash));
 	EXPECT_EQ(0, vdfs_name_list(there, &bob, "d", NULL, count, &n));
 	EXPECT_EQ(2, n);
-	EXPECT_EQ(0, name_same(&self->there, &bob, "d/x", "one", 3));
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "d/x", "one", 3));
 	ASSERT_EQ(0, put_bytes(here, &alice, "three", 5, 0, "d/x", &hash));
-	get_old();
-	EXPECT_EQ(0, name_same(&self->there, &bob, "d/x", "three", 5));
+	pair_get_old();
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "d/x", "three", 5));
 	/* Whose they are holds there as here. */
 	EXPECT_EQ(-EACCES, put_bytes(there, &bob, "mine", 4, 0, "d/x", &hash));
-	EXPECT_EQ(0, name_same(&self->here, &bob, "d/x", "three", 5));
+	EXPECT_EQ(0, name_same(&self->p.here, &bob, "d/x", "three", 5));
 	ASSERT_EQ(0, vdfs_name_change(here, &alice, "d/e", 0700, INT64_MIN));
-	get_old();
+	pair_get_old();
 	EXPECT_EQ(-ENOENT, vdfs_name_stat(there, &bob, "d/e/y", &st));
-	EXPECT_EQ(0, name_same(&self->there, &alice, "d/e/y", "two", 3));
+	EXPECT_EQ(0, name_same(&self->p.there, &alice, "d/e/y", "two", 3));
 	/* A directory moves with what only the other has seen in it. */
 	ASSERT_EQ(0, put_bytes(here, &alice, "four", 4, 0, "d/e/z", &hash));
-	get_old();
+	pair_get_old();
 	ASSERT_EQ(0, vdfs_name_rename(there, &alice, "d/e", "d/f", true));
-	get_old();
-	EXPECT_EQ(0, name_same(&self->here, &alice, "d/f/z", "four", 4));
-	EXPECT_EQ(0, name_same(&self->here, &alice, "d/f/y", "two", 3));
+	pair_get_old();
+	EXPECT_EQ(0, name_same(&self->p.here, &alice, "d/f/z", "four", 4));
+	EXPECT_EQ(0, name_same(&self->p.here, &alice, "d/f/y", "two", 3));
 	EXPECT_EQ(-ENOENT, vdfs_name_stat(here, &alice, "d/e/z", &st));
 	ASSERT_EQ(0, vdfs_name_unlink(there, &alice, "d/x"));
-	get_old();
+	pair_get_old();
 	EXPECT_EQ(-ENOENT, vdfs_name_stat(here, &alice, "d/x", &st));
 	n = 0;
 	EXPECT_EQ(0, vdfs_name_list(here, &alice, "d", NULL, count, &n));
 	EXPECT_EQ(1, n);
-	EXPECT_EQ(0, no_fault(&self->here));
-	EXPECT_EQ(0, no_fault(&self->there));
+	EXPECT_EQ(0, no_fault(&self->p.here));
+	EXPECT_EQ(0, no_fault(&self->p.there));
 }
 
 TEST_F_TIMEOUT(share, serves_what_is_here_while_nobody_answers, 120)
@@ -173,26 +119,26 @@ TEST_F_TIMEOUT(share, serves_what_is_here_while_nobody_answers, 120)
 	struct vdfs_hash hash;
 	struct vdfs_stat st;
 
-	ASSERT_EQ(0,
-		  put_bytes(self->here.store, &alice, "one", 3, 0, "x", &hash));
-	EXPECT_EQ(0, name_same(&self->there, &bob, "x", "one", 3));
-	bucket_stop(&self->b);
-	get_old();
-	EXPECT_EQ(0, name_same(&self->there, &bob, "x", "one", 3));
+	ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, "one", 3, 0, "x",
+			       &hash));
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", "one", 3));
+	bucket_stop(&self->p.b);
+	pair_get_old();
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", "one", 3));
 	EXPECT_EQ(-EHOSTUNREACH,
-		  vdfs_name_stat(self->there.store, &bob, "y", &st));
+		  vdfs_name_stat(self->p.there.store, &bob, "y", &st));
+	EXPECT_EQ(-EHOSTUNREACH, put_bytes(self->p.here.store, &alice, "two", 3,
+					   0, "x", &hash));
 	EXPECT_EQ(-EHOSTUNREACH,
-		  put_bytes(self->here.store, &alice, "two", 3, 0, "x", &hash));
-	EXPECT_EQ(-EHOSTUNREACH,
-		  vdfs_name_unlink(self->here.store, &alice, "x"));
+		  vdfs_name_unlink(self->p.here.store, &alice, "x"));
 	/* What failed has changed nothing. */
-	EXPECT_EQ(0, name_same(&self->here, &alice, "x", "one", 3));
-	EXPECT_EQ(0, no_fault(&self->here));
-	ASSERT_EQ(0, bucket_start(&self->b));
-	get_old();
-	EXPECT_EQ(0,
-		  put_bytes(self->here.store, &alice, "two", 3, 0, "x", &hash));
-	EXPECT_EQ(0, name_same(&self->there, &bob, "x", "two", 3));
+	EXPECT_EQ(0, name_same(&self->p.here, &alice, "x", "one", 3));
+	EXPECT_EQ(0, no_fault(&self->p.here));
+	ASSERT_EQ(0, bucket_start(&self->p.b));
+	pair_get_old();
+	EXPECT_EQ(0, put_bytes(self->p.here.store, &alice, "two", 3, 0, "x",
+			       &hash));
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", "two", 3));
 }
 
 TEST_F_TIMEOUT(share, refuses_what_is_damaged, 120)
@@ -201,24 +147,24 @@ TEST_F_TIMEOUT(share, refuses_what_is_damaged, 120)
 	struct vdfs_hash hash;
 	struct vdfs_stat st;
 
-	ASSERT_EQ(0,
-		  put_bytes(self->here.store, &alice, "one", 3, 0, "x", &hash));
+	ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, "one", 3, 0, "x",
+			       &hash));
 	vdfs_hash_print(&hash, text);
 	snprintf(key, sizeof(key), "some/prefix/blob/%s", text);
-	ASSERT_EQ(0, bucket_do(&self->b, "PUT", key, "0ne"));
-	EXPECT_EQ(-EBADMSG, name_same(&self->there, &bob, "x", "one", 3));
-	ASSERT_EQ(0, bucket_do(&self->b, "PUT", key, "one and more"));
-	EXPECT_EQ(-EBADMSG, name_same(&self->there, &bob, "x", "one", 3));
-	ASSERT_EQ(0, bucket_do(&self->b, "DELETE", key, NULL));
-	EXPECT_EQ(-EIO, name_same(&self->there, &bob, "x", "one", 3));
-	EXPECT_EQ(0, no_fault(&self->there));
-	ASSERT_EQ(0, bucket_do(&self->b, "PUT", key, "one"));
-	EXPECT_EQ(0, name_same(&self->there, &bob, "x", "one", 3));
+	ASSERT_EQ(0, bucket_do(&self->p.b, "PUT", key, "0ne"));
+	EXPECT_EQ(-EBADMSG, name_same(&self->p.there, &bob, "x", "one", 3));
+	ASSERT_EQ(0, bucket_do(&self->p.b, "PUT", key, "one and more"));
+	EXPECT_EQ(-EBADMSG, name_same(&self->p.there, &bob, "x", "one", 3));
+	ASSERT_EQ(0, bucket_do(&self->p.b, "DELETE", key, NULL));
+	EXPECT_EQ(-EIO, name_same(&self->p.there, &bob, "x", "one", 3));
+	EXPECT_EQ(0, no_fault(&self->p.there));
+	ASSERT_EQ(0, bucket_do(&self->p.b, "PUT", key, "one"));
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", "one", 3));
 	/* So is a name that is none. */
-	ASSERT_EQ(0, bucket_do(&self->b, "PUT", "some/prefix/name/z",
+	ASSERT_EQ(0, bucket_do(&self->p.b, "PUT", "some/prefix/name/z",
 			       "{\"hash\": \"1\"}"));
-	EXPECT_EQ(-EINVAL, vdfs_name_stat(self->there.store, &bob, "z", &st));
-	EXPECT_NE(0, vdfs_remote_gc(self->there.store, NULL));
+	EXPECT_EQ(-EINVAL, vdfs_name_stat(self->p.there.store, &bob, "z", &st));
+	EXPECT_NE(0, vdfs_remote_gc(self->p.there.store, NULL));
 }
 
 TEST_F_TIMEOUT(share, keeps_to_its_budget, 120)
@@ -229,16 +175,13 @@ TEST_F_TIMEOUT(share, keeps_to_its_budget, 120)
 	char name[16];
 	int i, round;
 
-	vdfs_store_close(self->there.store);
-	self->options.budget = 5 * MIB;
-	ASSERT_EQ(0,
-		  vdfs_store_open(self->there.dir, NULL, &self->there.store));
-	ASSERT_EQ(0, attach(&self->b, &self->there, &self->options));
+	self->p.options.budget = 5 * MIB;
+	ASSERT_EQ(0, pair_reopen(&self->p, &self->p.there));
 	for (i = 0; i < 6; i++) {
 		data[i] = random_bytes(2 * MIB, i);
 		snprintf(name, sizeof(name), "n%d", i);
-		ASSERT_EQ(0, put_bytes(i % 2 ? self->here.store :
-					       self->there.store,
+		ASSERT_EQ(0, put_bytes(i % 2 ? self->p.here.store :
+					       self->p.there.store,
 				       &alice, data[i], 2 * MIB,
 				       i == 4 ? VDFS_PUT_WHOLE : 0, name,
 				       &hash[i]));
@@ -246,26 +189,26 @@ TEST_F_TIMEOUT(share, keeps_to_its_budget, 120)
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < 6; i++) {
 			snprintf(name, sizeof(name), "n%d", i);
-			EXPECT_EQ(0, name_same(&self->there, &alice, name,
+			EXPECT_EQ(0, name_same(&self->p.there, &alice, name,
 					       data[i], 2 * MIB));
 		}
 	}
-	ASSERT_EQ(0, vdfs_gc(self->there.store, NULL, NULL, NULL));
-	ASSERT_EQ(0, vdfs_store_stats(self->there.store, &stats));
+	ASSERT_EQ(0, vdfs_gc(self->p.there.store, NULL, NULL, NULL));
+	ASSERT_EQ(0, vdfs_store_stats(self->p.there.store, &stats));
 	EXPECT_LE(stats.disk_bytes, 5 * MIB + 4096);
 	EXPECT_GE(stats.disk_bytes, 2 * MIB);
-	EXPECT_EQ(0, no_fault(&self->there));
+	EXPECT_EQ(0, no_fault(&self->p.there));
 	/* What was put here is away too, but what is kept is not. */
-	ASSERT_EQ(0, vdfs_blob_keep(self->there.store, &alice, &hash[0]));
+	ASSERT_EQ(0, vdfs_blob_keep(self->p.there.store, &alice, &hash[0]));
 	for (i = 1; i < 6; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
-		EXPECT_EQ(0, name_same(&self->there, &alice, name, data[i],
+		EXPECT_EQ(0, name_same(&self->p.there, &alice, name, data[i],
 				       2 * MIB));
 	}
-	bucket_stop(&self->b);
-	EXPECT_EQ(0, get_same(self->there.store, &alice, &hash[0], data[0],
+	bucket_stop(&self->p.b);
+	EXPECT_EQ(0, get_same(self->p.there.store, &alice, &hash[0], data[0],
 			      2 * MIB));
-	EXPECT_NE(0, get_same(self->there.store, &alice, &hash[1], data[1],
+	EXPECT_NE(0, get_same(self->p.there.store, &alice, &hash[1], data[1],
 			      2 * MIB));
 	for (i = 0; i < 6; i++)
 		free(data[i]);
@@ -304,9 +247,9 @@ static int die_last(struct vdfs_store *store,
 }
 
 /* Put in a process that is killed behind the upload. */
-static int put_and_die(struct bucket *b, struct tree *t,
-		       const struct vdfs_remote_options *options, bool late)
+static int put_and_die(struct pair *p, bool late)
 {
+	struct tree *t = &p->here;
 	struct vdfs_remote_ops ops;
 	struct vdfs_hash hash;
 	int status;
@@ -316,8 +259,7 @@ static int put_and_die(struct bucket *b, struct tree *t,
 	t->store = NULL;
 	pid = fork();
 	if (!pid) {
-		if (vdfs_store_open(t->dir, NULL, &t->store) ||
-		    attach(b, t, options))
+		if (pair_reopen(p, t))
 			_exit(1);
 		ops = *t->store->remote_ops;
 		really = ops.change;
@@ -329,8 +271,7 @@ static int put_and_die(struct bucket *b, struct tree *t,
 	waitpid(pid, &status, 0);
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		return -EPROTO;
-	return vdfs_store_open(t->dir, NULL, &t->store) ?:
-							  attach(b, t, options);
+	return pair_reopen(p, t);
 }
 
 TEST_F_TIMEOUT(share, survives_a_kill_between_upload_and_commit, 120)
@@ -339,25 +280,25 @@ TEST_F_TIMEOUT(share, survives_a_kill_between_upload_and_commit, 120)
 	struct vdfs_store_stats stats;
 	struct vdfs_hash hash;
 
-	ASSERT_EQ(0,
-		  put_bytes(self->here.store, &alice, "old", 3, 0, "x", &hash));
-	ASSERT_EQ(0, put_and_die(&self->b, &self->here, &self->options, false));
-	EXPECT_EQ(0, name_same(&self->here, &bob, "x", "old", 3));
-	EXPECT_EQ(0, name_same(&self->there, &bob, "x", "old", 3));
+	ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, "old", 3, 0, "x",
+			       &hash));
+	ASSERT_EQ(0, put_and_die(&self->p, false));
+	EXPECT_EQ(0, name_same(&self->p.here, &bob, "x", "old", 3));
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", "old", 3));
 	/* Nothing refers to what was uploaded, on either side. */
-	EXPECT_EQ(0, vdfs_gc(self->here.store, NULL, NULL, NULL));
-	ASSERT_EQ(0, vdfs_store_stats(self->here.store, &stats));
+	EXPECT_EQ(0, vdfs_gc(self->p.here.store, NULL, NULL, NULL));
+	ASSERT_EQ(0, vdfs_store_stats(self->p.here.store, &stats));
 	EXPECT_EQ(1, stats.blobs);
-	ASSERT_EQ(0, vdfs_remote_gc(self->here.store, &gc));
+	ASSERT_EQ(0, vdfs_remote_gc(self->p.here.store, &gc));
 	EXPECT_EQ(2, gc.blobs);
 	EXPECT_EQ(1, gc.young);
 	EXPECT_EQ(0, gc.deleted);
 	/* Both sides agree, whichever content it is. */
-	ASSERT_EQ(0, put_and_die(&self->b, &self->here, &self->options, true));
-	get_old();
-	EXPECT_EQ(0, name_same(&self->here, &bob, "x", "new", 3));
-	EXPECT_EQ(0, name_same(&self->there, &bob, "x", "new", 3));
-	EXPECT_EQ(0, no_fault(&self->here));
+	ASSERT_EQ(0, put_and_die(&self->p, true));
+	pair_get_old();
+	EXPECT_EQ(0, name_same(&self->p.here, &bob, "x", "new", 3));
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", "new", 3));
+	EXPECT_EQ(0, no_fault(&self->p.here));
 }
 
 TEST_F_TIMEOUT(share, collects_garbage_that_is_old, 120)
@@ -367,26 +308,23 @@ TEST_F_TIMEOUT(share, collects_garbage_that_is_old, 120)
 	struct vdfs_hash hash;
 
 	ASSERT_EQ(0,
-		  put_bytes(self->here.store, &alice, "a", 1, 0, "a", &hash));
+		  put_bytes(self->p.here.store, &alice, "a", 1, 0, "a", &hash));
 	ASSERT_EQ(0,
-		  put_bytes(self->here.store, &alice, "b", 1, 0, "b", &hash));
-	ASSERT_EQ(0, vdfs_name_unlink(self->here.store, &alice, "b"));
-	vdfs_store_close(self->there.store);
-	self->options.grace_s = 2;
-	ASSERT_EQ(0,
-		  vdfs_store_open(self->there.dir, NULL, &self->there.store));
-	ASSERT_EQ(0, attach(&self->b, &self->there, &self->options));
+		  put_bytes(self->p.here.store, &alice, "b", 1, 0, "b", &hash));
+	ASSERT_EQ(0, vdfs_name_unlink(self->p.here.store, &alice, "b"));
+	self->p.options.grace_s = 2;
+	ASSERT_EQ(0, pair_reopen(&self->p, &self->p.there));
 	nanosleep(&t, NULL);
-	ASSERT_EQ(0, vdfs_remote_gc(self->there.store, &gc));
+	ASSERT_EQ(0, vdfs_remote_gc(self->p.there.store, &gc));
 	EXPECT_EQ(1, gc.names);
 	EXPECT_EQ(2, gc.blobs);
 	EXPECT_EQ(1, gc.deleted);
 	EXPECT_EQ(1, gc.bytes);
-	EXPECT_EQ(0, name_same(&self->there, &bob, "a", "a", 1));
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "a", "a", 1));
 	EXPECT_EQ(0,
-		  put_bytes(self->here.store, &alice, "b", 1, 0, "b", &hash));
-	get_old();
-	EXPECT_EQ(0, name_same(&self->there, &bob, "b", "b", 1));
+		  put_bytes(self->p.here.store, &alice, "b", 1, 0, "b", &hash));
+	pair_get_old();
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "b", "b", 1));
 }
 
 TEST_HARNESS_MAIN

@@ -14,7 +14,8 @@
  * @who: Who wrote.
  *
  * It goes where the name is by now. What was written to a file whose name
- * somebody took away is nobody's.
+ * somebody took away is nobody's; who writes is told where that may have been
+ * done on another host, for there the name may have moved.
  *
  * Return: 0 when it is durable, or a negative errno.
  */
@@ -36,7 +37,8 @@ int vdfs_file_commit(struct vdfs_call *call, struct vdfs_inode *inode,
 	pthread_mutex_lock(&fuse->lock);
 	if (err == -ESTALE) {
 		vdfs_inode_unlink_locked(fuse, inode);
-		err = 0;
+		if (!vdfs_store_shared(fuse->store))
+			err = 0;
 	} else if (!err && st.ino) {
 		inode->st = st;
 	}

@@ -477,12 +477,12 @@ int vdfs_put_commit(struct vdfs_put *put, const struct vdfs_hash *expect,
 int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
 		       struct vdfs_stat *out)
 {
+	const struct vdfs_remote_ops *remote = put->store->remote_ops;
 	struct commit c = { .put = put, .place = place };
 	int err;
 
-	/* By number: no other host knows that. */
-	if (!put->err && put->store->remote_ops)
-		put->err = -EOPNOTSUPP;
+	if (remote)
+		return remote->commit_at(put->store, put, place, out);
 	if (!put->err && !place->ino)
 		put->err = vdfs_name_check(place->path);
 	err = end(&c, NULL);

@@ -82,6 +82,7 @@ static void detach(struct vdfs_store *store)
 
 static const struct vdfs_remote_ops ops = {
 	.commit = vdfs_remote_commit,
+	.commit_at = vdfs_remote_commit_at,
 	.change = vdfs_remote_change,
 	.look = vdfs_remote_look,
 	.fetch = vdfs_remote_fetch,

@@ -216,16 +216,68 @@ static void put_ends(struct vdfs_remote *remote)
 }
 
 /**
+ * struct commit - what a put is to become
+ * @put: The put.
+ * @expect: What its hash has to be, or NULL.
+ * @name: Its name, or NULL:
+ * @place: What it becomes the content of.
+ * @hash: Out, its hash.
+ * @st: Out, with @place: what is there then.
+ */
+struct commit {
+	struct vdfs_put *put;
+	const struct vdfs_hash *expect;
+	const char *name;
+	const struct vdfs_place *place;
+	struct vdfs_hash hash;
+	struct vdfs_stat st;
+};
+
+/*
+ * First the blob is here, held by the remote's own user; then the bucket has
+ * it, then the bucket has its name, and then the name is here. Killed in
+ * between, it leaves what both sides collect.
+ */
+static int commit(struct vdfs_remote *remote, struct commit *c)
+{
+	struct vdfs_store *store = remote->store;
+	struct vdfs_put *put = c->put;
+	struct vdfs_who who = put->who;
+	const char *path = c->place && c->place->ino ? NULL :
+			   c->place		     ? c->place->path :
+						       c->name;
+	int err;
+
+	err = put->err ?: path ? vdfs_name_check(path) : 0;
+	if (err) {
+		vdfs_put_abort(put);
+		return err;
+	}
+	put_begins(remote);
+	put->who = keeper;
+	err = vdfs_put_commit(put, c->expect, NULL, &c->hash);
+	if (!err)
+		err = vdfs_remote_upload(remote, &c->hash);
+	if (!err && c->place)
+		err = vdfs_remote_place(remote, &who, c->place, &c->hash,
+					&c->st);
+	else if (!err)
+		err = vdfs_name_link_any(store, &who, path, &c->hash);
+	put_ends(remote);
+	if (err)
+		vdfs_gc_objects(store);
+	else
+		vdfs_remote_evict(remote);
+	return err;
+}
+
+/**
  * vdfs_remote_commit() - commit a put that has a name, here and there
  * @store: The store.
  * @put: The put, which ends.
  * @expect: What its hash has to be, or NULL.
  * @name: Its name.
  * @out: Its hash, or NULL.
- *
- * First the blob is here, held by the remote's own user; then the bucket has
- * it, then the bucket has its name, and then the name is here. Killed in
- * between, it leaves what both sides collect.
  *
  * Context: The put's thread. Waits for disk and network.
  * Return: 0 or a negative errno; then nothing has changed.
@@ -234,30 +286,32 @@ int vdfs_remote_commit(struct vdfs_store *store, struct vdfs_put *put,
 		       const struct vdfs_hash *expect, const char *name,
 		       struct vdfs_hash *out)
 {
-	struct vdfs_remote *remote = store->remote;
-	struct vdfs_who who = put->who;
-	struct vdfs_hash hash;
-	int err;
+	struct commit c = { .put = put, .expect = expect, .name = name };
+	int err = commit(store->remote, &c);
 
-	err = put->err ?: vdfs_name_check(name);
-	if (err) {
-		vdfs_put_abort(put);
-		return err;
-	}
-	put_begins(remote);
-	put->who = keeper;
-	err = vdfs_put_commit(put, expect, NULL, &hash);
-	if (!err)
-		err = vdfs_remote_upload(remote, &hash);
-	if (!err)
-		err = vdfs_name_link_any(store, &who, name, &hash);
-	put_ends(remote);
-	if (err)
-		vdfs_gc_objects(store);
-	else
-		vdfs_remote_evict(remote);
 	if (!err && out)
-		*out = hash;
+		*out = c.hash;
+	return err;
+}
+
+/**
+ * vdfs_remote_commit_at() - commit a put to what one name stands for
+ * @store: The store.
+ * @put: The put, which ends.
+ * @place: Which name.
+ * @out: What the name is then.
+ *
+ * Context: The put's thread. Waits for disk and network.
+ * Return: 0 or a negative errno; then nothing has changed.
+ */
+int vdfs_remote_commit_at(struct vdfs_store *store, struct vdfs_put *put,
+			  const struct vdfs_place *place, struct vdfs_stat *out)
+{
+	struct commit c = { .put = put, .place = place };
+	int err = commit(store->remote, &c);
+
+	if (!err)
+		*out = c.st;
 	return err;
 }
 

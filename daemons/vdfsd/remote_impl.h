@@ -79,6 +79,9 @@ int vdfs_remote_fetch(struct vdfs_store *store,
 int vdfs_remote_commit(struct vdfs_store *store, struct vdfs_put *put,
 		       const struct vdfs_hash *expect, const char *name,
 		       struct vdfs_hash *out);
+int vdfs_remote_commit_at(struct vdfs_store *store, struct vdfs_put *put,
+			  const struct vdfs_place *place,
+			  struct vdfs_stat *out);
 int vdfs_remote_unkeep(struct vdfs_remote *remote);
 void vdfs_remote_used(struct vdfs_store *store, const struct vdfs_hash *hash);
 int vdfs_remote_has(struct vdfs_remote *remote, const struct vdfs_hash *hash);
@@ -112,11 +115,15 @@ int vdfs_remote_row_drop(struct sqlite3 *db, const char *path);
 int vdfs_remote_import(struct vdfs_remote *remote,
 		       struct vdfs_remote_name *name);
 
-/* remote_look.c, remote_change.c */
+/* remote_look.c, remote_place.c, remote_change.c */
 int vdfs_remote_get_name(struct vdfs_remote *remote, const char *key,
 			 struct vdfs_remote_name *name);
 int vdfs_remote_look(struct vdfs_store *store, const char *path, bool list);
 int vdfs_remote_look_below(struct vdfs_remote *remote, const char *path);
+void vdfs_remote_doubt(struct vdfs_remote *remote, const char *path);
+int vdfs_remote_place(struct vdfs_remote *remote, const struct vdfs_who *who,
+		      const struct vdfs_place *place,
+		      const struct vdfs_hash *hash, struct vdfs_stat *out);
 int vdfs_remote_change(struct vdfs_store *store,
 		       const struct vdfs_name_change *change);
 

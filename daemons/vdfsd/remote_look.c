@@ -344,6 +344,24 @@ static void note(struct vdfs_remote *remote, uint64_t key, int err)
 	pthread_mutex_unlock(&remote->lock);
 }
 
+/**
+ * vdfs_remote_doubt() - ask for a path again, however fresh the answer is
+ * @remote: The remote.
+ * @path: The path.
+ *
+ * Context: Any thread.
+ */
+void vdfs_remote_doubt(struct vdfs_remote *remote, const char *path)
+{
+	uint64_t key = key_of(path, strlen(path), false);
+	struct vdfs_remote_seen *seen = &remote->seen[key % VDFS_REMOTE_SLOTS];
+
+	pthread_mutex_lock(&remote->lock);
+	if (seen->key == key)
+		seen->until = 0;
+	pthread_mutex_unlock(&remote->lock);
+}
+
 static int look_once(struct vdfs_remote *remote, const char *path, size_t len,
 		     bool dir, bool list)
 {

@@ -241,6 +241,18 @@ struct vdfs_meta *vdfs_store_meta(struct vdfs_store *store)
 }
 
 /**
+ * vdfs_store_shared() - whether other hosts change a store too
+ * @store: The store.
+ *
+ * Context: Any thread.
+ * Return: Whether it has a remote.
+ */
+bool vdfs_store_shared(const struct vdfs_store *store)
+{
+	return store->remote_ops;
+}
+
+/**
  * vdfs_store_writable() - whether a store may be changed
  * @store: The store.
  *

@@ -70,6 +70,8 @@ int vdfs_store_open(const char *dir, const struct vdfs_store_options *options,
 		    struct vdfs_store **out);
 void vdfs_store_close(struct vdfs_store *store);
 struct vdfs_meta *vdfs_store_meta(struct vdfs_store *store);
+/* Whether other hosts change it too, through a remote. */
+bool vdfs_store_shared(const struct vdfs_store *store);
 
 /*
  * Storing. Data comes in pieces of any size. A commit names the blob when

@@ -67,10 +67,13 @@ struct vdfs_object {
 
 struct vdfs_pin;
 struct vdfs_name_change;
+struct vdfs_place;
+struct vdfs_stat;
 
 /**
  * struct vdfs_remote_ops - a remote that a store is a cache of
  * @commit: Does a vdfs_put_commit() with a name.
+ * @commit_at: Does a vdfs_put_commit_at().
  * @change: Does what a vdfs_name_change says, there and here.
  * @look: Learns what a path stands for, and with @list what is in it.
  * @fetch: Gets the bytes of an object whose kind is VDFS_AWAY.
@@ -81,6 +84,8 @@ struct vdfs_remote_ops {
 	int (*commit)(struct vdfs_store *store, struct vdfs_put *put,
 		      const struct vdfs_hash *expect, const char *name,
 		      struct vdfs_hash *out);
+	int (*commit_at)(struct vdfs_store *store, struct vdfs_put *put,
+			 const struct vdfs_place *place, struct vdfs_stat *out);
 	int (*change)(struct vdfs_store *store,
 		      const struct vdfs_name_change *change);
 	int (*look)(struct vdfs_store *store, const char *path, bool list);

@@ -32,7 +32,7 @@ help:
 	@echo "lint census                             one of them"
 	@echo "check-crash  kills and power cuts, more than check has time for"
 	@echo "check-tsan  threads of vdfsd under ThreadSanitizer"
-	@echo "fuzz-vdfs  fuzz what vdfsd reads, a minute each"
+	@echo "fuzz-vdfs  fuzz what vdfsd and its clients read, a minute each"
 	@echo "demo       the whole way of a request, in a virtual machine"
 	@echo "bench      measure, in virtual machines and natively"
 	@echo "bench-vdfs  vectors and blobs beside their rivals, natively"

@@ -45,7 +45,7 @@ enum {
 	OBJECT,
 	PART,
 	SUMS,
-	WHATS
+	KINDS
 };
 
 #define FORGE 0x80
@@ -214,7 +214,7 @@ static int open_in(const char *name)
 
 static unsigned int kind_of(const struct change *c)
 {
-	return c->what % HIGH % WHATS;
+	return c->what % HIGH % KINDS;
 }
 
 static void put_word(int fd, uint64_t at, int32_t value)

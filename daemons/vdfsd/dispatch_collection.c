@@ -51,7 +51,9 @@ _Static_assert(PHI_VDFS_L2 == (int)VDFS_L2 && PHI_VDFS_IP == (int)VDFS_IP &&
 		       PHI_VDFS_CODES_NONE == (int)VDFS_CODES_NONE &&
 		       PHI_VDFS_CODES_8 == (int)VDFS_CODES_8 &&
 		       PHI_VDFS_CODES_4 == (int)VDFS_CODES_4 &&
-		       PHI_VDFS_CODES_1 == (int)VDFS_CODES_1,
+		       PHI_VDFS_CODES_1 == (int)VDFS_CODES_1 &&
+		       PHI_VDFS_CODES_2 == (int)VDFS_CODES_2 &&
+		       PHI_VDFS_CODES_3 == (int)VDFS_CODES_3,
 	       "the wire's numbers are the index's");
 
 static void params_out(const struct vdfs_collection_params *p,

@@ -177,7 +177,10 @@ int vdfs_view_collection_stat(struct vdfs_call *call, struct vdfs_inode *inode,
 
 static const char *const metrics[] = { "l2", "ip", "cosine" };
 static const char *const types[] = { "f32", "i8", "f16" };
-static const int code_bits[] = { 0, 8, 4, 1 };
+static const int code_bits[VDFS_CODES_KINDS] = {
+	[VDFS_CODES_8] = 8, [VDFS_CODES_4] = 4, [VDFS_CODES_3] = 3,
+	[VDFS_CODES_2] = 2, [VDFS_CODES_1] = 1,
+};
 
 int vdfs_info_text(struct vdfs_call *call, struct vdfs_inode *inode,
 		   char **text, size_t *len)

@@ -161,6 +161,7 @@ struct vdfs_scratch {
  * @code_n: Dimensions of a code, padded.
  * @code_stride: Bytes of a code row, its tail included, padded.
  * @code_middle: The code of 0.
+ * @turned: Whether vectors are turned before they are coded.
  * @tail: Where the tail is in a code row.
  * @m2: Edges of a row of level 0.
  * @rows: Originals in f32 or f16, none for VDFS_I8.
@@ -203,6 +204,7 @@ struct vdfs_index {
 	size_t code_n;
 	size_t code_stride;
 	float code_middle;
+	bool turned;
 	size_t tail;
 	uint32_t m2;
 	struct vdfs_arena rows;

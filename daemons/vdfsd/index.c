@@ -13,7 +13,7 @@ static bool params_ok(const struct vdfs_params *p)
 {
 	return p->dim >= 1 && p->dim <= VDFS_DIM_MAX &&
 	       p->metric <= VDFS_COSINE && p->type <= VDFS_F16 &&
-	       p->codes <= VDFS_CODES_1 && p->m >= 4 && p->m <= 64 &&
+	       p->codes < VDFS_CODES_KINDS && p->m >= 4 && p->m <= 64 &&
 	       p->ef_build >= p->m && p->ef_build <= 2000 && p->capacity >= 1 &&
 	       p->capacity < CAND_DONE;
 }

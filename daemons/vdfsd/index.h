@@ -11,8 +11,8 @@
  *
  * A hierarchical navigable small world graph (Malkov and Yashunin, "Efficient
  * and robust approximate nearest neighbor search using HNSW graphs", 2016)
- * over f32, f16 or int8 vectors. With codes the walk reads 8, 4 or 1 bits a
- * dimension and the best candidates are ranked again by the originals.
+ * over f32, f16 or int8 vectors. With codes the walk reads 8, 4, 3, 2 or 1 bits
+ * a dimension and the best candidates are ranked again by the originals.
  *
  * Searching takes no lock and may run beside any writer. Adding, deleting
  * and repairing may run in any number of threads. Saving waits for writers
@@ -40,6 +40,9 @@ enum vdfs_codes {
 	VDFS_CODES_8, /* walk on 8 bits a dimension */
 	VDFS_CODES_4,
 	VDFS_CODES_1, /* for vectors of a hundred dimensions and more */
+	VDFS_CODES_2,
+	VDFS_CODES_3,
+	VDFS_CODES_KINDS, /* how many there are */
 };
 
 #define VDFS_DIM_MAX 8192
@@ -85,7 +88,7 @@ struct vdfs_subset;
  * @k: Answers wanted, 1 to VDFS_INDEX_K_MAX.
  * @ef: Candidates kept while walking, raised to @k; 0 = 64.
  * @rerank: With codes, how many of the best are ranked by the originals;
- *          raised to @k, 0 = 3 * @k, with 1 bit 10 * @k.
+ *          raised to @k, 0 = 3 * @k, with 2 bits 5 and with 1 bit 10 * @k.
  * @subset: NULL for all. A small one is scanned one by one.
  */
 struct vdfs_query {

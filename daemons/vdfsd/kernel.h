@@ -15,7 +15,7 @@
  * bits everywhere; the float ones differ by rounding only.
  *
  * Rows of originals are padded with zeros to VDFS_PAD_F32 elements, codes to
- * 64 dimensions; how codes of 4 bits and 1 bit lie in memory is said in
+ * 64 dimensions; how codes of 4 bits and fewer lie in memory is said in
  * vdfs_quant_layout(). Rows start anywhere.
  */
 
@@ -41,6 +41,7 @@ typedef void (*vdfs_dist_many_fn)(const float *query,
 				  float *out);
 typedef int32_t (*vdfs_dot_fn)(const uint8_t *row, const int8_t *query,
 			       size_t n);
+typedef void (*vdfs_spread_fn)(const uint8_t *row, int8_t *out, size_t n);
 typedef void (*vdfs_dot_many_fn)(const int8_t *query,
 				 const struct vdfs_rows *rows,
 				 const uint32_t *ids, size_t count,
@@ -62,6 +63,13 @@ typedef void (*vdfs_dot_many_fn)(const int8_t *query,
  * @from_f16: And back.
  * @top: The largest magnitude among @n elements.
  * @to_s8: Round @n elements times @factor to signed bytes; they fit.
+ * @spread: A row of codes as signed bytes by the kind of codes: twice the code
+ *          less the middle, which is whole; of 8 bits once. @n as for
+ *          @dot_code.
+ * @sum: Of @n signed bytes.
+ * @square: The sum of their squares.
+ * @turn: Give @n elements, a power of two from 64 to VDFS_DIM_MAX, signs that
+ *        follow from @seed, then a Hadamard transform that keeps lengths.
  */
 struct vdfs_kernel {
 	const char *name;
@@ -69,12 +77,16 @@ struct vdfs_kernel {
 	vdfs_dist_fn dot[VDFS_F16 + 1];
 	vdfs_dist_many_fn l2_many[VDFS_F16 + 1];
 	vdfs_dist_many_fn dot_many[VDFS_F16 + 1];
-	vdfs_dot_fn dot_code[VDFS_CODES_1 + 1];
-	vdfs_dot_many_fn dot_code_many[VDFS_CODES_1 + 1];
+	vdfs_dot_fn dot_code[VDFS_CODES_KINDS];
+	vdfs_dot_many_fn dot_code_many[VDFS_CODES_KINDS];
 	void (*to_f16)(const float *from, void *to, size_t n);
 	void (*from_f16)(const void *from, float *to, size_t n);
 	float (*top)(const float *from, size_t n);
 	void (*to_s8)(const float *from, float factor, int8_t *to, size_t n);
+	vdfs_spread_fn spread[VDFS_CODES_KINDS];
+	int32_t (*sum)(const int8_t *from, size_t n);
+	int32_t (*square)(const int8_t *from, size_t n);
+	void (*turn)(float *o, size_t n, uint64_t seed);
 };
 
 extern const struct vdfs_kernel vdfs_kernel_scalar;

@@ -204,28 +204,78 @@ static inline int32_t dot_u4(const uint8_t *row, const int8_t *query, size_t n)
 	return sum8i(sum);
 }
 
-static inline int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)
+/* 32 codes of 2 bits, of the dimensions from 0 or 32 on. */
+static inline __m256i twos(const uint8_t *row, int from)
+{
+	const __m256i shift = _mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2);
+	__m256i x = _mm256_broadcastsi128_si256(
+		_mm_loadu_si128((const __m128i *)row));
+
+	x = _mm256_srlv_epi32(_mm256_srli_epi32(x, from / 8), shift);
+	return _mm256_and_si256(x, _mm256_set1_epi8(3));
+}
+
+/* 32 bytes of all ones or none, by the bits of a row. */
+static inline __m256i masks(const uint8_t *row)
 {
 	const __m256i spread = _mm256_setr_epi64x(
 		0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
 	const __m256i bit = _mm256_set1_epi64x(EACH_BIT);
-	__m256i sum = _mm256_setzero_si256();
 	uint32_t bits;
+	__m256i x;
+
+	__builtin_memcpy(&bits, row, sizeof(bits));
+	x = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), spread);
+	return _mm256_cmpeq_epi8(_mm256_and_si256(x, bit), bit);
+}
+
+/* 32 codes of 3 bits. */
+static inline __m256i threes(const uint8_t *row, int from)
+{
+	__m256i high = _mm256_and_si256(masks(row + 16 + from / 8),
+					_mm256_set1_epi8(4));
+
+	return _mm256_or_si256(twos(row, from), high);
+}
+
+static inline int32_t dot_u3(const uint8_t *row, const int8_t *query, size_t n)
+{
+	__m256i sum = _mm256_setzero_si256();
 	size_t i;
 
-	for (i = 0; i < n; i += 32) {
-		__m256i x;
-
-		__builtin_memcpy(&bits, row + i / 8, sizeof(bits));
-		x = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), spread);
-		x = _mm256_cmpeq_epi8(_mm256_and_si256(x, bit), bit);
-		x = _mm256_and_si256(x, _mm256_set1_epi8(1));
-		sum = add_small(sum, x, query + i);
+	for (i = 0; i < n; i += 64, row += 24) {
+		sum = add_small(sum, threes(row, 0), query + i);
+		sum = add_small(sum, threes(row, 32), query + i + 32);
 	}
 	return sum8i(sum);
 }
 
+static inline int32_t dot_u2(const uint8_t *row, const int8_t *query, size_t n)
+{
+	__m256i sum = _mm256_setzero_si256();
+	size_t i;
+
+	for (i = 0; i < n; i += 64, row += 16) {
+		sum = add_small(sum, twos(row, 0), query + i);
+		sum = add_small(sum, twos(row, 32), query + i + 32);
+	}
+	return sum8i(sum);
+}
+
+static inline int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)
+{
+	const __m256i one = _mm256_set1_epi8(1);
+	__m256i sum = _mm256_setzero_si256();
+	size_t i;
+
+	for (i = 0; i < n; i += 32)
+		sum = add_small(sum, _mm256_and_si256(masks(row + i / 8), one),
+				query + i);
+	return sum8i(sum);
+}
+
 #include "kernel_many.h"
+#include "kernel_plain.h"
 
 const struct vdfs_kernel vdfs_kernel_avx2 = {
 	.name = "avx2",

@@ -180,6 +180,64 @@ static inline int32_t dot_u4(const uint8_t *row, const int8_t *query, size_t n)
 	return _mm512_reduce_add_epi32(_mm512_add_epi32(s0, s1));
 }
 
+/* 64 codes of 2 bits. */
+static inline __m512i twos(const uint8_t *row)
+{
+	const __m512i shift = _mm512_set_epi32(6, 6, 6, 6, 4, 4, 4, 4, 2, 2, 2,
+					       2, 0, 0, 0, 0);
+	__m512i x =
+		_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)row));
+
+	return _mm512_and_si512(_mm512_srlv_epi32(x, shift),
+				_mm512_set1_epi8(3));
+}
+
+/* 64 codes of 3 bits. */
+static inline __m512i threes(const uint8_t *row)
+{
+	__m512i x = twos(row);
+	uint64_t high;
+
+	__builtin_memcpy(&high, row + 16, sizeof(high));
+	return _mm512_mask_add_epi8(x, high, x, _mm512_set1_epi8(4));
+}
+
+static inline int32_t dot_u3(const uint8_t *row, const int8_t *query, size_t n)
+{
+	__m512i s0 = _mm512_setzero_si512();
+	__m512i s1 = _mm512_setzero_si512();
+	size_t i;
+
+	for (i = 0; i + 128 <= n; i += 128, row += 48) {
+		s0 = _mm512_dpbusd_epi32(s0, threes(row),
+					 _mm512_loadu_si512(query + i));
+		s1 = _mm512_dpbusd_epi32(s1, threes(row + 24),
+					 _mm512_loadu_si512(query + i + 64));
+	}
+	if (i < n)
+		s0 = _mm512_dpbusd_epi32(s0, threes(row),
+					 _mm512_loadu_si512(query + i));
+	return _mm512_reduce_add_epi32(_mm512_add_epi32(s0, s1));
+}
+
+static inline int32_t dot_u2(const uint8_t *row, const int8_t *query, size_t n)
+{
+	__m512i s0 = _mm512_setzero_si512();
+	__m512i s1 = _mm512_setzero_si512();
+	size_t i;
+
+	for (i = 0; i + 128 <= n; i += 128, row += 32) {
+		s0 = _mm512_dpbusd_epi32(s0, twos(row),
+					 _mm512_loadu_si512(query + i));
+		s1 = _mm512_dpbusd_epi32(s1, twos(row + 16),
+					 _mm512_loadu_si512(query + i + 64));
+	}
+	if (i < n)
+		s0 = _mm512_dpbusd_epi32(s0, twos(row),
+					 _mm512_loadu_si512(query + i));
+	return _mm512_reduce_add_epi32(_mm512_add_epi32(s0, s1));
+}
+
 static inline int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)
 {
 	const __m512i one = _mm512_set1_epi8(1);
@@ -196,6 +254,7 @@ static inline int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)
 }
 
 #include "kernel_many.h"
+#include "kernel_plain.h"
 
 const struct vdfs_kernel vdfs_kernel_avx512 = {
 	.name = "avx512",

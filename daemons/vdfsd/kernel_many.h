@@ -50,6 +50,8 @@ DEFINE_MANY(dot_f32_many, dot_f32, const float *query, float *out)
 DEFINE_MANY(dot_f16_many, dot_f16, const float *query, float *out)
 DEFINE_MANY(dot_u8_many, dot_u8, const int8_t *query, int32_t *out)
 DEFINE_MANY(dot_u4_many, dot_u4, const int8_t *query, int32_t *out)
+DEFINE_MANY(dot_u3_many, dot_u3, const int8_t *query, int32_t *out)
+DEFINE_MANY(dot_u2_many, dot_u2, const int8_t *query, int32_t *out)
 DEFINE_MANY(dot_u1_many, dot_u1, const int8_t *query, int32_t *out)
 
 /* What a struct vdfs_kernel holds beside its name. */
@@ -60,10 +62,20 @@ DEFINE_MANY(dot_u1_many, dot_u1, const int8_t *query, int32_t *out)
 	.dot_many = { [VDFS_F32] = dot_f32_many, [VDFS_F16] = dot_f16_many }, \
 	.dot_code = { [VDFS_CODES_8] = dot_u8,                                \
 		      [VDFS_CODES_4] = dot_u4,                                \
+		      [VDFS_CODES_3] = dot_u3,                                \
+		      [VDFS_CODES_2] = dot_u2,                                \
 		      [VDFS_CODES_1] = dot_u1 },                              \
 	.dot_code_many = { [VDFS_CODES_8] = dot_u8_many,                      \
 			   [VDFS_CODES_4] = dot_u4_many,                      \
+			   [VDFS_CODES_3] = dot_u3_many,                      \
+			   [VDFS_CODES_2] = dot_u2_many,                      \
 			   [VDFS_CODES_1] = dot_u1_many },                    \
-	.to_f16 = to_f16, .from_f16 = from_f16, .top = top, .to_s8 = to_s8
+	.spread = { [VDFS_CODES_8] = spread_u8,                               \
+		    [VDFS_CODES_4] = spread_u4,                               \
+		    [VDFS_CODES_3] = spread_u3,                               \
+		    [VDFS_CODES_2] = spread_u2,                               \
+		    [VDFS_CODES_1] = spread_u1 },                             \
+	.to_f16 = to_f16, .from_f16 = from_f16, .top = top, .to_s8 = to_s8,   \
+	.sum = sum_of, .square = square_of, .turn = turn
 
 #endif /* VDFS_KERNEL_MANY_H */

@@ -166,6 +166,30 @@ static int32_t dot_u4(const uint8_t *row, const int8_t *query, size_t n)
 	return sum;
 }
 
+static int32_t dot_u3(const uint8_t *row, const int8_t *query, size_t n)
+{
+	int32_t sum = 0;
+	size_t i, j;
+
+	for (i = 0; i < n; i += 64, row += 24)
+		for (j = 0; j < 64; j++)
+			sum += ((row[j % 16] >> (j / 16 * 2) & 3) +
+				(row[16 + j / 8] >> (j % 8) & 1) * 4) *
+			       query[i + j];
+	return sum;
+}
+
+static int32_t dot_u2(const uint8_t *row, const int8_t *query, size_t n)
+{
+	int32_t sum = 0;
+	size_t i, j;
+
+	for (i = 0; i < n; i += 64, row += 16)
+		for (j = 0; j < 64; j++)
+			sum += (row[j % 16] >> (j / 16 * 2) & 3) * query[i + j];
+	return sum;
+}
+
 static int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)
 {
 	int32_t sum = 0;
@@ -177,6 +201,7 @@ static int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)
 }
 
 #include "kernel_many.h"
+#include "kernel_plain.h"
 
 const struct vdfs_kernel vdfs_kernel_scalar = {
 	.name = "scalar",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Codes: a vector less the mean of all, in 8, 4 or 1 bits a dimension. A row
+ * Codes: a vector less the mean of all, in 8 to 1 bits a dimension. A row
  * has a step of its own, a multiple of its root mean square that was learnt
  * from a sample, and a scale that makes its product with itself come out
  * right, which takes the bias out of products with others (Gao and Long,
@@ -30,13 +30,16 @@
  *
  * 4 bits: in blocks of 64 bytes the low halves are the first 64 dimensions
  * and the high halves the next; the last block may be of 32 bytes in the
- * same way. 1 bit: dimension 0 is bit 0. What pads the dimensions may hold
- * the tail, for the query is zero there.
+ * same way. 2 bits: in blocks of 16 bytes the lowest two are the first 16
+ * dimensions, and so on. 3 bits: such a block of their lower two, then 8 bytes
+ * of the highest of the same 64. 1 bit: dimension 0 is bit 0. What pads the
+ * dimensions may hold the tail, for the query is zero there.
  */
 void vdfs_quant_layout(struct vdfs_index *ix, uint32_t codes)
 {
-	static const uint32_t bits[] = { 0, 8, 4, 1 };
-	static const float middle[] = { 0, 128, 7.5f, 0.5f };
+	static const uint32_t bits[VDFS_CODES_KINDS] = { 0, 8, 4, 1, 2, 3 };
+	static const float middle[VDFS_CODES_KINDS] = { 0,    128,  7.5f,
+							0.5f, 1.5f, 3.5f };
 	size_t dim = ix->params.dim;
 	size_t used = dim;
 	size_t align = 64;
@@ -44,6 +47,7 @@ void vdfs_quant_layout(struct vdfs_index *ix, uint32_t codes)
 	ix->codes_kind = codes;
 	ix->bits = bits[codes];
 	ix->code_middle = middle[codes];
+	ix->turned = ix->bits && ix->bits < 4;
 	ix->code_n = (dim + 63) & ~(size_t)63;
 	switch (ix->bits) {
 	case 0:
@@ -57,8 +61,13 @@ void vdfs_quant_layout(struct vdfs_index *ix, uint32_t codes)
 			used = ix->code_n / 2;
 		align = 32;
 		break;
+	case 3:
+	case 2:
+		used = ix->code_n * ix->bits / 8;
+		align = 32;
+		break;
 	case 1:
-		/* Turned, see vdfs_quant_centre(). */
+		/* The more bits the better: it has few enough. */
 		for (ix->code_n = 64; ix->code_n < dim;)
 			ix->code_n *= 2;
 		used = ix->code_n / 8;
@@ -74,40 +83,32 @@ void vdfs_quant_layout(struct vdfs_index *ix, uint32_t codes)
 	ix->code_stride = (ix->code_stride + align - 1) & ~(align - 1);
 }
 
-static uint64_t mix(uint64_t x)
+/*
+ * A random rotation, the same for all: signs at random and a Hadamard
+ * transform, which mixes a power of two of dimensions. Where there are more,
+ * it goes over the first ones and the last ones in turn.
+ */
+static void turn(const struct vdfs_index *ix, float *o)
 {
-	x += 0x9e3779b97f4a7c15ULL;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
+	uint64_t seed = ix->params.seed;
+	size_t n = 64;
+	int i, times;
 
-/* Signs at random, then a Hadamard transform of length 1. */
-static void turn_once(float *o, size_t n, uint64_t seed)
-{
-	float norm = 1 / sqrtf((float)n);
-	size_t half, i, j;
+	while (n * 2 <= ix->code_n)
+		n *= 2;
+	times = n == ix->code_n ? 2 : 4;
+	for (i = 0; i < times; i++) {
+		size_t at = i % 2 ? ix->code_n - n : 0;
 
-	for (i = 0; i < n; i++)
-		if (mix(seed + i / 64) >> (i % 64) & 1)
-			o[i] = -o[i];
-	for (half = 1; half < n; half *= 2)
-		for (i = 0; i < n; i += 2 * half)
-			for (j = i; j < i + half; j++) {
-				float a = o[j];
-				float b = o[j + half];
-
-				o[j] = a + b;
-				o[j + half] = a - b;
-			}
-	for (i = 0; i < n; i++)
-		o[i] *= norm;
+		ix->kernel->turn(o + at, n, i % 2 ? ~seed : seed);
+		seed += (uint64_t)(i % 2) << 32;
+	}
 }
 
 /*
- * A vector less the mean, shape [code_n]. For 1 bit it is turned as well, by
- * the same random rotation for all, so that no dimension says more than
- * another; that keeps lengths and products.
+ * A vector less the mean, shape [code_n]. For 3 bits and fewer it is
+ * turned as well, so that no dimension says more than another; that keeps
+ * lengths and products.
  */
 static void centre(const struct vdfs_index *ix, const float *vector, float *o)
 {
@@ -118,10 +119,8 @@ static void centre(const struct vdfs_index *ix, const float *vector, float *o)
 		o[d] = vector[d] - ix->mean[d];
 	for (; d < ix->code_n; d++)
 		o[d] = 0;
-	if (ix->bits == 1) {
-		turn_once(o, ix->code_n, ix->params.seed);
-		turn_once(o, ix->code_n, ~(uint64_t)ix->params.seed);
-	}
+	if (ix->turned)
+		turn(ix, o);
 }
 
 static float square(const struct vdfs_index *ix, const float *o)
@@ -235,6 +234,14 @@ static void put_code(const struct vdfs_index *ix, uint8_t *row, size_t d, int c)
 	case 8:
 		row[d] = (uint8_t)c;
 		return;
+	case 3:
+		row += d / 64 * 24;
+		row[d % 16] |= (uint8_t)((c & 3) << (d % 64 / 16 * 2));
+		row[16 + d % 64 / 8] |= (uint8_t)(c >> 2 << (d % 8));
+		return;
+	case 2:
+		row[d / 64 * 16 + d % 16] |= (uint8_t)(c << (d % 64 / 16 * 2));
+		return;
 	case 1:
 		row[d / 8] |= (uint8_t)(c << (d % 8));
 		return;
@@ -243,25 +250,6 @@ static void put_code(const struct vdfs_index *ix, uint8_t *row, size_t d, int c)
 			half = 32;
 		row[d / 128 * 64 + at % half] |=
 			(uint8_t)(at < half ? c : c << 4);
-	}
-}
-
-/* A row of 4 bits or 1 bit as twice the levels, which are whole. */
-static void spread(const struct vdfs_index *ix, const uint8_t *row, int8_t *out)
-{
-	size_t half = 64;
-	size_t d, j;
-
-	for (d = 0; ix->bits == 1 && d < ix->code_n; d++)
-		out[d] = row[d / 8] >> (d % 8) & 1 ? 1 : -1;
-	for (d = 0; ix->bits == 4 && d < ix->code_n; d += 2 * half) {
-		if (d + half == ix->code_n)
-			half = 32;
-		for (j = 0; j < half; j++) {
-			out[d + j] = (int8_t)((row[d / 2 + j] & 15) * 2 - 15);
-			out[d + half + j] =
-				(int8_t)((row[d / 2 + j] >> 4) * 2 - 15);
-		}
 	}
 }
 
@@ -293,7 +281,7 @@ static void encode_i8(const struct vdfs_index *ix, const float *vector,
 void vdfs_quant_encode(const struct vdfs_index *ix, const float *vector,
 		       uint8_t *row)
 {
-	size_t n = ix->bits == 1 ? ix->code_n : ix->params.dim;
+	size_t n = ix->turned ? ix->code_n : ix->params.dim;
 	struct vdfs_tail tail = { 0 };
 	float o[VDFS_DIM_MAX];
 	double along = 0;
@@ -326,17 +314,9 @@ void vdfs_quant_encode(const struct vdfs_index *ix, const float *vector,
 static void set_scales(const struct vdfs_index *ix, struct vdfs_probe *probe,
 		       float unit, float norm)
 {
-	int32_t sum = 0;
-	int32_t square = 0;
-	size_t d;
-
-	for (d = 0; d < ix->code_n; d++) {
-		sum += probe->s8[d];
-		square += probe->s8[d] * probe->s8[d];
-	}
-	probe->sum = sum;
-	probe->square = square;
-	probe->shift = ix->code_middle * (float)sum;
+	probe->sum = ix->kernel->sum(probe->s8, ix->code_n);
+	probe->square = ix->kernel->square(probe->s8, ix->code_n);
+	probe->shift = ix->code_middle * (float)probe->sum;
 	probe->norm_weight = 1;
 	probe->dot_weight = 2 * unit;
 	probe->bias = norm;
@@ -345,7 +325,7 @@ static void set_scales(const struct vdfs_index *ix, struct vdfs_probe *probe,
 		probe->dot_weight = unit;
 		probe->bias = 0;
 	} else if (vdfs_unit_i8(ix)) {
-		probe->dot_weight = 1 / sqrtf((float)square);
+		probe->dot_weight = 1 / sqrtf((float)probe->square);
 		probe->bias = 1;
 	}
 }
@@ -383,19 +363,14 @@ void vdfs_quant_probe_row(const struct vdfs_index *ix, uint32_t slot,
 	const uint8_t *row = vdfs_code(ix, slot);
 	const struct vdfs_tail *tail = vdfs_tail(ix, slot);
 	bool i8 = ix->params.type == VDFS_I8;
-	size_t n = ix->bits == 1 ? ix->code_n : ix->params.dim;
+	size_t n = ix->turned ? ix->code_n : ix->params.dim;
 	float unit = i8 ? 1 : tail->scale;
-	size_t d;
 
-	if (ix->bits == 8) {
-		/* 128 lower, and signed: the top bit turned over. */
-		for (d = 0; d < n; d++)
-			probe->s8[d] = (int8_t)(row[d] ^ 0x80);
-	} else {
-		spread(ix, row, probe->s8);
-		memset(probe->s8 + n, 0, ix->code_n - n);
+	ix->kernel->spread[ix->codes_kind](row, probe->s8, ix->code_n);
+	memset(probe->s8 + n, 0, ix->code_n - n);
+	/* Of fewer bits these are twice the levels. */
+	if (ix->bits < 8)
 		unit /= 2;
-	}
 	set_scales(ix, probe, unit, tail->norm);
 }
 

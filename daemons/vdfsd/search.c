@@ -142,10 +142,14 @@ static uint32_t ef_of(const struct vdfs_index *ix,
 static uint32_t rerank_of(const struct vdfs_index *ix,
 			  const struct vdfs_query *query, uint32_t found)
 {
+	static const uint32_t times[] = {
+		[VDFS_CODES_8] = 3, [VDFS_CODES_4] = 3,	 [VDFS_CODES_3] = 3,
+		[VDFS_CODES_2] = 5, [VDFS_CODES_1] = 10,
+	};
 	uint32_t n = query->rerank;
 
 	if (!n)
-		n = (ix->bits == 1 ? 10 : 3) * query->k;
+		n = times[ix->codes_kind] * query->k;
 
 	if (!vdfs_has_codes(ix) || n < query->k)
 		n = query->k;

@@ -225,6 +225,8 @@ struct phi_vdfs_params {
 #define PHI_VDFS_CODES_8 1
 #define PHI_VDFS_CODES_4 2
 #define PHI_VDFS_CODES_1 3
+#define PHI_VDFS_CODES_2 4
+#define PHI_VDFS_CODES_3 5
 
 /**
  * struct phi_vdfs_stat - what a name stands for

@@ -122,6 +122,13 @@ test_50_collections()
 	phi collection create e --dim 2
 	phi vdfs import e "$tmp/out.npy"
 	eq "$(json .items phi collection stats e)" 101
+	for i in 8 4 3 2 1; do
+		phi collection create "codes$i" --dim 2 --codes "$i"
+		phi vdfs import "codes$i" "$tmp/out.npy"
+		eq "$(json .codes phi collection stats "codes$i")" "$i"
+		eq "$(json '.items | length' phi vdfs search "codes$i" 42,1)" 10
+	done
+	fails 2 "5" phi collection create codes5 --dim 2 --codes 5
 	echo '{"id":"x","vector":[1]}' >"$tmp/bad.jsonl"
 	fails 1 "import" phi vdfs import c "$tmp/bad.jsonl"
 	phi collection drop d

@@ -140,6 +140,8 @@ TEST_F(keep, every_type_is_loaded)
 		{ .dim = 4, .type = VDFS_F16 },
 		{ .dim = 4, .type = VDFS_F16, .codes = VDFS_CODES_4 },
 		{ .dim = 4, .metric = VDFS_COSINE, .codes = VDFS_CODES_1 },
+		{ .dim = 4, .metric = VDFS_IP, .codes = VDFS_CODES_2 },
+		{ .dim = 4, .type = VDFS_F16, .codes = VDFS_CODES_3 },
 	};
 	float *rows = vectors_small_ints(1200, 4, 3);
 	struct vdfs_collection *d;

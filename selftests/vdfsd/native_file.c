@@ -21,10 +21,23 @@ FIXTURE(file)
 	float *rows;
 };
 
+FIXTURE_VARIANT(file)
+{
+	enum vdfs_codes codes;
+};
+
+/* clang-format off */
+FIXTURE_VARIANT_ADD(file, codes8) { VDFS_CODES_8 };
+FIXTURE_VARIANT_ADD(file, codes4) { VDFS_CODES_4 };
+FIXTURE_VARIANT_ADD(file, codes3) { VDFS_CODES_3 };
+FIXTURE_VARIANT_ADD(file, codes2) { VDFS_CODES_2 };
+FIXTURE_VARIANT_ADD(file, codes1) { VDFS_CODES_1 };
+/* clang-format on */
+
 FIXTURE_SETUP(file)
 {
 	struct vdfs_params p = { .dim = DIM,
-				 .codes = VDFS_CODES_8,
+				 .codes = variant->codes,
 				 .m = 8,
 				 .ef_build = 40,
 				 .capacity = 2 * N };

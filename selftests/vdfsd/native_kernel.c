@@ -97,7 +97,7 @@ TEST_F(kernel, codes_agree_with_plain_c)
 	const struct vdfs_kernel *c = &vdfs_kernel_scalar;
 	size_t n, kind, i;
 
-	for (kind = VDFS_CODES_8; kind <= VDFS_CODES_1; kind++)
+	for (kind = VDFS_CODES_8; kind < VDFS_CODES_KINDS; kind++)
 		for (n = VDFS_PAD_CODE; n <= N_U8; n += VDFS_PAD_CODE)
 			for (i = 0; i < 8; i++)
 				EXPECT_EQ(c->dot_code[kind](self->u8 + i * 32,
@@ -128,6 +128,18 @@ TEST_F(kernel, finds_each_dimension_of_a_code)
 			EXPECT_EQ(15, self->kernel->dot_code[VDFS_CODES_4](
 					      row, one, n));
 			memset(row, 0, sizeof(row));
+			row[d / 64 * 24 + d % 16] =
+				(uint8_t)(1 << (d % 64 / 16 * 2));
+			row[d / 64 * 24 + 16 + d % 64 / 8] =
+				(uint8_t)(1 << (d % 8));
+			EXPECT_EQ(15, self->kernel->dot_code[VDFS_CODES_3](
+					      row, one, n));
+			memset(row, 0, sizeof(row));
+			row[d / 64 * 16 + d % 16] =
+				(uint8_t)(2 << (d % 64 / 16 * 2));
+			EXPECT_EQ(6, self->kernel->dot_code[VDFS_CODES_2](
+					     row, one, n));
+			memset(row, 0, sizeof(row));
 			row[d / 8] = (uint8_t)(1 << (d % 8));
 			EXPECT_EQ(3, self->kernel->dot_code[VDFS_CODES_1](
 					     row, one, n));
@@ -138,11 +150,11 @@ TEST_F(kernel, finds_each_dimension_of_a_code)
 /* The largest products there are must not saturate on the way. */
 TEST_F(kernel, does_not_saturate)
 {
-	static const int32_t top[] = { 0, 255, 15, 1 };
+	static const int32_t top[] = { 0, 255, 15, 1, 3, 7 };
 	size_t kind;
 
 	memset(self->u8, 255, N_U8);
-	for (kind = VDFS_CODES_8; kind <= VDFS_CODES_1; kind++) {
+	for (kind = VDFS_CODES_8; kind < VDFS_CODES_KINDS; kind++) {
 		memset(self->query8, -128, N_U8);
 		EXPECT_EQ(-128 * top[kind] * N_U8,
 			  self->kernel->dot_code[kind](self->u8, self->query8,
@@ -178,7 +190,7 @@ TEST_F(kernel, many_is_one_by_one)
 							      N_F32),
 				  dot[i]);
 		}
-		for (kind = VDFS_CODES_8; kind <= VDFS_CODES_1; kind++) {
+		for (kind = VDFS_CODES_8; kind < VDFS_CODES_KINDS; kind++) {
 			self->kernel->dot_code_many[kind](
 				self->query8, &u8, self->ids, count, code);
 			for (i = 0; i < count; i++)
@@ -257,6 +269,84 @@ TEST_F(kernel, rounds_to_signed_bytes)
 	EXPECT_EQ(top, self->kernel->top(self->f32, N_F32));
 	self->f32[N_F32 - 1] = -9;
 	EXPECT_EQ(9, self->kernel->top(self->f32, N_F32));
+}
+
+/* What it is spread to, against the inner products with one dimension. */
+TEST_F(kernel, spreads_each_dimension_of_a_code)
+{
+	static const int middle[] = { 0, 128, 15, 1, 3, 7 };
+	int8_t one[N_U8] = { 0 };
+	int8_t out[N_U8];
+	size_t kind, n, d;
+
+	for (kind = VDFS_CODES_8; kind < VDFS_CODES_KINDS; kind++) {
+		int times = kind == VDFS_CODES_8 ? 1 : 2;
+
+		for (n = VDFS_PAD_CODE; n <= N_U8; n += VDFS_PAD_CODE) {
+			self->kernel->spread[kind](self->u8, out, n);
+			for (d = 0; d < n; d++) {
+				one[d] = 1;
+				EXPECT_EQ(self->kernel->dot_code[kind](self->u8,
+								       one, n) *
+							  times -
+						  middle[kind],
+					  out[d]);
+				one[d] = 0;
+			}
+		}
+	}
+}
+
+TEST_F(kernel, sums_bytes)
+{
+	int32_t sum = 0, square = 0;
+	size_t n;
+
+	for (n = 0; n < N_U8; n++) {
+		if (n % VDFS_PAD_CODE == 0) {
+			EXPECT_EQ(sum, self->kernel->sum(self->query8, n));
+			EXPECT_EQ(square,
+				  self->kernel->square(self->query8, n));
+		}
+		sum += self->query8[n];
+		square += self->query8[n] * self->query8[n];
+	}
+	memset(self->query8, -128, N_U8);
+	EXPECT_EQ(-128 * N_U8, self->kernel->sum(self->query8, N_U8));
+	EXPECT_EQ(128 * 128 * N_U8, self->kernel->square(self->query8, N_U8));
+}
+
+/* Each dimension goes to all, with the signs of a Hadamard matrix. */
+TEST_F(kernel, turns_by_a_hadamard_matrix)
+{
+	float row[VDFS_DIM_MAX], first[VDFS_DIM_MAX];
+	float norm;
+	size_t n, d, i;
+
+	for (n = 64; n <= VDFS_DIM_MAX; n *= 2) {
+		norm = 1 / sqrtf((float)n);
+		for (d = 0; d < n; d += n / 16 + 1) {
+			memset(row, 0, sizeof(row));
+			row[d] = 1;
+			self->kernel->turn(row, n, 3);
+			EXPECT_EQ(norm, fabsf(row[0]));
+			for (i = 0; i < n; i++) {
+				int odd = __builtin_parityll(d & i);
+
+				EXPECT_EQ(odd ? -row[0] : row[0], row[i]);
+			}
+		}
+		for (d = 0; d < n; d++)
+			row[d] = self->f32[d % N_F32];
+		memcpy(first, row, sizeof(row));
+		self->kernel->turn(row, n, 4);
+		vdfs_kernel_scalar.turn(first, n, 4);
+		/* What one processor coded another can read. */
+		EXPECT_EQ(0, memcmp(first, row, n * sizeof(*row)));
+		self->kernel->turn(first, n, 5);
+		self->kernel->turn(row, n, 6);
+		EXPECT_NE(0, memcmp(first, row, n * sizeof(*row)));
+	}
 }
 
 TEST(numbers_by_hand)

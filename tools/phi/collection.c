@@ -20,10 +20,9 @@ static const char *const types[] = {
 };
 
 static const char *const codes[] = {
-	[PHI_VDFS_CODES_NONE] = "none",
-	[PHI_VDFS_CODES_8] = "8",
-	[PHI_VDFS_CODES_4] = "4",
-	[PHI_VDFS_CODES_1] = "1",
+	[PHI_VDFS_CODES_NONE] = "none", [PHI_VDFS_CODES_8] = "8",
+	[PHI_VDFS_CODES_4] = "4",	[PHI_VDFS_CODES_1] = "1",
+	[PHI_VDFS_CODES_2] = "2",	[PHI_VDFS_CODES_3] = "3",
 };
 
 static const char *word(const char *const *words, size_t n, uint32_t i)

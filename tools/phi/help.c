@@ -62,7 +62,7 @@ static const struct {
 	{ "ELEMENT", "f32, f16 or i8" },
 	{ "FORMAT",
 	  "fvecs, bvecs, ivecs, npy, idx or jsonl; else by the file's name" },
-	{ "CODES", "bits of a dimension to search on: none, 8, 4 or 1" },
+	{ "CODES", "bits of a dimension to search on: none, 8, 4, 3, 2 or 1" },
 	{ "MAP=KEY:VALUE",
 	  "an entry of a map; numbers, or fields of a struct with commas between" },
 };

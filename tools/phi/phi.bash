@@ -16,7 +16,7 @@ _phi_values()
 	--dev) ls /sys/class/net ;;
 	--priority) echo "0 1 2" ;;
 	--metric) echo "l2 ip cosine" ;;
-	--codes) echo "none 8 4 1" ;;
+	--codes) echo "none 8 4 3 2 1" ;;
 	--format) echo "fvecs bvecs ivecs npy idx jsonl" ;;
 	esac
 }

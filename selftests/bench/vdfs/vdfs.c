@@ -203,6 +203,8 @@ const struct bench_engine bench_vdfs[] = {
 	OURS("vdfs", VDFS_F32, VDFS_CODES_NONE),
 	OURS("vdfs-8", VDFS_F32, VDFS_CODES_8),
 	OURS("vdfs-4", VDFS_F32, VDFS_CODES_4),
+	OURS("vdfs-3", VDFS_F32, VDFS_CODES_3),
+	OURS("vdfs-2", VDFS_F32, VDFS_CODES_2),
 	OURS("vdfs-1", VDFS_F32, VDFS_CODES_1),
 	OURS("vdfs-f16", VDFS_F16, VDFS_CODES_NONE),
 	OURS("vdfs-i8", VDFS_I8, VDFS_CODES_NONE),

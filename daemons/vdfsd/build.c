@@ -12,6 +12,8 @@
 /* Vectors shorter, or fewer, than this are no faster to compare as codes. */
 #define LEND_DIM 64
 #define LEND_MIN 1000
+/* Nor are they when so many times as many, that are there, need codes first. */
+#define LEND_SHARE 16
 
 /**
  * struct vdfs_job - one vdfs_index_build()
@@ -122,11 +124,33 @@ static void drop_codes(struct vdfs_index *ix)
 	memset(ix->mean, 0, ix->params.dim * sizeof(*ix->mean));
 }
 
+/* Codes for what is in already, deleted vectors too: walks pass them. */
+static int encode_all(struct vdfs_index *ix)
+{
+	uint32_t slots = atomic_load(&ix->slots);
+	float *row;
+	uint32_t slot;
+	int ret;
+
+	ret = vdfs_arena_grow(&ix->codes, slots * ix->code_stride);
+	if (ret)
+		return ret;
+	row = malloc(ix->dim_f32 * sizeof(*row));
+	if (!row)
+		return -ENOMEM;
+	for (slot = 0; slot < slots; slot++) {
+		vdfs_row_get(ix, slot, row);
+		vdfs_quant_encode(ix, row, vdfs_code(ix, slot));
+	}
+	free(row);
+	return 0;
+}
+
 /*
  * A graph whose edges were chosen by codes of 8 bits is as good as one that
  * was built on the originals, and is built in half the time. So an index
- * without codes has some while it is filled for the first time, which only
- * writers look at. Where that does not work out, it goes without.
+ * without codes has some while many vectors are added, which only writers
+ * look at. Where that does not work out, it goes without.
  */
 static bool lend_codes(struct vdfs_index *ix, const float *rows, size_t n)
 {
@@ -138,12 +162,14 @@ static bool lend_codes(struct vdfs_index *ix, const float *rows, size_t n)
 	/* Saving and repairing would not know what to make of it. */
 	pthread_mutex_lock(&ix->repairing);
 	pthread_rwlock_wrlock(&ix->writers);
-	if (!atomic_load(&ix->slots)) {
+	if (atomic_load(&ix->slots) / LEND_SHARE <= n) {
 		vdfs_quant_layout(ix, VDFS_CODES_8);
 		ret = vdfs_arena_init(&ix->codes,
 				      ix->params.capacity * ix->code_stride);
 		if (!ret)
 			ret = train(ix, rows, n);
+		if (!ret)
+			ret = encode_all(ix);
 		lent = !ret;
 		if (ret)
 			drop_codes(ix);

@@ -40,8 +40,8 @@
 #define CURVES 3
 #define CURVE_POINTS 24
 /* Bytes of vectors that are taken from the database at a time. */
-#define BATCH_BYTES ((size_t)32 << 20)
-#define BATCH_MAX 16384
+#define BATCH_BYTES ((size_t)64 << 20)
+#define BATCH_MAX 65536
 /* With fewer vectors an index does not learn its codes; see index.c. */
 #define TRAIN_MIN 1000
 #define NOT_BEHIND (~0UL)

@@ -409,6 +409,42 @@ TEST(refuses_parameters_out_of_range)
 	REFUSED(capacity, 0x80000000U);
 }
 
+#define PIECE 1200
+#define LONG 96
+
+/* A graph is built on codes, which those that are in already lack. */
+TEST(a_build_may_come_in_pieces)
+{
+	float *rows = vectors_clustered(2 * PIECE, LONG, 10, 3);
+	float *queries = vectors_clustered(QUERIES, LONG, 10, 4);
+	struct vdfs_query how = { .k = 10, .ef = 60 };
+	struct vdfs_params p = {
+		.dim = LONG, .m = 16, .ef_build = 100, .capacity = 2 * PIECE
+	};
+	static const uint32_t types[] = { VDFS_F32, VDFS_F16 };
+	uint64_t ids[PIECE], i;
+	struct vdfs_index *ix;
+	size_t t;
+
+	for (t = 0; t < ARRAY_SIZE(types); t++) {
+		p.type = types[t];
+		ASSERT_EQ(0, vdfs_index_new(&p, &ix));
+		ASSERT_EQ(0, vdfs_index_build(ix, NULL, rows, PIECE, 1, NULL,
+					      NULL));
+		for (i = 0; i < PIECE; i += 3) {
+			ASSERT_EQ(0, vdfs_index_delete(ix, i));
+		}
+		for (i = 0; i < PIECE; i++)
+			ids[i] = PIECE + i;
+		ASSERT_EQ(0, vdfs_index_build(ix, ids, rows + PIECE * LONG,
+					      PIECE, 2, NULL, NULL));
+		EXPECT_LT(0.97, vectors_recall(ix, queries, QUERIES, &how));
+		vdfs_index_free(ix);
+	}
+	free(queries);
+	free(rows);
+}
+
 #define WINDOW 2000
 #define TURNOVERS 5
 #define REGIONS 40

@@ -14,6 +14,7 @@
 #include "blob_impl.h"
 
 #define PARTS 64 /* of a list, looked up at once */
+#define HALF ((size_t)256 << 10) /* so long that two threads read it */
 #define MOVES 16 /* of an object while it is being read */
 #define FETCHES 4 /* of a blob that leaves the cache again at once */
 
@@ -235,16 +236,20 @@ static int read_piece(struct vdfs_blob *blob, struct vdfs_object *object,
  * @list: Row of the list.
  * @start: Where the range begins.
  * @end: Where it ends.
+ * @stop: Out, up to where it has these parts.
  * @n: Out, how many parts.
  * @at: Out, where each begins.
+ * @from: Out, where what is wanted of each does.
  * @object: Out, what each is.
  */
 struct range {
 	int64_t list;
 	uint64_t start;
 	uint64_t end;
+	uint64_t stop;
 	unsigned int n;
 	uint64_t at[PARTS];
+	uint64_t from[PARTS];
 	struct vdfs_object object[PARTS];
 };
 
@@ -274,32 +279,99 @@ static int find_range(struct sqlite3 *db, void *arg)
 	return err;
 }
 
+/* Where what is wanted of each part is; they have to meet. */
+static int lay_out(struct range *r)
+{
+	uint64_t at = r->start, left;
+	unsigned int i;
+
+	for (i = 0; i < r->n && at < r->end; i++) {
+		if (r->at[i] > at || at - r->at[i] >= r->object[i].size)
+			return -EBADMSG;
+		r->from[i] = at;
+		left = r->object[i].size - (at - r->at[i]);
+		at += left < r->end - at ? left : r->end - at;
+	}
+	r->n = i;
+	r->stop = at;
+	return i ? 0 : -EBADMSG;
+}
+
+/**
+ * struct reading - parts that are read one after the other
+ * @job: That it is.
+ * @blob: Whose.
+ * @range: What is known of them.
+ * @first: The first,
+ * @end: and behind the last.
+ * @buf: Out, where the range goes.
+ */
+struct reading {
+	struct vdfs_job job;
+	struct vdfs_blob *blob;
+	struct range *range;
+	unsigned int first;
+	unsigned int end;
+	char *buf;
+};
+
+static int read_some(struct vdfs_job *job)
+{
+	struct reading *read = (struct reading *)job;
+	struct range *r = read->range;
+	unsigned int i;
+	int err = 0;
+
+	for (i = read->first; !err && i < read->end; i++) {
+		uint64_t end = i + 1 < r->n ? r->from[i + 1] : r->stop;
+
+		err = read_piece(read->blob, &r->object[i],
+				 read->buf + (r->from[i] - r->start),
+				 end - r->from[i], r->from[i] - r->at[i]);
+	}
+	return err;
+}
+
+/* A thread reads and checks one half of what is long. */
+static int read_halves(struct vdfs_blob *blob, struct range *r, char *buf)
+{
+	struct vdfs_helpers *helpers = &blob->store->helpers;
+	struct reading a = { .blob = blob, .range = r, .buf = buf };
+	struct reading b = a;
+	struct vdfs_jobs jobs;
+	int err, b_err;
+
+	while (a.end < r->n && r->from[a.end] < r->start + HALF)
+		a.end++;
+	while (a.end < r->n &&
+	       r->from[a.end] - r->start < r->stop - r->from[a.end])
+		a.end++;
+	if (a.end == r->n)
+		return read_some(&a.job);
+	b.first = a.end;
+	b.end = r->n;
+	b.job.fn = read_some;
+	vdfs_jobs_init(&jobs);
+	vdfs_job_start(helpers, &jobs, &b.job);
+	err = read_some(&a.job);
+	b_err = vdfs_job_wait(helpers, &jobs, &b.job);
+	vdfs_jobs_fini(helpers, &jobs);
+	return err ?: b_err;
+}
+
 /* Returns how much of the range it has read, at least one part of it. */
 static ssize_t read_parts(struct vdfs_blob *blob, struct range *r, char *buf)
 {
-	uint64_t at = r->start, within, n;
-	unsigned int i;
 	int err;
 
 	err = vdfs_meta_read(blob->store->meta, find_range, r);
+	if (!err)
+		err = lay_out(r);
+	if (!err)
+		err = read_halves(blob, r, buf);
 	if (err)
 		return err == -ENOENT ? -EBADMSG : err;
-	for (i = 0; i < r->n && at < r->end; i++) {
-		struct vdfs_object *object = &r->object[i];
-
-		if (r->at[i] > at || at - r->at[i] >= object->size)
-			return -EBADMSG;
-		within = at - r->at[i];
-		n = object->size - within;
-		if (n > r->end - at)
-			n = r->end - at;
-		err = read_piece(blob, object, buf, n, within);
-		if (err)
-			return err;
-		at += n;
-		buf += n;
-	}
-	return at > r->start ? (ssize_t)(at - r->start) : -EBADMSG;
+	return r->stop - r->start;
 }
 
 static int read_list(struct vdfs_blob *blob, char *buf, size_t len,

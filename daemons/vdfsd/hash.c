@@ -99,6 +99,22 @@ void vdfs_hash_free(EVP_MD_CTX *ctx)
 }
 
 /**
+ * vdfs_hash_job() - hash some bytes, as a job
+ * @job: Of a struct vdfs_hashing.
+ *
+ * Context: Any thread.
+ * Return: 0 or -ENOMEM.
+ */
+int vdfs_hash_job(struct vdfs_job *job)
+{
+	struct vdfs_hashing *h = (struct vdfs_hashing *)job;
+
+	if (h->ctx)
+		return vdfs_hash_more(h->ctx, h->data, h->len);
+	return vdfs_hash_bytes(h->data, h->len, h->out);
+}
+
+/**
  * vdfs_hash_equal() - compare two hashes
  * @a: One.
  * @b: The other.

@@ -11,7 +11,7 @@
  *
  * What comes is collected in one of two windows. When that is full it is cut
  * into pieces, whose hashes and that of the whole are given to the store's
- * hashers; then the pieces of the other window, hashed by now, are looked up
+ * helpers; then the pieces of the other window, hashed by now, are looked up
  * and written, and that is filled next. So a put needs the same memory
  * however large it is. Pieces that are written make groups: a full one is
  * synced and committed by a thread of its own while the next one fills, the
@@ -25,7 +25,7 @@
 /**
  * struct vdfs_part - a piece of a blob that is being put
  * @hash: Of the piece.
- * @job: That is taken.
+ * @hashing: Takes it.
  * @data: Its bytes, until it is written.
  * @start: Where in the blob it begins.
  * @len: How long it is.
@@ -38,7 +38,7 @@
  */
 struct vdfs_part {
 	struct vdfs_hash hash;
-	struct vdfs_hash_job job;
+	struct vdfs_hashing hashing;
 	const uint8_t *data;
 	uint64_t start;
 	uint32_t len;
@@ -98,7 +98,7 @@ struct vdfs_window {
 	uint8_t *mem;
 	size_t start;
 	size_t end;
-	struct vdfs_hash_job whole;
+	struct vdfs_hashing whole;
 	unsigned int part;
 	unsigned int parts;
 	bool pending;
@@ -120,7 +120,7 @@ struct vdfs_window {
  */
 struct vdfs_stream {
 	struct evp_md_ctx_st *ctx;
-	struct vdfs_hash_queue queue;
+	struct vdfs_jobs queue;
 	struct vdfs_window window[2];
 	unsigned int now;
 	uint64_t cut;

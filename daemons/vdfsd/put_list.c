@@ -34,10 +34,12 @@ void vdfs_list_cut(struct vdfs_put *put, struct vdfs_window *w, bool last)
 		part->data = w->mem + w->start;
 		part->len = vdfs_chunk_cut(part->data, left);
 		part->start = s->cut;
-		part->job.data = part->data;
-		part->job.len = part->len;
-		part->job.out = &part->hash;
-		vdfs_hash_start(&put->store->hashers, &s->queue, &part->job);
+		part->hashing.data = part->data;
+		part->hashing.len = part->len;
+		part->hashing.out = &part->hash;
+		part->hashing.job.fn = vdfs_hash_job;
+		vdfs_job_start(&put->store->helpers, &s->queue,
+			       &part->hashing.job);
 		w->start += part->len;
 		s->cut += part->len;
 	}
@@ -81,8 +83,8 @@ static int pin_parts(struct batch *b, unsigned int end)
 	for (b->end = b->first; b->end < end && bytes < TOGETHER; b->end++) {
 		struct vdfs_part *part = &b->group->parts[b->end];
 
-		err = vdfs_hash_wait(&store->hashers, &b->put->stream->queue,
-				     &part->job);
+		err = vdfs_job_wait(&store->helpers, &b->put->stream->queue,
+				    &part->hashing.job);
 		if (!err)
 			err = vdfs_pin(store, &part->hash);
 		if (err)

@@ -26,7 +26,7 @@ int vdfs_stream_new(struct vdfs_put *put)
 	s->fd = -1;
 	s->group[0].put = put;
 	s->group[1].put = put;
-	vdfs_hash_queue_init(&s->queue);
+	vdfs_jobs_init(&s->queue);
 	put->stream = s;
 	w = &s->window[0];
 	s->ctx = vdfs_hash_new();
@@ -56,7 +56,7 @@ void vdfs_stream_free(struct vdfs_put *put)
 
 	if (!s)
 		return;
-	vdfs_hash_queue_fini(&put->store->hashers, &s->queue);
+	vdfs_jobs_fini(&put->store->helpers, &s->queue);
 	vdfs_group_stop(put);
 	for (i = 0; i < 2; i++) {
 		vdfs_group_forget(&s->group[i]);
@@ -89,10 +89,11 @@ static void start_whole(struct vdfs_put *put, struct vdfs_window *w)
 {
 	struct vdfs_stream *s = put->stream;
 
+	w->whole.job.fn = vdfs_hash_job;
 	w->whole.ctx = s->ctx;
 	w->whole.data = w->mem + VDFS_CHUNK_MAX;
 	w->whole.len = w->end - VDFS_CHUNK_MAX;
-	vdfs_hash_start(&put->store->hashers, &s->queue, &w->whole);
+	vdfs_job_start(&put->store->helpers, &s->queue, &w->whole.job);
 	w->pending = true;
 }
 
@@ -108,8 +109,8 @@ static int settle(struct vdfs_put *put, struct vdfs_window *w, bool last)
 	if (!(put->flags & VDFS_PUT_WHOLE))
 		err = vdfs_list_write(put, w, last);
 	return err   ?:
-		       vdfs_hash_wait(&put->store->hashers, &s->queue,
-				      &w->whole);
+		       vdfs_job_wait(&put->store->helpers, &s->queue,
+				     &w->whole.job);
 }
 
 /* What is left of a window goes before what comes into the other one. */

@@ -174,7 +174,7 @@ int vdfs_store_open(const char *dir, const struct vdfs_store_options *options,
 	pthread_mutex_init(&store->lock, NULL);
 	pthread_mutex_init(&store->gc, NULL);
 	vdfs_pins_init(&store->pins);
-	vdfs_hashers_init(&store->hashers);
+	vdfs_helpers_init(&store->helpers);
 	store->dir = strdup(dir);
 	err = store->dir ? open_dirs(store) : -ENOMEM;
 	if (!err)
@@ -219,7 +219,7 @@ void vdfs_store_close(struct vdfs_store *store)
 	close_fd(store->object_fd);
 	close_fd(store->lock_fd);
 	close_fd(store->fd);
-	vdfs_hashers_fini(&store->hashers);
+	vdfs_helpers_fini(&store->helpers);
 	vdfs_pins_fini(&store->pins);
 	pthread_mutex_destroy(&store->gc);
 	pthread_mutex_destroy(&store->lock);

@@ -35,7 +35,7 @@
 #define VDFS_BLOCK ((size_t)64 << 10) /* of a file, with its checksum */
 #define VDFS_SEGMENT_BYTES ((uint64_t)256 << 20)
 #define VDFS_PIN_BUCKETS 1024
-#define VDFS_HASHERS 8
+#define VDFS_HELPERS 8
 
 enum vdfs_kind { VDFS_RECORD, VDFS_FILE, VDFS_LIST, VDFS_AWAY };
 
@@ -199,50 +199,60 @@ struct vdfs_writing {
 };
 
 struct evp_md_ctx_st;
-struct vdfs_hash_job;
-struct vdfs_hash_queue;
+struct vdfs_job;
+struct vdfs_jobs;
 
-TAILQ_HEAD(vdfs_hash_jobs, vdfs_hash_job);
-TAILQ_HEAD(vdfs_hash_turns, vdfs_hash_queue);
+TAILQ_HEAD(vdfs_job_list, vdfs_job);
+TAILQ_HEAD(vdfs_job_turns, vdfs_jobs);
 
 /**
- * struct vdfs_hash_job - bytes to be hashed
+ * struct vdfs_job - something to be done, part of what its owner is
  * @link: In its queue.
- * @ctx: Hash to go on with; NULL = they are all.
- * @data: Bytes, left alone until it is done.
- * @len: How many.
- * @out: Their hash, without @ctx.
+ * @fn: Does it, in any thread, and returns 0 or a negative errno.
  * @state: The pool's, as is the next.
  * @err: What came of it.
  */
-struct vdfs_hash_job {
-	TAILQ_ENTRY(vdfs_hash_job) link;
-	struct evp_md_ctx_st *ctx;
-	const void *data;
-	size_t len;
-	struct vdfs_hash *out;
+struct vdfs_job {
+	TAILQ_ENTRY(vdfs_job) link;
+	int (*fn)(struct vdfs_job *job);
 	int state;
 	int err;
 };
 
 /**
- * struct vdfs_hash_queue - jobs of one put
+ * struct vdfs_hashing - bytes to be hashed
+ * @job: That it is.
+ * @ctx: Hash to go on with, for one job at a time; NULL = they are all.
+ * @data: Bytes, left alone until it is done.
+ * @len: How many.
+ * @out: Their hash, without @ctx.
+ */
+struct vdfs_hashing {
+	struct vdfs_job job;
+	struct evp_md_ctx_st *ctx;
+	const void *data;
+	size_t len;
+	struct vdfs_hash *out;
+};
+
+/**
+ * struct vdfs_jobs - jobs of one owner
  * @link: In the pool, while it has any.
  * @jobs: Those that nobody has begun.
  * @running: How many somebody has.
  * @waits: The owner does.
  * @done: One is done.
  */
-struct vdfs_hash_queue {
-	TAILQ_ENTRY(vdfs_hash_queue) link;
-	struct vdfs_hash_jobs jobs;
+struct vdfs_jobs {
+	TAILQ_ENTRY(vdfs_jobs) link;
+	struct vdfs_job_list jobs;
 	unsigned int running;
 	bool waits;
 	pthread_cond_t done;
 };
 
 /**
- * struct vdfs_hashers - threads that hash
+ * struct vdfs_helpers - threads that help
  * @lock: Of all that is here, of queues and of jobs; innermost.
  * @work: There is some, or it ends.
  * @turns: Queues that have jobs.
@@ -252,15 +262,15 @@ struct vdfs_hash_queue {
  * @stop: They are to end.
  * @thread: Them.
  */
-struct vdfs_hashers {
+struct vdfs_helpers {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	struct vdfs_hash_turns turns;
+	struct vdfs_job_turns turns;
 	unsigned int wanted;
 	unsigned int threads;
 	unsigned int idle;
 	bool stop;
-	pthread_t thread[VDFS_HASHERS];
+	pthread_t thread[VDFS_HELPERS];
 };
 
 /**
@@ -276,7 +286,7 @@ struct vdfs_hashers {
  * @meta: The database.
  * @pins: Hashes in use.
  * @packs: Segments.
- * @hashers: Threads that hash large blobs.
+ * @helpers: Threads that help with large blobs.
  * @lock: Of @puts and the lists these make.
  * @puts: Puts in progress.
  * @gc: Held by the one collection of garbage or check there may be.
@@ -295,7 +305,7 @@ struct vdfs_store {
 	struct vdfs_meta *meta;
 	struct vdfs_pins pins;
 	struct vdfs_packs packs;
-	struct vdfs_hashers hashers;
+	struct vdfs_helpers helpers;
 	pthread_mutex_t lock; /* innermost */
 	struct vdfs_put *puts;
 	pthread_mutex_t gc; /* outermost */
@@ -311,17 +321,17 @@ struct evp_md_ctx_st *vdfs_hash_new(void);
 int vdfs_hash_more(struct evp_md_ctx_st *ctx, const void *data, size_t len);
 int vdfs_hash_end(struct evp_md_ctx_st *ctx, struct vdfs_hash *out);
 void vdfs_hash_free(struct evp_md_ctx_st *ctx);
+int vdfs_hash_job(struct vdfs_job *job);
 
-/* hash_job.c */
-void vdfs_hashers_init(struct vdfs_hashers *pool);
-void vdfs_hashers_fini(struct vdfs_hashers *pool);
-void vdfs_hash_queue_init(struct vdfs_hash_queue *queue);
-void vdfs_hash_queue_fini(struct vdfs_hashers *pool,
-			  struct vdfs_hash_queue *queue);
-void vdfs_hash_start(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
-		     struct vdfs_hash_job *job);
-int vdfs_hash_wait(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
-		   struct vdfs_hash_job *job);
+/* job.c */
+void vdfs_helpers_init(struct vdfs_helpers *pool);
+void vdfs_helpers_fini(struct vdfs_helpers *pool);
+void vdfs_jobs_init(struct vdfs_jobs *queue);
+void vdfs_jobs_fini(struct vdfs_helpers *pool, struct vdfs_jobs *queue);
+void vdfs_job_start(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
+		    struct vdfs_job *job);
+int vdfs_job_wait(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
+		  struct vdfs_job *job);
 
 /* pin.c */
 void vdfs_pins_init(struct vdfs_pins *pins);

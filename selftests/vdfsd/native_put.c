@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Blobs so large that threads hash and commit them while they come. */
+/* Blobs so large that threads help with them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,22 +23,22 @@ FIXTURE(put)
 
 FIXTURE_VARIANT(put)
 {
-	unsigned int hashers;
+	unsigned int helpers;
 	uint32_t flags;
 };
 
 /* clang-format off */
-FIXTURE_VARIANT_ADD(put, alone) { .hashers = 0 };
-FIXTURE_VARIANT_ADD(put, helped) { .hashers = 1 };
-FIXTURE_VARIANT_ADD(put, helped_by_many) { .hashers = VDFS_HASHERS };
-FIXTURE_VARIANT_ADD(put, whole) { .hashers = 2, .flags = VDFS_PUT_WHOLE };
+FIXTURE_VARIANT_ADD(put, alone) { .helpers = 0 };
+FIXTURE_VARIANT_ADD(put, helped) { .helpers = 1 };
+FIXTURE_VARIANT_ADD(put, helped_by_many) { .helpers = VDFS_HELPERS };
+FIXTURE_VARIANT_ADD(put, whole) { .helpers = 2, .flags = VDFS_PUT_WHOLE };
 /* clang-format on */
 
 FIXTURE_SETUP(put)
 {
 	ASSERT_EQ(0, tree_make(&self->t, NULL));
 	/* Whatever this machine has. */
-	self->t.store->hashers.wanted = variant->hashers;
+	self->t.store->helpers.wanted = variant->helpers;
 	self->data = random_bytes(LARGE, 1);
 	ASSERT_EQ(0, vdfs_hash_bytes(self->data, LARGE, &self->hash));
 }
@@ -167,7 +167,7 @@ static void *put_most(void *arg)
 	return (void *)err;
 }
 
-TEST_F_TIMEOUT(put, shares_hashers, 300)
+TEST_F_TIMEOUT(put, shares_helpers, 300)
 {
 	struct crowd crowd = { self->t.store, self->data, variant->flags };
 	struct vdfs_store_stats stats;

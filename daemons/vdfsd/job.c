@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hashing on other processors. Of a large blob every byte is hashed twice,
- * with its piece and with the whole, which costs more than all else: threads
- * of the store do that while the put cuts and writes. They take puts in turn.
- * A put that waits for a hash hashes meanwhile, so it needs none of them.
+ * Work for other processors. Of a large blob every byte is hashed twice, with
+ * its piece and with the whole, which costs more than all else: threads of the
+ * store do that while the put cuts and writes; and they read a part of what is
+ * read at once. They take whom they work for in turn. Who waits for a job does
+ * it, or another of its own, meanwhile, so nobody needs them.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,12 +14,12 @@
 enum { WAITING, RUNNING, DONE };
 
 /**
- * vdfs_hashers_init() - make a pool with no threads yet
+ * vdfs_helpers_init() - make a pool with no threads yet
  * @pool: The pool.
  *
  * Context: Before its first user.
  */
-void vdfs_hashers_init(struct vdfs_hashers *pool)
+void vdfs_helpers_init(struct vdfs_helpers *pool)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -27,17 +28,17 @@ void vdfs_hashers_init(struct vdfs_hashers *pool)
 	TAILQ_INIT(&pool->turns);
 	/* One processor is the caller's. */
 	pool->wanted = cpus > 1 ? (unsigned int)cpus - 1 : 0;
-	if (pool->wanted > VDFS_HASHERS)
-		pool->wanted = VDFS_HASHERS;
+	if (pool->wanted > VDFS_HELPERS)
+		pool->wanted = VDFS_HELPERS;
 }
 
 /**
- * vdfs_hashers_fini() - end the threads
+ * vdfs_helpers_fini() - end the threads
  * @pool: The pool, in which nothing is left to do.
  *
  * Context: After its last user.
  */
-void vdfs_hashers_fini(struct vdfs_hashers *pool)
+void vdfs_helpers_fini(struct vdfs_helpers *pool)
 {
 	unsigned int i;
 
@@ -52,8 +53,8 @@ void vdfs_hashers_fini(struct vdfs_hashers *pool)
 }
 
 /* With the lock held, take a job that waits. */
-static void take(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
-		 struct vdfs_hash_job *job)
+static void take(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
+		 struct vdfs_job *job)
 {
 	TAILQ_REMOVE(&queue->jobs, job, link);
 	TAILQ_REMOVE(&pool->turns, queue, link);
@@ -64,15 +65,14 @@ static void take(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
 }
 
 /* With the lock held, which is given up meanwhile. */
-static void run(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
-		struct vdfs_hash_job *job)
+static void run(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
+		struct vdfs_job *job)
 {
 	int err;
 
 	take(pool, queue, job);
 	pthread_mutex_unlock(&pool->lock);
-	err = job->ctx ? vdfs_hash_more(job->ctx, job->data, job->len) :
-			 vdfs_hash_bytes(job->data, job->len, job->out);
+	err = job->fn(job);
 	pthread_mutex_lock(&pool->lock);
 	job->err = err;
 	job->state = DONE;
@@ -81,10 +81,10 @@ static void run(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
 		pthread_cond_signal(&queue->done);
 }
 
-static void *hasher(void *arg)
+static void *helper(void *arg)
 {
-	struct vdfs_hashers *pool = arg;
-	struct vdfs_hash_queue *queue;
+	struct vdfs_helpers *pool = arg;
+	struct vdfs_jobs *queue;
 
 	pthread_mutex_lock(&pool->lock);
 	while (!pool->stop) {
@@ -102,23 +102,23 @@ static void *hasher(void *arg)
 }
 
 /* With the lock held: one thread more, as long as there is work for it. */
-static void start_thread(struct vdfs_hashers *pool)
+static void start_thread(struct vdfs_helpers *pool)
 {
 	if (pool->threads == pool->wanted)
 		return;
-	if (pthread_create(&pool->thread[pool->threads], NULL, hasher, pool))
+	if (pthread_create(&pool->thread[pool->threads], NULL, helper, pool))
 		pool->wanted = pool->threads;
 	else
 		pool->threads++;
 }
 
 /**
- * vdfs_hash_queue_init() - make a queue
+ * vdfs_jobs_init() - make a queue
  * @queue: The queue.
  *
  * Context: Before its first job.
  */
-void vdfs_hash_queue_init(struct vdfs_hash_queue *queue)
+void vdfs_jobs_init(struct vdfs_jobs *queue)
 {
 	TAILQ_INIT(&queue->jobs);
 	pthread_cond_init(&queue->done, NULL);
@@ -127,14 +127,13 @@ void vdfs_hash_queue_init(struct vdfs_hash_queue *queue)
 }
 
 /**
- * vdfs_hash_queue_fini() - forget what waits, wait for what runs
+ * vdfs_jobs_fini() - forget what waits, wait for what runs
  * @pool: The pool.
  * @queue: The queue.
  *
  * Context: The owner of the queue.
  */
-void vdfs_hash_queue_fini(struct vdfs_hashers *pool,
-			  struct vdfs_hash_queue *queue)
+void vdfs_jobs_fini(struct vdfs_helpers *pool, struct vdfs_jobs *queue)
 {
 	pthread_mutex_lock(&pool->lock);
 	if (!TAILQ_EMPTY(&queue->jobs))
@@ -148,15 +147,15 @@ void vdfs_hash_queue_fini(struct vdfs_hashers *pool,
 }
 
 /**
- * vdfs_hash_start() - have something hashed
+ * vdfs_job_start() - have something done
  * @pool: The pool.
  * @queue: The caller's.
- * @job: With all but its state and error; those of one @ctx one by one.
+ * @job: With all but its state and error.
  *
  * Context: The owner of the queue.
  */
-void vdfs_hash_start(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
-		     struct vdfs_hash_job *job)
+void vdfs_job_start(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
+		    struct vdfs_job *job)
 {
 	pthread_mutex_lock(&pool->lock);
 	job->state = WAITING;
@@ -171,7 +170,7 @@ void vdfs_hash_start(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
 }
 
 /**
- * vdfs_hash_wait() - wait until something is hashed
+ * vdfs_job_wait() - wait until something is done
  * @pool: The pool.
  * @queue: The caller's.
  * @job: A job that was started; nothing is done twice.
@@ -180,12 +179,12 @@ void vdfs_hash_start(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
  * other jobs of the queue are.
  *
  * Context: The owner of the queue.
- * Return: 0 or -ENOMEM.
+ * Return: What came of it.
  */
-int vdfs_hash_wait(struct vdfs_hashers *pool, struct vdfs_hash_queue *queue,
-		   struct vdfs_hash_job *job)
+int vdfs_job_wait(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
+		  struct vdfs_job *job)
 {
-	struct vdfs_hash_job *next;
+	struct vdfs_job *next;
 
 	pthread_mutex_lock(&pool->lock);
 	while (job->state != DONE) {

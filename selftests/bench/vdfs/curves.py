@@ -10,8 +10,9 @@ LEFT, TOP, RIGHT, BOTTOM = 70, 44, 590, 400
 TICKS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999)
 BEST = 0.9999  # where recall of 1 is drawn
 COLOURS = {"hnswlib": "#7f7f7f", "faiss": "#222222", "vdfs": "#0b5fa5",
-           "vdfs-8": "#c2282d", "vdfs-4": "#2a8a3e", "vdfs-1": "#e6a117",
-           "vdfs-f16": "#7b3fa0", "vdfs-i8": "#00857c"}
+           "vdfs-8": "#c2282d", "vdfs-4": "#2a8a3e", "vdfs-3": "#9ab52b",
+           "vdfs-2": "#8a5a2b", "vdfs-1": "#e6a117", "vdfs-f16": "#7b3fa0",
+           "vdfs-i8": "#00857c"}
 OTHER = "#d4579a"
 MARKS = 4  # radius
 

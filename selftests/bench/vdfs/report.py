@@ -35,10 +35,10 @@ what the process grew by, for each vector.
 `faiss` is Debian's HNSW of faiss 1.11, built for every amd64 processor, so
 without AVX: a build for this one would be two to three times as fast. It
 answers many queries a call, the others one. `vdfs` keeps f32 and walks on it;
-`vdfs-8`, `-4` and `-1` walk on codes of so many bits and rank the best by the
-f32 they keep; `vdfs-f16` keeps half precision; `vdfs-i8` keeps a byte an
-element and nothing else, so where the vectors are no bytes its recall has a
-ceiling.
+`vdfs-8`, `-4`, `-3`, `-2` and `-1` walk on codes of so many bits and rank the
+best by the f32 they keep; `vdfs-f16` keeps half precision; `vdfs-i8` keeps a
+byte an element and nothing else, so where the vectors are no bytes its recall
+has a ceiling.
 """
 
 Point = collections.namedtuple("Point", "ef recall qps p50 p99")

@@ -127,6 +127,7 @@ test_50_collections()
 		phi vdfs import "codes$i" "$tmp/out.npy"
 		eq "$(json .codes phi collection stats "codes$i")" "$i"
 		eq "$(json '.items | length' phi vdfs search "codes$i" 42,1)" 10
+		phi collection drop "codes$i"
 	done
 	fails 2 "5" phi collection create codes5 --dim 2 --codes 5
 	echo '{"id":"x","vector":[1]}' >"$tmp/bad.jsonl"

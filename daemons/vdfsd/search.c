@@ -149,7 +149,7 @@ static uint32_t rerank_of(const struct vdfs_index *ix,
 	uint32_t n = query->rerank;
 
 	if (!n)
-		n = times[ix->codes_kind] * query->k;
+		n = times[ix->params.codes] * query->k;
 
 	if (!vdfs_has_codes(ix) || n < query->k)
 		n = query->k;

@@ -2,8 +2,11 @@
 /* Blobs so large that threads help with them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
@@ -108,6 +111,23 @@ TEST_F_TIMEOUT(put, leaves_nothing_behind, 120)
 	EXPECT_GT(4096, stats.disk_bytes);
 }
 
+/*
+ * A file that takes all writes, and no sync. Not the system's own, for the
+ * store takes away the permission to write to a segment that failed.
+ */
+static int open_null(const struct tree *t)
+{
+	char path[80];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/null", t->dir);
+	if (mknod(path, S_IFCHR | 0600, makedev(1, 3)))
+		return -1;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	unlink(path);
+	return fd;
+}
+
 /* What threads had committed before is garbage, and found to be. */
 TEST_F_TIMEOUT(put, fails_with_its_disk, 120)
 {
@@ -121,8 +141,7 @@ TEST_F_TIMEOUT(put, fails_with_its_disk, 120)
 		return;
 	ASSERT_EQ(0, vdfs_put_begin(self->t.store, &alice, 0, &put));
 	ASSERT_EQ(0, vdfs_put_write(put, self->data, 16 * MIB));
-	/* It takes all writes, and no sync. */
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	null = open_null(&self->t);
 	ASSERT_LE(0, null);
 	ASSERT_LE(0, dup2(null, self->t.store->packs.active->fd));
 	close(null);

@@ -90,7 +90,7 @@ def read(path):
 
 
 def at_recall(points, level):
-    """Return (qps, p99) at @level, or None where no ef reaches it.
+    """Return (qps, p50, p99) at @level, or None where no ef reaches it.
 
     Between two measured points, log QPS is taken to be linear in the log of
     what recall lacks. Below the first one that one counts.
@@ -100,12 +100,12 @@ def at_recall(points, level):
         if b.recall < level:
             continue
         if a is None or b.recall <= a.recall:
-            return b.qps, b.p99
+            return b.qps, b.p50, b.p99
         miss = [math.log(max(1 - x, 0.00001))
                 for x in (a.recall, level, b.recall)]
         w = (miss[1] - miss[0]) / (miss[2] - miss[0])
         return tuple(math.exp((1 - w) * math.log(x) + w * math.log(y))
-                     for x, y in ((a.qps, b.qps), (a.p99, b.p99)))
+                     for x, y in zip(a[2:], b[2:]))
     return None
 
 
@@ -134,7 +134,7 @@ def speed_table(s):
     for t in threads:
         for level in LEVELS:
             head += [f"QPS at {level:.2f}, {t} thread{'s' * (t > 1)}", "ratio"]
-    head += ["p99 us at 0.95", "build /s", "bytes each"]
+    head += ["p50 us at 0.95", "p99", "build /s", "bytes each"]
     rows = []
     for e in s.engines():
         row = [f"`{e}`"]
@@ -146,7 +146,7 @@ def speed_table(s):
                 row.append(f"{got[0] / base[0]:.2f}" if got and base else "-")
         got = at_recall(s.curves.get((e, threads[0]), []), LEVELS[0])
         build = s.builds.get(e)
-        row += [number(got and got[1]),
+        row += [number(got and got[1]), number(got and got[2]),
                 number(build and build[3]), number(build and build[4])]
         rows.append(row)
     return table(head, rows)

@@ -16,7 +16,7 @@
 /* A walk that found too few of a subset is tried with so many times more. */
 #define FARTHER 4
 /* It may be in vain again: a scan is sure, and may cost so much more. */
-#define SURER 8
+#define SURER 2
 
 /**
  * struct vdfs_answer - one result

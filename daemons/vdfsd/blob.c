@@ -422,8 +422,10 @@ ssize_t vdfs_blob_read(struct vdfs_blob *blob, void *buf, size_t len,
 		err = read_piece(blob, &object, buf, len, offset);
 	else if (object.kind == VDFS_LIST)
 		err = read_list(blob, buf, len, offset);
-	else
+	else if (object.kind == VDFS_FILE)
 		err = vdfs_blob_read_file(blob, buf, len, offset);
+	else
+		err = -EBADMSG; /* a row that was damaged */
 	return err ?: (ssize_t)len;
 }
 

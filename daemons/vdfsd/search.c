@@ -14,9 +14,7 @@
  */
 #define LOOKS 20
 /* A walk that found too few of a subset is tried with so many times more. */
-#define FARTHER 4
-/* It may be in vain again: a scan is sure, and may cost so much more. */
-#define SURER 2
+#define FARTHER 2
 
 /**
  * struct vdfs_answer - one result
@@ -236,16 +234,27 @@ static bool scan_is_cheaper(const struct vdfs_index *ix,
 		       (uint64_t)ef * LOOKS * cost_of_row(step);
 }
 
-/* Of a subset that keeps away from the query a walk finds few. */
-static bool found_enough(const struct vdfs_query *query, uint32_t found)
+/*
+ * Everything nearer than the last candidate was followed. Where few of the
+ * subset are as near as that, it keeps away from the query, and what was found
+ * farther off was found by chance.
+ */
+static bool found_enough(const struct vdfs_scratch *s,
+			 const struct vdfs_query *query)
 {
+	const struct vdfs_pool *found = &s->found;
 	uint32_t want = wanted(query);
+	uint32_t n = 0;
+	float reach;
 
-	if (!query->subset)
+	if (!query->subset || s->pool.size < s->pool.cap)
 		return true;
 	if (want > query->subset->n)
 		want = (uint32_t)query->subset->n;
-	return found >= want / 2;
+	reach = s->pool.cand[s->pool.size - 1].dist;
+	while (n < found->size && found->cand[n].dist <= reach)
+		n++;
+	return n >= want / 2;
 }
 
 /* Returns what a walk found; NULL where a scan is better. */
@@ -255,18 +264,16 @@ static const struct vdfs_pool *walk_far(const struct vdfs_index *ix,
 					uint32_t ef)
 {
 	const struct vdfs_pool *pool;
-	uint32_t worth = ef;
 
 	for (;;) {
-		if (scan_is_cheaper(ix, query, worth) ||
+		if (scan_is_cheaper(ix, query, ef) ||
 		    !vdfs_scratch_fit(ix, s, ef))
 			return NULL;
 		pool = walk(ix, s, query, ef);
-		if (found_enough(query, pool->size) || ef >= EF_MAX)
+		if (found_enough(s, query) || ef >= EF_MAX)
 			return pool;
 		vdfs_scratch_forget(s);
 		ef = ef < EF_MAX / FARTHER ? ef * FARTHER : EF_MAX;
-		worth = ef * SURER;
 	}
 }
 

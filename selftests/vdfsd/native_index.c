@@ -256,6 +256,37 @@ TEST_F(index, subsets_of_every_size)
 	free(ids);
 }
 
+/* Most that a walk comes across is not in the subset then. */
+TEST_F(index, subsets_far_from_the_query)
+{
+	struct vdfs_query how = { .k = 10, .ef = 20, .rerank = 60 };
+	struct vdfs_query all = { .k = N };
+	uint64_t *ids = malloc(N * sizeof(*ids));
+	float *dist = malloc(N * sizeof(*dist));
+	double recall = 0;
+	int i;
+
+	ASSERT_EQ(0, vdfs_index_build(self->ix, NULL, self->rows, N, 1, NULL,
+				      NULL));
+	for (i = 0; i < QUERIES; i++) {
+		struct vdfs_subset *subset;
+
+		all.vector = self->queries + (size_t)i * DIM;
+		ASSERT_EQ(N, vdfs_index_scan(self->ix, &all, ids, dist));
+		ASSERT_EQ(0, vdfs_subset_new(self->ix, ids + N / 2, N / 2,
+					     &subset));
+		how.subset = subset;
+		recall += vectors_recall(self->ix, all.vector, 1, &how);
+		vdfs_subset_free(subset);
+	}
+	EXPECT_LT(0.97, recall / QUERIES)
+	{
+		TH_LOG("%f", recall / QUERIES);
+	}
+	free(dist);
+	free(ids);
+}
+
 TEST_F(index, subsets_grow_stale)
 {
 	uint64_t ids[2] = { 1, 1 };

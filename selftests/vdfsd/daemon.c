@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "files.h"
 
 #define WORDS_MAX 32
 
@@ -92,20 +92,11 @@ int daemon_stop(struct daemon *d, int sig)
 	return status;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 /* End it and remove all of it. */
 void daemon_free(struct daemon *d)
 {
 	daemon_stop(d, SIGKILL);
-	nftw(d->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(d->dir);
 }
 
 /* What vdfsd --check says of its store while it does not run. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Databases with collections to test with, and what these answer. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "items.h"
 
 const struct vdfs_who items_me = { .uid = 1000 };
@@ -51,17 +51,8 @@ int items_reopen(struct items_db *db)
 
 void items_remove(struct items_db *db)
 {
-	DIR *dir;
-	struct dirent *entry;
-
 	items_shut(db);
-	dir = opendir(db->dir);
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			unlink(items_path(db, entry->d_name));
-	if (dir)
-		closedir(dir);
-	rmdir(db->dir);
+	remove_tree(db->dir);
 }
 
 struct items_answers *items_answers(void)

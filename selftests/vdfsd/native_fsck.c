@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Damage: what a reader is told, what fsck tells, and what it can mend. */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,7 +8,6 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <kselftest_harness.h>
 
@@ -76,39 +74,12 @@ static bool told_of(FIXTURE_DATA(fsck) * self, const struct vdfs_hash *hash)
 	return strstr(self->lines, text);
 }
 
-/* Turn one byte of a file over. */
-static int flip(FIXTURE_DATA(fsck) * self, const char *name, off_t at)
-{
-	char path[256], byte;
-	int fd, err;
-
-	snprintf(path, sizeof(path), "%s/%s", self->t.dir, name);
-	chmod(path, 0600);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = pread(fd, &byte, 1, at) == 1 ? 0 : -EIO;
-	byte = ~byte;
-	if (!err && pwrite(fd, &byte, 1, at) != 1)
-		err = -EIO;
-	close(fd);
-	return err;
-}
-
-static int lookup(struct sqlite3 *db, void *arg)
-{
-	struct vdfs_object *object = arg;
-	struct vdfs_hash hash = object->hash;
-
-	return vdfs_object_find(db, &hash, object);
-}
-
 static uint64_t place_of(FIXTURE_DATA(fsck) * self,
 			 const struct vdfs_hash *hash)
 {
-	struct vdfs_object object = { .hash = *hash };
+	struct vdfs_object object;
 
-	if (vdfs_meta_read(self->t.store->meta, lookup, &object))
+	if (vdfs_object_lookup(self->t.store, hash, &object))
 		return 0;
 	return object.place;
 }
@@ -129,8 +100,8 @@ TEST_F(fsck, names_a_damaged_record)
 	struct vdfs_fsck_result result;
 	struct vdfs_stat st;
 
-	ASSERT_EQ(0, flip(self, "pack/00000001",
-			  place_of(self, &self->small) + 1000));
+	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001",
+			       place_of(self, &self->small) + 1000));
 	EXPECT_EQ(-EBADMSG,
 		  get_same(store, &alice, &self->small, self->data, 9000));
 	result = check(self, 0);
@@ -151,8 +122,8 @@ TEST_F(fsck, names_a_damaged_record)
 
 TEST_F(fsck, names_a_damaged_head)
 {
-	ASSERT_EQ(0, flip(self, "pack/00000001",
-			  place_of(self, &self->small) + 9));
+	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001",
+			       place_of(self, &self->small) + 9));
 	EXPECT_EQ(-EBADMSG, get_same(self->t.store, &alice, &self->small,
 				     self->data, 9000));
 	EXPECT_EQ(1, check(self, 0).damaged);
@@ -164,7 +135,7 @@ TEST_F(fsck, names_a_blob_with_a_damaged_part)
 	struct vdfs_store *store = self->t.store;
 	struct vdfs_fsck_result result;
 
-	ASSERT_EQ(0, flip(self, "pack/00000001", MIB + MIB / 2));
+	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001", MIB + MIB / 2));
 	EXPECT_EQ(-EBADMSG,
 		  get_same(store, &alice, &self->list, self->data, 2 * MIB));
 	result = check(self, VDFS_FSCK_REPAIR);
@@ -186,7 +157,7 @@ TEST_F(fsck, names_a_damaged_file)
 	struct vdfs_blob *blob;
 
 	vdfs_file_path(&self->whole, path + 7);
-	ASSERT_EQ(0, flip(self, path, 2 * MIB));
+	ASSERT_EQ(0, tree_flip(&self->t, path, 2 * MIB));
 	ASSERT_EQ(0, vdfs_blob_open(self->t.store, &bob, &self->whole, &blob));
 	EXPECT_EQ(100, vdfs_blob_read(blob, buf, 100, 0));
 	EXPECT_EQ(-EBADMSG, vdfs_blob_read(blob, buf, 100, 2 * MIB + 50));
@@ -204,7 +175,7 @@ TEST_F(fsck, survives_a_damaged_segment_head)
 {
 	struct vdfs_hash hash;
 
-	ASSERT_EQ(0, flip(self, "pack/00000001", 3));
+	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001", 3));
 	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
 	EXPECT_EQ(1, check(self, 0).faults);
 	EXPECT_NE(NULL, strstr(self->lines, "pack/00000001"));
@@ -312,10 +283,10 @@ TEST_F(fsck, refuses_a_damaged_database)
 {
 	vdfs_store_close(self->t.store);
 	self->t.store = NULL;
-	ASSERT_EQ(0, flip(self, "meta.db", 3));
+	ASSERT_EQ(0, tree_flip(&self->t, "meta.db", 3));
 	EXPECT_EQ(-EBADMSG, tree_reopen(&self->t, NULL));
 	EXPECT_EQ(NULL, self->t.store);
-	ASSERT_EQ(0, flip(self, "meta.db", 3));
+	ASSERT_EQ(0, tree_flip(&self->t, "meta.db", 3));
 	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
 	EXPECT_EQ(0, check(self, 0).faults);
 }

@@ -4,11 +4,7 @@
  * who refer to it, with no check and no repair.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <kselftest_harness.h>
 
@@ -50,40 +46,13 @@ FIXTURE_TEARDOWN(mend)
 	tree_remove(&self->t);
 }
 
-/* Turn one byte of a file over. */
-static int flip(FIXTURE_DATA(mend) * self, const char *name, off_t at)
-{
-	char path[256], byte;
-	int fd, err;
-
-	snprintf(path, sizeof(path), "%s/%s", self->t.dir, name);
-	chmod(path, 0600);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = pread(fd, &byte, 1, at) == 1 ? 0 : -EIO;
-	byte = ~byte;
-	if (!err && pwrite(fd, &byte, 1, at) != 1)
-		err = -EIO;
-	close(fd);
-	return err;
-}
-
-static int lookup(struct sqlite3 *db, void *arg)
-{
-	struct vdfs_object *object = arg;
-	struct vdfs_hash hash = object->hash;
-
-	return vdfs_object_find(db, &hash, object);
-}
-
 static int flip_small(FIXTURE_DATA(mend) * self, off_t at)
 {
-	struct vdfs_object object = { .hash = self->small };
+	struct vdfs_object object;
 
-	if (vdfs_meta_read(self->t.store->meta, lookup, &object))
+	if (vdfs_object_lookup(self->t.store, &self->small, &object))
 		return -ENOENT;
-	return flip(self, "pack/00000001", (off_t)object.place + at);
+	return tree_flip(&self->t, "pack/00000001", (off_t)object.place + at);
 }
 
 static int flip_whole(FIXTURE_DATA(mend) * self)
@@ -91,7 +60,7 @@ static int flip_whole(FIXTURE_DATA(mend) * self)
 	char path[VDFS_HASH_TEXT + 16] = "object/";
 
 	vdfs_file_path(&self->whole, path + 7);
-	return flip(self, path, MIB);
+	return tree_flip(&self->t, path, MIB);
 }
 
 static int get(FIXTURE_DATA(mend) * self, const struct vdfs_who *who,
@@ -161,7 +130,7 @@ TEST_F(mend, a_damaged_head)
 
 TEST_F(mend, a_list)
 {
-	ASSERT_EQ(0, flip(self, "pack/00000001", MIB + MIB / 2));
+	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001", MIB + MIB / 2));
 	EXPECT_EQ(-EBADMSG, get(self, &alice, &self->list, LIST));
 	EXPECT_EQ(0, put(self, &bob, LIST, 0));
 	EXPECT_EQ(0, get(self, &bob, &self->list, LIST));
@@ -176,7 +145,7 @@ TEST_F(mend, a_part_of_two_lists)
 	self->data[LIST]++;
 	ASSERT_EQ(0, put_bytes(self->t.store, &bob, self->data, LIST + 1, 0,
 			       "other", &other));
-	ASSERT_EQ(0, flip(self, "pack/00000001", MIB / 2));
+	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001", MIB / 2));
 	EXPECT_EQ(-EBADMSG, get(self, &alice, &self->list, LIST));
 	EXPECT_EQ(-EBADMSG, get(self, &bob, &other, LIST + 1));
 	EXPECT_EQ(0, put(self, &bob, LIST + 1, 0));
@@ -213,7 +182,7 @@ TEST_F(mend, a_file_by_a_list)
 
 TEST_F(mend, a_list_by_a_file)
 {
-	ASSERT_EQ(0, flip(self, "pack/00000001", MIB + MIB / 2));
+	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001", MIB + MIB / 2));
 	EXPECT_EQ(0, put(self, &bob, LIST, VDFS_PUT_WHOLE));
 	EXPECT_EQ(0, get(self, &bob, &self->list, LIST));
 	EXPECT_EQ(0, get(self, &alice, &self->list, LIST));

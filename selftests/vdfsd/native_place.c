@@ -15,23 +15,6 @@ FIXTURE(place)
 	struct vdfs_stat st;
 };
 
-static int put_at(struct vdfs_store *store, const struct vdfs_who *who,
-		  const char *text, const struct vdfs_place *place,
-		  struct vdfs_stat *st)
-{
-	struct vdfs_put *put;
-	int err;
-
-	err = vdfs_put_begin(store, who, 0, &put);
-	if (err)
-		return err;
-	err = vdfs_put_write(put, text, strlen(text));
-	if (!err)
-		return vdfs_put_commit_at(put, place, st);
-	vdfs_put_abort(put);
-	return err;
-}
-
 FIXTURE_SETUP(place)
 {
 	const struct vdfs_place new = { .path = "dir/file",

@@ -16,22 +16,6 @@ FIXTURE(place)
 	struct vdfs_stat st;
 };
 
-static int put_at(struct tree *t, const struct vdfs_who *who, const char *text,
-		  const struct vdfs_place *place, struct vdfs_stat *st)
-{
-	struct vdfs_put *put;
-	int err;
-
-	err = vdfs_put_begin(t->store, who, 0, &put);
-	if (err)
-		return err;
-	err = vdfs_put_write(put, text, strlen(text));
-	if (!err)
-		return vdfs_put_commit_at(put, place, st);
-	vdfs_put_abort(put);
-	return err;
-}
-
 static int put_new(struct tree *t, const char *path, const char *text,
 		   struct vdfs_stat *st)
 {
@@ -39,7 +23,7 @@ static int put_new(struct tree *t, const char *path, const char *text,
 				  .mode = 0640,
 				  .mtime_ns = INT64_MIN };
 
-	return put_at(t, &alice, text, &new, st);
+	return put_at(t->store, &alice, text, &new, st);
 }
 
 static int put_there(struct tree *t, const struct vdfs_stat *at,
@@ -47,7 +31,7 @@ static int put_there(struct tree *t, const struct vdfs_stat *at,
 {
 	struct vdfs_place there = { .ino = at->ino, .mtime_ns = INT64_MIN };
 
-	return put_at(t, &alice, text, &there, st);
+	return put_at(t->store, &alice, text, &there, st);
 }
 
 static int text_same(struct tree *t, const char *name, const char *text)
@@ -142,7 +126,7 @@ TEST_F_TIMEOUT(place, refused_as_without_a_bucket, 120)
 	EXPECT_EQ(-EEXIST, put_new(&self->p.here, "", "x", &st));
 	EXPECT_EQ(-EINVAL, put_new(&self->p.here, "dir/../file", "x", &st));
 	EXPECT_EQ(-ENOENT, put_new(&self->p.here, "nowhere/file", "x", &st));
-	EXPECT_EQ(-EACCES, put_at(&self->p.here, &bob, "x", &there, &st));
+	EXPECT_EQ(-EACCES, put_at(self->p.here.store, &bob, "x", &there, &st));
 	ASSERT_EQ(0, vdfs_name_stat(self->p.here.store, &alice, "dir", &st));
 	EXPECT_EQ(-EISDIR, put_there(&self->p.here, &st, "x", &st));
 	st.ino = 1;
@@ -150,7 +134,8 @@ TEST_F_TIMEOUT(place, refused_as_without_a_bucket, 120)
 	st.ino = 123456;
 	EXPECT_EQ(-ESTALE, put_there(&self->p.here, &st, "x", &st));
 	ASSERT_EQ(0, vdfs_name_unlink(self->p.here.store, &alice, "dir/file"));
-	EXPECT_EQ(-ESTALE, put_at(&self->p.here, &alice, "x", &there, &st));
+	EXPECT_EQ(-ESTALE,
+		  put_at(self->p.here.store, &alice, "x", &there, &st));
 	pair_get_old();
 	EXPECT_EQ(-ENOENT,
 		  vdfs_name_stat(self->p.there.store, &alice, "dir/file", &st));

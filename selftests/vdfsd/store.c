@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Stores to test, and bytes to put into them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "files.h"
 #include "store.h"
 
 const struct vdfs_who alice = { .uid = 1001 };
@@ -69,7 +73,34 @@ void tree_remove(struct tree *t)
 {
 	vdfs_store_close(t->store);
 	t->store = NULL;
-	tree_shell(t, "rm -rf \"$PWD\"");
+	remove_tree(t->dir);
+}
+
+/**
+ * tree_flip() - damage a file of a store
+ * @t: The store.
+ * @name: Of the file, below its directory.
+ * @at: Of the byte, all of whose bits are turned over.
+ *
+ * Context: A test.
+ * Return: 0 or a negative errno.
+ */
+int tree_flip(const struct tree *t, const char *name, off_t at)
+{
+	char path[256], byte;
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/%s", t->dir, name);
+	chmod(path, 0600);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = pread(fd, &byte, 1, at) == 1 ? 0 : -EIO;
+	byte = ~byte;
+	if (!err && pwrite(fd, &byte, 1, at) != 1)
+		err = -EIO;
+	close(fd);
+	return err;
 }
 
 /**
@@ -124,6 +155,34 @@ int put_bytes(struct vdfs_store *store, const struct vdfs_who *who,
 			vdfs_put_abort(put);
 	}
 	return err ?: vdfs_put_commit(put, NULL, name, out);
+}
+
+/**
+ * put_at() - put a text in one place
+ * @store: The store.
+ * @who: For whom.
+ * @text: The blob.
+ * @place: Where.
+ * @st: Out: what is there then.
+ *
+ * Context: Any.
+ * Return: 0 or a negative errno.
+ */
+int put_at(struct vdfs_store *store, const struct vdfs_who *who,
+	   const char *text, const struct vdfs_place *place,
+	   struct vdfs_stat *st)
+{
+	struct vdfs_put *put;
+	int err;
+
+	err = vdfs_put_begin(store, who, 0, &put);
+	if (err)
+		return err;
+	err = vdfs_put_write(put, text, strlen(text));
+	if (!err)
+		return vdfs_put_commit_at(put, place, st);
+	vdfs_put_abort(put);
+	return err;
 }
 
 /**

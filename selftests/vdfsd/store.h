@@ -22,12 +22,16 @@ extern const struct vdfs_who alice, bob, admin;
 int tree_make(struct tree *t, const struct vdfs_store_options *options);
 int tree_reopen(struct tree *t, const struct vdfs_store_options *options);
 void tree_remove(struct tree *t);
+int tree_flip(const struct tree *t, const char *name, off_t at);
 int tree_shell(struct tree *t, const char *command);
 
 uint8_t *random_bytes(size_t len, uint64_t seed);
 int put_bytes(struct vdfs_store *store, const struct vdfs_who *who,
 	      const void *data, size_t len, uint32_t flags, const char *name,
 	      struct vdfs_hash *out);
+int put_at(struct vdfs_store *store, const struct vdfs_who *who,
+	   const char *text, const struct vdfs_place *place,
+	   struct vdfs_stat *st);
 int get_same(struct vdfs_store *store, const struct vdfs_who *who,
 	     const struct vdfs_hash *hash, const void *data, size_t len);
 

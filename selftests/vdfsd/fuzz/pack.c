@@ -16,6 +16,7 @@
 #include "daemons/vdfsd/record.c" /* NOLINT */
 
 #include "daemons/vdfsd/name.h"
+#include "selftests/vdfsd/files.h"
 
 #define BLOBS 6
 #define ROWS 64 /* objects there may be */
@@ -124,19 +125,10 @@ static int find_records(struct sqlite3 *db, void *arg)
 	return err;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static void clean(void)
 {
-	nftw(good, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_tree(good);
+	remove_tree(dir);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -451,7 +443,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (n > CHANGES)
 		n = CHANGES;
 	memcpy(changes, data, n * sizeof(*changes));
-	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_tree(dir);
 	if (mkdir(dir, 0700) || nftw(good, copy_one, 8, FTW_PHYS))
 		fail("cannot copy", errno);
 	strict = damage(changes, n);

@@ -7,7 +7,6 @@
  * behind, and the store is sound at the end.
  */
 #include <errno.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "daemons/vdfsd/server.h"
+#include "selftests/vdfsd/files.h"
 #include "fake/clients.h"
 
 #define OWNER 1000
@@ -146,15 +146,6 @@ static void set_up_client(struct fake_client *c)
 	fake_must(c, &req);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static void set_up(uint8_t how)
 {
 	static const struct server none;
@@ -266,7 +257,7 @@ static void tear_down(bool guarded)
 		client[i].region = NULL;
 	}
 	fake_end();
-	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_tree(dir);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

@@ -168,30 +168,13 @@ static int serve(struct server *s)
 	return ret;
 }
 
-/* Answer whoever waits, end jobs, workers and sessions. */
 static void shut_down(struct server *s)
 {
-	struct session *session;
 	uint32_t i;
 
 	for (i = 0; s->endpoint && s->options.publish.dir && i < 2; i++)
 		publish_remove(&s->options.publish, token_names[i]);
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_mutex_unlock(&s->lock);
-	if (s->workers) {
-		jobs_wait(s);
-		workers_stop(s);
-	}
-	for (i = 0; i < SERVER_SESSIONS_MAX; i++) {
-		if (s->sessions[i])
-			session_close(s->sessions[i]);
-	}
-	while ((session = TAILQ_FIRST(&s->reap))) {
-		TAILQ_REMOVE(&s->reap, session, reap);
-		session_free(session);
-	}
-	map_free_all(s);
+	server_stop(s);
 	view_stop(s);
 	vdfs_db_close(s->db);
 	vdfs_store_close(s->store);
@@ -210,15 +193,7 @@ int main(int argc, char **argv)
 		return ret < 0 ? 2 : 0;
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
-	s->phi = -1;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->work, NULL);
-	pthread_cond_init(&s->jobs_done, NULL);
-	LIST_INIT(&s->users);
-	TAILQ_INIT(&s->turns);
-	TAILQ_INIT(&s->reap);
-	LIST_INIT(&s->maps);
-	TAILQ_INIT(&s->lru);
+	server_init(s);
 	/* What io_uring does passes by seccomp, see common/confine.c. */
 	ret = phi_service_new(PHI_SERVICE_EPOLL, &s->service);
 	if (!ret)

@@ -335,6 +335,10 @@ struct server {
 	uint64_t map_bytes;
 };
 
+/* server.c */
+void server_init(struct server *s);
+void server_stop(struct server *s);
+
 /* session.c */
 int session_open(struct server *s, const struct phi_msg_in *in, bool read_only,
 		 struct session **out);

@@ -164,14 +164,7 @@ static void set_up(uint8_t how)
 	s->options.threads = 2;
 	s->options.store_options.quota = how & 4 ? 4096 : 0;
 	s->options.store_options.zstd = how & 8 ? 1 : 0;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->work, NULL);
-	pthread_cond_init(&s->jobs_done, NULL);
-	LIST_INIT(&s->users);
-	TAILQ_INIT(&s->turns);
-	TAILQ_INIT(&s->reap);
-	LIST_INIT(&s->maps);
-	TAILQ_INIT(&s->lru);
+	server_init(s);
 	s->endpoint = fake_cap(PHI_TYPE_ENDPOINT, PHI_RIGHT_ALL, 0, NULL);
 	i = vdfs_store_open(dir, &s->options.store_options, &s->store);
 	if (!i)
@@ -226,22 +219,10 @@ static void tear_down(bool guarded)
 {
 	struct vdfs_fsck_result result;
 	struct server *s = &server;
-	struct session *session;
 	int i, ret;
 
-	s->stopping = true;
-	jobs_wait(s);
+	server_stop(s);
 	fake_wait_for(0);
-	workers_stop(s);
-	for (i = 0; i < SERVER_SESSIONS_MAX; i++) {
-		if (s->sessions[i])
-			session_close(s->sessions[i]);
-	}
-	while ((session = TAILQ_FIRST(&s->reap))) {
-		TAILQ_REMOVE(&s->reap, session, reap);
-		session_free(session);
-	}
-	map_free_all(s);
 	if (guarded)
 		check_secret();
 	ret = vdfs_fsck(s->store, 0, tell, NULL, NULL, &result);

@@ -174,25 +174,34 @@ static double exact(const FIXTURE_DATA(codes) * self, const float *row,
 	return sum;
 }
 
+/* How far from right distances to the rows are, in parts of their lengths. */
+static double error_of(FIXTURE_DATA(codes) * self, size_t dim)
+{
+	double lengths, off, error = 0;
+	size_t r;
+
+	for (r = 1; r < ROWS; r++) {
+		const float *row = self->rows + r * dim;
+
+		vdfs_quant_encode(self->ix, row, self->code);
+		off = exact(self, row, &lengths) - estimate(self);
+		error += off * off / (4 * lengths * lengths);
+	}
+	return sqrt(error / (ROWS - 1));
+}
+
 /* Fewer bits say less, but each width says what it can. */
 TEST_F(codes, distances_are_about_right)
 {
-	double lengths, off, error;
-	size_t i, r;
+	double error;
+	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(dims); i++) {
 		if (dims[i] < 100)
 			continue;
 		ASSERT_EQ(0, begin(self, variant, dims[i]));
 		ask(self, self->rows);
-		for (r = 1, error = 0; r < ROWS; r++) {
-			const float *row = self->rows + r * dims[i];
-
-			vdfs_quant_encode(self->ix, row, self->code);
-			off = exact(self, row, &lengths) - estimate(self);
-			error += off * off / (4 * lengths * lengths);
-		}
-		error = sqrt(error / (ROWS - 1));
+		error = error_of(self, dims[i]);
 		EXPECT_GT(variant->worst, error)
 		{
 			TH_LOG("%zu dimensions: %f", dims[i], error);
@@ -203,8 +212,8 @@ TEST_F(codes, distances_are_about_right)
 /* A row as a probe is the vector that its code stands for. */
 TEST_F(codes, looks_from_a_row_as_from_its_vector)
 {
-	size_t i, r;
-	double lengths, off, error;
+	double error;
+	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(dims); i++) {
 		if (dims[i] < 100)
@@ -215,14 +224,7 @@ TEST_F(codes, looks_from_a_row_as_from_its_vector)
 		vdfs_quant_encode(self->ix, self->rows, vdfs_code(self->ix, 0));
 		memcpy(self->probe.f32, self->rows, dims[i] * sizeof(float));
 		vdfs_quant_probe_row(self->ix, 0, &self->probe);
-		for (r = 1, error = 0; r < ROWS; r++) {
-			const float *row = self->rows + r * dims[i];
-
-			vdfs_quant_encode(self->ix, row, self->code);
-			off = exact(self, row, &lengths) - estimate(self);
-			error += off * off / (4 * lengths * lengths);
-		}
-		error = sqrt(error / (ROWS - 1));
+		error = error_of(self, dims[i]);
 		EXPECT_GT(2 * variant->worst, error)
 		{
 			TH_LOG("%zu dimensions: %f", dims[i], error);

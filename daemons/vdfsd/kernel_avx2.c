@@ -238,28 +238,29 @@ static inline __m256i threes(const uint8_t *row, int from)
 	return _mm256_or_si256(twos(row, from), high);
 }
 
-static inline int32_t dot_u3(const uint8_t *row, const int8_t *query, size_t n)
+/* Rows of @bytes for 64 codes, which @codes unpacks by halves. */
+static inline __attribute__((always_inline)) int32_t
+dot_blocks(const uint8_t *row, const int8_t *query, size_t n, size_t bytes,
+	   __m256i (*codes)(const uint8_t *, int))
 {
 	__m256i sum = _mm256_setzero_si256();
 	size_t i;
 
-	for (i = 0; i < n; i += 64, row += 24) {
-		sum = add_small(sum, threes(row, 0), query + i);
-		sum = add_small(sum, threes(row, 32), query + i + 32);
+	for (i = 0; i < n; i += 64, row += bytes) {
+		sum = add_small(sum, codes(row, 0), query + i);
+		sum = add_small(sum, codes(row, 32), query + i + 32);
 	}
 	return sum8i(sum);
 }
 
+static inline int32_t dot_u3(const uint8_t *row, const int8_t *query, size_t n)
+{
+	return dot_blocks(row, query, n, 24, threes);
+}
+
 static inline int32_t dot_u2(const uint8_t *row, const int8_t *query, size_t n)
 {
-	__m256i sum = _mm256_setzero_si256();
-	size_t i;
-
-	for (i = 0; i < n; i += 64, row += 16) {
-		sum = add_small(sum, twos(row, 0), query + i);
-		sum = add_small(sum, twos(row, 32), query + i + 32);
-	}
-	return sum8i(sum);
+	return dot_blocks(row, query, n, 16, twos);
 }
 
 static inline int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)

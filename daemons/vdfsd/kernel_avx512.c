@@ -202,40 +202,35 @@ static inline __m512i threes(const uint8_t *row)
 	return _mm512_mask_add_epi8(x, high, x, _mm512_set1_epi8(4));
 }
 
-static inline int32_t dot_u3(const uint8_t *row, const int8_t *query, size_t n)
+/* Rows of @bytes for 64 codes, which @codes unpacks. */
+static inline __attribute__((always_inline)) int32_t
+dot_blocks(const uint8_t *row, const int8_t *query, size_t n, size_t bytes,
+	   __m512i (*codes)(const uint8_t *))
 {
 	__m512i s0 = _mm512_setzero_si512();
 	__m512i s1 = _mm512_setzero_si512();
 	size_t i;
 
-	for (i = 0; i + 128 <= n; i += 128, row += 48) {
-		s0 = _mm512_dpbusd_epi32(s0, threes(row),
+	for (i = 0; i + 128 <= n; i += 128, row += 2 * bytes) {
+		s0 = _mm512_dpbusd_epi32(s0, codes(row),
 					 _mm512_loadu_si512(query + i));
-		s1 = _mm512_dpbusd_epi32(s1, threes(row + 24),
+		s1 = _mm512_dpbusd_epi32(s1, codes(row + bytes),
 					 _mm512_loadu_si512(query + i + 64));
 	}
 	if (i < n)
-		s0 = _mm512_dpbusd_epi32(s0, threes(row),
+		s0 = _mm512_dpbusd_epi32(s0, codes(row),
 					 _mm512_loadu_si512(query + i));
 	return _mm512_reduce_add_epi32(_mm512_add_epi32(s0, s1));
 }
 
+static inline int32_t dot_u3(const uint8_t *row, const int8_t *query, size_t n)
+{
+	return dot_blocks(row, query, n, 24, threes);
+}
+
 static inline int32_t dot_u2(const uint8_t *row, const int8_t *query, size_t n)
 {
-	__m512i s0 = _mm512_setzero_si512();
-	__m512i s1 = _mm512_setzero_si512();
-	size_t i;
-
-	for (i = 0; i + 128 <= n; i += 128, row += 32) {
-		s0 = _mm512_dpbusd_epi32(s0, twos(row),
-					 _mm512_loadu_si512(query + i));
-		s1 = _mm512_dpbusd_epi32(s1, twos(row + 16),
-					 _mm512_loadu_si512(query + i + 64));
-	}
-	if (i < n)
-		s0 = _mm512_dpbusd_epi32(s0, twos(row),
-					 _mm512_loadu_si512(query + i));
-	return _mm512_reduce_add_epi32(_mm512_add_epi32(s0, s1));
+	return dot_blocks(row, query, n, 16, twos);
 }
 
 static inline int32_t dot_u1(const uint8_t *row, const int8_t *query, size_t n)

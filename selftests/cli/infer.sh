@@ -34,6 +34,21 @@ test_a_batcher_runs()
 	has "$(phi top --once)" "digits"
 }
 
+test_a_batcher_refuses()
+{
+	local other=(setpriv --reuid 1234 --regid 1234 --clear-groups)
+	local run=("${PHI_BUILD:-../../build}/daemons/batchd" --model
+		"digits=$data/mnist_mlp.onnx:64" --publish "$tmp/no")
+	fails 2 "no --model" "${run[0]}"
+	fails 2 "cannot be .nobody-else" "${run[@]}" --audience nobody-else
+	fails 2 "cannot be .1777" "${run[@]}" --mode 1777
+	fails 1 "no user nobody-else" "${run[@]}" --user nobody-else
+	fails 1 "not run as root; give --user" "${run[@]}"
+	fails 1 "only root can become nobody" "${other[@]}" "${run[@]}" \
+		--user nobody
+	[[ ! -e $tmp/no ]]
+}
+
 test_prints_the_digits()
 {
 	eq "$(json '[.outputs[].greatest] | join(" ")' \

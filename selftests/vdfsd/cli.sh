@@ -37,6 +37,28 @@ modprobe fuse
 start --publish "$dir/tokens" --mount "$dir/mnt" || cat "$dir/log"
 head -c 3000000 /dev/urandom >"$tmp/blob"
 
+test_05_what_a_daemon_refuses()
+{
+	local other=(setpriv --reuid 1234 --regid 1234 --clear-groups)
+	local run=("$build/daemons/vdfsd" --store "$tmp/no")
+	fails 2 "no --store" "$build/daemons/vdfsd"
+	fails 2 "too many words" "${run[@]}" more
+	fails 2 "cannot be .nobody-else" "${run[@]}" --audience nobody-else
+	fails 2 "cannot be .1777" "${run[@]}" --mode 1777
+	fails 2 "cannot be .rw" "${run[@]}" --mode rw
+	fails 2 "serves nothing" "${run[@]}" --no-phi
+	fails 2 "without --remote" "${run[@]}" --remote-http
+	fails 1 "no user nobody-else" "${run[@]}" --user nobody-else
+	fails 1 "not run as root; give --user" "${run[@]}"
+	fails 1 "not run as root" "${run[@]}" --user root
+	fails 1 "only root can become nobody" "${other[@]}" "${run[@]}" \
+		--user nobody
+	fails 1 "cannot make .*/no:" "${other[@]}" "${run[@]}"
+	[[ ! -e $tmp/no ]]
+	fails 1 "in use|another" "$build/daemons/vdfsd" --user nobody \
+		--store "$dir/store"
+}
+
 test_10_store_and_fetch()
 {
 	local hash

@@ -10,18 +10,23 @@
 
 #include "gc_impl.h"
 
-/* The database knows of no such file, and no put is about to tell it. */
+/*
+ * The database knows of no such file, and no put is about to tell it. What is
+ * beside another file was to take its place, or had it.
+ */
 static int check_file(struct vdfs_gc *gc, int dir, const char *name,
 		      const struct vdfs_hash *hash)
 {
+	bool beside = name[VDFS_HASH_TEXT - 3];
 	struct vdfs_object object;
 	struct stat st;
-	int err;
+	int err = 0;
 
 	if (vdfs_claim_unused(gc->store, hash))
 		return 0;
-	err = vdfs_object_lookup(gc->store, hash, &object);
-	if (err == -ENOENT || (!err && object.kind != VDFS_FILE)) {
+	if (!beside)
+		err = vdfs_object_lookup(gc->store, hash, &object);
+	if (beside || err == -ENOENT || (!err && object.kind != VDFS_FILE)) {
 		err = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 		if (!err && unlinkat(dir, name, 0))
 			err = -errno;
@@ -37,6 +42,7 @@ static int check_dir(struct vdfs_gc *gc, const char *prefix)
 	char text[VDFS_HASH_TEXT];
 	struct vdfs_hash hash;
 	struct dirent *entry;
+	const char *rest;
 	int fd, err = 0;
 	DIR *dir;
 
@@ -50,10 +56,12 @@ static int check_dir(struct vdfs_gc *gc, const char *prefix)
 		return -ENOMEM;
 	}
 	while (!err && (entry = readdir(dir))) {
-		if (strlen(entry->d_name) != VDFS_HASH_TEXT - 3)
+		if (strlen(entry->d_name) < VDFS_HASH_TEXT - 3)
 			continue;
-		memcpy(text, prefix, 2);
-		memcpy(text + 2, entry->d_name, VDFS_HASH_TEXT - 2);
+		rest = entry->d_name + VDFS_HASH_TEXT - 3;
+		if (*rest && strcmp(rest, VDFS_FILE_BESIDE))
+			continue;
+		snprintf(text, sizeof(text), "%s%s", prefix, entry->d_name);
 		if (!vdfs_hash_parse(text, &hash))
 			err = check_file(gc, fd, entry->d_name, &hash);
 	}

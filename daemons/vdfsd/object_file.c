@@ -84,36 +84,94 @@ static int make_dir(struct vdfs_store *store, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/*
+ * Take the place of what a crash has left, or of what is damaged. That stays
+ * if it does not last: of what is damaged other pages may be sound, and of a
+ * sync that failed a later one would say nothing.
+ */
+static int exchange(int dir, const char *from, const char *name)
+{
+	char beside[VDFS_HASH_TEXT + sizeof(VDFS_FILE_BESIDE)];
+	int err = 0;
+
+	snprintf(beside, sizeof(beside), "%s" VDFS_FILE_BESIDE, name);
+	if ((unlinkat(dir, beside, 0) && errno != ENOENT) ||
+	    linkat(AT_FDCWD, from, dir, beside, AT_SYMLINK_FOLLOW))
+		return -errno;
+	if (renameat2(dir, beside, dir, name, RENAME_EXCHANGE)) {
+		err = -errno;
+	} else {
+		err = vdfs_fsync_dir(dir);
+		if (err)
+			renameat2(dir, beside, dir, name, RENAME_EXCHANGE);
+	}
+	unlinkat(dir, beside, 0);
+	return err;
+}
+
+static int name_file(int dir, const char *from, const char *name)
+{
+	int err;
+
+	if (linkat(AT_FDCWD, from, dir, name, AT_SYMLINK_FOLLOW))
+		return errno == EEXIST ? exchange(dir, from, name) : -errno;
+	err = vdfs_fsync_dir(dir);
+	if (err)
+		unlinkat(dir, name, 0);
+	return err;
+}
+
 /**
  * vdfs_file_link() - give a synced file the name of its object, durably
  * @store: The store.
  * @fd: From vdfs_file_temporary(), synced.
- * @hash: Of the object; claimed, and with no file in the database.
+ * @hash: Of the object; claimed, and with no sound file in the database.
  *
  * Context: Any thread.
- * Return: 0 or a negative errno; then there is no file of that name.
+ * Return: 0 or a negative errno; then there is of that name what there was.
  */
 int vdfs_file_link(struct vdfs_store *store, int fd,
 		   const struct vdfs_hash *hash)
 {
 	char from[64], path[VDFS_HASH_TEXT + 1];
-	int dir, err = 0;
+	int dir, err;
 
 	vdfs_file_path(hash, path);
 	dir = make_dir(store, path);
 	if (dir < 0)
 		return dir;
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
-	/* What a crash has left there belongs to nothing. */
-	if (unlinkat(dir, path + 3, 0) && errno != ENOENT)
-		err = -errno;
-	if (!err && linkat(AT_FDCWD, from, dir, path + 3, AT_SYMLINK_FOLLOW))
-		err = -errno;
-	if (!err) {
-		err = vdfs_fsync_dir(dir);
-		if (err)
-			unlinkat(dir, path + 3, 0);
-	}
+	err = name_file(dir, from, path + 3);
+	close(dir);
+	return err;
+}
+
+/**
+ * vdfs_file_settle() - make a file last that was found where it belongs
+ * @store: The store.
+ * @hash: Of the object, pinned or claimed.
+ *
+ * One who took the place of a damaged file may have died before the sync.
+ * What this process puts there it syncs itself, so once is enough.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_file_settle(struct vdfs_store *store, const struct vdfs_hash *hash)
+{
+	char path[VDFS_HASH_TEXT + 1];
+	atomic_bool *settled = &store->object_settled[hash->bytes[0]];
+	int dir, err;
+
+	if (atomic_load(settled))
+		return 0;
+	vdfs_file_path(hash, path);
+	dir = make_dir(store, path);
+	if (dir < 0)
+		return dir;
+	err = vdfs_fsync_dir(dir);
+	if (!err)
+		atomic_store(settled, true);
 	close(dir);
 	return err;
 }

@@ -42,6 +42,9 @@ static int check_large(struct vdfs_store *store,
 	int err = 0;
 
 	if (object->kind == VDFS_FILE) {
+		err = vdfs_file_settle(store, &object->hash);
+		if (err)
+			return err;
 		blob.fd = vdfs_file_open(store, &object->hash);
 		err = blob.fd < 0 ? blob.fd : 0;
 	}

@@ -280,6 +280,7 @@ struct vdfs_helpers {
  * @lock_fd: The file that is locked.
  * @object_fd: The directory of files.
  * @object_dirs: Which of the directories in it are known to last.
+ * @object_settled: Those in which that is known of the files, too.
  * @options: As it was opened.
  * @failed: The disk could not sync twice: nothing is written any more.
  * @mended: How often a put took the place of what was damaged.
@@ -299,6 +300,7 @@ struct vdfs_store {
 	int lock_fd;
 	int object_fd;
 	atomic_bool object_dirs[256];
+	atomic_bool object_settled[256];
 	struct vdfs_store_options options;
 	atomic_bool failed;
 	atomic_ulong mended;
@@ -405,7 +407,10 @@ int vdfs_file_open(struct vdfs_store *store, const struct vdfs_hash *hash);
 int vdfs_file_temporary(struct vdfs_store *store);
 int vdfs_file_link(struct vdfs_store *store, int fd,
 		   const struct vdfs_hash *hash);
+int vdfs_file_settle(struct vdfs_store *store, const struct vdfs_hash *hash);
 int vdfs_file_unlink(struct vdfs_store *store, const struct vdfs_hash *hash);
+/* Ends the name of one that is about to take the place of another. */
+#define VDFS_FILE_BESIDE ".new"
 
 /* chunk.c */
 size_t vdfs_chunk_cut(const uint8_t *data, size_t len);

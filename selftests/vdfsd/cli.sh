@@ -109,6 +109,23 @@ test_40_care()
 	eq "$(json .used phi vdfs quota)" 3000005
 }
 
+test_45_mends()
+{
+	local hash file
+	head -c 2000000 /dev/urandom >"$tmp/whole"
+	hash=$(phi vdfs put "$tmp/whole" whole --whole)
+	hash=${hash#sha256:}
+	file=$dir/store/object/${hash:0:2}/${hash:2}
+	dd if=/dev/zero of="$file" bs=1k seek=900 count=1 conv=notrunc \
+		2>/dev/null
+	fails 1 "not those that were stored" phi vdfs get whole "$tmp/copy"
+	phi vdfs put "$tmp/whole" --whole
+	phi vdfs get whole | cmp - "$tmp/whole"
+	phi vdfs drop "sha256:$hash"
+	phi vdfs rm whole
+	eq "$(json '.faults | length' phi vdfs fsck)" 0
+}
+
 test_50_collections()
 {
 	local i

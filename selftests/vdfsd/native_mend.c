@@ -171,6 +171,21 @@ TEST_F(mend, a_lost_file)
 	expect_whole(_metadata, self);
 }
 
+/* As a crash leaves it that comes while a file takes another's place. */
+TEST_F(mend, what_was_beside_a_file_goes)
+{
+	const char *make = "for f in object/*/*; do echo x >$f.new; done";
+	const char *look = "! ls object/*/*.new 2>/dev/null";
+
+	ASSERT_EQ(0, tree_shell(&self->t, make));
+	ASSERT_EQ(0, flip_whole(self));
+	EXPECT_EQ(0, put(self, &alice, WHOLE, VDFS_PUT_WHOLE));
+	EXPECT_EQ(0, tree_shell(&self->t, look));
+	ASSERT_EQ(0, tree_shell(&self->t, make));
+	expect_whole(_metadata, self);
+	EXPECT_EQ(0, tree_shell(&self->t, look));
+}
+
 /* Put the other way than what is there was. */
 TEST_F(mend, a_file_by_a_list)
 {

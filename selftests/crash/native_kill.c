@@ -37,6 +37,7 @@ FIXTURE_VARIANT(kill)
 FIXTURE_VARIANT_ADD(kill, blobs) { .load = "blobs" };
 FIXTURE_VARIANT_ADD(kill, files) { .load = "files" };
 FIXTURE_VARIANT_ADD(kill, items) { .load = "items" };
+FIXTURE_VARIANT_ADD(kill, mend) { .load = "mend" };
 /* clang-format on */
 
 static int kill_at(struct run *run, const struct golden *golden, size_t n,
@@ -92,6 +93,23 @@ TEST_F_TIMEOUT(kill, loses_nothing, 900)
 	TH_LOG("%s: killed at %zu points", variant->load, points);
 	ASSERT_LT(100, points);
 	disk_log_free(&log);
+}
+
+/* That workload proves nothing unless its damage shows, and is mended. */
+TEST(damage_shows_and_goes)
+{
+	struct golden golden = {};
+	struct run run = {};
+	size_t i, damaged = 0;
+
+	ASSERT_EQ(0, run_init(&run));
+	EXPECT_EQ(0, golden_make(&run, "mend", &golden));
+	for (i = 0; golden.text && i < golden.load->n; i++)
+		damaged += !!strstr(golden.text[i], WORK_DAMAGED);
+	EXPECT_EQ(5, damaged);
+	EXPECT_TRUE(i && !strstr(golden.text[i - 1], WORK_DAMAGED));
+	golden_free(&golden);
+	run_fini(&run);
 }
 
 TEST_HARNESS_MAIN

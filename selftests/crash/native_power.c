@@ -39,6 +39,7 @@ FIXTURE_VARIANT(power)
 FIXTURE_VARIANT_ADD(power, blobs) { .load = "blobs" };
 FIXTURE_VARIANT_ADD(power, files) { .load = "files" };
 FIXTURE_VARIANT_ADD(power, items) { .load = "items" };
+FIXTURE_VARIANT_ADD(power, mend) { .load = "mend" };
 /* clang-format on */
 
 static int prepare(struct run *run, const char *load, struct golden *golden,

@@ -32,7 +32,7 @@ void progress_note(struct progress *progress, const char *text, size_t len);
 int progress_read(struct progress *progress, const char *path);
 int verify(const struct golden *golden, const char *root,
 	   const struct progress *progress, char *why, size_t len);
-long golden_hash(const struct golden *golden, size_t step);
+bool golden_is(const struct golden *golden, size_t step, long hash);
 
 /**
  * struct power - power cuts to try

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Steps on blobs and names. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "daemons/vdfsd/store_impl.h"
 #include "work.h"
 
 const struct vdfs_who work_who = { .uid = 1000 };
@@ -170,6 +173,80 @@ static int do_gc(struct work *w, const struct step *s)
 	return vdfs_gc(w->store, NULL, NULL, &result);
 }
 
+/* A step that fails changes nothing: put back what was there. */
+static int write_at(const char *path, const char *text, off_t at)
+{
+	ssize_t len = (ssize_t)strlen(text);
+	char was[16];
+	ssize_t n;
+	int fd, err = 0;
+
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, was, (size_t)len, at) != len) {
+		close(fd);
+		return -EIO;
+	}
+	n = pwrite(fd, text, (size_t)len, at);
+	if (n < 0)
+		err = -errno;
+	else if (n != len || fsync(fd))
+		err = -EIO;
+	if (err && n > 0 && pwrite(fd, was, (size_t)len, at) != len)
+		abort();
+	close(fd);
+	return err;
+}
+
+/* Of a list, the first of its parts. */
+static int find_bytes(struct sqlite3 *db, void *arg)
+{
+	struct vdfs_object *object = arg;
+	struct sqlite3_stmt *st;
+	int64_t id;
+	int ret;
+
+	if (object->kind != VDFS_LIST)
+		return 0;
+	ret = vdfs_sql(db, &st,
+		       "SELECT object FROM part WHERE list = ?1\n"
+		       "ORDER BY start LIMIT 1",
+		       VDFS_INT(object->id));
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret <= 0)
+		return ret ? ret : -ENOENT;
+	id = sqlite3_column_int64(st, 0);
+	ret = vdfs_sql_next(st);
+	return ret ? ret : vdfs_object_load(db, id, object);
+}
+
+/* What the disk itself does: bytes of a blob are others from now on. */
+static int do_damage(struct work *w, const struct step *s)
+{
+	char path[512], name[VDFS_HASH_TEXT + 16] = "object/";
+	off_t at = (off_t)s->size;
+	struct vdfs_object object;
+	struct vdfs_stat st;
+	int ret = vdfs_name_stat(w->store, &work_who, s->a, &st);
+
+	if (!ret)
+		ret = vdfs_object_lookup(w->store, &st.hash, &object);
+	if (!ret)
+		ret = vdfs_meta_read(w->store->meta, find_bytes, &object);
+	if (ret)
+		return ret;
+	if (object.kind == VDFS_FILE) {
+		vdfs_file_path(&object.hash, name + strlen(name));
+	} else {
+		at += (off_t)object.place;
+		snprintf(name, sizeof(name), "pack/%08u", object.segment);
+	}
+	snprintf(path, sizeof(path), "%s/%s", w->dir, name);
+	return write_at(path, "damaged!", at);
+}
+
 static const struct step blobs[] = {
 	{ .fn = work_open },
 	{ .fn = work_put, .a = "empty", .seed = 1 },
@@ -216,6 +293,26 @@ static const struct step files[] = {
 	{ .fn = NULL },
 };
 
+static const struct step mend[] = {
+	{ .fn = work_open },
+	{ .fn = work_put, .a = "pieces", .size = PIECES, .seed = 1 },
+	{ .fn = work_put, .a = "small", .size = 9000, .seed = 2 },
+	{ .fn = work_put, .a = "whole", .size = WHOLE, .flags = VDFS_PUT_WHOLE },
+	{ .fn = do_damage, .a = "small", .size = 1000 },
+	{ .fn = work_put, .a = "again", .size = 9000, .seed = 2 },
+	{ .fn = do_damage, .a = "pieces", .size = 5000 },
+	{ .fn = work_put, .a = "near", .b = "!", .size = PIECES, .seed = 1 },
+	{ .fn = do_damage, .a = "whole", .size = 70000 },
+	{ .fn = work_reopen },
+	{ .fn = work_put, .size = WHOLE, .flags = VDFS_PUT_WHOLE },
+	{ .fn = do_damage, .a = "whole", .size = 0 },
+	{ .fn = work_put, .a = "whole", .size = WHOLE },
+	{ .fn = do_gc },
+	{ .fn = do_unlink, .a = "small" },
+	{ .fn = do_gc },
+	{ .fn = NULL },
+};
+
 static const struct step items[] = {
 	{ .fn = work_open },
 	{ .fn = work_create, .a = "things" },
@@ -234,10 +331,8 @@ static const struct step items[] = {
 };
 
 static struct workload workloads[] = {
-	{ "blobs", blobs, 0 },
-	{ "files", files, 0 },
-	{ "items", items, 0 },
-	{ NULL, NULL, 0 },
+	{ "blobs", blobs, 0 }, { "files", files, 0 }, { "items", items, 0 },
+	{ "mend", mend, 0 },   { NULL, NULL, 0 },
 };
 
 /**

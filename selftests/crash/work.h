@@ -60,6 +60,9 @@ struct workload {
 	size_t n;
 };
 
+/* In a dump, what is said of a blob that is not what was put. */
+#define WORK_DAMAGED "CANNOT BE READ"
+
 extern const struct vdfs_who work_who;
 
 const struct workload *workload_find(const char *name);

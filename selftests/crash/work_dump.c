@@ -70,6 +70,19 @@ static int dump_name(void *arg, const char *name, const struct vdfs_stat *st)
 	return ret;
 }
 
+/* Returns how many bytes came, or -errno. */
+static ssize_t read_all(struct vdfs_blob *blob, char *data, size_t room)
+{
+	ssize_t n = 1;
+	size_t at = 0;
+
+	while (n > 0 && at < room) {
+		n = vdfs_blob_read(blob, data + at, room - at, at);
+		at += n > 0 ? (size_t)n : 0;
+	}
+	return n < 0 ? n : (ssize_t)at;
+}
+
 static int read_back(struct work *w, const struct vdfs_hash *hash,
 		     uint64_t size)
 {
@@ -87,7 +100,7 @@ static int read_back(struct work *w, const struct vdfs_hash *hash,
 		abort();
 	if (vdfs_blob_size(blob) != size)
 		ret = -ERANGE;
-	n = vdfs_blob_read(blob, data, size + 1, 0);
+	n = read_all(blob, data, size + 1);
 	if (n < 0)
 		ret = (int)n;
 	else if ((uint64_t)n != size)
@@ -109,9 +122,9 @@ static int dump_blob(void *arg, const struct vdfs_hash *hash, uint64_t size)
 	vdfs_hash_print(hash, text);
 	fprintf(walk->out, "blob %.16s %llu", text, (unsigned long long)size);
 	if (ret)
-		fprintf(walk->out, " CANNOT BE READ: %s", strerror(-ret));
+		fprintf(walk->out, " " WORK_DAMAGED ": %s", strerror(-ret));
 	fprintf(walk->out, "\n");
-	return ret;
+	return ret == -EBADMSG ? 0 : ret;
 }
 
 /**
@@ -119,7 +132,8 @@ static int dump_blob(void *arg, const struct vdfs_hash *hash, uint64_t size)
  * @w: Work.
  * @out: Where to.
  *
- * Return: 0 or the -errno of what cannot be read.
+ * Return: 0, also when it says that a blob is damaged; or the -errno of what
+ * cannot be read.
  */
 int work_dump(struct work *w, FILE *out)
 {

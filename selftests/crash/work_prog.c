@@ -68,7 +68,7 @@ static long dumped(struct work *w)
 		return 0;
 	out = open_memstream(&text, &len);
 	if (!out || work_dump(w, out)) {
-		fputs("CANNOT BE READ", out);
+		fputs(WORK_DAMAGED, out);
 		fflush(out);
 	}
 	fclose(out);

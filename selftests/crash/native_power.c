@@ -91,7 +91,7 @@ TEST_F_TIMEOUT(power, loses_nothing, 3000)
 	ASSERT_LT(100, power.points);
 }
 
-/* Kill a workload before an operation, and let another process go on. */
+/* Kill a workload before a sync, and let another process go on. */
 static int kill_and_go_on(struct run *run, const struct workload *load,
 			  size_t n, size_t *ops)
 {
@@ -101,7 +101,7 @@ static int kill_and_go_on(struct run *run, const struct workload *load,
 	int ret;
 
 	run->keep = false;
-	snprintf(run->kill, sizeof(run->kill), "%zu", n);
+	snprintf(run->kill, sizeof(run->kill), "%zus", n);
 	run_prog(run, "work_prog", load->name);
 	ret = progress_read(&progress, run->notes);
 	if (!ret)
@@ -136,23 +136,21 @@ TEST_F_TIMEOUT(power, loses_nothing_after_a_kill, 1200)
 	power.log = &self->log;
 	ASSERT_EQ(0, disk_log_read(self->run.log, &first));
 	for (i = 0; i < first.n; i++) {
-		if (first.ops[i].op.kind == CRASH_NOTE)
-			continue;
-		n++;
 		if (first.ops[i].op.kind != CRASH_SYNC)
 			continue;
-		ASSERT_EQ(0, kill_and_go_on(&self->run, self->golden.load,
-					    n - 1, &power.from))
+		ASSERT_EQ(0, kill_and_go_on(&self->run, self->golden.load, n,
+					    &power.from))
 		{
-			TH_LOG("killed before operation %zu: cannot go on", n);
+			TH_LOG("killed before sync %zu: cannot go on", n);
 		}
 		disk_log_free(&self->log);
 		ASSERT_EQ(0, disk_log_read(self->run.log, &self->log));
 		ASSERT_EQ(0, power_cuts(&self->run, &power, stdout));
 		ASSERT_EQ(0, power.bad)
 		{
-			TH_LOG("killed before operation %zu", n);
+			TH_LOG("killed before sync %zu", n);
 		}
+		n++;
 	}
 	disk_log_free(&first);
 	TH_LOG("%s: %zu power cuts, %zu different outcomes", variant->load,

@@ -75,7 +75,8 @@ struct crash_count {
  *   CRASH_LOG    where the log goes
  *   CRASH_COUNT  struct crash_count
  *   CRASH_KILL   N: kill the process before operation N, from 0;
- *                Nt: in the middle of it, when it writes
+ *                Nt: in the middle of it, when it writes;
+ *                Ns: before sync N
  *   CRASH_FAIL   N:ERRNO[:TIMES]: let operation N fail, and those after it
  *                up to TIMES; without ERRNO let it write only half
  *   CRASH_KINDS  mask of kinds that CRASH_FAIL counts

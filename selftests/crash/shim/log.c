@@ -24,6 +24,7 @@ static struct crash_count own;
 static struct crash_count *count = &own;
 static uint64_t kill_at = NEVER;
 static bool kill_torn;
+static bool kill_sync;
 static uint64_t fail_at = NEVER;
 static uint64_t fail_end;
 static int fail_errno;
@@ -52,6 +53,7 @@ static void read_faults(void)
 	if (text) {
 		kill_at = strtoull(text, &end, 10);
 		kill_torn = *end == 't';
+		kill_sync = *end == 's';
 	}
 	text = getenv("CRASH_FAIL");
 	if (text) {
@@ -225,6 +227,9 @@ enum shim_act shim_begin(struct shim_call *call)
 
 	pthread_mutex_lock(&shim_lock);
 	n = count->ops++;
+	if (kill_sync)
+		n = call->op.kind == CRASH_SYNC ? count->kinds[CRASH_SYNC] :
+						  NEVER - 1;
 	count->kinds[call->op.kind]++;
 	if (n == kill_at && kill_torn && call->op.kind == CRASH_WRITE)
 		return SHIM_HALF;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The index as a file: a header, then each arena at a multiple of 2 MiB, so
- * that it can be mapped where it was, then what is small. It is a cache of
- * vectors that are kept elsewhere: whoever loads it names the generation
- * they have, and anything that does not fit is refused, not mended.
+ * The index as a file: a header, then each arena at a multiple of 2 MiB, as
+ * it is in memory, then what is small. It is a cache of vectors that are kept
+ * elsewhere: whoever loads it names the generation they have, and anything
+ * that does not fit is refused, not mended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -381,8 +381,8 @@ static int load_fd(int fd, uint64_t generation, uint32_t room,
 }
 
 /**
- * vdfs_index_load_room() - map an index that was saved, with room for more
- * @path: The file; it may be replaced, but not changed, while it is mapped.
+ * vdfs_index_load_room() - load an index that was saved, with room for more
+ * @path: The file; it is not needed any more afterwards.
  * @generation: That it must have been saved with.
  * @room: Vectors that it must have room for beside those in it; then its
  *        capacity may be larger than it was.
@@ -405,7 +405,7 @@ int vdfs_index_load_room(const char *path, uint64_t generation, uint32_t room,
 }
 
 /**
- * vdfs_index_load() - map an index that was saved
+ * vdfs_index_load() - load an index that was saved
  * @path: See vdfs_index_load_room().
  * @generation: See there.
  * @out: See there.

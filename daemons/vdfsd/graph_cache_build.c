@@ -300,7 +300,7 @@ int vdfs_graph_build(struct vdfs_core *core, uint64_t *generation,
 	return ret;
 }
 
-/* The same index with room for as many again; through a file, mapped. */
+/* The same index with room for as many again; through a file. */
 static int grow(struct vdfs_core *core, struct vdfs_index *ix,
 		struct vdfs_index **out)
 {

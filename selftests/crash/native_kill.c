@@ -106,7 +106,7 @@ TEST(damage_shows_and_goes)
 	EXPECT_EQ(0, golden_make(&run, "mend", &golden));
 	for (i = 0; golden.text && i < golden.load->n; i++)
 		damaged += !!strstr(golden.text[i], WORK_DAMAGED);
-	EXPECT_EQ(5, damaged);
+	EXPECT_EQ(7, damaged);
 	EXPECT_TRUE(i && !strstr(golden.text[i - 1], WORK_DAMAGED));
 	golden_free(&golden);
 	run_fini(&run);

@@ -84,19 +84,14 @@ void work_fill(char *buf, size_t len, unsigned int seed)
 	}
 }
 
-/**
- * work_put() - store a blob
- * @w: Work.
- * @s: Step: name a or none, size, seed, flags of vdfs_put_begin(); with a
- *     b, some bytes in the middle are others.
- *
- * Return: 0 or -errno.
- */
-int work_put(struct work *w, const struct step *s)
+/* With a @place there, or under the name a step has, or without one. */
+static int put_at(struct work *w, const struct step *s,
+		  const struct vdfs_place *place)
 {
 	char *data = malloc(s->size + 1);
 	struct vdfs_put *put;
 	struct vdfs_hash hash;
+	struct vdfs_stat st;
 	size_t half = s->size / 2;
 	int ret;
 
@@ -113,11 +108,42 @@ int work_put(struct work *w, const struct step *s)
 		ret = vdfs_put_write(put, data + half, s->size - half);
 	if (ret)
 		vdfs_put_abort(put);
+	else if (place)
+		ret = vdfs_put_commit_at(put, place, &st);
 	else
 		ret = vdfs_put_commit(put, NULL, s->a, &hash);
 out_free:
 	free(data);
 	return ret;
+}
+
+/**
+ * work_put() - store a blob
+ * @w: Work.
+ * @s: Step: name a or none, size, seed, flags of vdfs_put_begin(); with a
+ *     b, some bytes in the middle are others.
+ *
+ * Return: 0 or -errno.
+ */
+int work_put(struct work *w, const struct step *s)
+{
+	return put_at(w, s, NULL);
+}
+
+/* As the view does when a file is closed: one that is there stays the same. */
+static int do_write(struct work *w, const struct step *s)
+{
+	struct vdfs_place place = { .mode = 0640, .mtime_ns = 1 };
+	struct vdfs_stat st;
+	int ret = vdfs_name_stat(w->store, &work_who, s->a, &st);
+
+	if (ret && ret != -ENOENT)
+		return ret;
+	if (ret)
+		place.path = s->a;
+	else
+		place.ino = st.ino;
+	return put_at(w, s, &place);
 }
 
 static int do_unlink(struct work *w, const struct step *s)
@@ -247,6 +273,14 @@ static int do_damage(struct work *w, const struct step *s)
 	return write_at(path, "damaged!", at);
 }
 
+static int do_repair(struct work *w, const struct step *s)
+{
+	struct vdfs_fsck_result result;
+
+	(void)s;
+	return vdfs_fsck(w->store, VDFS_FSCK_REPAIR, NULL, NULL, NULL, &result);
+}
+
 static const struct step blobs[] = {
 	{ .fn = work_open },
 	{ .fn = work_put, .a = "empty", .seed = 1 },
@@ -260,6 +294,9 @@ static const struct step blobs[] = {
 	{ .fn = do_rename, .a = "dir/page", .b = "dir/pages" },
 	{ .fn = do_mkdir, .a = "empty-dir" },
 	{ .fn = do_rename, .a = "dir", .b = "empty-dir/moved" },
+	{ .fn = do_write, .a = "empty-dir/file", .size = 2000, .seed = 8 },
+	{ .fn = do_attr, .a = "empty-dir/file", .b = "stays" },
+	{ .fn = do_write, .a = "empty-dir/file", .size = 3000, .seed = 9 },
 	{ .fn = do_link, .a = "small", .b = "also-small" },
 	{ .fn = do_gc },
 	{ .fn = do_keep, .a = "small" },
@@ -309,6 +346,11 @@ static const struct step mend[] = {
 	{ .fn = work_put, .a = "whole", .size = WHOLE },
 	{ .fn = do_gc },
 	{ .fn = do_unlink, .a = "small" },
+	{ .fn = do_gc },
+	{ .fn = do_damage, .a = "again", .size = 1000 },
+	{ .fn = do_repair },
+	{ .fn = do_damage, .a = "pieces", .size = 5000 },
+	{ .fn = do_repair },
 	{ .fn = do_gc },
 	{ .fn = NULL },
 };

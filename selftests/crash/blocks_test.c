@@ -40,6 +40,7 @@ FIXTURE_VARIANT(blocks)
 /* clang-format off */
 FIXTURE_VARIANT_ADD(blocks, blobs) { .load = "blobs" };
 FIXTURE_VARIANT_ADD(blocks, items) { .load = "items" };
+FIXTURE_VARIANT_ADD(blocks, mend) { .load = "mend" };
 /* clang-format on */
 
 __attribute__((format(printf, 1, 2))) static int sh(const char *format, ...)

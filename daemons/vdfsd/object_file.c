@@ -64,24 +64,34 @@ int vdfs_file_temporary(struct vdfs_store *store)
 	return fd < 0 ? -errno : fd;
 }
 
+static int open_dir(struct vdfs_store *store, const char *path)
+{
+	char name[3] = { path[0], path[1], '\0' };
+	int fd = openat(store->object_fd, name,
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /* The directory of a file, durable itself; returns it open. */
 static int make_dir(struct vdfs_store *store, const char *path)
 {
 	char name[3] = { path[0], path[1], '\0' };
 	atomic_bool *synced = &store->object_dirs[strtoul(name, NULL, 16)];
-	int fd, err = 0;
+	int fd = -ENOENT, err;
 
+	if (atomic_load(synced))
+		fd = open_dir(store, path);
+	if (fd != -ENOENT)
+		return fd;
 	/* One that is there may be of somebody who died before the sync. */
-	if (!atomic_load(synced)) {
-		if (mkdirat(store->object_fd, name, 0700) && errno != EEXIST)
-			return -errno;
-		err = vdfs_fsync_dir(store->object_fd);
-		if (err)
-			return err;
-		atomic_store(synced, true);
-	}
-	fd = openat(store->object_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (mkdirat(store->object_fd, name, 0700) && errno != EEXIST)
+		return -errno;
+	err = vdfs_fsync_dir(store->object_fd);
+	if (err)
+		return err;
+	atomic_store(synced, true);
+	return open_dir(store, path);
 }
 
 /*
@@ -92,7 +102,7 @@ static int make_dir(struct vdfs_store *store, const char *path)
 static int exchange(int dir, const char *from, const char *name)
 {
 	char beside[VDFS_HASH_TEXT + sizeof(VDFS_FILE_BESIDE)];
-	int err = 0;
+	int err;
 
 	snprintf(beside, sizeof(beside), "%s" VDFS_FILE_BESIDE, name);
 	if ((unlinkat(dir, beside, 0) && errno != ENOENT) ||
@@ -100,10 +110,13 @@ static int exchange(int dir, const char *from, const char *name)
 		return -errno;
 	if (renameat2(dir, beside, dir, name, RENAME_EXCHANGE)) {
 		err = -errno;
+		/* A filesystem that cannot, as ext2, keeps nothing. */
+		if (err == -EINVAL && !renameat(dir, beside, dir, name))
+			return vdfs_fsync_dir(dir);
 	} else {
 		err = vdfs_fsync_dir(dir);
-		if (err)
-			renameat2(dir, beside, dir, name, RENAME_EXCHANGE);
+		if (err && renameat2(dir, beside, dir, name, RENAME_EXCHANGE))
+			return err;
 	}
 	unlinkat(dir, beside, 0);
 	return err;
@@ -142,6 +155,8 @@ int vdfs_file_link(struct vdfs_store *store, int fd,
 		return dir;
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
 	err = name_file(dir, from, path + 3);
+	if (err)
+		atomic_store(&store->object_settled[hash->bytes[0]], false);
 	close(dir);
 	return err;
 }
@@ -149,13 +164,13 @@ int vdfs_file_link(struct vdfs_store *store, int fd,
 /**
  * vdfs_file_settle() - make a file last that was found where it belongs
  * @store: The store.
- * @hash: Of the object, pinned or claimed.
+ * @hash: Of the object, claimed: nobody is about to take its place.
  *
  * One who took the place of a damaged file may have died before the sync.
  * What this process puts there it syncs itself, so once is enough.
  *
  * Context: Any thread.
- * Return: 0 or a negative errno.
+ * Return: 0, -EBADMSG when it is not there, or another negative errno.
  */
 int vdfs_file_settle(struct vdfs_store *store, const struct vdfs_hash *hash)
 {
@@ -166,9 +181,9 @@ int vdfs_file_settle(struct vdfs_store *store, const struct vdfs_hash *hash)
 	if (atomic_load(settled))
 		return 0;
 	vdfs_file_path(hash, path);
-	dir = make_dir(store, path);
+	dir = open_dir(store, path);
 	if (dir < 0)
-		return dir;
+		return dir == -ENOENT ? -EBADMSG : dir;
 	err = vdfs_fsync_dir(dir);
 	if (!err)
 		atomic_store(settled, true);

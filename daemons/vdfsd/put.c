@@ -174,6 +174,8 @@ int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
  * @linked: A whole one has its file.
  * @anew: ... in place of a damaged one, which is gone.
  * @kept: Out: the record, file or list is now the object's.
+ * @pinned: The hash is, for a list, ...
+ * @claimed: ... or it is claimed.
  */
 struct commit {
 	struct vdfs_put *put;
@@ -189,6 +191,8 @@ struct commit {
 	bool linked;
 	bool anew;
 	bool kept;
+	bool pinned;
+	bool claimed;
 };
 
 /* The list of parts becomes the blob. */
@@ -354,6 +358,39 @@ static int commit_small(struct commit *c)
 	return err;
 }
 
+/*
+ * Look at what is there, and keep it there. A file could be taking the place
+ * of a damaged one just now, so that takes a claim.
+ */
+static int hold(struct commit *c, struct vdfs_object *there)
+{
+	struct vdfs_store *store = c->put->store;
+	int err;
+
+	err = vdfs_pin(store, &c->hash);
+	if (err)
+		return err;
+	err = vdfs_object_lookup(store, &c->hash, there);
+	if (err || there->kind != VDFS_FILE) {
+		c->pinned = true;
+		return err;
+	}
+	vdfs_unpin(store, &c->hash);
+	err = vdfs_claim(store, &c->hash);
+	if (err)
+		return err;
+	c->claimed = true;
+	return vdfs_object_lookup(store, &c->hash, there);
+}
+
+static void let_go(struct commit *c)
+{
+	if (c->pinned)
+		vdfs_unpin(c->put->store, &c->hash);
+	if (c->claimed)
+		vdfs_unclaim(c->put->store, &c->hash);
+}
+
 /* The last of its parts become durable and visible with it. */
 static int commit_list(struct commit *c)
 {
@@ -364,11 +401,8 @@ static int commit_list(struct commit *c)
 
 	c->parts = &s->group[s->filling];
 	c->list = c->put->list;
-	err = vdfs_pin(store, &c->hash);
-	if (err)
-		return err;
+	err = hold(c, &there);
 	/* The parts of a list that is there were looked at one by one. */
-	err = vdfs_object_lookup(store, &c->hash, &there);
 	if (!err && there.kind != VDFS_LIST)
 		err = vdfs_put_check(store, c->put->size, &there);
 	c->damaged = err == -EBADMSG;
@@ -378,7 +412,7 @@ static int commit_list(struct commit *c)
 		err = vdfs_meta_write(store->meta, commit, c);
 	if (err)
 		vdfs_group_reset(c->parts, c->list, stays(c, err));
-	vdfs_unpin(store, &c->hash);
+	let_go(c);
 	return err;
 }
 

@@ -171,6 +171,21 @@ TEST_F(mend, a_lost_file)
 	expect_whole(_metadata, self);
 }
 
+/* Under the feet of one who knows that it was there. */
+TEST_F(mend, a_lost_directory)
+{
+	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/*"));
+	EXPECT_EQ(0, put(self, &bob, WHOLE, VDFS_PUT_WHOLE));
+	expect_whole(_metadata, self);
+}
+
+TEST_F(mend, a_lost_directory_by_a_list)
+{
+	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/*"));
+	EXPECT_EQ(0, put(self, &bob, WHOLE, 0));
+	expect_whole(_metadata, self);
+}
+
 /* As a crash leaves it that comes while a file takes another's place. */
 TEST_F(mend, what_was_beside_a_file_goes)
 {

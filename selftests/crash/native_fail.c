@@ -66,7 +66,7 @@ static int check_state(const struct golden *golden, size_t step, long hash)
 					       work_reopen ?
 			       0 :
 			       -EIO;
-	return golden_is(golden, step - 1, hash) ? 0 : -EIO;
+	return golden_is_before(golden, step, hash) ? 0 : -EIO;
 }
 
 /*

@@ -95,21 +95,4 @@ TEST_F_TIMEOUT(kill, loses_nothing, 900)
 	disk_log_free(&log);
 }
 
-/* That workload proves nothing unless its damage shows, and is mended. */
-TEST(damage_shows_and_goes)
-{
-	struct golden golden = {};
-	struct run run = {};
-	size_t i, damaged = 0;
-
-	ASSERT_EQ(0, run_init(&run));
-	EXPECT_EQ(0, golden_make(&run, "mend", &golden));
-	for (i = 0; golden.text && i < golden.load->n; i++)
-		damaged += !!strstr(golden.text[i], WORK_DAMAGED);
-	EXPECT_EQ(7, damaged);
-	EXPECT_TRUE(i && !strstr(golden.text[i - 1], WORK_DAMAGED));
-	golden_free(&golden);
-	run_fini(&run);
-}
-
 TEST_HARNESS_MAIN

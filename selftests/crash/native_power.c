@@ -4,6 +4,7 @@
  * acknowledged. And the other way round: a store whose syncs of one kind do
  * nothing, or come too late, does not, and this test notices.
  */
+#include <signal.h>
 #include <string.h>
 
 #include <kselftest_harness.h>
@@ -91,9 +92,12 @@ TEST_F_TIMEOUT(power, loses_nothing, 3000)
 	ASSERT_LT(100, power.points);
 }
 
-/* Kill a workload before a sync, and let another process go on. */
+/*
+ * Kill a workload before a sync, if there is one of that number, and let
+ * another process go on.
+ */
 static int kill_and_go_on(struct run *run, const struct workload *load,
-			  size_t n, size_t *ops)
+			  size_t n, size_t *ops, size_t *kills)
 {
 	struct progress progress;
 	struct disk_log log;
@@ -102,7 +106,7 @@ static int kill_and_go_on(struct run *run, const struct workload *load,
 
 	run->keep = false;
 	snprintf(run->kill, sizeof(run->kill), "%zus", n);
-	run_prog(run, "work_prog", load->name);
+	*kills += run_prog(run, "work_prog", load->name) == 128 + SIGKILL;
 	ret = progress_read(&progress, run->notes);
 	if (!ret)
 		ret = disk_log_read(run->log, &log);
@@ -128,7 +132,7 @@ TEST_F_TIMEOUT(power, loses_nothing_after_a_kill, 1200)
 			       .some = 1,
 			       .most = run_deep() ? 20 : 3 };
 	struct disk_log first;
-	size_t i, n = 0;
+	size_t i, n = 0, kills = 0;
 
 	ASSERT_EQ(0, prepare(&self->run, variant->load, &self->golden,
 			     &self->log));
@@ -139,7 +143,7 @@ TEST_F_TIMEOUT(power, loses_nothing_after_a_kill, 1200)
 		if (first.ops[i].op.kind != CRASH_SYNC)
 			continue;
 		ASSERT_EQ(0, kill_and_go_on(&self->run, self->golden.load, n,
-					    &power.from))
+					    &power.from, &kills))
 		{
 			TH_LOG("killed before sync %zu: cannot go on", n);
 		}
@@ -153,6 +157,8 @@ TEST_F_TIMEOUT(power, loses_nothing_after_a_kill, 1200)
 		n++;
 	}
 	disk_log_free(&first);
+	EXPECT_LE(n - n / 10, kills);
+	EXPECT_LE(kills, power.tried);
 	TH_LOG("%s: %zu power cuts, %zu different outcomes", variant->load,
 	       power.tried, power.verified);
 }

@@ -33,6 +33,7 @@ int progress_read(struct progress *progress, const char *path);
 int verify(const struct golden *golden, const char *root,
 	   const struct progress *progress, char *why, size_t len);
 bool golden_is(const struct golden *golden, size_t step, long hash);
+bool golden_is_before(const struct golden *golden, size_t step, long hash);
 
 /**
  * struct power - power cuts to try

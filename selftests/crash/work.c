@@ -273,6 +273,17 @@ static int do_damage(struct work *w, const struct step *s)
 	return write_at(path, "damaged!", at);
 }
 
+/**
+ * work_damages() - whether the disk damages something in a step
+ * @s: The step.
+ *
+ * Return: Whether.
+ */
+bool work_damages(const struct step *s)
+{
+	return s->fn == do_damage;
+}
+
 static int do_repair(struct work *w, const struct step *s)
 {
 	struct vdfs_fsck_result result;

@@ -71,6 +71,7 @@ int work_reopen(struct work *w, const struct step *s);
 void work_close(struct work *w);
 void work_fill(char *buf, size_t len, unsigned int seed);
 int work_put(struct work *w, const struct step *s);
+bool work_damages(const struct step *s);
 
 /* A collection: work_items.c */
 int work_create(struct work *w, const struct step *s);

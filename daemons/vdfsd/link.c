@@ -5,6 +5,13 @@
 
 #include "graph.h"
 
+/*
+ * Candidates for neighbours in a small index: these, and every so manieth of
+ * its vectors. More are no use where they would be most of what there is.
+ */
+#define FEW 32
+#define SHARE 8
+
 /**
  * vdfs_lock() - hold the edges of a slot
  * @ix: Where.
@@ -179,13 +186,21 @@ out:
 	vdfs_unlock(ix, slot);
 }
 
+static uint32_t candidates(const struct vdfs_index *ix)
+{
+	uint32_t n = FEW + atomic_load(&ix->slots) / SHARE;
+
+	n = n < ix->params.m ? ix->params.m : n;
+	return n < ix->params.ef_build ? n : ix->params.ef_build;
+}
+
 static void link_level(struct vdfs_index *ix, struct vdfs_scratch *s,
 		       uint32_t slot, uint32_t level, struct vdfs_cand *from)
 {
 	uint32_t edges[2 * 64];
 	uint32_t n, i;
 
-	vdfs_pool_reset(&s->pool, ix->params.ef_build);
+	vdfs_pool_reset(&s->pool, candidates(ix));
 	vdfs_pool_insert(&s->pool, from->dist, from->slot);
 	vdfs_walk(ix, s, level, NULL);
 	vdfs_scratch_forget(s);

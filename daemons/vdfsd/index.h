@@ -57,8 +57,8 @@ enum vdfs_codes {
  * @codes: enum vdfs_codes; VDFS_I8 is its own code.
  * @m: Edges a new vector is given on each level, 4 to 64; level 0 keeps
  *     up to twice as many.
- * @ef_build: Candidates looked at for them, @m to 2000; fewer in an index
- *            of less than eight times as many vectors.
+ * @ef_build: Candidates looked at for them, @m to 2000; 32 and an eighth of
+ *            the vectors there are, or @m, where that is less.
  * @capacity: Vectors it may hold, deleted ones included until repaired.
  * @seed: Of the levels.
  */

@@ -172,7 +172,7 @@ int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
  * @record: Where a small one was written, if it was.
  * @damaged: What was there is; this takes its place.
  * @linked: A whole one has its file.
- * @anew: ... in place of a damaged one, which is gone.
+ * @anew: ... in the place of a damaged one: the name stays, whatever comes.
  * @kept: Out: the record, file or list is now the object's.
  * @pinned: The hash is, for a list, ...
  * @claimed: ... or it is claimed.

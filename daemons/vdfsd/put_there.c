@@ -64,8 +64,8 @@ static int check_large(struct vdfs_store *store,
  * vdfs_put_check() - read what a put would rely on
  * @store: The store.
  * @size: Length of what is being put.
- * @there: What the database says of the object, which is pinned or claimed;
- *         where it was moved, what it says then.
+ * @there: What the database says of the object, which is pinned, or claimed
+ *         where it is a file; where it was moved, what it says then.
  *
  * Context: Any thread, outside of transactions.
  * Return: 0; -EBADMSG when it is damaged, or cannot be read; -ENOENT, or
@@ -97,7 +97,7 @@ int vdfs_put_check(struct vdfs_store *store, uint64_t size,
 /**
  * vdfs_put_relies() - find what a put would rely on, and read it
  * @store: The store.
- * @hash: Of what is being put, pinned or claimed.
+ * @hash: Of what is being put, pinned, or claimed where it may be a file.
  * @size: Its length.
  * @there: Out, what the database says of it.
  *

@@ -195,7 +195,7 @@ struct phi_vdfs_span {
  * @codes: PHI_VDFS_CODES_*, what a search walks on before it ranks the best
  *         again by the vectors themselves.
  * @m: Edges of a vector, 4 to 64; 0 = 16.
- * @ef_build: Candidates looked at for them; 0 = 200.
+ * @ef_build: Candidates looked at for them, at most; 0 = 200.
  * @mode: Permission bits.
  * @owner: Out only, 0 in a request.
  */

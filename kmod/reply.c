@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/cleanup.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "dispatch.h"
@@ -134,6 +135,20 @@ void phi_caller_fail(struct phi_message *msg, int error)
 }
 
 /*
+ * What the server has seen cannot be asked again, so only a signal ends this.
+ * Other work that the kernel has for this thread, say io_uring's, would end
+ * any wait that can be begun anew; it is put off until the call returns.
+ */
+static bool phi_caller_stays(struct phi_caller *caller)
+{
+	lockdep_assert_held(&caller->ep->lock);
+	if (caller->message || task_sigpending(current))
+		return false;
+	clear_notify_signal();
+	return true;
+}
+
+/*
  * Wait for the answer. Whatever comes first is the outcome; but an answer that
  * is on its way already has taken capabilities from the server, so the thread
  * stays for it: it is a matter of a moment.
@@ -143,6 +158,7 @@ static int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns)
 	struct phi_endpoint *ep = caller->ep;
 	struct phi_message *message = NULL;
 	struct phi_waiter *w = &caller->w;
+	bool put_off = false;
 	int ret = 0;
 
 	spin_lock(&ep->lock);
@@ -158,6 +174,10 @@ static int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns)
 		if (ret)
 			break;
 		ret = phi_waiter_block(w, &ep->callers, &ep->lock, deadline_ns);
+		if (ret == -ERESTARTSYS && phi_caller_stays(caller)) {
+			put_off = true;
+			ret = 0;
+		}
 	}
 	list_del_init(&w->node);
 	if (caller->state == PHI_CALLER_ANSWERED) {
@@ -172,6 +192,8 @@ static int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns)
 			ret = -EINTR;
 	}
 	spin_unlock(&ep->lock);
+	if (put_off)
+		set_thread_flag(TIF_NOTIFY_SIGNAL);
 	phi_message_free(message);
 	return ret;
 }

@@ -333,6 +333,9 @@ int phi_recv(int phi, uint64_t endpoint, struct phi_msg_in *in,
  * @flags: 0 or PHI_NONBLOCK, for the way there.
  * @deadline_ns: For both ways.
  *
+ * Completions that io_uring would post in this thread once the receiver has
+ * the message are posted when the call returns.
+ *
  * Context: Any thread. Waits.
  * Return: 0; -EPIPE when the receiver died or dropped the request; -EINTR
  * when a signal came, and the receiver may or may not have acted; or another

@@ -26,6 +26,11 @@
  * the name up again, and the thread that is waiting (struct vdfs_hint) finds
  * an inode made for it. All writers of a name share one inode and one stage.
  *
+ * It does so once, and since 7.2 has reasons of its own: the name was taken
+ * away while it walked, of which it tells nobody. So a thread that looked,
+ * did nothing with what it saw, and sees another file when it looks again, is
+ * given an inode of its own at once: no opening of that is told -ESTALE.
+ *
  * Names are looked up in the store each time: others may change them.
  *
  * A shell that is told to write to a file truncates it, and closes a copy of
@@ -65,6 +70,7 @@ enum vdfs_kind {
  * @name: In @parent.
  * @kind: Of which view.
  * @linked: In the table: a path leads here.
+ * @own: Shown to nobody but the thread that holds it in a hint.
  * @refs: One for all lookups; children, open files, hints.
  * @lookups: That the kernel has not forgotten.
  * @readers: Open files that read the blob of @st.
@@ -78,6 +84,7 @@ struct vdfs_inode {
 	char *name;
 	enum vdfs_kind kind;
 	bool linked;
+	bool own;
 	unsigned int refs;
 	uint64_t lookups;
 	unsigned int readers;
@@ -135,7 +142,20 @@ struct vdfs_hint {
 	bool reads;
 };
 
+/**
+ * struct vdfs_seen - the last name that a thread looked up
+ * @tid: Thread; 0 = it did something since.
+ * @path: Which name, see vdfs_inode_hash().
+ * @ino: Number of the file there, 0 = none.
+ */
+struct vdfs_seen {
+	pid_t tid;
+	uint64_t path;
+	uint64_t ino;
+};
+
 #define VDFS_HINTS 64
+#define VDFS_SEEN 256
 #define VDFS_SEARCHES_KEPT 64
 
 /**
@@ -164,8 +184,9 @@ struct vdfs_hint {
  * @all: Inodes but the root, linked or not.
  * @files: Open files.
  * @listings: Open directories.
- * @hints: See struct vdfs_hint.
- * @next_hint: To be used next.
+ * @hints: See struct vdfs_hint; a thread has one.
+ * @next_hint: To be used next when none is free.
+ * @seen: By the thread's number; threads may share one.
  * @searches: Answers kept, NULL where free.
  * @next_search: To be used next.
  */
@@ -196,6 +217,7 @@ struct vdfs_fuse {
 	LIST_HEAD(, vdfs_listing) listings;
 	struct vdfs_hint hints[VDFS_HINTS];
 	unsigned int next_hint;
+	struct vdfs_seen seen[VDFS_SEEN];
 	struct vdfs_results *searches[VDFS_SEARCHES_KEPT];
 	unsigned int next_search;
 };
@@ -309,6 +331,10 @@ extern const struct vdfs_view vdfs_views[VDFS_KINDS];
 int vdfs_inodes_init(struct vdfs_fuse *fuse);
 void vdfs_inodes_fini(struct vdfs_fuse *fuse);
 struct vdfs_inode *vdfs_inode_of(struct vdfs_fuse *fuse, fuse_ino_t ino);
+uint64_t vdfs_inode_hash(const struct vdfs_inode *dir, const char *name);
+bool vdfs_inode_called(const struct vdfs_inode *inode,
+		       const struct vdfs_inode *dir, const char *name);
+bool vdfs_inode_is(const struct vdfs_inode *inode, const struct vdfs_stat *st);
 int vdfs_inode_find(struct vdfs_call *call, struct vdfs_inode *dir,
 		    const char *name, enum vdfs_kind kind,
 		    const struct vdfs_stat *st, struct vdfs_inode **out);
@@ -319,6 +345,10 @@ struct vdfs_inode *vdfs_inode_new_locked(struct vdfs_fuse *fuse,
 					 struct vdfs_inode *dir,
 					 const char *name, enum vdfs_kind kind,
 					 const struct vdfs_stat *st);
+struct vdfs_inode *vdfs_inode_fresh_locked(struct vdfs_fuse *fuse,
+					   const struct vdfs_inode *dir,
+					   const char *name,
+					   const struct vdfs_stat *st);
 void vdfs_inode_unlink_locked(struct vdfs_fuse *fuse, struct vdfs_inode *inode);
 void vdfs_inode_put(struct vdfs_fuse *fuse, struct vdfs_inode *inode);
 void vdfs_inode_put_locked(struct vdfs_fuse *fuse, struct vdfs_inode *inode);
@@ -365,8 +395,25 @@ void vdfs_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 void vdfs_op_access(fuse_req_t req, fuse_ino_t ino, int mask);
 void vdfs_op_statfs(fuse_req_t req, fuse_ino_t ino);
 
-/* fuse_open.c */
+/* fuse_hint.c */
 void vdfs_hints_fini(struct vdfs_fuse *fuse);
+void vdfs_hint_drop(struct vdfs_fuse *fuse, struct vdfs_hint *hint);
+bool vdfs_hint_take(struct vdfs_call *call, const struct vdfs_inode *inode,
+		    struct vdfs_hint *hint);
+void vdfs_hint_set_locked(struct vdfs_call *call, struct vdfs_inode *inode,
+			  struct vdfs_stage *stage, struct vdfs_blob *blob,
+			  struct vdfs_hint *old);
+struct vdfs_inode *vdfs_hint_find_locked(struct vdfs_call *call,
+					 const struct vdfs_inode *dir,
+					 const char *name);
+bool vdfs_hint_due(struct vdfs_call *call, const struct vdfs_inode *dir,
+		   const char *name, const struct vdfs_stat *st);
+void vdfs_hint_done(struct vdfs_call *call);
+int vdfs_hint_own(struct vdfs_call *call, struct vdfs_inode *dir,
+		  const char *name, const struct vdfs_stat *st,
+		  struct vdfs_inode **out);
+
+/* fuse_open.c */
 void vdfs_files_fini(struct vdfs_fuse *fuse);
 int vdfs_file_begin(struct vdfs_call *call, struct vdfs_inode *inode,
 		    bool empty, struct vdfs_stage **out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Inodes of the view: the table, paths, hints. */
+/* Inodes of the view: the table, paths. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +10,26 @@
 #define BUCKETS_MIN 256
 #define CLOSING_NS 50000000
 
-static size_t bucket_of(struct vdfs_fuse *fuse, const struct vdfs_inode *dir,
-			const char *name)
+/**
+ * vdfs_inode_hash() - a number for a name
+ * @dir: Directory.
+ * @name: In it.
+ *
+ * Return: The number; others may have it too.
+ */
+uint64_t vdfs_inode_hash(const struct vdfs_inode *dir, const char *name)
 {
 	uint64_t h = (uintptr_t)dir >> 4;
 
 	for (; *name; name++)
 		h = (h ^ (unsigned char)*name) * 0x100000001b3ULL;
-	h ^= h >> 32;
-	return h & (fuse->buckets - 1);
+	return h ^ h >> 32;
+}
+
+static size_t bucket_of(struct vdfs_fuse *fuse, const struct vdfs_inode *dir,
+			const char *name)
+{
+	return vdfs_inode_hash(dir, name) & (fuse->buckets - 1);
 }
 
 /* A table that cannot grow gets slower, that is all. */
@@ -69,8 +80,17 @@ static void unlink_locked(struct vdfs_fuse *fuse, struct vdfs_inode *inode)
 	fuse->inodes--;
 }
 
-static bool called(const struct vdfs_inode *inode, const struct vdfs_inode *dir,
-		   const char *name)
+/**
+ * vdfs_inode_called() - has an inode this name, or had it?
+ * @inode: Which.
+ * @dir: Directory.
+ * @name: In it.
+ *
+ * Context: fuse->lock is held.
+ * Return: True if so.
+ */
+bool vdfs_inode_called(const struct vdfs_inode *inode,
+		       const struct vdfs_inode *dir, const char *name)
 {
 	return inode->parent == dir && !strcmp(inode->name, name);
 }
@@ -166,13 +186,27 @@ struct vdfs_inode *vdfs_inode_new_locked(struct vdfs_fuse *fuse,
 	return inode;
 }
 
-/* Does it show what the name stands for? */
+/**
+ * vdfs_inode_is() - is an inode what a name stands for?
+ * @inode: Of a file.
+ * @st: The name.
+ *
+ * Context: fuse->lock is held.
+ * Return: True if so.
+ */
+bool vdfs_inode_is(const struct vdfs_inode *inode, const struct vdfs_stat *st)
+{
+	return inode->st.ino == st->ino &&
+	       !memcmp(&inode->st.hash, &st->hash, sizeof(st->hash));
+}
+
+/* Is it shown to those who look for what the name stands for? */
 static bool shows(const struct vdfs_inode *inode, enum vdfs_kind kind,
 		  const struct vdfs_stat *st)
 {
 	const struct vdfs_stage *stage = inode->stage;
 
-	if (inode->kind != kind)
+	if (inode->kind != kind || inode->own)
 		return false;
 	if (!st)
 		return true;
@@ -182,24 +216,20 @@ static bool shows(const struct vdfs_inode *inode, enum vdfs_kind kind,
 		return true;
 	if (stage && stage->writers)
 		return stage->fresh;
-	return !(stage && stage->dirty) &&
-	       !memcmp(&inode->st.hash, &st->hash, sizeof(st->hash));
+	return !(stage && stage->dirty) && vdfs_inode_is(inode, st);
 }
 
-static struct vdfs_inode *hinted(struct vdfs_call *call,
-				 const struct vdfs_inode *dir, const char *name)
+/* The inode that a name shows, NULL without one. */
+static struct vdfs_inode *shown(struct vdfs_fuse *fuse,
+				const struct vdfs_inode *dir, const char *name,
+				enum vdfs_kind kind, const struct vdfs_stat *st)
 {
-	struct vdfs_fuse *fuse = call->fuse;
-	unsigned int i;
+	struct vdfs_inode *inode = fuse->table[bucket_of(fuse, dir, name)];
 
-	for (i = 0; i < VDFS_HINTS; i++) {
-		struct vdfs_inode *inode = fuse->hints[i].inode;
-
-		if (inode && fuse->hints[i].tid == call->tid &&
-		    called(inode, dir, name))
-			return inode;
-	}
-	return NULL;
+	while (inode &&
+	       !(vdfs_inode_called(inode, dir, name) && shows(inode, kind, st)))
+		inode = inode->next;
+	return inode;
 }
 
 static struct vdfs_inode *find_locked(struct vdfs_fuse *fuse,
@@ -207,16 +237,37 @@ static struct vdfs_inode *find_locked(struct vdfs_fuse *fuse,
 				      enum vdfs_kind kind,
 				      const struct vdfs_stat *st)
 {
-	struct vdfs_inode *inode = fuse->table[bucket_of(fuse, dir, name)];
+	struct vdfs_inode *inode = shown(fuse, dir, name, kind, st);
 
-	while (inode && !(called(inode, dir, name) && shows(inode, kind, st)))
-		inode = inode->next;
 	if (!inode)
 		return vdfs_inode_new_locked(fuse, dir, name, kind, st);
 	inode->refs++;
 	/* What was not committed keeps the blob it began as. */
 	if (st && !inode->stage)
 		inode->st = *st;
+	return inode;
+}
+
+/**
+ * vdfs_inode_fresh_locked() - the inode of a file that is being made
+ * @fuse: Of which view.
+ * @dir: Directory.
+ * @name: In it.
+ * @st: What the name stands for.
+ *
+ * Context: fuse->lock is held.
+ * Return: The inode with a reference, NULL if the file was made before.
+ */
+struct vdfs_inode *vdfs_inode_fresh_locked(struct vdfs_fuse *fuse,
+					   const struct vdfs_inode *dir,
+					   const char *name,
+					   const struct vdfs_stat *st)
+{
+	struct vdfs_inode *inode = shown(fuse, dir, name, VDFS_NAME, st);
+
+	if (!inode || !inode->stage || !inode->stage->writers)
+		return NULL;
+	inode->refs++;
 	return inode;
 }
 
@@ -238,11 +289,16 @@ int vdfs_inode_find(struct vdfs_call *call, struct vdfs_inode *dir,
 	struct vdfs_fuse *fuse = call->fuse;
 
 	pthread_mutex_lock(&fuse->lock);
-	*out = hinted(call, dir, name);
-	if (*out)
-		(*out)->refs++;
-	else
+	*out = NULL;
+	if (kind == VDFS_NAME)
+		*out = vdfs_hint_find_locked(call, dir, name);
+	if (!*out) {
 		*out = find_locked(fuse, dir, name, kind, st);
+	} else {
+		(*out)->refs++;
+		if ((*out)->own)
+			(*out)->st = *st;
+	}
 	pthread_mutex_unlock(&fuse->lock);
 	return *out ? 0 : -ENOMEM;
 }
@@ -347,7 +403,7 @@ void vdfs_inode_unlink(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 	inode = fuse->table[bucket_of(fuse, dir, name)];
 	for (; inode; inode = next) {
 		next = inode->next;
-		if (called(inode, dir, name))
+		if (vdfs_inode_called(inode, dir, name))
 			unlink_locked(fuse, inode);
 	}
 	pthread_mutex_unlock(&fuse->lock);
@@ -375,7 +431,7 @@ void vdfs_inode_move(struct vdfs_fuse *fuse, struct vdfs_inode *from,
 	inode = fuse->table[bucket_of(fuse, from, name)];
 	for (; inode; inode = next) {
 		next = inode->next;
-		if (!called(inode, from, name))
+		if (!vdfs_inode_called(inode, from, name))
 			continue;
 		unlink_locked(fuse, inode);
 		inode->next = moved;
@@ -421,7 +477,7 @@ struct vdfs_inode *vdfs_inode_writer(struct vdfs_fuse *fuse,
 		return written(inode) ? inode : NULL;
 	other = fuse->table[bucket_of(fuse, inode->parent, inode->name)];
 	for (; other; other = other->next) {
-		if (called(other, inode->parent, inode->name) &&
+		if (vdfs_inode_called(other, inode->parent, inode->name) &&
 		    written(other) && other->st.ino == inode->st.ino)
 			return other;
 	}
@@ -436,8 +492,8 @@ static struct vdfs_stage *closing(struct vdfs_fuse *fuse,
 	for (; inode; inode = inode->next) {
 		struct vdfs_stage *stage = inode->stage;
 
-		if (called(inode, dir, name) && stage && stage->blank &&
-		    stage->dirty && stage->closing)
+		if (vdfs_inode_called(inode, dir, name) && stage &&
+		    stage->blank && stage->dirty && stage->closing)
 			return stage;
 	}
 	return NULL;

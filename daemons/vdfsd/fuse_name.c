@@ -23,8 +23,13 @@ int vdfs_names_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
 	err = vdfs_inode_path(call->fuse, dir, name, path);
 	if (!err)
 		err = vdfs_name_stat(call->fuse->store, &call->who, path, &st);
+	if (err == -ENOENT)
+		vdfs_hint_due(call, dir, name, NULL);
 	if (err)
 		return err;
+	/* A directory is seen on the way to what a thread looks for. */
+	if (!S_ISDIR(st.mode) && vdfs_hint_due(call, dir, name, &st))
+		return vdfs_hint_own(call, dir, name, &st, out);
 	return vdfs_inode_find(call, dir, name, kind_of(&st), &st, out);
 }
 
@@ -115,6 +120,7 @@ void vdfs_op_unlink(fuse_req_t req, fuse_ino_t ino, const char *name)
 		err = view->unlink(&call, dir, name);
 	if (!err)
 		vdfs_inode_unlink(call.fuse, dir, name);
+	vdfs_hint_done(&call);
 	fuse_reply_err(req, -err);
 }
 
@@ -173,6 +179,7 @@ void vdfs_op_rename(fuse_req_t req, fuse_ino_t ino, const char *name,
 			      vdfs_inode_of(call.fuse, new_ino), new_name,
 			      flags);
 
+	vdfs_hint_done(&call);
 	fuse_reply_err(req, -err);
 }
 

@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Opening files: which inode a reader and a writer get; see fuse_impl.h.
- *
- * The kernel looks again once. So that the second time is the last, what a
- * thread will find is held for it: a place among the writers, or the blob it
- * is going to read, which others may take the name away from meanwhile.
- */
+/* Opening files: which inode a reader and a writer get; see fuse_impl.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,83 +11,6 @@
 #include "fuse_query.h"
 
 #define TRIES 100
-
-static void drop_hint(struct vdfs_fuse *fuse, struct vdfs_hint *hint)
-{
-	if (!hint->inode)
-		return;
-	if (hint->stage)
-		vdfs_file_put_stage(fuse, hint->inode, hint->stage, true);
-	if (hint->blob)
-		vdfs_blob_close(hint->blob);
-	pthread_mutex_lock(&fuse->lock);
-	if (hint->reads)
-		hint->inode->readers--;
-	vdfs_inode_put_locked(fuse, hint->inode);
-	pthread_mutex_unlock(&fuse->lock);
-	memset(hint, 0, sizeof(*hint));
-}
-
-/**
- * vdfs_hints_fini() - nobody will look again
- * @fuse: Of which view.
- */
-void vdfs_hints_fini(struct vdfs_fuse *fuse)
-{
-	size_t i;
-
-	for (i = 0; i < VDFS_HINTS; i++)
-		drop_hint(fuse, &fuse->hints[i]);
-}
-
-/*
- * What was held for this thread, if it is about this inode.
- *
- * Return: True if it is about another: the thread did not look again, for it
- * has no path but a descriptor, /proc/self/fd/N.
- */
-static bool take_hint(struct vdfs_call *call, const struct vdfs_inode *inode,
-		      struct vdfs_hint *hint)
-{
-	struct vdfs_fuse *fuse = call->fuse;
-	bool other;
-	size_t i;
-
-	memset(hint, 0, sizeof(*hint));
-	pthread_mutex_lock(&fuse->lock);
-	for (i = 0; i < VDFS_HINTS && !hint->inode; i++) {
-		if (fuse->hints[i].inode && fuse->hints[i].tid == call->tid) {
-			*hint = fuse->hints[i];
-			memset(&fuse->hints[i], 0, sizeof(*hint));
-		}
-	}
-	pthread_mutex_unlock(&fuse->lock);
-	other = hint->inode && hint->inode != inode;
-	if (other)
-		drop_hint(fuse, hint);
-	return other;
-}
-
-/*
- * Hold something for this thread; what no thread came for is in @old. The
- * lock is held. The references are the hint's from now on.
- */
-static void set_hint(struct vdfs_call *call, struct vdfs_inode *inode,
-		     struct vdfs_stage *stage, struct vdfs_blob *blob,
-		     struct vdfs_hint *old)
-{
-	struct vdfs_fuse *fuse = call->fuse;
-	struct vdfs_hint *hint = &fuse->hints[fuse->next_hint++ % VDFS_HINTS];
-
-	*old = *hint;
-	hint->tid = call->tid;
-	hint->inode = inode;
-	hint->stage = stage;
-	hint->blob = blob;
-	hint->reads = blob;
-	if (blob)
-		inode->readers++;
-}
 
 /* What the name of an inode stands for by then, and that blob, held. */
 static int look(struct vdfs_call *call, struct vdfs_inode *inode,
@@ -131,9 +48,9 @@ static int look_again_to_read(struct vdfs_call *call, struct vdfs_inode *inode)
 	new = vdfs_inode_new_locked(fuse, inode->parent, inode->name, VDFS_NAME,
 				    &st);
 	if (new)
-		set_hint(call, new, NULL, blob, &old);
+		vdfs_hint_set_locked(call, new, NULL, blob, &old);
 	pthread_mutex_unlock(&fuse->lock);
-	drop_hint(fuse, &old);
+	vdfs_hint_drop(fuse, &old);
 	if (!new)
 		vdfs_blob_close(blob);
 	return new ? -ESTALE : -ENOMEM;
@@ -167,10 +84,10 @@ static int open_reader(struct vdfs_call *call, struct vdfs_file *file)
 	bool insists, written;
 	int err = -ENOENT;
 
-	insists = take_hint(call, inode, &hint);
+	insists = vdfs_hint_take(call, inode, &hint);
 	file->blob = hint.blob;
 	hint.blob = NULL;
-	drop_hint(fuse, &hint);
+	vdfs_hint_drop(fuse, &hint);
 	if (file->blob || read_stage(fuse, file, insists))
 		return 0;
 
@@ -208,7 +125,7 @@ static int join(struct vdfs_call *call, struct vdfs_inode *inode,
 		return 0;
 	}
 	writer->refs++;
-	set_hint(call, writer, writer->stage, NULL, old);
+	vdfs_hint_set_locked(call, writer, writer->stage, NULL, old);
 	return -ESTALE;
 }
 
@@ -241,7 +158,7 @@ static int first(struct vdfs_call *call, struct vdfs_inode *inode, bool other,
 		err = inode ? -ESTALE : -ENOMEM;
 		if (inode) {
 			inode->stage = stage;
-			set_hint(call, inode, stage, NULL, &old);
+			vdfs_hint_set_locked(call, inode, stage, NULL, &old);
 		}
 	} else {
 		inode = NULL;
@@ -252,15 +169,15 @@ static int first(struct vdfs_call *call, struct vdfs_inode *inode, bool other,
 		stage = NULL;
 	}
 	pthread_mutex_unlock(&fuse->lock);
-	drop_hint(fuse, &old);
+	vdfs_hint_drop(fuse, &old);
 	vdfs_stage_free(stage);
 	return err;
 }
 
-/* A stage for the first who writes. */
+/* A stage for the first who writes; @held is the content, or NULL. */
 static int stage_of(struct vdfs_call *call, struct vdfs_inode *inode,
-		    bool empty, bool *other, struct vdfs_stat *st,
-		    struct vdfs_stage **stage)
+		    bool empty, struct vdfs_blob **held, bool *other,
+		    struct vdfs_stat *st, struct vdfs_stage **stage)
 {
 	struct vdfs_blob *base = NULL;
 	struct vdfs_hash hash;
@@ -269,7 +186,11 @@ static int stage_of(struct vdfs_call *call, struct vdfs_inode *inode,
 	pthread_mutex_lock(&call->fuse->lock);
 	hash = inode->st.hash;
 	pthread_mutex_unlock(&call->fuse->lock);
-	if (!*other && !empty)
+	if (!*other && !empty) {
+		base = *held;
+		*held = NULL;
+	}
+	if (!*other && !empty && !base)
 		err = vdfs_blob_open(call->fuse->store, &call->who, &hash,
 				     &base);
 	if (err == -ENOENT)
@@ -301,30 +222,34 @@ int vdfs_file_begin(struct vdfs_call *call, struct vdfs_inode *inode,
 	struct vdfs_hint hint, old = {};
 	struct vdfs_stage *stage;
 	struct vdfs_stat st = {};
+	struct vdfs_blob *held;
 	bool other = false;
 	int err;
 
-	take_hint(call, inode, &hint);
+	vdfs_hint_take(call, inode, &hint);
 	*out = hint.stage;
 	hint.stage = NULL;
-	drop_hint(fuse, &hint);
+	held = hint.blob;
+	hint.blob = NULL;
+	vdfs_hint_drop(fuse, &hint);
 	if (*out)
 		return 0;
 
 	pthread_mutex_lock(&fuse->lock);
 	err = join(call, inode, out, &old);
 	pthread_mutex_unlock(&fuse->lock);
-	drop_hint(fuse, &old);
-	if (err != -ENOENT)
-		return err;
+	vdfs_hint_drop(fuse, &old);
 
-	do {
+	while (err == -ENOENT || err == -EAGAIN) {
 		if (err == -EAGAIN)
 			other = true;
-		err = stage_of(call, inode, empty, &other, &st, &stage);
-		if (!err)
-			err = first(call, inode, other, &st, stage, out);
-	} while (err == -EAGAIN);
+		err = stage_of(call, inode, empty, &held, &other, &st, &stage);
+		if (err)
+			break;
+		err = first(call, inode, other, &st, stage, out);
+	}
+	if (held)
+		vdfs_blob_close(held);
 	return err;
 }
 
@@ -447,6 +372,7 @@ void vdfs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	mask = writes ? W_OK : 0;
 	if ((fi->flags & O_ACCMODE) != O_WRONLY)
 		mask |= R_OK;
+	vdfs_hint_done(&call);
 	err = vdfs_stat_inode(&call, inode, &st);
 	if (!err && !vdfs_may(&call.who, &st, mask))
 		err = -EACCES;
@@ -527,6 +453,7 @@ void vdfs_op_create(fuse_req_t req, fuse_ino_t ino, const char *name,
 		fuse_reply_err(req, -err);
 		return;
 	}
+	vdfs_hint_done(&call);
 	file = file_new(&call, inode, true);
 	if (!file)
 		err = -ENOMEM;

@@ -44,14 +44,18 @@ void vdfs_hints_fini(struct vdfs_fuse *fuse)
 		vdfs_hint_drop(fuse, &fuse->hints[i]);
 }
 
-/* The entry of this thread, NULL without one. The lock is held. */
+/*
+ * The entry of this thread, NULL without one. The lock is held. A number that
+ * another user's thread had before is another thread's.
+ */
 static struct vdfs_hint *mine(struct vdfs_call *call)
 {
 	struct vdfs_hint *hint = call->fuse->hints;
 	size_t i;
 
 	for (i = 0; i < VDFS_HINTS; i++, hint++) {
-		if (hint->inode && hint->tid == call->tid)
+		if (hint->inode && hint->tid == call->tid &&
+		    hint->uid == call->who.uid)
 			return hint;
 	}
 	return NULL;
@@ -128,6 +132,7 @@ void vdfs_hint_set_locked(struct vdfs_call *call, struct vdfs_inode *inode,
 
 	take(hint, old);
 	hint->tid = call->tid;
+	hint->uid = call->who.uid;
 	hint->inode = inode;
 	hint->stage = stage;
 	hint->blob = blob;

@@ -129,6 +129,7 @@ struct vdfs_stage {
 /**
  * struct vdfs_hint - what a thread will find when it looks again
  * @tid: Thread.
+ * @uid: And whose.
  * @inode: Made for it to read or write; NULL = the entry is free.
  * @stage: A place among those who write, held for it.
  * @blob: What it will read.
@@ -136,6 +137,7 @@ struct vdfs_stage {
  */
 struct vdfs_hint {
 	pid_t tid;
+	uint32_t uid;
 	struct vdfs_inode *inode;
 	struct vdfs_stage *stage;
 	struct vdfs_blob *blob;

@@ -23,9 +23,10 @@
 #define OTHER 3
 #define SEVERAL 100
 
-/* What is asked for: which thread, about which inode. */
+/* What is asked for: which thread of whom, about which inode. */
 struct asker {
 	int fd;
+	uint32_t uid;
 	uint32_t tid;
 	uint64_t node;
 };
@@ -45,6 +46,7 @@ static int ask(struct asker a, uint32_t op, const void *arg, size_t len,
 		.opcode = op,
 		.unique = 2,
 		.nodeid = a.node,
+		.uid = a.uid,
 		.pid = a.tid,
 	};
 	struct fuse_out_header reply;
@@ -383,6 +385,23 @@ TEST_F(hint, half_written)
 	node = look(a, "h", NULL);
 	ASSERT_EQ(0, open_at(a, node, O_RDONLY, &fh));
 	EXPECT_TRUE(reads(a, node, fh, "old"));
+	EXPECT_EQ(0, close_at(a, node, fh, false));
+}
+
+/* Numbers of threads are used again, by other users too. */
+TEST_F(hint, another_users_thread)
+{
+	struct asker a = as(&self->kernel, OTHER), b = a;
+	uint64_t node, other, fh;
+
+	ASSERT_NE(0, look(a, "f", NULL));
+	ASSERT_EQ(0, replace(self, "two"));
+	node = look(a, "f", NULL);
+	b.uid = 1000;
+	other = look(b, "f", NULL);
+	EXPECT_NE(0, other);
+	EXPECT_NE(node, other);
+	ASSERT_EQ(0, open_at(a, node, O_RDONLY, &fh));
 	EXPECT_EQ(0, close_at(a, node, fh, false));
 }
 

@@ -136,13 +136,15 @@ void phi_caller_fail(struct phi_message *msg, int error)
 
 /*
  * What the server has seen cannot be asked again, so only a signal ends this.
- * Other work that the kernel has for this thread, say io_uring's, would end
- * any wait that can be begun anew; it is put off until the call returns.
+ * Other work that the kernel has for this thread, say io_uring's completions,
+ * ends any wait that can be begun anew; here it is put off until the call
+ * returns. To a worker of io_uring it says that the call is cancelled.
  */
-static bool phi_caller_stays(struct phi_caller *caller)
+static bool phi_caller_put_off(struct phi_caller *caller)
 {
 	lockdep_assert_held(&caller->ep->lock);
-	if (caller->message || task_sigpending(current))
+	if (caller->message || task_sigpending(current) ||
+	    current->flags & PF_IO_WORKER)
 		return false;
 	clear_notify_signal();
 	return true;
@@ -174,7 +176,7 @@ static int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns)
 		if (ret)
 			break;
 		ret = phi_waiter_block(w, &ep->callers, &ep->lock, deadline_ns);
-		if (ret == -ERESTARTSYS && phi_caller_stays(caller)) {
+		if (ret == -ERESTARTSYS && phi_caller_put_off(caller)) {
 			put_off = true;
 			ret = 0;
 		}

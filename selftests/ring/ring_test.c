@@ -262,28 +262,49 @@ TEST_F(ring, refuses_what_is_no_call)
 	EXPECT_EQ(-EFAULT, complete(&self->ring, NULL));
 }
 
+/* Cancel what is tagged 7. Return: how it ends. */
+static int cancel(struct io_uring *ring)
+{
+	uint64_t tag[2] = { 0, 0 };
+	int ret[2];
+
+	io_uring_prep_cancel64(io_uring_get_sqe(ring), 7, 0);
+	if (io_uring_submit(ring) != 1)
+		return -EBADE;
+	for (int i = 0; i < 2; i++)
+		ret[i] = complete(ring, &tag[i]);
+	return tag[0] == 7 ? ret[0] : tag[1] == 7 ? ret[1] : -EBADE;
+}
+
 TEST_F(ring, waiting_recv_is_cancelled)
 {
 	struct phi_recv recv = { .endpoint = self->ep };
-	uint64_t tag[2];
-	int ret[2];
+	int ret;
 
 	PREPARE(&self->ring, self->phi, RECV, &recv, 7);
 	ASSERT_EQ(1, io_uring_submit(&self->ring));
 	EXPECT_TRUE(nothing_yet(&self->ring));
-	io_uring_prep_cancel64(io_uring_get_sqe(&self->ring), 7, 0);
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	for (int i = 0; i < 2; i++)
-		ret[i] = complete(&self->ring, &tag[i]);
-	if (tag[0] == 7) {
-		ret[1] = ret[0];
-		tag[1] = 7;
-	}
-	ASSERT_EQ(7, tag[1]);
-	EXPECT_TRUE(ret[1] == -ECANCELED || ret[1] == -EINTR);
+	ret = cancel(&self->ring);
+	EXPECT_TRUE(ret == -ECANCELED || ret == -EINTR);
 	/* It took no message along. */
 	ASSERT_EQ(0, do_send(self->phi, self->ep, "x", 1));
 	EXPECT_EQ(0, do_take(self->phi, self->ep));
+}
+
+/* A worker is told by what is, in other threads, work to be put off. */
+TEST_F(ring, call_that_was_taken_is_cancelled)
+{
+	struct phi_recv recv = { .endpoint = self->ep };
+	struct phi_call call = { .endpoint = self->ep };
+	int ret;
+
+	PREPARE(&self->ring, self->phi, CALL, &call, 7);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	ASSERT_EQ(0, PHI_DO(self->phi, RECV, &recv));
+	EXPECT_TRUE(nothing_yet(&self->ring));
+	ret = cancel(&self->ring);
+	EXPECT_TRUE(ret == -ECANCELED || ret == -EINTR);
+	EXPECT_EQ(-EPIPE, do_reply(self->phi, recv.reply, "late", 4));
 }
 
 static int exit_while_waiting(void *arg)

@@ -130,8 +130,11 @@ test_1_the_store_starts()
 	status=$(on cat "/proc/$pid/status")
 	has "$status" "^Uid:.[1-9]"
 	has "$status" "^CapEff:.0*$"
-	has "$status" "^CapBnd:.0*$|^NoNewPrivs:.1$"
+	has "$status" "^NoNewPrivs:.1$"
 	has "$status" "^Seccomp:.2$"
+	has "$(on cat "/proc/$pid/mountinfo")" " / / ro[, ]"
+	[[ $(on readlink "/proc/$pid/ns/net") != \
+		$(on readlink /proc/1/ns/net) ]] || die "it has a network"
 }
 
 test_2_it_serves_every_user()
@@ -212,12 +215,16 @@ test_6_with_rights_to_mount_it_shows_files()
 
 test_7_a_wrong_option_is_not_tried_again()
 {
+	local d
+
 	on systemctl stop vdfsd
-	echo "VDFSD_OPTIONS=--no-such-option" >"$root/etc/default/vdfsd"
-	fails 1 "ailed" on systemctl start vdfsd
-	eq "$(shown vdfsd ActiveState)" failed
-	eq "$(shown vdfsd ExecMainStatus)" 2
-	eq "$(shown vdfsd NRestarts)" 0
+	for d in vdfsd batchd; do
+		echo "${d^^}_OPTIONS=--no-such-option" >"$root/etc/default/$d"
+		fails 1 "ailed" on systemctl start "$d"
+		eq "$(shown "$d" ActiveState)" failed
+		eq "$(shown "$d" ExecMainStatus)" 2
+		eq "$(shown "$d" NRestarts)" 0
+	done
 }
 
 run_tests

@@ -179,19 +179,20 @@ static bool moved(struct vdfs_call *call, const struct vdfs_inode *dir,
 }
 
 /**
- * vdfs_hint_due() - is this a lookup that the next opening must not repeat?
+ * vdfs_hint_look() - note what a thread sees
  * @call: For whom.
  * @dir: Directory.
  * @name: In it.
  * @st: What the name stands for, NULL = nothing.
  *
- * It is when the thread looked before, did nothing with what it saw, and that
- * was another file: the kernel may have found its walk outdated by itself.
+ * When it looked before, did nothing with what it saw, and that was another
+ * file, the kernel may have found its walk outdated by itself, and will not
+ * look a third time.
  *
- * Return: True if so.
+ * Return: True if so, and it needs an inode of its own.
  */
-bool vdfs_hint_due(struct vdfs_call *call, const struct vdfs_inode *dir,
-		   const char *name, const struct vdfs_stat *st)
+bool vdfs_hint_look(struct vdfs_call *call, const struct vdfs_inode *dir,
+		    const char *name, const struct vdfs_stat *st)
 {
 	struct vdfs_fuse *fuse = call->fuse;
 	struct vdfs_inode *held;

@@ -408,8 +408,8 @@ void vdfs_hint_set_locked(struct vdfs_call *call, struct vdfs_inode *inode,
 struct vdfs_inode *vdfs_hint_find_locked(struct vdfs_call *call,
 					 const struct vdfs_inode *dir,
 					 const char *name);
-bool vdfs_hint_due(struct vdfs_call *call, const struct vdfs_inode *dir,
-		   const char *name, const struct vdfs_stat *st);
+bool vdfs_hint_look(struct vdfs_call *call, const struct vdfs_inode *dir,
+		    const char *name, const struct vdfs_stat *st);
 void vdfs_hint_done(struct vdfs_call *call);
 int vdfs_hint_own(struct vdfs_call *call, struct vdfs_inode *dir,
 		  const char *name, const struct vdfs_stat *st,

@@ -24,11 +24,11 @@ int vdfs_names_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
 	if (!err)
 		err = vdfs_name_stat(call->fuse->store, &call->who, path, &st);
 	if (err == -ENOENT)
-		vdfs_hint_due(call, dir, name, NULL);
+		vdfs_hint_look(call, dir, name, NULL);
 	if (err)
 		return err;
 	/* A directory is seen on the way to what a thread looks for. */
-	if (!S_ISDIR(st.mode) && vdfs_hint_due(call, dir, name, &st))
+	if (!S_ISDIR(st.mode) && vdfs_hint_look(call, dir, name, &st))
 		return vdfs_hint_own(call, dir, name, &st, out);
 	return vdfs_inode_find(call, dir, name, kind_of(&st), &st, out);
 }

@@ -368,8 +368,9 @@ int phi_reply(int phi, uint64_t reply, const struct phi_msg *msg);
  * @deadline_ns: As for phi_recv().
  *
  * Context: Any thread. May wait.
- * Return: 0; -EINTR when a signal came during the wait: the answer is given,
- * go on with phi_recv(); or another negative errno.
+ * Return: 0; -EINTR when a signal came during the wait, or the kernel had work
+ * for this thread, such as io_uring's: the answer is given, go on with
+ * phi_recv(); or another negative errno.
  */
 int phi_reply_recv(int phi, uint64_t reply, const struct phi_msg *msg,
 		   uint64_t endpoint, struct phi_msg_in *in, unsigned int flags,

@@ -15,7 +15,6 @@
  *   cspace->lock (spin)           slots; two are never held at once
  *     endpoint->lock, ports lock  only in ops->installed
  *   units lock (spin)             units, models, their averages
- *   agents lock (mutex)           registrations
  *   ports lock (spin)             the table of NETWORK ports
  *   users lock (spin)             the table of accounts
  *   seal lock (rwsem)             the keys of tokens

@@ -399,18 +399,19 @@ static pgoff_t phi_mapping_window(struct phi_region *region)
 
 /*
  * Put it among its region's, unless the capability left its slot or died
- * since @cap was found. From here on a sweep sees the mapping; what happened
- * before it, the look-up sees.
+ * since @cap was found. A revoke, an expiry or a drop after this point finds
+ * the mapping in the list; the checks find an earlier one. They take no
+ * reference: its last put would free the region under its own lock.
  */
 static int phi_mapping_join(struct phi_mapping *mapping, struct phi_cspace *cs,
 			    u64 handle, struct phi_cap *cap)
 {
 	struct phi_region *region = mapping->region;
-	struct phi_cap *again;
+	int ret;
 
 	down_write(&region->lock);
-	again = phi_cspace_lookup(cs, handle, PHI_TYPES_ANY, 0);
-	if (!IS_ERR(again)) {
+	ret = phi_cspace_holds(cs, handle, cap) ? phi_cap_live(cap) : -EBADF;
+	if (!ret) {
 		phi_cap_get(cap);
 		mapping->cap = cap;
 		mapping->base = phi_mapping_window(region);
@@ -419,13 +420,11 @@ static int phi_mapping_join(struct phi_mapping *mapping, struct phi_cspace *cs,
 		phi_mapping_arm(region, cap->expires_ns);
 	}
 	up_write(&region->lock);
-	if (IS_ERR(again)) {
+	if (ret) {
 		mapping->dead = true;
 		phi_mapping_put(mapping);
-		return PTR_ERR(again);
 	}
-	phi_cap_put(again);
-	return 0;
+	return ret;
 }
 
 /**

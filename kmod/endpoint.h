@@ -98,8 +98,61 @@ struct phi_poller {
 	struct hrtimer expiry;
 };
 
+/**
+ * struct phi_watch - a wish to hear of an endpoint's death
+ * @node: In the watches of the endpoint, or of whoever frees it.
+ * @through: The endpoint's capability that was shown; referenced. With it
+ *           goes the watch.
+ * @notify: What to signal; referenced.
+ * @bits: What to set there.
+ * @user: Who pays for it, as for a capability; referenced.
+ */
+struct phi_watch {
+	struct list_head node;
+	struct phi_cap *through;
+	struct phi_cap *notify;
+	u64 bits;
+	struct phi_user *user;
+};
+
+/**
+ * enum phi_caller_state - how far a call is
+ * @PHI_CALLER_WAITS: No answer yet.
+ * @PHI_CALLER_ANSWERING: An answer is certain; its capabilities are moving.
+ * @PHI_CALLER_ANSWERED: The answer is there.
+ * @PHI_CALLER_LEFT: The thread does not wait any more.
+ */
+enum phi_caller_state {
+	PHI_CALLER_WAITS,
+	PHI_CALLER_ANSWERING,
+	PHI_CALLER_ANSWERED,
+	PHI_CALLER_LEFT,
+};
+
+/**
+ * struct phi_caller - a call, and the REPLY object that answers it
+ * @obj: What the REPLY capability names. It goes with the last capability, and
+ *       the thread knows then that nobody can answer.
+ * @ref: The thread, and @obj.
+ * @ep: Where it called; referenced. Its lock guards the rest.
+ * @w: The thread.
+ * @state: How far it is.
+ * @message: Its message while that is queued, or NULL.
+ * @answer: What came back, or NULL.
+ */
+struct phi_caller {
+	struct phi_object obj;
+	refcount_t ref;
+	struct phi_endpoint *ep;
+	struct phi_waiter w;
+	enum phi_caller_state state;
+	struct phi_message *message;
+	struct phi_message *answer;
+};
+
 struct phi_endpoint *phi_endpoint_of(struct phi_object *obj);
 struct phi_endpoint *phi_endpoint_behind(struct phi_cap *cap);
+struct phi_endpoint *phi_mailbox_new(struct phi_user *user);
 bool phi_endpoint_dead(struct phi_object *obj);
 void phi_endpoint_unwait(struct phi_object *obj, struct phi_cap *cap);
 
@@ -120,9 +173,31 @@ void phi_queue_done(struct phi_endpoint *ep, struct phi_message *msg);
 void phi_queue_flush(struct phi_endpoint *ep);
 bool phi_queue_withdraw(struct phi_endpoint *ep, struct phi_message *msg);
 
-/* Calls and their answers; kmod/reply.c. */
+/* Calls and their answers; kmod/caller.c. */
+struct phi_caller *phi_caller_of(struct phi_object *obj);
+struct phi_caller *phi_caller_new(struct phi_cspace *cs, u64 handle,
+				  struct phi_cap *cap);
+void phi_caller_put(struct phi_caller *caller);
 void phi_caller_queued(struct phi_message *msg);
 void phi_caller_taken(struct phi_message *msg);
 void phi_caller_fail(struct phi_message *msg, int error);
+int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns);
+int phi_caller_claim(struct phi_caller *caller);
+void phi_caller_settle(struct phi_caller *caller, struct phi_message *answer);
+
+DEFINE_FREE(phi_caller_put, struct phi_caller *, phi_caller_put(_T))
+
+/* Files to poll with; kmod/poller.c. */
+struct file *phi_poller_open(struct phi_cspace *cs, u64 handle,
+			     struct phi_cap *cap);
+
+/* Watches; kmod/watch.c. */
+struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
+				struct phi_cap *notify, u64 bits);
+int phi_watch_add(struct phi_endpoint *ep, struct phi_watch *watch,
+		  const struct phi_waiter *w);
+void phi_watch_free(struct phi_watch *watch);
+void phi_watches_fire(struct list_head *watches);
+void phi_watches_free(struct list_head *watches);
 
 #endif /* _PHI_KENDPOINT_H */

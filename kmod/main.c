@@ -61,7 +61,7 @@ static const struct file_operations phi_fops = {
 	.release = phi_release,
 	.unlocked_ioctl = phi_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.uring_cmd = phi_ring_cmd,
+	.uring_cmd = phi_uring_cmd,
 	.mmap = phi_region_mmap,
 	.get_unmapped_area = phi_region_area,
 };

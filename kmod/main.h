@@ -45,6 +45,6 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long phi_region_area(struct file *file, unsigned long addr,
 			      unsigned long len, unsigned long pgoff,
 			      unsigned long flags);
-int phi_ring_cmd(struct io_uring_cmd *cmd, unsigned int flags);
+int phi_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags);
 
 #endif /* _PHI_MAIN_H */

@@ -2,7 +2,6 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
-#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/hrtimer.h>
 #include <linux/module.h>
@@ -10,7 +9,6 @@
 #include <linux/slab.h>
 
 #include "compat.h"
-#include "dispatch.h"
 #include "endpoint.h"
 
 static void phi_poller_free(struct phi_poller *poller)
@@ -128,61 +126,31 @@ static int phi_poller_link(struct phi_poller *poller)
 }
 
 /**
- * phi_endpoint_fd() - PHI_IOC_ENDPOINT_FD
+ * phi_poller_open() - make a file to poll an endpoint with
  * @cs: The caller's cspace.
- * @arg: struct phi_endpoint_fd.
+ * @handle: The handle.
+ * @cap: What the handle led to, an ENDPOINT with SEND or RECV; the caller
+ *       keeps its reference.
  *
  * Context: Process context. May sleep.
- * Return: 0 or a negative errno.
+ * Return: The file, or ERR_PTR().
  */
-int phi_endpoint_fd(struct phi_cspace *cs, void *arg)
+struct file *phi_poller_open(struct phi_cspace *cs, u64 handle,
+			     struct phi_cap *cap)
 {
-	struct phi_endpoint_fd *cmd = arg;
 	struct file *file;
 	int ret;
 
-	if (cmd->flags)
-		return -EOPNOTSUPP;
-	if (cmd->pad)
-		return -EINVAL;
-
-	struct phi_cap *cap __free(phi_cap_put) =
-		phi_cspace_lookup(cs, cmd->endpoint, PHI_TYPES(ENDPOINT), 0);
-	if (IS_ERR(cap))
-		return PTR_ERR(cap);
-	if (!(cap->rights & (PHI_RIGHT_SEND | PHI_RIGHT_RECV)))
-		return -EPERM;
 	struct phi_poller *poller __free(phi_poller_free) =
-		phi_poller_new(cs, cmd->endpoint, cap);
+		phi_poller_new(cs, handle, cap);
 	if (IS_ERR(poller))
-		return PTR_ERR(poller);
+		return ERR_CAST(poller);
 	ret = phi_poller_link(poller);
 	if (ret)
-		return ret;
+		return ERR_PTR(ret);
 	file = anon_inode_getfile("[phi-endpoint]", &phi_poller_fops, poller,
 				  O_RDONLY);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	retain_and_null_ptr(poller); /* the file's now */
-	cmd->fd = get_unused_fd_flags(O_CLOEXEC);
-	if (cmd->fd < 0) {
-		fput(file);
-		return cmd->fd;
-	}
-	fd_install(cmd->fd, file);
-	return 0;
-}
-
-/**
- * phi_endpoint_fd_undo() - the descriptor could not be told to the caller
- * @cs: The caller's cspace.
- * @arg: struct phi_endpoint_fd.
- *
- * Context: Process context. May sleep.
- */
-void phi_endpoint_fd_undo(struct phi_cspace *cs, void *arg)
-{
-	struct phi_endpoint_fd *cmd = arg;
-
-	close_fd(cmd->fd);
+	if (!IS_ERR(file))
+		retain_and_null_ptr(poller); /* the file's now */
+	return file;
 }

@@ -5,7 +5,7 @@
 #include "main.h"
 
 /**
- * phi_ring_cmd() - run a call that came through io_uring
+ * phi_uring_cmd() - run a call that came through io_uring
  * @cmd: IORING_OP_URING_CMD on /dev/phi; see uapi/phi/base.h.
  * @flags: IO_URING_F_*.
  *
@@ -18,7 +18,7 @@
  * Context: Process context. May sleep.
  * Return: The result of the call, or -EAGAIN to be called from a worker.
  */
-int phi_ring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
+int phi_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
 {
 	const u64 *arg = phi_sqe_cmd(cmd->sqe, u64);
 	unsigned int nr = _IOC_NR(cmd->cmd_op);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/cleanup.h>
+#include <linux/slab.h>
+
+#include "endpoint.h"
+#include "notify.h"
+#include "quota.h"
+
+/**
+ * phi_watch_new() - make a watch, in no list
+ * @user: Who pays for it, as for a capability.
+ * @through: The endpoint's capability that was shown.
+ * @notify: What to signal when the endpoint dies.
+ * @bits: What to set there.
+ *
+ * Takes its own references.
+ *
+ * Context: Process context. May sleep.
+ * Return: The watch, or ERR_PTR() of -EDQUOT or -ENOMEM.
+ */
+struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
+				struct phi_cap *notify, u64 bits)
+{
+	struct phi_watch *watch;
+	int ret = phi_quota_charge(user, PHI_QUOTA_CAPS, 1);
+
+	if (ret)
+		return ERR_PTR(ret);
+	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	if (!watch) {
+		phi_quota_uncharge(user, PHI_QUOTA_CAPS, 1);
+		return ERR_PTR(-ENOMEM);
+	}
+	INIT_LIST_HEAD(&watch->node);
+	phi_cap_get(through);
+	watch->through = through;
+	phi_cap_get(notify);
+	watch->notify = notify;
+	watch->bits = bits;
+	phi_user_hold(user);
+	watch->user = user;
+	return watch;
+}
+
+/**
+ * phi_watch_free() - destroy a watch
+ * @watch: The watch, in no list that others see.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_watch_free(struct phi_watch *watch)
+{
+	phi_cap_put(watch->through);
+	phi_cap_put(watch->notify);
+	phi_quota_uncharge(watch->user, PHI_QUOTA_CAPS, 1);
+	phi_user_put(watch->user);
+	kfree(watch);
+}
+
+/**
+ * phi_watches_free() - destroy a list of watches
+ * @watches: The list, which nobody else sees.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_watches_free(struct list_head *watches)
+{
+	struct phi_watch *watch, *next;
+
+	list_for_each_entry_safe(watch, next, watches, node)
+		phi_watch_free(watch);
+}
+
+/**
+ * phi_watches_fire() - signal what a list of watches names
+ * @watches: The list, which nobody else sees.
+ *
+ * Context: Process context.
+ */
+void phi_watches_fire(struct list_head *watches)
+{
+	struct phi_watch *watch;
+
+	list_for_each_entry(watch, watches, node) {
+		if (!phi_cap_live(watch->notify))
+			phi_notify_set(watch->notify->obj, watch->bits);
+	}
+}
+
+/**
+ * phi_watch_add() - let the death of an endpoint find a watch
+ * @ep: The endpoint.
+ * @watch: The watch; the endpoint's when it returns 0.
+ * @w: The handle it was made with.
+ *
+ * Context: Process context.
+ * Return: 0, -EPIPE when the endpoint is dead, or what makes the handle
+ * useless.
+ */
+int phi_watch_add(struct phi_endpoint *ep, struct phi_watch *watch,
+		  const struct phi_waiter *w)
+{
+	int ret;
+
+	guard(spinlock)(&ep->lock);
+	ret = phi_waiter_check(w);
+	if (ret)
+		return ret;
+	if (ep->dead)
+		return -EPIPE;
+	list_add_tail(&watch->node, &ep->watches);
+	return 0;
+}

@@ -28,6 +28,7 @@ static const struct option long_options[] = {
 	{ "vdfs", required_argument, NULL, 'd' },
 	{ "convert", required_argument, NULL, 'C' },
 	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{}
 };
@@ -52,6 +53,7 @@ static void print_help(FILE *to)
 	      "                             vdfs:sha256:HEX (" VDFS_TOKEN ")\n"
 	      "  -C, --convert IN=OUT       write a model in ONNX Runtime's format, and end\n"
 	      "  -v, --verbose              tell of each session\n"
+	      "  -V, --version              print the version\n"
 	      "  -h, --help                 this text\n",
 	      to);
 }
@@ -144,7 +146,7 @@ static int set(struct settings *s, int c, char *text)
  * @s: Out.
  *
  * Context: Main thread.
- * Return: 0; 1 when help was asked for and given; -EINVAL when it is wrong,
+ * Return: 0; 1 when help or the version was printed; -EINVAL when it is wrong,
  * which was said.
  */
 int options_parse(int argc, char **argv, struct settings *s)
@@ -158,10 +160,14 @@ int options_parse(int argc, char **argv, struct settings *s)
 				       .queue_rows = 8192,
 				       .vdfs = VDFS_TOKEN,
 				       .publish.mode = 0644 };
-	while ((c = getopt_long(argc, argv, "m:u:p:a:o:n:sw:l:c:q:r:e:d:C:vh",
+	while ((c = getopt_long(argc, argv, "m:u:p:a:o:n:sw:l:c:q:r:e:d:C:vVh",
 				long_options, &index)) != -1) {
 		if (c == 'h') {
 			print_help(stdout);
+			return 1;
+		}
+		if (c == 'V') {
+			puts("batchd " PHI_VERSION);
 			return 1;
 		}
 		if (c == '?') {

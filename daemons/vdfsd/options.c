@@ -33,11 +33,12 @@ static const struct option long_options[] = {
 	{ "repair", no_argument, NULL, 'R' },
 	{ "gc", no_argument, NULL, 'g' },
 	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{}
 };
 
-static const char short_options[] = "s:u:p:a:o:m:q:z:S:C:B:A:HGb:t:T:r:ncRgvh";
+static const char short_options[] = "s:u:p:a:o:m:q:z:S:C:B:A:HGb:t:T:r:ncRgvVh";
 
 static void print_help(FILE *to)
 {
@@ -68,6 +69,7 @@ static void print_help(FILE *to)
 	      "  -R, --repair             ... and mend what can be\n"
 	      "  -g, --gc                 take away what nothing refers to, and end\n"
 	      "  -v, --verbose            tell of each session\n"
+	      "  -V, --version            print the version\n"
 	      "  -h, --help               this text\n"
 	      "SIZE is in bytes; K, M, G and T are powers of 1024.\n",
 	      to);
@@ -234,7 +236,7 @@ static const char *wrong(const struct options *o, bool extra)
  * @o: Out.
  *
  * Context: Main thread.
- * Return: 0; 1 when help was asked for and given; -EINVAL when it is wrong,
+ * Return: 0; 1 when help or the version was printed; -EINVAL when it is wrong,
  * which was said.
  */
 int options_parse(int argc, char **argv, struct options *o)
@@ -250,6 +252,10 @@ int options_parse(int argc, char **argv, struct options *o)
 				&index)) != -1) {
 		if (c == 'h') {
 			print_help(stdout);
+			return 1;
+		}
+		if (c == 'V') {
+			puts("vdfsd " PHI_VERSION);
 			return 1;
 		}
 		if (c == '?') {

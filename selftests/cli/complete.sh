@@ -43,6 +43,10 @@ test_values()
 	eq "$(complete_line phi unit register a --kind g)" "gpu "
 	eq "$(complete_line phi cap derive 1 --rights m)" "map "
 	has "$(complete_line phi policy load x --dev "")" "lo "
+	eq "$(complete_line phi cap derive 1 --rights read,m)" "read,map "
+	eq "$(complete_line phi collection create c --type f)" "f16 f32 "
+	eq "$(complete_line phi cap mint 1 --type f)" "file "
+	eq "$(complete_line phi cspace share o)" "off on "
 	touch "$tmp/input"
 	eq "$(complete_line phi endpoint send 1 --file "$tmp/inp")" "$tmp/input "
 }
@@ -53,6 +57,59 @@ test_handles_of_the_session()
 	r=$(phi region create 4096)
 	has "$(complete_line phi region info 0x)" "$r "
 	has "$(complete_line phi cap drop "")" "$r "
+}
+
+test_numbers_are_no_files()
+{
+	touch "$tmp/1"
+	eq "$(complete_line phi cap derive 1 --badge "$tmp/")" " "
+	eq "$(complete_line phi region create "$tmp/")" " "
+	eq "$(complete_line phi unit register "$tmp/")" " "
+}
+
+test_handles_of_the_type()
+{
+	local r n
+	r=$(phi region create 4096)
+	n=$(phi notify create)
+	has "$(complete_line phi notify wait 0x)" "$n "
+	complete_line phi notify wait 0x | grep "$r" && die "a region waits"
+	has "$(complete_line phi endpoint send 1 x --copy 0x)" "$r "
+	has "$(complete_line phi endpoint watch 1 0x)" "$n "
+}
+
+test_policies()
+{
+	local other
+	has "$(complete_line phi policy load call_)" "^call_filter call_rate "
+	mkdir -p "$tmp/prefix/bin" "$tmp/prefix/lib/phi/bpf" "$tmp/own"
+	other=$(type -P phi)
+	cp "$other" "$tmp/prefix/bin/phi"
+	touch "$tmp/prefix/lib/phi/bpf/zz_installed.bpf.o" \
+		"$tmp/own/zz_own.bpf.o"
+	(
+		PATH=$tmp/prefix/bin:$PATH
+		hash -r
+		export PHI_BPF_DIR=$tmp/own
+		eq "$(complete_line phi policy load zz)" "zz_installed zz_own "
+	)
+	mkdir -p /sys/fs/bpf/phi
+	phi policy load call_filter --name zz_loaded
+	eq "$(complete_line phi policy show zz)" "zz_loaded "
+	phi policy unload zz_loaded
+}
+
+test_ids()
+{
+	local u
+	u=$(json .id phi unit register completed --kind cpu)
+	has "$(complete_line phi unit query "")" "^$u |  *$u "
+}
+
+test_help()
+{
+	eq "$(complete_line phi help se)" "session "
+	eq "$(complete_line phi help cap re)" "rekey revoke "
 }
 
 test_commands()

@@ -125,7 +125,7 @@ test_system()
 
 test_top()
 {
-	local text
+	local text line
 	text=$(phi top --once)
 	has "$text" "UNIT +NAME +KIND"
 	has "$text" "cli-unit +cpu"
@@ -133,7 +133,12 @@ test_top()
 	text=$(phi top --count 2 --interval 50ms)
 	eq "$(grep -c "^time" <<<"$text")" 2
 	has "$text" "0\.0"
-	eq "$(phi top --count 2 --interval 10ms --json | jq -s length)" 2
+	text=$(phi top --count 3 --interval 10ms --json)
+	eq "$(wc -l <<<"$text")" 3
+	eq "$(jq -s length <<<"$text")" 3
+	while read -r line; do
+		eq "$(jq '.units | type' <<<"$line")" '"array"'
+	done <<<"$text"
 	fails 2 "10ms at least" phi top --interval 1ms
 	[[ $text != *$'\033'* ]] || die "escapes in a pipe"
 }

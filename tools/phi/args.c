@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "out.h"
+#include "out_tree.h"
 
 #define NAME_MAX_LEN 32
 
@@ -20,6 +21,7 @@ struct item {
 	bool needed;
 	bool many;
 	bool command; /* CMD: no options after it */
+	char word[NAME_MAX_LEN]; /* of an operand or a value, e.g. CAP */
 };
 
 /* Take the next item off a usage line; false at its end. */
@@ -51,19 +53,26 @@ static bool next_item(const char **usage, struct item *item)
 		len = strcspn(p, " ");
 	}
 	item->many = memmem(p, len, "...", 3);
+	name = strspn(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ=:/");
+	if (name >= NAME_MAX_LEN)
+		name = NAME_MAX_LEN - 1;
+	memcpy(item->word, p, name);
+	if (!strncmp(p, "on|off", 6))
+		memcpy(item->word, "ON", sizeof("ON"));
 	*usage = p + len;
 	return true;
 }
 
 void usage_words(const char *usage,
-		 void (*each)(void *data, const char *name, bool value),
-		 void *data)
+		 void (*each)(const char *option, const char *word))
 {
 	struct item item;
 
 	while (next_item(&usage, &item)) {
-		if (item.option)
-			each(data, item.name, item.value);
+		if (!item.option || item.value)
+			each(item.option ? item.name : NULL, item.word);
+		else
+			each(item.name, NULL);
 	}
 }
 
@@ -79,14 +88,20 @@ const char *args_name(const struct args *args)
 
 int usage_error(const struct args *args, const char *fmt, ...)
 {
+	char *hint;
+	char *why;
 	va_list ap;
 
-	fprintf(stderr, "%s: ", args_name(args));
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	if (vasprintf(&why, fmt, ap) < 0)
+		why = NULL;
 	va_end(ap);
-	fprintf(stderr, "\nusage: %s %s\n       %s --help says more\n",
-		args_name(args), args->verb->usage, args_name(args));
+	if (asprintf(&hint, "usage: %s %s\n       %s --help says more",
+		     args_name(args), args->verb->usage, args_name(args)) < 0)
+		hint = NULL;
+	bad_usage(args_name(args), must(why), must(hint));
+	free(why);
+	free(hint);
 	return EXIT_USAGE;
 }
 
@@ -110,6 +125,27 @@ static int count_option(const struct args *args, const char *name)
 	for (i = 0; i < args->ngiven; i++)
 		count += !strcmp(args->given[i].name, name);
 	return count;
+}
+
+/*
+ * Is --json among the options, those after a fault too? The words after CMD
+ * are not phi's; a value may count as a word here, which ends the search
+ * early.
+ */
+static bool find_json(int command, int argc, char **argv)
+{
+	int words = 0;
+	int i;
+
+	for (i = 0; i < argc && strcmp(argv[i], "--"); i++) {
+		if (argv[i][0] != '-')
+			words++;
+		else if (!strcmp(argv[i], "--json"))
+			return true;
+		if (command >= 0 && words > command)
+			break;
+	}
+	return false;
 }
 
 /* argv[i] begins with dashes; take it and its value. */
@@ -204,6 +240,7 @@ int args_parse(struct args *args, int argc, char **argv)
 
 	args->phi = -1;
 	args->operand = argv;
+	errors_json = out_json || find_json(command, argc, argv);
 	for (i = 0; i < argc; i++) {
 		arg = argv[i];
 		if (!options || arg[0] != '-' || !strcmp(arg, "-")) {

@@ -139,14 +139,29 @@ int args_parse(struct args *args, int argc, char **argv);
 const char *args_name(const struct args *args);
 
 /**
- * usage_words() - the options in a usage line
+ * usage_words() - the options and operands in a usage line
  * @usage: Usage line.
- * @each: Called for each option, with its name and whether it has a value.
- * @data: For @each.
+ * @each: Called for each, with the name of an option or NULL, and the word
+ *        its value or the operand has in the usage, NULL for an option
+ *        without value.
  */
 void usage_words(const char *usage,
-		 void (*each)(void *data, const char *name, bool value),
-		 void *data);
+		 void (*each)(const char *option, const char *word));
+
+/**
+ * bad_usage() - report a command line that makes no sense
+ * @command: What was typed of it, "phi NOUN VERB".
+ * @why: What is wrong.
+ * @hint: What would be right.
+ *
+ * As text, or as an object with --json.
+ *
+ * Return: EXIT_USAGE.
+ */
+int bad_usage(const char *command, const char *why, const char *hint);
+
+/* Errors are JSON objects: --json stands somewhere on the command line. */
+extern bool errors_json;
 
 /**
  * usage_error() - say what is wrong with the command line

@@ -61,23 +61,40 @@ static const struct reason {
 	{ EFAULT, "the memory is gone", NULL },
 };
 
-static int report(const char *what, const char *err, const char *why,
-		  const char *hint)
+bool errors_json;
+
+static void report_json(const char *what, const char *err, const char *why,
+			const char *hint)
 {
 	json_t *json;
 
-	if (!out_json) {
+	json = must(json_pack("{s:{s:s,s:s?,s:s,s:s?}}", "error", "what", what,
+			      "errno", err, "why", why, "hint", hint));
+	json_dumpf(json, stderr, JSON_INDENT(2));
+	fputc('\n', stderr);
+	json_decref(json);
+}
+
+int bad_usage(const char *command, const char *why, const char *hint)
+{
+	if (errors_json || out_json)
+		report_json(command, NULL, why, hint);
+	else
+		fprintf(stderr, "%s: %s\n%s\n", command, why, hint);
+	return EXIT_USAGE;
+}
+
+static int report(const char *what, const char *err, const char *why,
+		  const char *hint)
+{
+	if (!errors_json && !out_json) {
 		fprintf(stderr, "phi: cannot %s: %s%s%s%s\n", what, why,
 			err ? " (" : "", err ? err : "", err ? ")" : "");
 		if (hint)
 			fprintf(stderr, "  %s\n", hint);
 		return EXIT_FAILED;
 	}
-	json = must(json_pack("{s:{s:s,s:s?,s:s,s:s?}}", "error", "what", what,
-			      "errno", err, "why", why, "hint", hint));
-	json_dumpf(json, stderr, JSON_INDENT(2));
-	fputc('\n', stderr);
-	json_decref(json);
+	report_json(what, err, why, hint);
 	return EXIT_FAILED;
 }
 

@@ -82,10 +82,12 @@ int help_verb(const struct noun *noun, const struct verb *verb)
 	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 }
 
-static void put_word(void *data, const char *name, bool value)
+static void put_word(const char *option, const char *word)
 {
-	(void)data;
-	printf("--%s%s\n", name, value ? "=" : "");
+	if (option)
+		printf("--%s%s%s\n", option, word ? "=" : "", word ? word : "");
+	else
+		puts(word);
 }
 
 /* Do the verbs of the noun @name follow that word after @noun? */
@@ -106,8 +108,9 @@ static bool is_noun_of(const char *noun, const char *name)
 }
 
 /*
- * What may follow on a command line: nouns, the verbs of a noun, or the
- * options of a verb, one a line; an option that takes a value ends with =.
+ * Words that may follow on a command line, one a line: nouns, the verbs of a
+ * noun, or of a verb its operands in capitals and its options, with = and the
+ * word for the value where they take one.
  */
 static int print_words(const struct args *args)
 {
@@ -133,7 +136,7 @@ static int print_words(const struct args *args)
 			if (n == 1 && *verb->name)
 				puts(verb->name);
 			else if (!strcmp(verb->name, want))
-				usage_words(verb->usage, put_word, NULL);
+				usage_words(verb->usage, put_word);
 		}
 	}
 	if (args->n)

@@ -53,6 +53,15 @@ static int run(struct args *args, int argc, char **argv)
 	return args->verb->run(args);
 }
 
+static int unknown(const char *command, const char *what, const char *word,
+		   const char *hint)
+{
+	char why[256];
+
+	snprintf(why, sizeof(why), "there is no %s '%.200s'", what, word);
+	return bad_usage(command, why, hint);
+}
+
 /* Options that stand before the noun. */
 static int leading(int argc, char **argv, int *i, bool *help)
 {
@@ -67,10 +76,9 @@ static int leading(int argc, char **argv, int *i, bool *help)
 		} else if (!strcmp(argv[*i], "--version")) {
 			version = true;
 		} else {
-			fprintf(stderr,
-				"phi: there is no option %s\nusage: phi NOUN VERB ...; phi help lists them\n",
-				argv[*i]);
-			return EXIT_USAGE;
+			return unknown(
+				"phi", "option", argv[*i],
+				"usage: phi NOUN VERB ...; phi help lists them");
 		}
 	}
 	if (!version)
@@ -83,10 +91,40 @@ static int leading(int argc, char **argv, int *i, bool *help)
 /* The verbs of a noun: as help, or because there was none. */
 static int list_verbs(const struct noun *noun, bool missing)
 {
+	char command[32];
+	char hint[64];
+
 	if (!missing)
 		return help_noun_verbs(noun, stdout);
-	help_noun_verbs(noun, stderr);
-	return EXIT_USAGE;
+	if (!errors_json) {
+		help_noun_verbs(noun, stderr);
+		return EXIT_USAGE;
+	}
+	snprintf(command, sizeof(command), "phi %s", noun->name);
+	snprintf(hint, sizeof(hint), "%s --help lists them", command);
+	return bad_usage(command, "the verb is missing", hint);
+}
+
+static int no_verb(const struct noun *noun, const char *word)
+{
+	char command[32];
+	char hint[64];
+
+	snprintf(command, sizeof(command), "phi %s", noun->name);
+	snprintf(hint, sizeof(hint), "%s --help lists them", command);
+	return unknown(command, "verb", word, hint);
+}
+
+/* Before the verb is known, --json counts wherever it stands. */
+static bool has_json(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json"))
+			return true;
+	}
+	return false;
 }
 
 static bool is_help(const char *word)
@@ -117,22 +155,22 @@ int main(int argc, char **argv)
 
 	/* A reader that has seen enough ends us quietly. */
 	signal(SIGPIPE, SIG_DFL);
+	errors_json = has_json(argc, argv);
 	ret = leading(argc, argv, &i, &help);
 	if (ret >= 0)
 		return ret;
 	if (i == argc) {
 		if (help)
 			return help_all(stdout);
+		if (errors_json)
+			return bad_usage("phi", "the noun is missing",
+					 "phi help lists them");
 		help_all(stderr);
 		return EXIT_USAGE;
 	}
 	args.noun = find_noun(argv[i]);
-	if (!args.noun) {
-		fprintf(stderr,
-			"phi: there is no noun '%s'; phi help lists them\n",
-			argv[i]);
-		return EXIT_USAGE;
-	}
+	if (!args.noun)
+		return unknown("phi", "noun", argv[i], "phi help lists them");
 	i++;
 	if (help)
 		return help_noun_verbs(args.noun, stdout);
@@ -148,11 +186,7 @@ int main(int argc, char **argv)
 		if (ret >= 0)
 			return ret;
 	}
-	if (!args.verb) {
-		fprintf(stderr,
-			"phi %s: there is no verb '%s'; phi %s --help lists them\n",
-			args.noun->name, argv[i], args.noun->name);
-		return EXIT_USAGE;
-	}
+	if (!args.verb)
+		return no_verb(args.noun, argv[i]);
 	return run(&args, argc - i - 1, argv + i + 1);
 }

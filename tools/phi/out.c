@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The fields of a result; see out.h. Text is laid out by out_text.c. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 #include "out_tree.h"
 
 bool out_json;
+
+static bool lines;
 
 static struct node root = { .kind = NODE_SECTION };
 static struct node *open_node = &root;
@@ -276,6 +279,11 @@ static void forget(struct node *node)
 	memset(node, 0, sizeof(*node));
 }
 
+void out_lines(void)
+{
+	lines = true;
+}
+
 int out_end(void)
 {
 	json_t *json;
@@ -283,7 +291,8 @@ int out_end(void)
 	if (out_json) {
 		json = to_json(&root);
 		json_dumpf(json, stdout,
-			   JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+			   (lines ? JSON_COMPACT : JSON_INDENT(2)) |
+				   JSON_REAL_PRECISION(9));
 		putchar('\n');
 		json_decref(json);
 	} else {
@@ -293,9 +302,8 @@ int out_end(void)
 	root.kind = NODE_SECTION;
 	open_node = &root;
 
-	if (fflush(stdout) || ferror(stdout)) {
-		fputs("phi: cannot write the result to stdout\n", stderr);
-		return EXIT_FAILED;
-	}
+	if (fflush(stdout) || ferror(stdout))
+		return fail_because(NULL, strerror(errno),
+				    "write the result to stdout");
 	return EXIT_OK;
 }

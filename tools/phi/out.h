@@ -135,6 +135,11 @@ void out_row(void);
 void out_close(void);
 
 /**
+ * out_lines() - several results follow: give each as one line of JSON
+ */
+void out_lines(void);
+
+/**
  * out_end() - print everything and forget it
  *
  * Return: EXIT_OK, or EXIT_FAILED with the reason said when stdout takes no

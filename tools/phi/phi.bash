@@ -1,105 +1,161 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Completion of phi for bash. Nouns, verbs and options come from the command
-# itself, so there is nothing here to keep up to date with it.
+# Completion of phi for bash. Nouns, verbs, options and the words for operands
+# and values come from the command itself, so there is nothing here to keep up
+# to date with it but what a word stands for.
 
-# What a value may be, by the option before it.
-_phi_values()
+# Policies that can be named: beside the program, built or installed.
+_phi_policies()
 {
-	case $1 in
-	--rights) echo "all none read write exec map send recv admin grant" ;;
-	--kind | --wanted) echo "cpu gpu tpu" ;;
-	--type) echo "file network" ;;
-	--port) echo "tcp/ udp/" ;;
-	--audience) getent passwd | cut -d: -f1 ;;
-	--dev) ls /sys/class/net ;;
-	--priority) echo "0 1 2" ;;
-	--metric) echo "l2 ip cosine" ;;
-	--codes) echo "none 8 4 3 2 1" ;;
-	--format) echo "fvecs bvecs ivecs npy idx jsonl" ;;
-	esac
+	local own
+	own=$(readlink -f "$(type -P phi)" 2>/dev/null)
+	own=${own%/*}
+	find ${PHI_BPF_DIR:+"$PHI_BPF_DIR"} "$own/../bpf" "$own/../lib/phi/bpf" \
+		-maxdepth 1 -name '*.bpf.o' -printf '%f\n' 2>/dev/null |
+		sed 's/\.bpf\.o$//'
 }
 
-# What an operand may be, by noun and verb.
-_phi_operands()
+# The capabilities of the session, of some types.
+_phi_handles()
 {
-	case "$1 $2" in
-	"policy load")
-		find "/usr/lib/phi/bpf/$(uname -r)" -name '*.bpf.o' \
-			-printf '%f\n' 2>/dev/null | sed 's/\.bpf\.o$//'
-		;;
-	"policy "*) ls /sys/fs/bpf/phi 2>/dev/null ;;
-	"help "*) [[ $2 ]] || phi help --words 2>/dev/null ;;
-	"cspace share") echo "on off" ;;
-	"collection create" | "collection list") ;;
-	"collection "* | "vdfs search" | "vdfs import" | "vdfs export")
+	[[ ${PHI_FD:-} ]] && phi cap list 2>/dev/null |
+		awk -v types=" $* " '/^0x/ && (types == "  " ||
+			index(types, " " $2 " ")) { print $1 }'
+}
+
+# Values that may stand for a word of NOUN VERB; "-f" asks for files too.
+_phi_word()
+{
+	case "$1 $2:$3" in
+	*:LIST) echo "all none read write exec map send recv admin grant" ;;
+	*:KIND) echo "cpu gpu tpu" ;;
+	*:TYPE) echo "file network" ;;
+	*:PROTO/PORT) echo "tcp/ udp/" ;;
+	*:USER) getent passwd | cut -d: -f1 ;;
+	*:IFACE) ls /sys/class/net ;;
+	*:METRIC) echo "l2 ip cosine" ;;
+	*:ELEMENT) echo "f32 f16 i8" ;;
+	*:CODES) echo "none 8 4 3 2 1" ;;
+	*:FORMAT) echo "fvecs bvecs ivecs npy idx jsonl" ;;
+	*:ON) echo "on off" ;;
+	"policy load:FILE") _phi_policies; echo -f ;;
+	*:FILE | *:DIR | *:PARENT | *:INPUT) echo -f ;;
+	"infer run:MODEL") _phi_handles model; echo -f ;;
+	"policy load:NAME") ;;
+	"policy "*:NAME) ls /sys/fs/bpf/phi 2>/dev/null ;;
+	"collection create:NAME") ;;
+	"collection "*:NAME | "vdfs search:NAME" | "vdfs import:NAME" | \
+		"vdfs export:NAME")
 		phi collection list --json 2>/dev/null |
 			jq -r '.collections[].name' 2>/dev/null
 		;;
-	"vdfs "*)
+	"vdfs "*:NAME | "vdfs "*:PATH | "vdfs "*:BLOB | "vdfs "*:FROM | \
+		"vdfs "*:TO)
 		phi vdfs ls --json 2>/dev/null |
 			jq -r '.entries[].name' 2>/dev/null
 		;;
-	"cap unseal" | "cap list" | "cap rekey" | *" create") ;;
-	"unit "[qlr]* | "model "[ql]* | "agent "* | "infer run") ;;
-	"cap "* | "region "* | "endpoint "* | "notify "* | "unit "* | \
-		"model "* | "infer "*)
-		[[ ${PHI_FD:-} ]] && phi cap list 2>/dev/null |
-			sed -n 's/^\(0x[0-9a-f]*\).*/\1/p'
+	"unit "*:ID)
+		phi unit list --json 2>/dev/null | jq -r '.units[].id' 2>/dev/null
 		;;
+	"model "*:ID)
+		phi model list --json 2>/dev/null | jq -r '.models[].id' 2>/dev/null
+		;;
+	*:NOTIFY) _phi_handles notify ;;
+	"region "*:CAP) _phi_handles memory ;;
+	"notify "*:CAP) _phi_handles notify ;;
+	"unit "*:CAP) _phi_handles unit ;;
+	*:ENDPOINT) _phi_handles endpoint ;;
+	*:CAP) _phi_handles ;;
 	esac
+}
+
+# Offer what may stand for a word, after a comma too.
+_phi_offer()
+{
+	local cur=$4 list files=() before=
+	list=$(_phi_word "$1" "$2" "$3")
+	if [[ $list == *-f ]]; then
+		files=(-f)
+		list=${list%-f}
+	fi
+	if [[ $3 == LIST && $cur == *,* ]]; then
+		before=${cur%,*},
+		cur=${cur##*,}
+	fi
+	mapfile -t COMPREPLY < <(compgen -P "$before" -W "$list" "${files[@]}" -- "$cur")
 }
 
 _phi()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local words=() list i options
-
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		[[ ${COMP_WORDS[i]} == -* ]] || words+=("${COMP_WORDS[i]}")
-	done
-	COMPREPLY=()
+	local words=() list i n options noun verb='' word operands
 
 	# The first words are the noun and the verb.
-	if [[ ${#words[@]} == 0 ]]; then
+	for ((i = 1; i < COMP_CWORD && ${#words[@]} < 3; i++)); do
+		[[ ${COMP_WORDS[i]} == -* ]] || words+=("${COMP_WORDS[i]}")
+		# The verbs of one noun may be reached through another.
+		[[ ${words[*]} == "vdfs collection" ]] && words=(collection)
+		[[ ${#words[@]} == 2 ]] && break
+	done
+	COMPREPLY=()
+	noun=${words[0]:-}
+	if [[ ! $noun ]]; then
 		list="$(phi help --words 2>/dev/null) --help --json --version"
 		mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
 		return
 	fi
-	# The verbs of one noun may be reached through another.
-	[[ ${words[*]:0:2} == "vdfs collection" ]] && words=("${words[@]:1}")
-	options=$(phi help --words "${words[@]:0:1}" 2>/dev/null)
+	options=$(phi help --words "$noun" 2>/dev/null)
+	n=$((i + 1))
 	if grep -q '^[a-z]' <<<"$options"; then
-		if [[ ${#words[@]} == 1 ]]; then
+		verb=${words[1]:-}
+		if [[ ! $verb ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 			return
 		fi
-		options=$(phi help --words "${words[@]:0:2}" 2>/dev/null)
+		options=$(phi help --words "$noun" "$verb" 2>/dev/null)
+	else
+		for ((n = 1; n < COMP_CWORD; n++)); do
+			[[ ${COMP_WORDS[n]} == "$noun" ]] && break
+		done
+		n=$((n + 1))
 	fi
 
-	# An option that has a value ends with =.
-	if [[ $prev == --* ]] && grep -qx -- "$prev=" <<<"$options"; then
-		list=$(_phi_values "$prev")
-		if [[ $list ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
-		else
-			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	# Which operand is it? Options and their values are none.
+	mapfile -t operands < <(grep '^[A-Z]' <<<"$options")
+	word=0
+	for (( ; n < COMP_CWORD; n++)); do
+		if [[ ${operands[word]:-} == CMD ]]; then
+			[[ ${COMP_WORDS[n]} == -* ]] || word=$((word + 1))
+		elif [[ ${COMP_WORDS[n]} != -* ]]; then
+			word=$((word + 1))
+		elif grep -q -- "^${COMP_WORDS[n]}=" <<<"$options"; then
+			n=$((n + 1))
 		fi
+	done
+	# The value of an option.
+	if [[ $prev == --* ]] && list=$(grep -m 1 -- "^$prev=" <<<"$options"); then
+		_phi_offer "$noun" "$verb" "${list#*=}" "$cur"
 		return
 	fi
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "${options//=/}" -- "$cur")
+		list=$(grep '^-' <<<"$options" | sed 's/=.*//')
+		mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
 		return
 	fi
-
-	if [[ ${words[0]} == session && ${#words[@]} == 1 ]] ||
-		[[ "${words[*]:0:2}" == "agent run" && ${#words[@]} == 3 ]]; then
-		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
-		return
-	fi
-	list=$(_phi_operands "${words[0]}" "${words[1]:-}")
-	mapfile -t COMPREPLY < <(compgen -W "$list" -f -- "$cur")
+	# The last word stands for all that follow.
+	((word < ${#operands[@]})) || word=$((${#operands[@]} - 1))
+	((word >= 0)) || return 0
+	case ${operands[word]} in
+	CMD) mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
+	ARG) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	NOUN) mapfile -t COMPREPLY < <(compgen -W "$(phi help --words)" -- "$cur") ;;
+	VERB)
+		list=$(phi help --words "${COMP_WORDS[COMP_CWORD - 1]}" | grep '^[a-z]')
+		mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+		;;
+	*) _phi_offer "$noun" "$verb" "${operands[word]}" "$cur" ;;
+	esac
 }
 
 complete -o filenames -F _phi phi

@@ -1,12 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A session: a cspace that the commands of a shell share. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "out.h"
+
+/*
+ * Below 10 are the numbers that scripts reopen, from 10 on those that shells
+ * take for themselves, and where few files are allowed 100 may not be.
+ */
+static const int lowest[] = { 100, 30, 10 };
+
+/* Move the file to a number that no script reopens. */
+static int move_up(int phi)
+{
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(lowest); i++) {
+		fd = fcntl(phi, F_DUPFD, lowest[i]);
+		if (fd < 0)
+			continue;
+		phi_close(phi);
+		return fd;
+	}
+	return phi;
+}
 
 /* The shell inherits the file and its number; all below use it. */
 static int run_session(struct args *args)
@@ -29,6 +52,7 @@ static int run_session(struct args *args)
 	args->phi = phi_open(PHI_OPEN_SHARED);
 	if (args->phi < 0)
 		return fail(args->phi, "open a shared cspace");
+	args->phi = move_up(args->phi);
 
 	snprintf(number, sizeof(number), "%d", args->phi);
 	if (setenv("PHI_FD", number, 1))

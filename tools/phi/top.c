@@ -202,6 +202,7 @@ static int top(struct args *args)
 	pause.tv_sec = (time_t)(interval / 1000000000);
 	pause.tv_nsec = (long)(interval % 1000000000);
 
+	out_lines();
 	views[1].when = now_ns(CLOCK_MONOTONIC);
 	for (i = 0; i < count; i++) {
 		if (i) {
@@ -223,7 +224,7 @@ static int top(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "", top, "[--interval TIME] [--count N] [--once]",
-	  "show units and models with their rates, every second until Ctrl-C",
+	  "show units and models with their rates, every second until Ctrl-C; as JSON, a line each time",
 	  VERB_PHI },
 	{ 0 },
 };

@@ -2,6 +2,7 @@
 /*
  * call_filter: refuse calls by number, user or agent.
  *
+ *  mkdir -p /sys/fs/bpf/phi
  *  bpftool prog loadall call_filter.bpf.o /sys/fs/bpf/phi/call_filter \
  *	autoattach pinmaps /sys/fs/bpf/phi/call_filter
  *

@@ -2,6 +2,7 @@
 /*
  * call_rate: limit how many calls a second an agent or a user makes.
  *
+ *  mkdir -p /sys/fs/bpf/phi
  *  bpftool prog loadall call_rate.bpf.o /sys/fs/bpf/phi/call_rate \
  *	autoattach pinmaps /sys/fs/bpf/phi/call_rate
  *

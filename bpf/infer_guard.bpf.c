@@ -2,6 +2,7 @@
 /*
  * infer_guard: cap the batches of a model, or refuse to run it.
  *
+ *  mkdir -p /sys/fs/bpf/phi
  *  bpftool prog loadall infer_guard.bpf.o /sys/fs/bpf/phi/infer_guard \
  *	autoattach pinmaps /sys/fs/bpf/phi/infer_guard
  *

@@ -2,6 +2,7 @@
 /*
  * infer_trace: log2 histograms of queue and run time, by model and unit.
  *
+ *  mkdir -p /sys/fs/bpf/phi
  *  bpftool prog loadall infer_trace.bpf.o /sys/fs/bpf/phi/infer_trace \
  *	autoattach pinmaps /sys/fs/bpf/phi/infer_trace
  *

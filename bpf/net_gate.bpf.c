@@ -2,6 +2,7 @@
 /*
  * net_gate: let in only what NETWORK capabilities allow, here on eth0.
  *
+ *  mkdir -p /sys/fs/bpf/phi
  *  bpftool prog loadall net_gate.bpf.o /sys/fs/bpf/phi/net_gate \
  *	pinmaps /sys/fs/bpf/phi/net_gate
  *  bpftool net attach xdp pinned /sys/fs/bpf/phi/net_gate/net_gate dev eth0

@@ -8,6 +8,10 @@
  * vmlinux.h knows nothing of a module. The ___phi flavours below carry only
  * the fields that policies read; libbpf finds where the module that is loaded
  * keeps them, so a policy survives when kmod/hook.h grows.
+ *
+ * A verdict of syscall_enter is 0 or a negative errno; any other value, a
+ * positive one too, refuses the call with EPERM. infer_pre may return the most
+ * inputs of a batch, select_unit the number of a unit plus 1.
  */
 
 #include "vmlinux.h"

@@ -2,6 +2,7 @@
 /*
  * phi_ai: a CPU scheduler that runs inferences first.
  *
+ *  mkdir -p /sys/fs/bpf/phi
  *  bpftool struct_ops register phi_ai.bpf.o /sys/fs/bpf/phi
  *
  * and "rm /sys/fs/bpf/phi/phi_ai" gives the CPUs back to the kernel's own.

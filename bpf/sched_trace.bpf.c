@@ -2,6 +2,7 @@
 /*
  * sched_trace: how long each thread ran and waited for a CPU.
  *
+ *  mkdir -p /sys/fs/bpf/phi
  *  bpftool prog loadall sched_trace.bpf.o /sys/fs/bpf/phi/sched_trace \
  *	autoattach pinmaps /sys/fs/bpf/phi/sched_trace
  *

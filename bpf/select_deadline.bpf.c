@@ -2,6 +2,7 @@
 /*
  * select_deadline: the thriftiest unit that still makes the deadline.
  *
+ *  mkdir -p /sys/fs/bpf/phi
  *  bpftool prog loadall select_deadline.bpf.o \
  *	/sys/fs/bpf/phi/select_deadline autoattach \
  *	pinmaps /sys/fs/bpf/phi/select_deadline

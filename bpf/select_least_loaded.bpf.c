@@ -2,6 +2,7 @@
 /*
  * select_least_loaded: the unit with the least to do for its size.
  *
+ *  mkdir -p /sys/fs/bpf/phi
  *  bpftool prog loadall select_least_loaded.bpf.o \
  *	/sys/fs/bpf/phi/select_least_loaded autoattach \
  *	pinmaps /sys/fs/bpf/phi/select_least_loaded

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,14 +50,9 @@ int sh(const char *format, ...)
 
 static const char *objects(void)
 {
-	static char path[256];
-	struct utsname uts;
+	const char *path = getenv("PHI_BPF");
 
-	if (getenv("PHI_BPF"))
-		return getenv("PHI_BPF");
-	uname(&uts);
-	snprintf(path, sizeof(path), "../../build/bpf/%s", uts.release);
-	return path;
+	return path ? path : "../../build/bpf";
 }
 
 /* The next command in the comment at the top, its lines joined. */
@@ -71,7 +65,8 @@ static bool next_command(FILE *source, char *command, size_t size)
 		char *text = line + strspn(line, " *\t");
 		size_t len;
 
-		if (!*command && strncmp(text, "bpftool ", 8))
+		if (!*command && strncmp(text, "bpftool ", 8) &&
+		    strncmp(text, "mkdir ", 6))
 			continue;
 		len = strcspn(text, "\n");
 		text[len] = 0;
@@ -123,13 +118,12 @@ int policy_run(const char *name, const char *begin, const char *dev)
 
 int policy_load(const char *name)
 {
-	if (access("/sys/fs/bpf", F_OK) ||
-	    (mkdir(POLICY_DIR, 0700) && errno != EEXIST)) {
-		if (mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) ||
-		    mkdir(POLICY_DIR, 0700))
-			return -1;
-	}
+	if (access("/sys/fs/bpf", F_OK) &&
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL))
+		return -1;
 	policy_unload(name);
+	if (policy_run(name, "mkdir", NULL))
+		return -1;
 	return policy_run(name, "bpftool prog loadall", NULL);
 }
 

@@ -8,7 +8,7 @@
 /*
  * Policies as a person uses them: with the bpftool commands that stand at the
  * top of bpf/NAME.bpf.c, word for word. $PHI_BPF is where the objects are;
- * without it the tests take build/bpf of the running kernel.
+ * without it the tests take build/bpf.
  */
 
 #define POLICY_DIR "/sys/fs/bpf/phi"

@@ -185,6 +185,7 @@ TEST_F_TIMEOUT(sched, ai_runs_inferences_first_and_starves_nobody, SLOW)
 	ASSERT_GE(64, n);
 	ASSERT_EQ(0, policy_unload("phi_ai"));
 	sh("mkdir -p " POLICY_DIR);
+	ASSERT_EQ(0, policy_run("phi_ai", "mkdir", NULL));
 	ASSERT_EQ(0, policy_run("phi_ai", "bpftool struct_ops register", NULL));
 	ASSERT_TRUE(wait_for_scx(1));
 	for (i = 0; i < n; i++) {

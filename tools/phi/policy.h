@@ -66,6 +66,15 @@ int policy_find(const char *name, char *path);
 const char *policy_lacks(const struct bpf_object *object);
 
 /**
+ * policy_check_hooks() - does every hook that an object file names exist?
+ * @object: Opened, not yet loaded.
+ * @path: Its path, for the message.
+ *
+ * Return: EXIT_OK, or EXIT_FAILED after a message that lists the hooks.
+ */
+int policy_check_hooks(const struct bpf_object *object, const char *path);
+
+/**
  * entry_set() - put an entry into a map
  * @map: File of the map.
  * @name: Its name.

@@ -7,16 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "policy.h"
 
-/*
- * Folders that hold one folder of policies a kernel, seen from the program:
- * in the tree it was built in, and where it is installed.
- */
+/* Folders of policies, seen from the program: as built, and as installed. */
 static const char *const folders[] = { "../bpf", "../lib/phi/bpf" };
 
 static bool own_folder(char *path)
@@ -33,37 +29,59 @@ static bool own_folder(char *path)
 	return slash;
 }
 
-/* The object file of a policy for a kernel, "*" = any. */
-static bool find_for(const char *kernel, const char *name, char *path)
+/* The @i-th folder to search; false after the last. */
+static bool folder_at(size_t i, char *path, size_t room)
 {
-	char pattern[PATH_MAX + POLICY_PATH];
 	const char *own = getenv("PHI_BPF_DIR");
 	char self[PATH_MAX];
-	bool found = false;
+
+	if (i > ARRAY_SIZE(folders))
+		return false;
+	if (!i)
+		snprintf(path, room, "%s", own ? own : "");
+	else if (own_folder(self))
+		snprintf(path, room, "%s/%s", self, folders[i - 1]);
+	else
+		*path = '\0';
+	return true;
+}
+
+/* Append the policies in a folder to a list with commas, each once. */
+static void list_folder(const char *folder, char *list, size_t room)
+{
+	char pattern[PATH_MAX + 2 * POLICY_PATH];
+	const char *name;
 	glob_t matches;
+	size_t used;
 	size_t i;
 
-	if (!own_folder(self))
-		return false;
-	for (i = 0; i <= ARRAY_SIZE(folders) && !found; i++) {
-		if (!i && !own)
-			continue;
-		if (!i)
-			snprintf(pattern, sizeof(pattern), "%s/%s/%s.bpf.o",
-				 own, kernel, name);
-		else
-			snprintf(pattern, sizeof(pattern), "%s/%s/%s/%s.bpf.o",
-				 self, folders[i - 1], kernel, name);
-		if (glob(pattern, 0, NULL, &matches))
-			continue;
-		found = matches.gl_pathc &&
-			strlen(matches.gl_pathv[0]) < POLICY_PATH;
-		if (found)
-			memcpy(path, matches.gl_pathv[0],
-			       strlen(matches.gl_pathv[0]) + 1);
-		globfree(&matches);
+	snprintf(pattern, sizeof(pattern), "%s/*.bpf.o", folder);
+	if (!*folder || glob(pattern, 0, NULL, &matches))
+		return;
+	for (i = 0; i < matches.gl_pathc; i++) {
+		name = strrchr(matches.gl_pathv[i], '/') + 1;
+		used = strlen(list);
+		snprintf(list + used, room - used, "%s%.*s", used ? ", " : "",
+			 (int)strcspn(name, "."), name);
 	}
-	return found;
+	globfree(&matches);
+}
+
+/* Name the policies that can be loaded by name. */
+static int no_such_policy(const char *name)
+{
+	static char hint[1024];
+	char folder[PATH_MAX + POLICY_PATH];
+	char list[512] = "";
+	size_t i;
+
+	for (i = 0; !*list && folder_at(i, folder, sizeof(folder)); i++)
+		list_folder(folder, list, sizeof(list));
+	snprintf(hint, sizeof(hint),
+		 *list ? "give the path of a .bpf.o file, or one of: %s" :
+			 "give the path of a .bpf.o file",
+		 list);
+	return fail_because(hint, "there is no such policy", "load %s", name);
 }
 
 const char *policy_lacks(const struct bpf_object *object)
@@ -100,28 +118,11 @@ const char *policy_lacks(const struct bpf_object *object)
 	return lacks;
 }
 
-/* It is there for another kernel only: say what this one lacks. */
-static int explain(const char *name, const char *release, const char *other)
-{
-	struct bpf_object *object = bpf_object__open_file(other, NULL);
-	const char *lacks = object ? policy_lacks(object) : NULL;
-
-	if (lacks)
-		fail_because(
-			"it runs on kernels with CONFIG_SCHED_CLASS_EXT, such as Debian's 7.2 from backports",
-			"this kernel has no sched_ext",
-			"load %s on %s: no struct %s", name, release, lacks);
-	else
-		fail_because("build it for this kernel: make bpf",
-			     "it was built for other kernels only",
-			     "load %s on %s", name, release);
-	bpf_object__close(object);
-	return EXIT_FAILED;
-}
-
 int policy_find(const char *name, char *path)
 {
-	struct utsname host;
+	char folder[PATH_MAX + POLICY_PATH];
+	char file[PATH_MAX + 2 * POLICY_PATH];
+	size_t i;
 
 	if (strchr(name, '/') || strstr(name, ".o")) {
 		if (access(name, R_OK))
@@ -130,12 +131,14 @@ int policy_find(const char *name, char *path)
 		snprintf(path, POLICY_PATH, "%s", name);
 		return EXIT_OK;
 	}
-	uname(&host);
-	if (find_for(host.release, name, path))
-		return EXIT_OK;
-	if (find_for("*", name, path))
-		return explain(name, host.release, path);
-	return fail_because(
-		"give the path of a .bpf.o file, or the name of a policy that came with phi",
-		"there is no such policy", "load %s", name);
+	for (i = 0; folder_at(i, folder, sizeof(folder)); i++) {
+		if (!*folder)
+			continue;
+		snprintf(file, sizeof(file), "%s/%.200s.bpf.o", folder, name);
+		if (strlen(file) < POLICY_PATH && !access(file, R_OK)) {
+			memcpy(path, file, strlen(file) + 1);
+			return EXIT_OK;
+		}
+	}
+	return no_such_policy(name);
 }

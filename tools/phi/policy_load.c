@@ -38,12 +38,24 @@ static int keep_words(enum libbpf_print_level level, const char *fmt,
 	return 0;
 }
 
+/* Print what libbpf said; with --json it is the hint. */
+static const char *show_words(const char *hint)
+{
+	if (errors_json)
+		return *said ? said : NULL;
+	fputs(said, stderr);
+	return hint;
+}
+
 static int load_failed(int err, const char *path)
 {
-	fail_because(err == -EPERM ? "run it as root" :
-				     "the lines above are libbpf's",
-		     strerror(-err), "load %s", path);
-	return EXIT_FAILED;
+	const char *hint = "the lines above are libbpf's";
+
+	if (err == -EPERM)
+		hint = "run it as root";
+	else
+		hint = show_words(hint);
+	return fail_because(hint, strerror(-err), "load %s", path);
 }
 
 /* The name of the policy: --name, else the file's without .bpf.o. */
@@ -183,11 +195,11 @@ static int attach_program(const struct args *args, struct bpf_program *prog,
 	}
 	if (!link) {
 		err = errno;
-		fputs(said, stderr);
-		return fail_because(err == EBUSY ?
-					    "something else is attached there" :
-					    NULL,
-				    strerror(err), "attach %s", what);
+		return fail_because(
+			show_words(err == EBUSY ?
+					   "something else is attached there" :
+					   NULL),
+			strerror(err), "attach %s", what);
 	}
 	return pin_link(link, name, what);
 }
@@ -211,11 +223,11 @@ static int attach_all(const struct args *args, const struct bpf_object *object,
 		link = bpf_map__attach_struct_ops(map);
 		if (!link) {
 			ret = errno;
-			fputs(said, stderr);
 			return fail_because(
-				ret == EBUSY ?
-					"another scheduler runs; unload it first" :
-					NULL,
+				show_words(
+					ret == EBUSY ?
+						"another scheduler runs; unload it first" :
+						NULL),
 				strerror(ret), "attach %s", bpf_map__name(map));
 		}
 		ret = pin_link(link, name, bpf_map__name(map));
@@ -237,11 +249,10 @@ static int load(const struct args *args, struct bpf_object *object,
 			"this kernel has no sched_ext", "load %s: no struct %s",
 			path, lacks);
 	ret = bpf_object__load(object);
-	if (ret) {
-		if (ret != -EPERM)
-			fputs(said, stderr);
+	if (ret == -ESRCH && policy_check_hooks(object, path))
+		return EXIT_FAILED;
+	if (ret)
 		return load_failed(ret, path);
-	}
 	ret = configure(args, object);
 	if (ret)
 		return ret;

@@ -30,8 +30,12 @@ san_flags := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	     -fno-omit-frame-pointer
 .PHONY: clang
 
-# Extra flags of one folder: set flags-FOLDER, e.g. flags-daemons/batchd
-dir_flags = $(flags-$(patsubst %/,%,$(dir $(1))))
+# Extra flags of a folder and of all folders below it: set flags-FOLDER, e.g.
+# flags-daemons/batchd.
+parent_dir = $(patsubst %/,%,$(dir $(1)))
+folder_flags = $(if $(findstring /,$(1)),$\
+	$(call folder_flags,$(call parent_dir,$(1)))) $(flags-$(1))
+dir_flags = $(call folder_flags,$(call parent_dir,$(1)))
 
 $(BUILD)/obj/%.o: %.c
 	$(say) CC $<
@@ -47,10 +51,14 @@ $(BUILD)/san/%.o: %.c
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 sans = $(patsubst %.c,$(BUILD)/san/%.o,$(1))
 
+# Every .c file of a folder and of the folders below it.
+sources = $(sort $(shell find $(1) -name '*.c'))
+
+# Appended: two folders may have a file of the same name.
 define ar
 	$(say) AR $@
 	$(Q)mkdir -p $(@D)
-	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+	$(Q)rm -f $@ && ar qcs $@ $(filter %.o,$^)
 endef
 
 # Link $^, objects first, with the libraries in $(libs).
@@ -70,8 +78,8 @@ endef
 # gcc's opinion comes with the build; this is the other compiler's. Tests
 # have parameters, and compare, through the harness.
 clang-selftests := -Wno-unused-parameter -Wno-sign-compare
-clang: $(patsubst %.c,$(BUILD)/clang/%.ok, $(wildcard lib/*.c daemons/*/*.c \
-		tools/*/*.c selftests/*/*.c selftests/*/*/*.c))
+clang: $(patsubst %.c,$(BUILD)/clang/%.ok, $(wildcard lib/*.c) \
+		$(call sources,daemons tools selftests))
 
 $(BUILD)/clang/%.ok: %.c
 	$(Q)mkdir -p $(@D)

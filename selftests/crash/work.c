@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemons/vdfsd/store_impl.h"
+#include "daemons/vdfsd/store/store_impl.h"
 #include "work.h"
 
 const struct vdfs_who work_who = { .uid = 1000 };

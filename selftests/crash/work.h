@@ -4,9 +4,10 @@
 
 #include <stdio.h>
 
-#include "daemons/vdfsd/collection.h"
-#include "daemons/vdfsd/name.h"
-#include "daemons/vdfsd/store.h"
+#include "daemons/vdfsd/collection/collection.h"
+#include "daemons/vdfsd/names/names.h"
+#include "daemons/vdfsd/serve/open.h"
+#include "daemons/vdfsd/store/store.h"
 
 /**
  * DOC: Workloads

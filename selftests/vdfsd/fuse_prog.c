@@ -14,8 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemons/vdfsd/fuse.h"
-#include "daemons/vdfsd/name.h"
+#include "daemons/vdfsd/serve/open.h"
+#include "daemons/vdfsd/view/view.h"
+#include "daemons/vdfsd/names/names.h"
 
 static const struct vdfs_who root = { .uid = 0, .admin = true };
 

@@ -21,7 +21,8 @@ char *items_path(const struct items_db *db, const char *name)
 
 int items_open(struct items_db *db)
 {
-	int ret = vdfs_meta_open(items_path(db, "meta.db"), &db->meta);
+	int ret = vdfs_meta_open(items_path(db, "meta.db"), vdfs_schemas,
+				 &db->meta);
 
 	if (!ret)
 		ret = vdfs_db_open(db->meta, db->dir, 2, &db->db);

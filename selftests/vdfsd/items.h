@@ -2,8 +2,9 @@
 #ifndef VDFS_TEST_ITEMS_H
 #define VDFS_TEST_ITEMS_H
 
-#include <daemons/vdfsd/collection.h>
-#include <daemons/vdfsd/meta.h>
+#include <daemons/common/sql/meta.h>
+#include <daemons/vdfsd/collection/collection.h>
+#include <daemons/vdfsd/serve/open.h>
 
 #define ITEMS_MAX 20000
 

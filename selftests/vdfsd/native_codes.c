@@ -6,7 +6,7 @@
 
 #include <kselftest_harness.h>
 
-#include <daemons/vdfsd/graph.h>
+#include <daemons/vdfsd/index/graph.h>
 
 #include "vectors.h"
 

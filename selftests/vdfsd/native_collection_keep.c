@@ -10,8 +10,8 @@
 
 #include <kselftest_harness.h>
 
-#include <daemons/vdfsd/collection_impl.h>
-#include <daemons/vdfsd/meta_impl.h>
+#include <daemons/vdfsd/collection/collection_impl.h>
+#include <daemons/common/sql/meta_impl.h>
 
 #include "items.h"
 #include "vectors.h"

@@ -8,7 +8,7 @@
 
 #include <kselftest_harness.h>
 
-#include <daemons/vdfsd/filter.h>
+#include <daemons/vdfsd/collection/filter_impl.h>
 
 #include "items.h"
 #include "vectors.h"

@@ -15,7 +15,7 @@
 
 #include <kselftest_harness.h>
 
-#include "daemons/vdfsd/fuse.h"
+#include "daemons/vdfsd/view/view.h"
 #include "store.h"
 
 #define READER 1

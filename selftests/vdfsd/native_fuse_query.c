@@ -6,7 +6,7 @@
 
 #include <kselftest_harness.h>
 
-#include "daemons/vdfsd/fuse_query.h"
+#include "daemons/vdfsd/view/query_impl.h"
 
 TEST(one_option)
 {

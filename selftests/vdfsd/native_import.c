@@ -12,7 +12,7 @@
 
 #include <kselftest_harness.h>
 
-#include <daemons/vdfsd/export.h>
+#include <tools/phi/vectors/export.h>
 
 #include "vectors.h"
 

@@ -6,7 +6,7 @@
 
 #include <kselftest_harness.h>
 
-#include <daemons/vdfsd/kernel.h>
+#include <daemons/vdfsd/index/kernel/kernel.h>
 
 #include "vectors.h"
 

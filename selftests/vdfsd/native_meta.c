@@ -12,7 +12,8 @@
 
 #include <sqlite3.h>
 
-#include "daemons/vdfsd/meta.h"
+#include "daemons/common/sql/meta.h"
+#include "daemons/vdfsd/serve/open.h"
 
 #define THREADS 8
 #define WRITES 200
@@ -35,7 +36,7 @@ FIXTURE_SETUP(meta)
 	snprintf(self->dir, sizeof(self->dir), "/tmp/vdfs-meta-XXXXXX");
 	ASSERT_NE(NULL, mkdtemp(self->dir));
 	snprintf(self->path, sizeof(self->path), "%s/meta.db", self->dir);
-	ASSERT_EQ(0, vdfs_meta_open(self->path, &self->meta));
+	ASSERT_EQ(0, vdfs_meta_open(self->path, vdfs_schemas, &self->meta));
 	ASSERT_EQ(0, vdfs_meta_write(self->meta, make_table, NULL));
 }
 
@@ -116,7 +117,7 @@ TEST_F(meta, keeps_it_over_a_restart)
 	ASSERT_EQ(0, vdfs_meta_write(self->meta, insert, &row));
 	vdfs_meta_close(self->meta);
 	self->meta = NULL;
-	ASSERT_EQ(0, vdfs_meta_open(self->path, &self->meta));
+	ASSERT_EQ(0, vdfs_meta_open(self->path, vdfs_schemas, &self->meta));
 	row.value = 0;
 	ASSERT_EQ(0, vdfs_meta_read(self->meta, select_row, &row));
 	EXPECT_EQ(8, row.value);
@@ -252,7 +253,7 @@ TEST_F(meta, read_only_changes_nothing)
 	vdfs_meta_close(self->meta);
 	self->meta = NULL;
 	ASSERT_EQ(0, vdfs_meta_open_flags(self->path, VDFS_META_READ_ONLY,
-					  &self->meta));
+					  vdfs_schemas, &self->meta));
 	EXPECT_EQ(0, vdfs_meta_read(self->meta, select_row, &row));
 	row.key = 2;
 	EXPECT_EQ(-EROFS, vdfs_meta_write(self->meta, insert, &row));
@@ -278,10 +279,11 @@ TEST_F(meta, refuses_what_is_no_database)
 	vdfs_meta_close(self->meta);
 	self->meta = NULL;
 	overwrite(self->path, 0, 100);
-	EXPECT_EQ(-EBADMSG, vdfs_meta_open(self->path, &meta));
+	EXPECT_EQ(-EBADMSG, vdfs_meta_open(self->path, vdfs_schemas, &meta));
 	EXPECT_EQ(NULL, meta);
 	EXPECT_EQ(-EBADMSG,
-		  vdfs_meta_open_flags(self->path, VDFS_META_READ_ONLY, &meta));
+		  vdfs_meta_open_flags(self->path, VDFS_META_READ_ONLY,
+				       vdfs_schemas, &meta));
 }
 
 TEST_F(meta, refuses_anothers_database)
@@ -293,13 +295,13 @@ TEST_F(meta, refuses_anothers_database)
 	snprintf(path, sizeof(path), "%s/other.db", self->dir);
 	ASSERT_EQ(0, sqlite3_open(path, &db));
 	ASSERT_EQ(0, sqlite3_exec(db, "CREATE TABLE x(y)", NULL, NULL, NULL));
-	EXPECT_EQ(-EBADMSG, vdfs_meta_open(path, &meta));
+	EXPECT_EQ(-EBADMSG, vdfs_meta_open(path, vdfs_schemas, &meta));
 	ASSERT_EQ(0, sqlite3_exec(db,
 				  "PRAGMA application_id = 1447315027;"
 				  "PRAGMA user_version = 99",
 				  NULL, NULL, NULL));
 	sqlite3_close(db);
-	EXPECT_EQ(-EOPNOTSUPP, vdfs_meta_open(path, &meta));
+	EXPECT_EQ(-EOPNOTSUPP, vdfs_meta_open(path, vdfs_schemas, &meta));
 }
 
 TEST_F(meta, check_finds_damage)
@@ -316,7 +318,7 @@ TEST_F(meta, check_finds_damage)
 	self->meta = NULL;
 	ASSERT_EQ(0, stat(self->path, &st));
 	overwrite(self->path, st.st_size - 4096, 2048);
-	err = vdfs_meta_open(self->path, &meta);
+	err = vdfs_meta_open(self->path, vdfs_schemas, &meta);
 	if (!err)
 		err = vdfs_meta_check(meta);
 	EXPECT_EQ(-EBADMSG, err);
@@ -338,7 +340,8 @@ TEST_F(meta, a_damaged_log_loses_no_order)
 	ASSERT_EQ(0, system("truncate -s -5000 saved/meta.db-wal"));
 	vdfs_meta_close(self->meta);
 	self->meta = NULL;
-	ASSERT_EQ(0, vdfs_meta_open("saved/meta.db", &self->meta));
+	ASSERT_EQ(0,
+		  vdfs_meta_open("saved/meta.db", vdfs_schemas, &self->meta));
 	ASSERT_EQ(0, vdfs_meta_check(self->meta));
 	ASSERT_EQ(0, vdfs_meta_read(self->meta, add_up, &n));
 	EXPECT_LT(0, n);

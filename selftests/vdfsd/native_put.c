@@ -11,7 +11,7 @@
 
 #include <kselftest_harness.h>
 
-#include "daemons/vdfsd/store_impl.h"
+#include "daemons/vdfsd/store/store_impl.h"
 #include "store.h"
 
 #define MIB ((size_t)1 << 20)

@@ -9,7 +9,7 @@
 
 #include <kselftest_harness.h>
 
-#include "daemons/vdfsd/dispatch_record.h"
+#include "daemons/vdfsd/serve/record_impl.h"
 
 #define DIM 3
 #define ROUNDS 200000

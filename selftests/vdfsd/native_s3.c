@@ -8,7 +8,7 @@
 
 #include <kselftest_harness.h>
 
-#include "daemons/vdfsd/s3.h"
+#include "daemons/common/s3/s3.h"
 #include "s3.h"
 #include "store.h"
 

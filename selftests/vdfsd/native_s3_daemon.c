@@ -9,9 +9,10 @@
 
 #include <kselftest_harness.h>
 
-#include "daemons/vdfsd/name.h"
-#include "daemons/vdfsd/remote.h"
-#include "daemons/vdfsd/server_calls.h"
+#include "daemons/vdfsd/names/names.h"
+#include "daemons/vdfsd/remote/remote.h"
+#include "daemons/vdfsd/serve/open.h"
+#include "daemons/vdfsd/serve/serve.h"
 #include "s3.h"
 
 FIXTURE(daemon)

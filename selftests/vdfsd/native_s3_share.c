@@ -12,7 +12,8 @@
 
 #include <kselftest_harness.h>
 
-#include "daemons/vdfsd/name_impl.h"
+#include "daemons/vdfsd/names/node.h"
+#include "daemons/vdfsd/store/away.h"
 #include "pair.h"
 
 #define MIB ((size_t)1 << 20)
@@ -250,7 +251,8 @@ static int die_last(struct vdfs_store *store,
 static int put_and_die(struct pair *p, bool late)
 {
 	struct tree *t = &p->here;
-	struct vdfs_remote_ops ops;
+	struct vdfs_away_ops ops;
+	struct vdfs_name_ops names;
 	struct vdfs_hash hash;
 	int status;
 	pid_t pid;
@@ -261,10 +263,13 @@ static int put_and_die(struct pair *p, bool late)
 	if (!pid) {
 		if (pair_reopen(p, t))
 			_exit(1);
-		ops = *t->store->remote_ops;
-		really = ops.change;
-		ops.change = late ? die_last : die_first;
-		t->store->remote_ops = &ops;
+		ops = *vdfs_store_away(t->store);
+		names = *ops.names;
+		really = names.change;
+		names.change = late ? die_last : die_first;
+		ops.names = &names;
+		vdfs_store_set_remote(t->store, &ops,
+				      vdfs_store_remote(t->store));
 		put_bytes(t->store, &alice, "new", 3, 0, "x", &hash);
 		_exit(2);
 	}

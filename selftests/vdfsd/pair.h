@@ -2,7 +2,7 @@
 #ifndef SELFTESTS_VDFSD_PAIR_H
 #define SELFTESTS_VDFSD_PAIR_H
 
-#include "daemons/vdfsd/remote.h"
+#include "daemons/vdfsd/remote/remote.h"
 #include "s3.h"
 #include "store.h"
 

@@ -2,8 +2,9 @@
 #ifndef SELFTESTS_VDFSD_STORE_H
 #define SELFTESTS_VDFSD_STORE_H
 
-#include "daemons/vdfsd/name.h"
-#include "daemons/vdfsd/store.h"
+#include "daemons/vdfsd/names/names.h"
+#include "daemons/vdfsd/serve/open.h"
+#include "daemons/vdfsd/store/store.h"
 
 /* What the tests of the store share. */
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <daemons/vdfsd/index.h>
+#include <daemons/vdfsd/index/index.h>
 
 uint64_t vectors_random(uint64_t *state);
 float vectors_uniform(uint64_t *state);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemons/vdfsd/export.h"
+#include "tools/phi/vectors/export.h"
 #include "out.h"
 #include "out_tree.h"
 #include "vdfs_cli.h"

@@ -22,8 +22,9 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "daemons/vdfsd/name.h"
-#include "daemons/vdfsd/store.h"
+#include "daemons/vdfsd/names/names.h"
+#include "daemons/vdfsd/serve/open.h"
+#include "daemons/vdfsd/store/store.h"
 
 #define PIECE (1 << 20)
 

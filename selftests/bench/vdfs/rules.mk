@@ -5,7 +5,7 @@
 
 bench_vdfs_dir := selftests/bench/vdfs
 bench_vdfs := $(BUILD)/$(bench_vdfs_dir)
-flags-$(bench_vdfs_dir) := -O3 -march=native -I.
+flags-$(bench_vdfs_dir) := -O3 -march=native -I. $(inc-vdfsd)
 
 $(BUILD)/obj/$(bench_vdfs_dir)/rivals.o: $(bench_vdfs_dir)/rivals.cc
 	$(say) CXX $<
@@ -16,7 +16,7 @@ $(BUILD)/obj/$(bench_vdfs_dir)/rivals.o: $(bench_vdfs_dir)/rivals.cc
 $(bench_vdfs)/bench: $(call objs,$(filter-out %/blobs.c,$(wildcard \
 		$(bench_vdfs_dir)/*.c))) \
 		$(BUILD)/obj/$(bench_vdfs_dir)/rivals.o \
-		$(BUILD)/daemons/libvdfsd.a
+		$(BUILD)/daemons/libvdfsd.a $(BUILD)/daemons/libcommon.a
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
 	$(Q)g++ -o $@ $(filter %.o,$^) $(filter %.a,$^) -lfaiss -llapack \
@@ -24,7 +24,8 @@ $(bench_vdfs)/bench: $(call objs,$(filter-out %/blobs.c,$(wildcard \
 
 $(bench_vdfs)/blobs: libs = $(libs-vdfsd) $(lib_libs) -lpthread -lm
 $(bench_vdfs)/blobs: $(call objs,$(bench_vdfs_dir)/blobs.c \
-		$(bench_vdfs_dir)/util.c) $(BUILD)/daemons/libvdfsd.a
+		$(bench_vdfs_dir)/util.c) $(BUILD)/daemons/libvdfsd.a \
+		$(BUILD)/daemons/libcommon.a
 	$(link)
 
 bench-vdfs: $(bench_vdfs)/bench $(bench_vdfs)/blobs

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "daemons/vdfsd/index.h"
+#include "daemons/vdfsd/index/index.h"
 
 /**
  * struct ours - an index and how integers are made of what it is given

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 /* Its structures, and its checksum, are its own. */
-#include "daemons/vdfsd/file.c" /* NOLINT */
+#include "daemons/vdfsd/index/file.c" /* NOLINT */
 
 #define N 60
 #define DIM 8

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemons/vdfsd/import.h"
+#include "tools/phi/vectors/import.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

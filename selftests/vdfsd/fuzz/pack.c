@@ -13,9 +13,10 @@
 #include <sys/stat.h>
 
 /* How a record begins is its own. */
-#include "daemons/vdfsd/record.c" /* NOLINT */
+#include "daemons/vdfsd/store/record.c" /* NOLINT */
 
-#include "daemons/vdfsd/name.h"
+#include "daemons/vdfsd/names/names.h"
+#include "daemons/vdfsd/serve/open.h"
 #include "selftests/vdfsd/files.h"
 
 #define BLOBS 6

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemons/vdfsd/dispatch_record.h"
+#include "daemons/vdfsd/serve/record_impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemons/vdfsd/server.h"
+#include "daemons/vdfsd/serve/open.h"
+#include "daemons/vdfsd/serve/serve_impl.h"
 #include "selftests/vdfsd/files.h"
 #include "fake/clients.h"
 

@@ -2,7 +2,7 @@
 #ifndef FUZZ_FAKE_CLIENTS_H
 #define FUZZ_FAKE_CLIENTS_H
 
-#include "daemons/vdfsd/server.h"
+#include "daemons/vdfsd/serve/serve_impl.h"
 #include "phi.h"
 
 /* What is remembered of answers, by number, the oldest forgotten first. */

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What rows say of each other. References are what the names and lists are;
+ * the counts of them can always be made anew.
+ */
+#include <errno.h>
+
+#include "check_impl.h"
+
+/**
+ * struct rule - something that holds between rows
+ * @what: What they are that break it, for people.
+ * @find: Counts them.
+ * @mend: Statements that make it hold, NULL behind the last.
+ */
+struct rule {
+	const char *what;
+	const char *find;
+	const char *mend[4];
+};
+
+/* In this order: what one mends, the next ones count. */
+static const struct rule rules[] = {
+	{ "parts of lists that are gone",
+	  "SELECT count(*) FROM part WHERE list NOT IN\n"
+	  "(SELECT id FROM object WHERE kind = 2)",
+	  { "DELETE FROM part WHERE list NOT IN\n"
+	    "(SELECT id FROM object WHERE kind = 2)" } },
+	{ "parts of lists without an object",
+	  "SELECT count(*) FROM part WHERE object NOT IN\n"
+	  "(SELECT id FROM object)",
+	  { "DELETE FROM part WHERE object NOT IN (SELECT id FROM object)" } },
+	{ "checksums of files that are gone",
+	  "SELECT count(*) FROM block WHERE object NOT IN\n"
+	  "(SELECT id FROM object WHERE kind = 1)",
+	  { "DELETE FROM block WHERE object NOT IN\n"
+	    "(SELECT id FROM object WHERE kind = 1)" } },
+	{ "names of blobs that are gone",
+	  "SELECT count(*) FROM node WHERE object IS NOT NULL\n"
+	  "AND object NOT IN (SELECT id FROM object)",
+	  { "DELETE FROM node WHERE object IS NOT NULL\n"
+	    "AND object NOT IN (SELECT id FROM object)" } },
+	{ "names in directories that are gone, now lost-N",
+	  "SELECT count(*) FROM node WHERE ino != 1 AND parent NOT IN\n"
+	  "(SELECT ino FROM node WHERE object IS NULL)",
+	  { "UPDATE node SET parent = 1,\n"
+	    "name = CAST('lost-' || ino AS BLOB)\n"
+	    "WHERE ino != 1 AND parent NOT IN\n"
+	    "(SELECT ino FROM node WHERE object IS NULL)" } },
+	{ "attributes of names that are gone",
+	  "SELECT count(*) FROM attr WHERE ino NOT IN (SELECT ino FROM node)",
+	  { "DELETE FROM attr WHERE ino NOT IN (SELECT ino FROM node)" } },
+	{ "references to blobs that are gone",
+	  "SELECT count(*) FROM ref WHERE object NOT IN\n"
+	  "(SELECT id FROM object)",
+	  { "DELETE FROM ref WHERE object NOT IN (SELECT id FROM object)" } },
+	{ "references that do not agree with the names",
+	  "SELECT count(*) FROM (SELECT * FROM (\n"
+	  "SELECT uid, object, names FROM ref WHERE names != 0 EXCEPT\n"
+	  "SELECT owner, object, count(*) FROM node\n"
+	  "WHERE object IS NOT NULL GROUP BY owner, object)\n"
+	  "UNION ALL SELECT * FROM (\n"
+	  "SELECT owner, object, count(*) FROM node\n"
+	  "WHERE object IS NOT NULL GROUP BY owner, object EXCEPT\n"
+	  "SELECT uid, object, names FROM ref))",
+	  { "DELETE FROM ref WHERE kept = 0", "UPDATE ref SET names = 0",
+	    "INSERT INTO ref(uid, object, names, kept)\n"
+	    "SELECT owner, object, count(*), 0 FROM node\n"
+	    "WHERE object IS NOT NULL GROUP BY owner, object\n"
+	    "ON CONFLICT(uid, object) DO UPDATE SET names = excluded.names" } },
+	{ "blobs whose users were miscounted",
+	  "SELECT count(*) FROM object LEFT JOIN\n"
+	  "(SELECT object AS id, count(*) AS n FROM ref GROUP BY object)\n"
+	  "USING(id) WHERE users != ifnull(n, 0)",
+	  { "UPDATE object SET users = 0 WHERE users != 0\n"
+	    "AND id NOT IN (SELECT object FROM ref)",
+	    "UPDATE object SET users = n FROM\n"
+	    "(SELECT object AS o, count(*) AS n FROM ref GROUP BY object)\n"
+	    "WHERE id = o AND users != n" } },
+	{ "objects whose lists were miscounted",
+	  "SELECT count(*) FROM object LEFT JOIN\n"
+	  "(SELECT object AS id, count(*) AS n FROM part GROUP BY object)\n"
+	  "USING(id) WHERE parts != ifnull(n, 0)",
+	  { "UPDATE object SET parts = 0 WHERE parts != 0\n"
+	    "AND id NOT IN (SELECT object FROM part)",
+	    "UPDATE object SET parts = n FROM\n"
+	    "(SELECT object AS o, count(*) AS n FROM part GROUP BY object)\n"
+	    "WHERE id = o AND parts != n" } },
+	{ "users who were charged wrongly",
+	  "SELECT count(*) FROM (SELECT uid, used FROM quota) LEFT JOIN\n"
+	  "(SELECT uid, sum(size) AS n FROM ref JOIN object ON id = object\n"
+	  "GROUP BY uid) USING(uid) WHERE used != ifnull(n, 0)",
+	  { "UPDATE quota SET used = 0",
+	    "INSERT INTO quota(uid, used) SELECT uid, sum(size) FROM ref\n"
+	    "JOIN object ON id = object WHERE true GROUP BY uid\n"
+	    "ON CONFLICT(uid) DO UPDATE SET used = excluded.used" } },
+};
+
+#define RULES 11
+
+/**
+ * struct count - how many rows break each rule
+ * @n: By rule.
+ * @mend: Make them hold.
+ */
+struct count {
+	uint64_t n[RULES];
+	bool mend;
+};
+
+static int check_rule(struct sqlite3 *db, const struct rule *rule, bool mend,
+		      uint64_t *n)
+{
+	struct sqlite3_stmt *st;
+	int i, err;
+
+	err = vdfs_sql(db, &st, rule->find);
+	if (!err)
+		err = vdfs_sql_next(st);
+	if (err <= 0)
+		return err ?: -EBADMSG;
+	*n = sqlite3_column_int64(st, 0);
+	err = vdfs_sql_next(st);
+	for (i = 0; !err && mend && *n && i < 4 && rule->mend[i]; i++)
+		err = vdfs_sql_run(db, rule->mend[i]);
+	return err;
+}
+
+static int check_rules(struct sqlite3 *db, void *arg)
+{
+	struct count *count = arg;
+	int i, err = 0;
+
+	for (i = 0; !err && i < RULES; i++)
+		err = check_rule(db, &rules[i], count->mend, &count->n[i]);
+	return err;
+}
+
+/**
+ * vdfs_fsck_rows() - check what rows say of each other
+ * @f: The check.
+ *
+ * Context: The check's thread.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_fsck_rows(struct vdfs_fsck *f)
+{
+	struct count count = { .mend = f->flags & VDFS_FSCK_REPAIR };
+	struct vdfs_meta *meta = vdfs_store_meta(f->store);
+	int i, err;
+
+	if (count.mend)
+		err = vdfs_meta_write(meta, check_rules, &count);
+	else
+		err = vdfs_meta_read(meta, check_rules, &count);
+	for (i = 0; !err && i < RULES; i++) {
+		if (!count.n[i])
+			continue;
+		vdfs_fsck_fault(f, count.n[i], "meta.db: %llu %s",
+				(unsigned long long)count.n[i], rules[i].what);
+		if (count.mend)
+			f->result.repaired += count.n[i];
+	}
+	return err;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_COLLECTION_SEARCH_H
+#define VDFS_COLLECTION_SEARCH_H
+
+#include "collection_impl.h"
+
+/**
+ * struct vdfs_hit - something that was found
+ * @id: Of the item.
+ * @dist: How far it is.
+ * @key: Of the item.
+ */
+struct vdfs_hit {
+	uint64_t id;
+	float dist;
+	char *key;
+};
+
+/**
+ * struct vdfs_finding - a search on its way
+ * @core: Where.
+ * @how: What was asked for.
+ * @filter: It, read; NULL = none.
+ * @fn: Who is given the answers.
+ * @arg: For @fn.
+ * @graph: The index.
+ * @query: What it is asked.
+ * @exact: Look at all.
+ * @quiet: No change was on its way to the index when it began,
+ * @started: and so many had begun.
+ * @kept: The subset when it is kept for others, else it is this search's.
+ * @ids: Found, nearest first, shape [n].
+ * @dist: Of these.
+ * @n: How many; more than asked for when the last ones are equally near.
+ * @tied: More are as near as the last one than the index can tell.
+ * @gone: What was found has been deleted meanwhile.
+ * @again: Nothing was given, begin anew.
+ * @tries: How often it was tried.
+ * @hit: What is left, nearest first, shape [hits].
+ * @hits: How many.
+ */
+struct vdfs_finding {
+	struct vdfs_core *core;
+	const struct vdfs_search *how;
+	struct vdfs_filter *filter;
+	vdfs_item_fn *fn;
+	void *arg;
+	struct vdfs_graph *graph;
+	struct vdfs_query query;
+	bool exact;
+	bool quiet;
+	unsigned long started;
+	struct vdfs_kept *kept;
+	uint64_t *ids;
+	float *dist;
+	uint32_t n;
+	bool tied;
+	bool gone;
+	bool again;
+	unsigned int tries;
+	struct vdfs_hit *hit;
+	uint32_t hits;
+};
+
+/* subset.c */
+int vdfs_finding_filter(struct vdfs_finding *f, struct sqlite3 *db,
+			uint64_t generation);
+void vdfs_finding_unfilter(struct vdfs_finding *f);
+int vdfs_finding_ties(struct vdfs_finding *f, struct sqlite3 *db);
+
+#endif /* VDFS_COLLECTION_SEARCH_H */

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What of a collection a search is about: filters, and ties by key. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search_impl.h"
+
+/* Items whose distance is measured at a time, in the order of their keys. */
+#define TIE_STEP 4096
+
+/**
+ * struct ids - a list that grows
+ * @id: shape [n].
+ * @n: How many.
+ * @room: For so many.
+ */
+struct ids {
+	uint64_t *id;
+	size_t n;
+	size_t room;
+};
+
+static int add_id(struct ids *ids, uint64_t id)
+{
+	if (ids->n == ids->room) {
+		size_t room = ids->room * 2 + 1024;
+		uint64_t *more = realloc(ids->id, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		ids->id = more;
+		ids->room = room;
+	}
+	ids->id[ids->n++] = id;
+	return 0;
+}
+
+/* "SELECT @columns of all items that match @order", with values bound. */
+static int prepare(struct vdfs_finding *f, struct sqlite3 *db,
+		   const char *columns, const char *order,
+		   struct sqlite3_stmt **out)
+{
+	char *sql = sqlite3_mprintf(
+		"SELECT %s FROM item_%lld WHERE %s%s", columns,
+		(long long)f->core->id,
+		f->filter ? vdfs_filter_sql(f->filter) : "1", order);
+	int ret = 0;
+
+	if (!sql)
+		return -ENOMEM;
+	if (sqlite3_prepare_v2(db, sql, -1, out, NULL))
+		ret = vdfs_meta_errno(db);
+	sqlite3_free(sql);
+	if (!ret && f->filter)
+		ret = vdfs_filter_bind(f->filter, *out, 1);
+	return ret;
+}
+
+static int evaluate(struct vdfs_finding *f, struct sqlite3 *db, struct ids *ids)
+{
+	struct sqlite3_stmt *st = NULL;
+	int ret;
+
+	ret = prepare(f, db, "id", "", &st);
+	while (!ret) {
+		ret = vdfs_sql_next(st);
+		if (ret <= 0)
+			break;
+		ret = add_id(ids, (uint64_t)sqlite3_column_int64(st, 0));
+	}
+	sqlite3_finalize(st);
+	return ret;
+}
+
+static void kept_free(struct vdfs_kept *kept)
+{
+	if (!kept)
+		return;
+	vdfs_subset_free(kept->subset);
+	free(kept->filter);
+	free(kept);
+}
+
+/* The caller holds the lock of the graph. */
+static void kept_put(struct vdfs_kept **at)
+{
+	struct vdfs_kept *kept = *at;
+
+	*at = NULL;
+	if (!kept)
+		return;
+	kept->gone = true;
+	if (!kept->refs)
+		kept_free(kept);
+}
+
+static struct vdfs_kept *find_kept(struct vdfs_graph *graph, const char *filter,
+				   uint64_t generation)
+{
+	struct vdfs_kept *kept = NULL;
+	size_t i;
+
+	pthread_mutex_lock(&graph->lock);
+	for (i = 0; i < KEPT && !kept; i++) {
+		kept = graph->kept[i];
+		if (kept && (kept->generation != generation ||
+			     strcmp(kept->filter, filter)))
+			kept = NULL;
+	}
+	if (kept) {
+		kept->refs++;
+		kept->used = ++graph->clock;
+	}
+	pthread_mutex_unlock(&graph->lock);
+	return kept;
+}
+
+/* In the place of the one that was not used for longest. */
+static struct vdfs_kept *keep(struct vdfs_graph *graph, const char *filter,
+			      uint64_t generation, struct vdfs_subset *subset)
+{
+	struct vdfs_kept *kept = calloc(1, sizeof(*kept));
+	size_t oldest = 0;
+	size_t i;
+
+	if (kept)
+		kept->filter = strdup(filter);
+	if (!kept || !kept->filter) {
+		free(kept);
+		return NULL;
+	}
+	kept->generation = generation;
+	kept->subset = subset;
+	kept->refs = 1;
+	pthread_mutex_lock(&graph->lock);
+	kept->used = ++graph->clock;
+	for (i = 0; i < KEPT && graph->kept[oldest]; i++)
+		if (!graph->kept[i] ||
+		    graph->kept[i]->used < graph->kept[oldest]->used)
+			oldest = i;
+	kept_put(&graph->kept[oldest]);
+	graph->kept[oldest] = kept;
+	pthread_mutex_unlock(&graph->lock);
+	return kept;
+}
+
+/**
+ * vdfs_finding_filter() - limit a search to what matches its filter
+ * @f: The search.
+ * @db: A connection inside a transaction.
+ * @generation: Of the collection, there.
+ *
+ * What matches is kept for the next search when it is certain to be all:
+ * no change may have been between its commit and the index meanwhile.
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdfs_finding_filter(struct vdfs_finding *f, struct sqlite3 *db,
+			uint64_t generation)
+{
+	struct vdfs_subset *subset;
+	struct ids ids = { 0 };
+	int ret;
+
+	f->kept = find_kept(f->graph, f->how->filter, generation);
+	if (f->kept) {
+		f->query.subset = f->kept->subset;
+		return 0;
+	}
+	ret = evaluate(f, db, &ids);
+	if (!ret)
+		ret = vdfs_subset_new(f->graph->ix, ids.id, ids.n, &subset);
+	free(ids.id);
+	if (ret)
+		return ret;
+	f->query.subset = subset;
+	if (f->quiet && atomic_load(&f->core->started) == f->started)
+		f->kept = keep(f->graph, f->how->filter, generation, subset);
+	return 0;
+}
+
+/**
+ * vdfs_finding_unfilter() - give up what vdfs_finding_filter() made
+ * @f: The search; when it has to begin anew, its subset is of no use.
+ */
+void vdfs_finding_unfilter(struct vdfs_finding *f)
+{
+	struct vdfs_graph *graph = f->graph;
+	struct vdfs_kept *kept = f->kept;
+	size_t i;
+
+	if (!kept) {
+		vdfs_subset_free((struct vdfs_subset *)f->query.subset);
+		f->query.subset = NULL;
+		return;
+	}
+	pthread_mutex_lock(&graph->lock);
+	for (i = 0; i < KEPT && f->again; i++)
+		if (graph->kept[i] == kept)
+			kept_put(&graph->kept[i]);
+	if (!--kept->refs && kept->gone)
+		kept_free(kept);
+	pthread_mutex_unlock(&graph->lock);
+	f->query.subset = NULL;
+	f->kept = NULL;
+}
+
+/**
+ * struct tie - an item that may be as near as the k-th answer
+ * @id: Of the item.
+ * @key: Of the item.
+ */
+struct tie {
+	uint64_t id;
+	char *key;
+};
+
+/* Some items in the order of their keys. */
+static int next_keys(struct sqlite3_stmt *st, struct tie *tie, size_t *n)
+{
+	int ret = 1;
+
+	for (*n = 0; *n < TIE_STEP; (*n)++) {
+		ret = vdfs_sql_next(st);
+		if (ret <= 0)
+			return ret;
+		tie[*n].id = (uint64_t)sqlite3_column_int64(st, 0);
+		tie[*n].key = strdup((const char *)sqlite3_column_text(st, 1));
+		if (!tie[*n].key)
+			return -ENOMEM;
+	}
+	return 1;
+}
+
+/* Of @n ids those that are at @dist, in no order. */
+static int at_distance(struct vdfs_finding *f, const struct tie *tie, size_t n,
+		       float dist, struct ids *out)
+{
+	struct vdfs_query query = f->query;
+	struct vdfs_subset *subset = NULL;
+	uint64_t *ids = malloc(TIE_STEP * sizeof(*ids));
+	float *d = malloc(TIE_STEP * sizeof(*d));
+	size_t i;
+	int ret = ids && d ? 0 : -ENOMEM;
+	int found;
+
+	for (i = 0; i < n && !ret; i++)
+		ids[i] = tie[i].id;
+	if (!ret)
+		ret = vdfs_subset_new(f->graph->ix, ids, n, &subset);
+	query.subset = subset;
+	query.k = TIE_STEP;
+	found = ret ? ret : vdfs_index_scan(f->graph->ix, &query, ids, d);
+	ret = found < 0 ? found : 0;
+	out->n = 0;
+	for (i = 0; found > 0 && i < (size_t)found && !ret; i++)
+		if (d[i] == dist)
+			ret = add_id(out, ids[i]);
+	vdfs_subset_free(subset);
+	free(ids);
+	free(d);
+	return ret;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Move those that are at @dist to the answers, as many as are missing. */
+static int take_ties(struct vdfs_finding *f, struct tie *tie, size_t n,
+		     float dist)
+{
+	struct ids same = { 0 };
+	size_t i;
+	int ret;
+
+	ret = at_distance(f, tie, n, dist, &same);
+	if (!ret && same.n)
+		qsort(same.id, same.n, sizeof(*same.id), by_id);
+	for (i = 0; i < n && !ret && f->hits < f->how->k; i++) {
+		if (!same.n || !bsearch(&tie[i].id, same.id, same.n,
+					sizeof(*same.id), by_id))
+			continue;
+		f->hit[f->hits].id = tie[i].id;
+		f->hit[f->hits].key = tie[i].key;
+		f->hit[f->hits++].dist = dist;
+		tie[i].key = NULL;
+	}
+	free(same.id);
+	return ret;
+}
+
+/**
+ * vdfs_finding_ties() - the first by key of very many equally near items
+ * @f: The search: its hits are more than asked for, the last are equal.
+ * @db: A connection inside a transaction.
+ *
+ * Goes through the collection by key until there are enough.
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdfs_finding_ties(struct vdfs_finding *f, struct sqlite3 *db)
+{
+	struct tie *tie = calloc(TIE_STEP, sizeof(*tie));
+	struct sqlite3_stmt *st = NULL;
+	float dist = f->dist[f->n - 1];
+	int ret, err;
+	size_t n;
+
+	if (!tie)
+		return -ENOMEM;
+	while (f->hits && f->hit[f->hits - 1].dist == dist)
+		free(f->hit[--f->hits].key);
+	ret = prepare(f, db, "id, key", " ORDER BY key", &st);
+	if (!ret)
+		ret = 1;
+	while (ret > 0 && f->hits < f->how->k) {
+		ret = next_keys(st, tie, &n);
+		err = ret < 0 ? 0 : take_ties(f, tie, n, dist);
+		ret = err ? err : ret;
+		for (n = 0; n < TIE_STEP; n++) {
+			free(tie[n].key);
+			tie[n].key = NULL;
+		}
+	}
+	sqlite3_finalize(st);
+	free(tie);
+	return ret < 0 ? ret : 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_NAME_H
+#define VDFS_NAME_H
+
+#include "sql/meta.h"
+#include "store/store.h"
+
+/**
+ * DOC: Names
+ *
+ * A name is a path, "models/digits.onnx": components of 1 to 255 bytes other
+ * than "." and "..", with single slashes between them and none at the ends,
+ * at most VDFS_PATH_MAX bytes; any byte but NUL and slash. The empty path is
+ * the root directory. What stands in the way of that is -EINVAL
+ * (-ENAMETOOLONG when it is the length).
+ *
+ * A name stands for a blob or is a directory. It has an owner and mode bits:
+ * others may see it only with 0004, and only the owner may change it or,
+ * being a directory, what is in it, unless the mode has 0002. Nothing is
+ * seen below a directory that may not be seen. Directories on the way to a
+ * new name are made, like it, for the user who asks. The root belongs to
+ * nobody and anyone may make names in it, but only those who may change a
+ * name there may take it away. Who replaces the blob of another's name, as
+ * 0002 allows, leaves it the other's, who is charged.
+ *
+ * Beside the errors of store.h: -EISDIR, -ENOTDIR, -ENOTEMPTY, -EEXIST, and
+ * -EBUSY for what cannot be done to the root.
+ */
+
+#define VDFS_PATH_MAX 1023
+#define VDFS_MODE_FILE 0644U
+#define VDFS_MODE_DIR 0755U
+#define VDFS_ATTR_NAME_MAX 255
+#define VDFS_ATTR_VALUE_MAX 65536
+
+/**
+ * struct vdfs_stat - what a name stands for
+ * @hash: Of the blob; zeros for a directory.
+ * @size: Bytes; 0 for a directory.
+ * @ino: A number that stays while the name does.
+ * @mtime_ns: When it last changed, CLOCK_REALTIME, or as it was set.
+ * @owner: User.
+ * @mode: S_IFREG or S_IFDIR, and permission bits.
+ */
+struct vdfs_stat {
+	struct vdfs_hash hash;
+	uint64_t size;
+	uint64_t ino;
+	int64_t mtime_ns;
+	uint32_t owner;
+	uint32_t mode;
+};
+
+/**
+ * typedef vdfs_name_fn - one entry of a directory
+ * @arg: The caller's.
+ * @name: Its last component.
+ * @st: What it is.
+ *
+ * Return: 0 to go on; anything else ends the list and is returned.
+ */
+typedef int vdfs_name_fn(void *arg, const char *name,
+			 const struct vdfs_stat *st);
+
+/**
+ * struct vdfs_place - what a put is to become the content of
+ * @ino: Of the name, wherever that is by now; 0 = a new one:
+ * @path: Its path, where nothing is, in a directory that is there.
+ * @mode: Its permission bits.
+ * @mtime_ns: INT64_MIN = now.
+ */
+struct vdfs_place {
+	uint64_t ino;
+	const char *path;
+	uint32_t mode;
+	int64_t mtime_ns;
+};
+
+/**
+ * struct vdfs_name_change - a change of names that is checked and ready
+ * @fn: Does it, in a transaction.
+ * @arg: Its argument.
+ * @path: The name that is changed.
+ * @to: Where it goes, or NULL.
+ * @leaves: It will not be at @path any more.
+ */
+struct vdfs_name_change {
+	vdfs_meta_fn *fn;
+	void *arg;
+	const char *path;
+	const char *to;
+	bool leaves;
+};
+
+/**
+ * struct vdfs_name_ops - what the remote of a store does with names
+ * @commit: Does a vdfs_put_commit() with a name.
+ * @commit_at: Does a vdfs_put_commit_at().
+ * @change: Does what a vdfs_name_change says, there and here.
+ * @look: Learns what a path stands for, and with @list what is in it.
+ */
+struct vdfs_name_ops {
+	int (*commit)(struct vdfs_store *store, struct vdfs_put *put,
+		      const struct vdfs_hash *expect, const char *name,
+		      struct vdfs_hash *out);
+	int (*commit_at)(struct vdfs_store *store, struct vdfs_put *put,
+			 const struct vdfs_place *place, struct vdfs_stat *out);
+	int (*change)(struct vdfs_store *store,
+		      const struct vdfs_name_change *change);
+	int (*look)(struct vdfs_store *store, const char *path, bool list);
+};
+
+/* The tables of names; statements that may be run again. */
+extern const char vdfs_schema_name[];
+/* For struct vdfs_store_above. */
+int vdfs_name_shows(struct sqlite3 *db, const struct vdfs_who *who,
+		    int64_t object);
+
+/*
+ * As vdfs_put_commit_fn(); points @name at the blob, replacing what the name
+ * stood for, in the same instant as the blob appears. NULL: the user keeps
+ * the blob without a name.
+ */
+int vdfs_put_commit(struct vdfs_put *put, const struct vdfs_hash *expect,
+		    const char *name, struct vdfs_hash *out);
+/* As vdfs_put_commit(). -EEXIST: not new; -ESTALE: the number is no more. */
+int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
+		       struct vdfs_stat *out);
+
+int vdfs_name_check(const char *path);
+int vdfs_name_stat(struct vdfs_store *store, const struct vdfs_who *who,
+		   const char *path, struct vdfs_stat *out);
+/* In the order of bytes, from behind @after on; NULL or "" = all. */
+int vdfs_name_list(struct vdfs_store *store, const struct vdfs_who *who,
+		   const char *path, const char *after, vdfs_name_fn *fn,
+		   void *arg);
+int vdfs_name_mkdir(struct vdfs_store *store, const struct vdfs_who *who,
+		    const char *path, uint32_t mode);
+/* Point a name at a blob the user may see; it is made or replaced. */
+int vdfs_name_link(struct vdfs_store *store, const struct vdfs_who *who,
+		   const char *path, const struct vdfs_hash *hash);
+/* Of a blob's name; of an empty directory. */
+int vdfs_name_unlink(struct vdfs_store *store, const struct vdfs_who *who,
+		     const char *path);
+int vdfs_name_rmdir(struct vdfs_store *store, const struct vdfs_who *who,
+		    const char *path);
+/* As rename(2), directories with all that is in them. */
+int vdfs_name_rename(struct vdfs_store *store, const struct vdfs_who *who,
+		     const char *from, const char *to, bool no_replace);
+/* @mode: ~0U = leave; @mtime_ns: INT64_MIN = leave. */
+int vdfs_name_change(struct vdfs_store *store, const struct vdfs_who *who,
+		     const char *path, uint32_t mode, int64_t mtime_ns);
+
+/* Attributes, as setxattr(2) and the like; @value NULL removes. */
+int vdfs_attr_set(struct vdfs_store *store, const struct vdfs_who *who,
+		  const char *path, const char *attr, const void *value,
+		  size_t len);
+/* Returns the length, -ENODATA, or -ERANGE when @len is too short, not 0. */
+ssize_t vdfs_attr_get(struct vdfs_store *store, const struct vdfs_who *who,
+		      const char *path, const char *attr, void *value,
+		      size_t len);
+/* Names one behind the other, each with its NUL. */
+ssize_t vdfs_attr_list(struct vdfs_store *store, const struct vdfs_who *who,
+		       const char *path, char *list, size_t len);
+
+#endif /* VDFS_NAME_H */

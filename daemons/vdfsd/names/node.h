@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_NODE_H
+#define VDFS_NODE_H
+
+#include <sqlite3.h>
+
+#include "names.h"
+#include "sql/meta.h"
+#include "store/object.h"
+#include "store/quota.h"
+#include "store/visible.h"
+
+#define VDFS_ROOT 1
+
+/**
+ * struct vdfs_name_node - a name
+ * @ino: Its row.
+ * @parent: Of the directory it is in; 0 for the root.
+ * @object: Of its blob; 0 for a directory.
+ * @owner: User.
+ * @mode: S_IFREG or S_IFDIR, and permission bits.
+ * @mtime: CLOCK_REALTIME in nanoseconds.
+ */
+struct vdfs_name_node {
+	int64_t ino;
+	int64_t parent;
+	int64_t object;
+	uint32_t owner;
+	uint32_t mode;
+	int64_t mtime;
+};
+
+/* name.c, move.c */
+int vdfs_name_link_any(struct vdfs_store *store, const struct vdfs_who *who,
+		       const char *path, const struct vdfs_hash *hash);
+int vdfs_name_delete(struct sqlite3 *db, struct vdfs_store *store,
+		     const struct vdfs_name_node *node);
+
+/* path.c */
+bool vdfs_node_shown(const struct vdfs_who *who,
+		     const struct vdfs_name_node *node);
+bool vdfs_node_mine(const struct vdfs_who *who,
+		    const struct vdfs_name_node *node);
+bool vdfs_node_may_go(const struct vdfs_who *who,
+		      const struct vdfs_name_node *parent,
+		      const struct vdfs_name_node *node);
+int vdfs_node_load(struct sqlite3 *db, int64_t ino, struct vdfs_name_node *out);
+int vdfs_node_find(struct sqlite3 *db, int64_t parent, const char *name,
+		   size_t len, struct vdfs_name_node *out);
+int vdfs_node_walk(struct sqlite3 *db, const struct vdfs_who *who,
+		   const char *path, struct vdfs_name_node *out);
+int vdfs_node_parent(struct sqlite3 *db, const struct vdfs_who *who,
+		     const char *path, bool make, struct vdfs_name_node *parent,
+		     const char **last);
+int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_name_node *node,
+		     const char *name, size_t len, int64_t *ino);
+int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t now);
+int64_t vdfs_name_now(void);
+
+/* place.c */
+int vdfs_name_set(struct sqlite3 *db, struct vdfs_store *store,
+		  const struct vdfs_who *who, const char *path,
+		  const struct vdfs_object *object);
+int vdfs_name_place(struct sqlite3 *db, struct vdfs_store *store,
+		    const struct vdfs_who *who, const struct vdfs_place *place,
+		    const struct vdfs_object *object, struct vdfs_stat *st);
+
+/* route.c */
+int vdfs_name_look(struct vdfs_store *store, const char *path, bool list);
+int vdfs_name_run(struct vdfs_store *store,
+		  const struct vdfs_name_change *change);
+
+/* name.c */
+int vdfs_node_stat(struct sqlite3 *db, const struct vdfs_name_node *node,
+		   struct vdfs_stat *st);
+int vdfs_node_replace(struct sqlite3 *db, struct vdfs_store *store,
+		      const struct vdfs_name_node *node,
+		      const struct vdfs_object *object, int64_t mtime);
+
+#endif /* VDFS_NODE_H */

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Paths: what they may be, where they lead, and for whom. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "node.h"
+
+#define COLUMNS "ino, parent, object, owner, mode, mtime"
+#define DEPTH_MAX (VDFS_PATH_MAX / 2 + 2) /* what no path can exceed */
+
+/**
+ * vdfs_name_now() - the time that names are stamped with
+ *
+ * Context: Any.
+ * Return: CLOCK_REALTIME in nanoseconds.
+ */
+int64_t vdfs_name_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/**
+ * vdfs_name_check() - whether a path is well formed
+ * @path: The path; "" is the root.
+ *
+ * Context: Any.
+ * Return: 0, -EINVAL, or -ENAMETOOLONG.
+ */
+int vdfs_name_check(const char *path)
+{
+	const char *p = path;
+	size_t n;
+
+	if (strnlen(path, VDFS_PATH_MAX + 1) > VDFS_PATH_MAX)
+		return -ENAMETOOLONG;
+	while (*path) {
+		n = strcspn(p, "/");
+		if (!n || (n == 1 && p[0] == '.') ||
+		    (n == 2 && p[0] == '.' && p[1] == '.'))
+			return -EINVAL;
+		if (n > 255)
+			return -ENAMETOOLONG;
+		p += n;
+		if (!*p++)
+			break;
+	}
+	return 0;
+}
+
+/**
+ * vdfs_node_shown() - whether a user may see a name, for its own mode
+ * @who: The user.
+ * @node: The name.
+ *
+ * Context: Any.
+ * Return: Whether it is so.
+ */
+bool vdfs_node_shown(const struct vdfs_who *who,
+		     const struct vdfs_name_node *node)
+{
+	return who->admin || node->owner == who->uid || node->mode & 0004;
+}
+
+/**
+ * vdfs_node_mine() - whether a user may change a name, or what is in it
+ * @who: The user.
+ * @node: The name.
+ *
+ * Context: Any.
+ * Return: Whether it is so.
+ */
+bool vdfs_node_mine(const struct vdfs_who *who,
+		    const struct vdfs_name_node *node)
+{
+	return who->admin || node->owner == who->uid || node->mode & 0002;
+}
+
+/**
+ * vdfs_node_may_go() - whether a user may take a name away
+ * @who: The user.
+ * @parent: The directory it is in.
+ * @node: The name.
+ *
+ * In the root only those may who may change it: anyone can make names there.
+ *
+ * Context: Any.
+ * Return: Whether it is so.
+ */
+bool vdfs_node_may_go(const struct vdfs_who *who,
+		      const struct vdfs_name_node *parent,
+		      const struct vdfs_name_node *node)
+{
+	if (!vdfs_node_mine(who, parent))
+		return false;
+	return parent->ino != VDFS_ROOT || vdfs_node_mine(who, node);
+}
+
+static int load(struct sqlite3_stmt *st, struct vdfs_name_node *out)
+{
+	int err = vdfs_sql_next(st);
+
+	if (err <= 0)
+		return err ?: -ENOENT;
+	out->ino = sqlite3_column_int64(st, 0);
+	out->parent = sqlite3_column_int64(st, 1);
+	out->object = sqlite3_column_int64(st, 2);
+	out->owner = sqlite3_column_int64(st, 3);
+	out->mode = sqlite3_column_int64(st, 4);
+	out->mtime = sqlite3_column_int64(st, 5);
+	sqlite3_reset(st);
+	return 0;
+}
+
+/**
+ * vdfs_node_load() - find a name by its number
+ * @db: A connection inside a transaction.
+ * @ino: The number.
+ * @out: The name.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ENOENT, or another negative errno.
+ */
+int vdfs_node_load(struct sqlite3 *db, int64_t ino, struct vdfs_name_node *out)
+{
+	struct sqlite3_stmt *st;
+	int err;
+
+	err = vdfs_sql(db, &st, "SELECT " COLUMNS " FROM node WHERE ino = ?",
+		       VDFS_INT(ino));
+	return err ?: load(st, out);
+}
+
+/**
+ * vdfs_node_find() - find a name in a directory, whoever asks
+ * @db: A connection inside a transaction.
+ * @parent: Number of the directory.
+ * @name: One component.
+ * @len: Its length.
+ * @out: The name.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ENOENT, or another negative errno.
+ */
+int vdfs_node_find(struct sqlite3 *db, int64_t parent, const char *name,
+		   size_t len, struct vdfs_name_node *out)
+{
+	struct sqlite3_stmt *st;
+	int err;
+
+	err = vdfs_sql(db, &st,
+		       "SELECT " COLUMNS " FROM node\n"
+		       "WHERE parent = ? AND name = ?",
+		       VDFS_INT(parent), VDFS_BLOB(name, len));
+	return err ?: load(st, out);
+}
+
+/**
+ * vdfs_node_walk() - find what a path stands for
+ * @db: A connection inside a transaction.
+ * @who: The user.
+ * @path: One that vdfs_name_check() passed.
+ * @out: The name.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ENOENT when it is not there or not to be seen, -ENOTDIR, or
+ * another negative errno.
+ */
+int vdfs_node_walk(struct sqlite3 *db, const struct vdfs_who *who,
+		   const char *path, struct vdfs_name_node *out)
+{
+	size_t n;
+	int err;
+
+	err = vdfs_node_load(db, VDFS_ROOT, out);
+	while (!err && *path) {
+		if (!S_ISDIR(out->mode))
+			return -ENOTDIR;
+		n = strcspn(path, "/");
+		err = vdfs_node_find(db, out->ino, path, n, out);
+		if (!err && !vdfs_node_shown(who, out))
+			err = -ENOENT;
+		path += n;
+		path += *path == '/';
+	}
+	return err;
+}
+
+/**
+ * vdfs_node_insert() - add a name
+ * @db: A connection inside a transaction.
+ * @node: All but its number.
+ * @name: One component.
+ * @len: Its length.
+ * @ino: Out, its number.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_name_node *node,
+		     const char *name, size_t len, int64_t *ino)
+{
+	int err;
+
+	err = vdfs_sql_run(
+		db,
+		"INSERT INTO node(parent, name, object, owner, mode,\n"
+		"mtime) VALUES(?1, ?2, nullif(?3, 0), ?4, ?5, ?6)",
+		VDFS_INT(node->parent), VDFS_BLOB(name, len),
+		VDFS_INT(node->object), VDFS_INT(node->owner),
+		VDFS_INT(node->mode), VDFS_INT(node->mtime));
+	if (!err)
+		*ino = sqlite3_last_insert_rowid(db);
+	return err ?: vdfs_node_touch(db, node->parent, node->mtime);
+}
+
+/**
+ * vdfs_node_touch() - note that a directory has changed
+ * @db: A connection inside a transaction.
+ * @ino: Its number.
+ * @now: From vdfs_name_now().
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t now)
+{
+	return vdfs_sql_run(db, "UPDATE node SET mtime = ?2 WHERE ino = ?1",
+			    VDFS_INT(ino), VDFS_INT(now));
+}
+
+/* Step down to a directory, which is made when that is wanted. */
+static int step(struct sqlite3 *db, const struct vdfs_who *who,
+		const char *name, size_t len, bool make,
+		struct vdfs_name_node *dir)
+{
+	struct vdfs_name_node next;
+	int err;
+
+	err = vdfs_node_find(db, dir->ino, name, len, &next);
+	if (!err && !vdfs_node_shown(who, &next))
+		return make ? -EACCES : -ENOENT;
+	if (!err && !S_ISDIR(next.mode))
+		return -ENOTDIR;
+	if (err == -ENOENT && make) {
+		if (!vdfs_node_mine(who, dir))
+			return -EACCES;
+		next = (struct vdfs_name_node){ .parent = dir->ino,
+						.owner = who->uid,
+						.mode = S_IFDIR | VDFS_MODE_DIR,
+						.mtime = vdfs_name_now() };
+		err = vdfs_node_insert(db, &next, name, len, &next.ino);
+	}
+	if (!err)
+		*dir = next;
+	return err;
+}
+
+/**
+ * vdfs_node_parent() - find the directory a path's last component is in
+ * @db: A connection inside a transaction.
+ * @who: The user.
+ * @path: One that vdfs_name_check() passed, and not the root's.
+ * @make: Make directories that are missing, for @who.
+ * @parent: Out.
+ * @last: Out, the last component.
+ *
+ * Context: Inside a vdfs_meta_fn, one that writes when @make is set.
+ * Return: 0, -ENOENT, -ENOTDIR, -EACCES, or another negative errno.
+ */
+int vdfs_node_parent(struct sqlite3 *db, const struct vdfs_who *who,
+		     const char *path, bool make, struct vdfs_name_node *parent,
+		     const char **last)
+{
+	size_t n;
+	int err;
+
+	err = vdfs_node_load(db, VDFS_ROOT, parent);
+	while (!err) {
+		n = strcspn(path, "/");
+		if (!path[n])
+			break;
+		err = step(db, who, path, n, make, parent);
+		path += n + 1;
+	}
+	*last = path;
+	return err;
+}
+
+static int path_shows(struct sqlite3 *db, const struct vdfs_who *who,
+		      int64_t ino)
+{
+	struct vdfs_name_node node;
+	int err, depth;
+
+	for (depth = 0; ino && depth < DEPTH_MAX; depth++) {
+		err = vdfs_node_load(db, ino, &node);
+		if (err)
+			return err;
+		if (!vdfs_node_shown(who, &node))
+			return 0;
+		ino = node.parent;
+	}
+	return !ino;
+}
+
+/**
+ * vdfs_name_shows() - whether a user sees a name of a blob
+ * @db: A connection inside a transaction.
+ * @who: The user.
+ * @object: Row of the blob.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 1, 0, or a negative errno.
+ */
+int vdfs_name_shows(struct sqlite3 *db, const struct vdfs_who *who,
+		    int64_t object)
+{
+	struct sqlite3_stmt *st;
+	int ret;
+
+	ret = vdfs_sql(db, &st, "SELECT ino FROM node WHERE object = ?",
+		       VDFS_INT(object));
+	if (ret)
+		return ret;
+	while ((ret = vdfs_sql_next(st)) > 0) {
+		ret = path_shows(db, who, sqlite3_column_int64(st, 0));
+		if (ret)
+			return ret;
+	}
+	return ret;
+}

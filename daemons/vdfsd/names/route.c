@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where names are looked up and changed: here, or at the remote that the store
+ * is a cache of. Nothing else in this room asks whether there is one.
+ */
+#include "node.h"
+#include "store/away.h"
+#include "store/put.h"
+
+static const struct vdfs_name_ops *remote(const struct vdfs_store *store)
+{
+	const struct vdfs_away_ops *away = vdfs_store_away(store);
+
+	return away ? away->names : NULL;
+}
+
+/**
+ * vdfs_name_look() - learn what a remote says of a path, if there is one
+ * @store: The store.
+ * @path: One that vdfs_name_check() passed.
+ * @list: And what is in it.
+ *
+ * Context: Any thread. May wait for the network.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_name_look(struct vdfs_store *store, const char *path, bool list)
+{
+	const struct vdfs_name_ops *ops = remote(store);
+
+	return ops ? ops->look(store, path, list) : 0;
+}
+
+/**
+ * vdfs_name_run() - make a change of names
+ * @store: The store.
+ * @change: The change.
+ *
+ * Context: Any thread. Waits for the disk, and for the network.
+ * Return: 0 or a negative errno; then nothing has changed.
+ */
+int vdfs_name_run(struct vdfs_store *store,
+		  const struct vdfs_name_change *change)
+{
+	const struct vdfs_name_ops *ops = remote(store);
+	int err = vdfs_name_check(change->path);
+
+	if (!err && change->to)
+		err = vdfs_name_check(change->to);
+	if (!err)
+		err = vdfs_store_writable(store);
+	if (err)
+		return err;
+	if (ops)
+		return ops->change(store, change);
+	if (change->leaves)
+		return vdfs_store_write(store, change->fn, change->arg);
+	return vdfs_meta_write(vdfs_store_meta(store), change->fn, change->arg);
+}
+
+static int set_name(struct sqlite3 *db, struct vdfs_store *store,
+		    const struct vdfs_who *who,
+		    const struct vdfs_object *object, void *arg)
+{
+	return vdfs_name_set(db, store, who, arg, object);
+}
+
+/**
+ * vdfs_put_commit() - store the blob, durably, and name it
+ * @put: The put, which ends, whatever happens.
+ * @expect: What its hash has to be; NULL = whatever it is.
+ * @name: Name to point at it; NULL = the user keeps it without one.
+ * @out: Its hash; NULL when nobody asks.
+ *
+ * Context: The put's thread. Waits for the disk, and with a name for the
+ * network.
+ * Return: 0 or a negative errno; then nothing has changed.
+ */
+int vdfs_put_commit(struct vdfs_put *put, const struct vdfs_hash *expect,
+		    const char *name, struct vdfs_hash *out)
+{
+	struct vdfs_store *store = vdfs_put_store(put);
+	const struct vdfs_name_ops *ops = remote(store);
+	int err;
+
+	if (!name)
+		return vdfs_put_commit_fn(put, expect, NULL, NULL, out);
+	if (ops)
+		return ops->commit(store, put, expect, name, out);
+	err = vdfs_put_error(put) ?: vdfs_name_check(name);
+	if (err) {
+		vdfs_put_abort(put);
+		return err;
+	}
+	return vdfs_put_commit_fn(put, expect, set_name, (void *)name, out);
+}
+
+/**
+ * struct placing - what a put is to become the content of
+ * @place: The name.
+ * @st: Out, what the name is then.
+ */
+struct placing {
+	const struct vdfs_place *place;
+	struct vdfs_stat st;
+};
+
+static int place_name(struct sqlite3 *db, struct vdfs_store *store,
+		      const struct vdfs_who *who,
+		      const struct vdfs_object *object, void *arg)
+{
+	struct placing *p = arg;
+
+	return vdfs_name_place(db, store, who, p->place, object, &p->st);
+}
+
+/**
+ * vdfs_put_commit_at() - store the blob as what one name stands for
+ * @put: The put, which ends, whatever happens.
+ * @place: Which name.
+ * @out: What the name is then.
+ *
+ * Context: The put's thread. Waits for the disk, and for the network.
+ * Return: 0 or a negative errno; then nothing has changed.
+ */
+int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
+		       struct vdfs_stat *out)
+{
+	struct vdfs_store *store = vdfs_put_store(put);
+	const struct vdfs_name_ops *ops = remote(store);
+	struct placing p = { .place = place };
+	int err = vdfs_put_error(put);
+
+	if (ops)
+		return ops->commit_at(store, put, place, out);
+	if (!err && !place->ino)
+		err = vdfs_name_check(place->path);
+	if (err) {
+		vdfs_put_abort(put);
+		return err;
+	}
+	err = vdfs_put_commit_fn(put, NULL, place_name, &p, NULL);
+	if (!err)
+		*out = p.st;
+	return err;
+}

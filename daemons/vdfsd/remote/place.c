@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The content of one name, which other hosts know by its path alone. */
+#include <errno.h>
+#include <string.h>
+
+#include "remote_impl.h"
+
+#define TRIES 100 /* while it is moved here and there */
+
+/**
+ * struct placing - a blob on its way to a name
+ * @store: The store.
+ * @who: For whom.
+ * @place: Where to.
+ * @hash: Of the blob, which somebody refers to.
+ * @st: Out, what the name is then.
+ * @path: Of the name.
+ */
+struct placing {
+	struct vdfs_store *store;
+	const struct vdfs_who *who;
+	struct vdfs_place place;
+	const struct vdfs_hash *hash;
+	struct vdfs_stat *st;
+	char path[VDFS_PATH_MAX + 1];
+};
+
+/* Where a name is by now, written from the end. */
+static int path_of(struct sqlite3 *db, int64_t ino, char *path)
+{
+	char *at = path + VDFS_PATH_MAX;
+	struct sqlite3_stmt *st;
+	int len, err;
+
+	*at = '\0';
+	while (ino != VDFS_ROOT) {
+		err = vdfs_sql(db, &st,
+			       "SELECT parent, name FROM node WHERE ino = ?",
+			       VDFS_INT(ino));
+		if (!err)
+			err = vdfs_sql_next(st);
+		if (err <= 0)
+			return err ?: -ESTALE;
+		ino = sqlite3_column_int64(st, 0);
+		len = sqlite3_column_bytes(st, 1);
+		if (at - path < len + 1)
+			return -ENAMETOOLONG;
+		if (*at)
+			*--at = '/';
+		at -= len;
+		memcpy(at, sqlite3_column_blob(st, 1), len);
+		sqlite3_reset(st);
+	}
+	memmove(path, at, strlen(at) + 1);
+	return 0;
+}
+
+static int find_path(struct sqlite3 *db, void *arg)
+{
+	struct placing *p = arg;
+
+	return path_of(db, p->place.ino, p->path);
+}
+
+static int place_blob(struct sqlite3 *db, void *arg)
+{
+	struct placing *p = arg;
+	char path[VDFS_PATH_MAX + 1];
+	struct vdfs_object object;
+	int err = 0;
+
+	if (p->place.ino)
+		err = path_of(db, p->place.ino, path);
+	if (!err && p->place.ino && strcmp(path, p->path))
+		err = -EAGAIN;
+	if (!err)
+		err = vdfs_object_find(db, p->hash, &object);
+	return err   ?:
+		       vdfs_name_place(db, p->store, p->who, &p->place, &object,
+				       p->st);
+}
+
+/**
+ * vdfs_remote_place() - give a name its content, in the bucket and here
+ * @remote: The remote.
+ * @who: The user.
+ * @place: Which name; a path is one that vdfs_name_check() passed.
+ * @hash: Of the blob, which the bucket has and somebody refers to.
+ * @out: What the name is then.
+ *
+ * A name that other hosts took away or moved is no more.
+ *
+ * Context: Any thread. Waits for disk and network.
+ * Return: 0, -EEXIST, -ESTALE, or another negative errno.
+ */
+int vdfs_remote_place(struct vdfs_remote *remote, const struct vdfs_who *who,
+		      const struct vdfs_place *place,
+		      const struct vdfs_hash *hash, struct vdfs_stat *out)
+{
+	struct placing p = { .store = remote->store,
+			     .who = who,
+			     .place = *place,
+			     .hash = hash,
+			     .st = out };
+	struct vdfs_name_change change = { .fn = place_blob,
+					   .arg = &p,
+					   .path = p.path };
+	int i, err = -EAGAIN;
+
+	/* The same, however often the change is made. */
+	if (place->mtime_ns == INT64_MIN)
+		p.place.mtime_ns = vdfs_name_now();
+	if (!place->ino) {
+		/* That it is not there yet is not to be an old answer. */
+		stpcpy(p.path, place->path);
+		vdfs_remote_doubt(remote, p.path);
+		return vdfs_remote_change(remote->store, &change);
+	}
+	for (i = 0; err == -EAGAIN && i < TRIES; i++) {
+		err = vdfs_meta_read(vdfs_store_meta(remote->store), find_path,
+				     &p);
+		if (!err)
+			err = vdfs_remote_change(remote->store, &change);
+	}
+	return err;
+}

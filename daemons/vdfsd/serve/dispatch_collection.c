@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Collections: items to and from the wire. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record_impl.h"
+#include "serve_impl.h"
+
+/**
+ * collection_use() - the collection that a call means
+ * @c: Call; its id is one.
+ * @change: It is to be changed.
+ * @out: Out; slot_put() it.
+ *
+ * Context: Worker.
+ * Return: 0, -EBADF, -EBUSY, or -EACCES when the session's user may not
+ * change it.
+ */
+int collection_use(struct call *c, bool change, struct vdfs_collection **out)
+{
+	const struct vdfs_who *who = &c->session->who;
+	const struct vdfs_collection_params *params;
+	void *ptr;
+	int ret;
+
+	ret = slot_get(c->session, KIND_COLLECTION, c->req.id, &ptr);
+	if (ret)
+		return ret;
+	params = vdfs_collection_params(ptr);
+	if (change && !who->admin && who->uid != params->owner &&
+	    !(params->mode & 0002)) {
+		slot_put(c->session, KIND_COLLECTION, c->req.id);
+		return -EACCES;
+	}
+	*out = ptr;
+	return 0;
+}
+
+static int done(struct call *c, int ret)
+{
+	slot_put(c->session, KIND_COLLECTION, c->req.id);
+	return ret;
+}
+
+_Static_assert(PHI_VDFS_L2 == (int)VDFS_L2 && PHI_VDFS_IP == (int)VDFS_IP &&
+		       PHI_VDFS_COSINE == (int)VDFS_COSINE &&
+		       PHI_VDFS_F32 == (int)VDFS_F32 &&
+		       PHI_VDFS_I8 == (int)VDFS_I8 &&
+		       PHI_VDFS_F16 == (int)VDFS_F16 &&
+		       PHI_VDFS_CODES_NONE == (int)VDFS_CODES_NONE &&
+		       PHI_VDFS_CODES_8 == (int)VDFS_CODES_8 &&
+		       PHI_VDFS_CODES_4 == (int)VDFS_CODES_4 &&
+		       PHI_VDFS_CODES_1 == (int)VDFS_CODES_1 &&
+		       PHI_VDFS_CODES_2 == (int)VDFS_CODES_2 &&
+		       PHI_VDFS_CODES_3 == (int)VDFS_CODES_3,
+	       "the wire's numbers are the index's");
+
+static void params_out(const struct vdfs_collection_params *p,
+		       struct phi_vdfs_params *out)
+{
+	*out = (struct phi_vdfs_params){ .dim = p->dim,
+					 .metric = p->metric,
+					 .type = p->type,
+					 .codes = p->codes,
+					 .m = p->m,
+					 .ef_build = p->ef_build,
+					 .mode = p->mode,
+					 .owner = p->owner };
+}
+
+/**
+ * collection_params() - what a collection is, for the wire
+ * @collection: Collection.
+ * @out: Out.
+ *
+ * Context: Any thread.
+ */
+void collection_params(struct vdfs_collection *collection,
+		       struct phi_vdfs_params *out)
+{
+	params_out(vdfs_collection_params(collection), out);
+}
+
+/**
+ * do_collection_create() - serve COLLECTION_CREATE
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_create(struct call *c)
+{
+	const struct phi_vdfs_params *p = &c->req.params;
+	struct vdfs_collection_params params = { .dim = p->dim,
+						 .metric = p->metric,
+						 .type = p->type,
+						 .codes = p->codes,
+						 .m = p->m,
+						 .ef_build = p->ef_build,
+						 .mode = p->mode };
+
+	if (p->owner)
+		return -EINVAL;
+	return vdfs_collection_create(c->session->server->db, &c->session->who,
+				      c->name, &params);
+}
+
+/**
+ * do_collection_drop() - serve COLLECTION_DROP
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_drop(struct call *c)
+{
+	return vdfs_collection_drop(c->session->server->db, &c->session->who,
+				    c->name);
+}
+
+static int add_collection(void *arg, const char *name,
+			  const struct vdfs_collection_params *params,
+			  uint64_t items)
+{
+	struct phi_vdfs_entry entry = { .items = items };
+	struct call *c = arg;
+
+	if (c->name && strcmp(name, c->name) <= 0)
+		return 0;
+	params_out(params, &entry.params);
+	return entry_add(c, &entry, name);
+}
+
+/**
+ * do_collection_list() - serve COLLECTION_LIST
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_list(struct call *c)
+{
+	return entries_end(c, vdfs_collection_list(c->session->server->db,
+						   &c->session->who,
+						   add_collection, c));
+}
+
+/**
+ * do_collection_close() - serve COLLECTION_CLOSE
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_close(struct call *c)
+{
+	void *ptr;
+	int ret;
+
+	ret = slot_get_alone(c->session, KIND_COLLECTION, c->req.id, &ptr);
+	if (ret)
+		return ret;
+	slot_remove(c->session, KIND_COLLECTION, c->req.id);
+	vdfs_collection_put(ptr);
+	return 0;
+}
+
+/**
+ * do_collection_insert() - serve COLLECTION_INSERT
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_insert(struct call *c)
+{
+	bool replace = c->req.flags & PHI_VDFS_REPLACE;
+	struct vdfs_collection *collection;
+	struct vdfs_item *items;
+	size_t n, failed = 0;
+	int ret;
+
+	ret = records_read(c->data, c->req.data.len, &items, &n);
+	if (ret)
+		return ret;
+	ret = collection_use(c, true, &collection);
+	if (!ret) {
+		ret = done(c,
+			   vdfs_collection_insert(
+				   collection, items, n,
+				   replace ? VDFS_INSERT_REPLACE : 0, &failed));
+		c->answer.done = failed;
+	}
+	free(items);
+	return ret;
+}
+
+/**
+ * do_collection_update() - serve COLLECTION_UPDATE
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_update(struct call *c)
+{
+	struct vdfs_collection *collection;
+	struct vdfs_item item;
+	size_t bytes;
+	int ret;
+
+	ret = record_read(c->data, c->req.data.len, &item, &bytes);
+	if (!ret && bytes != c->req.data.len)
+		ret = -EINVAL;
+	if (!ret)
+		ret = collection_use(c, true, &collection);
+	return ret ? ret : done(c, vdfs_collection_update(collection, &item));
+}
+
+/**
+ * do_collection_delete() - serve COLLECTION_DELETE
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_delete(struct call *c)
+{
+	struct vdfs_collection *collection;
+	int ret = collection_use(c, true, &collection);
+
+	return ret ? ret : done(c, vdfs_collection_delete(collection, c->name));
+}
+
+/**
+ * struct results - items on their way to the wire
+ * @c: Call.
+ * @want: PHI_VDFS_VECTORS, PHI_VDFS_METADATA.
+ * @query: Vector of the search.
+ * @all: What does not fit makes the call fail.
+ * @need: Bytes that all of them take.
+ */
+struct results {
+	struct call *c;
+	uint32_t want;
+	uint32_t query;
+	bool all;
+	uint64_t need;
+};
+
+static int add_item(void *arg, const struct vdfs_item *item, float dist)
+{
+	struct results *res = arg;
+	struct call *c = res->c;
+	bool vector = res->want & PHI_VDFS_VECTORS && item->vector;
+	bool metadata = res->want & PHI_VDFS_METADATA && item->metadata;
+	struct phi_vdfs_record r = { .query = res->query };
+	size_t bytes;
+	char *p;
+
+	r.dim = vector ? item->dim : 0;
+	r.key_len = strlen(item->key);
+	r.metadata_len = metadata ? strlen(item->metadata) : 0;
+	bytes = sizeof(r) + r.dim * sizeof(float) + r.key_len + 1 +
+		r.metadata_len + 1;
+	bytes = (bytes + 7) & ~7UL;
+	res->need += bytes;
+	if (bytes > c->room - c->answer.len) {
+		/* Go on counting, so that the client knows what it takes. */
+		if (res->all)
+			return 0;
+		if (!c->answer.len)
+			return -EMSGSIZE;
+		c->answer.more = 1;
+		return LIST_FULL;
+	}
+	if (res->all && res->need > c->room)
+		return 0;
+	r.bytes = bytes;
+	memcpy(&r.dist, &dist, sizeof(dist));
+	p = c->out + c->answer.len;
+	memset(p + bytes - 8, 0, 8);
+	memcpy(p, &r, sizeof(r));
+	p += sizeof(r);
+	if (r.dim)
+		memcpy(p, item->vector, r.dim * sizeof(float));
+	p += r.dim * sizeof(float);
+	memcpy(p, item->key, r.key_len + 1);
+	p += r.key_len + 1;
+	if (r.metadata_len)
+		memcpy(p, item->metadata, r.metadata_len);
+	p[r.metadata_len] = '\0';
+	c->answer.len += bytes;
+	return 0;
+}
+
+static int results_end(struct results *res, int ret)
+{
+	struct call *c = res->c;
+
+	if (!ret && res->all && res->need > c->room)
+		ret = -EMSGSIZE;
+	if (ret == -EMSGSIZE)
+		c->answer.bytes = res->need;
+	return entries_end(c, ret);
+}
+
+/**
+ * do_collection_get() - serve COLLECTION_GET
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_get(struct call *c)
+{
+	struct results res = { .c = c, .all = true };
+	struct vdfs_collection *collection;
+	int ret;
+
+	res.want = PHI_VDFS_VECTORS | PHI_VDFS_METADATA;
+	ret = collection_use(c, false, &collection);
+	if (ret)
+		return ret;
+	ret = vdfs_collection_get(collection, c->name, add_item, &res);
+	return done(c, results_end(&res, ret));
+}
+
+/* An answer to a search, until its vector has been read. */
+struct hit {
+	char *key;
+	float dist;
+};
+
+struct hits {
+	struct hit *hit;
+	size_t n;
+};
+
+static int keep_hit(void *arg, const struct vdfs_item *item, float dist)
+{
+	struct hits *hits = arg;
+
+	hits->hit[hits->n].key = strdup(item->key);
+	hits->hit[hits->n].dist = dist;
+	return hits->hit[hits->n++].key ? 0 : -ENOMEM;
+}
+
+struct reread {
+	struct results *res;
+	float dist;
+};
+
+static int add_reread(void *arg, const struct vdfs_item *item, float dist)
+{
+	struct reread *r = arg;
+
+	(void)dist;
+	return add_item(r->res, item, r->dist);
+}
+
+/*
+ * A search that wants vectors reads each answer once more; what was deleted
+ * meanwhile is left out.
+ */
+static int search_vectors(struct vdfs_collection *collection,
+			  const struct vdfs_search *search, struct results *res)
+{
+	struct hits hits = { calloc(search->k, sizeof(*hits.hit)), 0 };
+	size_t i;
+	int ret;
+
+	if (!hits.hit)
+		return -ENOMEM;
+	ret = vdfs_collection_search(collection, search, keep_hit, &hits);
+	for (i = 0; i < hits.n; i++) {
+		struct reread r = { res, hits.hit[i].dist };
+
+		if (!ret && hits.hit[i].key)
+			ret = vdfs_collection_get(collection, hits.hit[i].key,
+						  add_reread, &r);
+		if (ret == -ENOENT)
+			ret = 0;
+		free(hits.hit[i].key);
+	}
+	free(hits.hit);
+	return ret;
+}
+
+static int search_one(struct vdfs_collection *collection,
+		      const struct vdfs_search *search, struct results *res)
+{
+	if (!(res->want & PHI_VDFS_VECTORS))
+		return vdfs_collection_search(collection, search, add_item,
+					      res);
+	if (search->k > VDFS_K_MAX)
+		return -EINVAL;
+	return search_vectors(collection, search, res);
+}
+
+/**
+ * do_collection_search() - serve COLLECTION_SEARCH
+ * @c: Call; its data are one or more vectors.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_search(struct call *c)
+{
+	struct results res = { .c = c, .want = c->req.flags, .all = true };
+	struct vdfs_search search = { .k = c->req.k,
+				      .ef = c->req.ef,
+				      .filter = c->more };
+	struct vdfs_collection *collection;
+	size_t at, row;
+	int ret;
+
+	memcpy(&search.recall, &c->req.recall, sizeof(search.recall));
+	if (!(search.recall >= 0 && search.recall <= 1))
+		return -EINVAL;
+	ret = collection_use(c, false, &collection);
+	if (ret)
+		return ret;
+	search.dim = vdfs_collection_params(collection)->dim;
+	row = search.dim * sizeof(float);
+	if (c->req.data.len % row)
+		return done(c, -EMSGSIZE);
+	for (at = 0; !ret && at < c->req.data.len; at += row) {
+		search.vector = (float *)(c->data + at);
+		ret = search_one(collection, &search, &res);
+		res.query++;
+	}
+	return done(c, results_end(&res, ret));
+}
+
+/**
+ * do_collection_walk() - serve COLLECTION_WALK
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_walk(struct call *c)
+{
+	struct results res = { .c = c, .want = c->req.flags };
+	struct vdfs_collection *collection;
+	int ret;
+
+	ret = collection_use(c, false, &collection);
+	if (ret)
+		return ret;
+	ret = vdfs_collection_walk(collection, c->name, add_item, &res);
+	return done(c, results_end(&res, ret));
+}
+
+/**
+ * do_collection_field() - serve COLLECTION_FIELD
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_field(struct call *c)
+{
+	struct vdfs_collection *collection;
+	int ret = collection_use(c, true, &collection);
+
+	return ret ? ret :
+		     done(c, vdfs_collection_index_field(collection, c->name));
+}
+
+/**
+ * do_collection_save() - serve COLLECTION_SAVE
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_save(struct call *c)
+{
+	struct vdfs_collection *collection;
+	int ret = collection_use(c, true, &collection);
+
+	return ret ? ret : done(c, vdfs_collection_save(collection));
+}
+
+/**
+ * do_collection_stats() - serve COLLECTION_STATS
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_collection_stats(struct call *c)
+{
+	struct phi_vdfs_collection_stats *out = &c->answer.items;
+	struct vdfs_collection_stats st;
+	struct vdfs_collection *collection;
+	int ret = collection_use(c, false, &collection);
+
+	if (ret)
+		return ret;
+	ret = vdfs_collection_stats(collection, &st);
+	if (!ret) {
+		out->items = st.items;
+		out->deleted = st.deleted;
+		out->index_bytes = st.index_bytes;
+		out->generation = st.generation;
+		out->saved = st.saved;
+	}
+	return done(c, ret);
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Names and their attributes; quotas and figures of the store. */
+#include <errno.h>
+#include <string.h>
+
+#include "serve_impl.h"
+
+static struct vdfs_store *store_of(const struct call *c)
+{
+	return c->session->server->store;
+}
+
+static const char *path_of(const struct call *c)
+{
+	return c->name ? c->name : "";
+}
+
+/**
+ * entry_add() - add an entry to the results of a call
+ * @c: Call.
+ * @entry: Entry; its lengths are set here.
+ * @name: Its name.
+ *
+ * Context: Worker.
+ * Return: 0; LIST_FULL when there is no room left; -EMSGSIZE when there never
+ * was, with the room it takes in the answer.
+ */
+int entry_add(struct call *c, struct phi_vdfs_entry *entry, const char *name)
+{
+	size_t len = strlen(name), bytes = sizeof(*entry) + len + 1;
+
+	bytes = (bytes + 7) & ~7UL;
+	if (bytes > c->room - c->answer.len) {
+		if (c->answer.len) {
+			c->answer.more = 1;
+			return LIST_FULL;
+		}
+		c->answer.bytes = bytes;
+		return -EMSGSIZE;
+	}
+	entry->bytes = bytes;
+	entry->name_len = len;
+	memset(c->out + c->answer.len + bytes - 8, 0, 8);
+	memcpy(c->out + c->answer.len, entry, sizeof(*entry));
+	memcpy(c->out + c->answer.len + sizeof(*entry), name, len);
+	/* The padding, and with it the NUL, is zeros from the first. */
+	c->out[c->answer.len + sizeof(*entry) + len] = '\0';
+	c->answer.len += bytes;
+	return 0;
+}
+
+/**
+ * entries_end() - what a list that may have been full comes to
+ * @c: Call.
+ * @ret: What listing returned.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno, without results then.
+ */
+int entries_end(struct call *c, int ret)
+{
+	if (!ret || ret == LIST_FULL)
+		return 0;
+	c->answer.len = 0;
+	c->answer.more = 0;
+	return ret;
+}
+
+static void stat_out(const struct vdfs_stat *st, struct phi_vdfs_stat *out)
+{
+	memcpy(&out->hash, &st->hash, sizeof(out->hash));
+	out->bytes = st->size;
+	out->ino = st->ino;
+	out->mtime_ns = st->mtime_ns;
+	out->owner = st->owner;
+	out->mode = st->mode;
+}
+
+/**
+ * do_stat() - serve STAT
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_stat(struct call *c)
+{
+	struct vdfs_stat st;
+	int ret;
+
+	ret = vdfs_name_stat(store_of(c), &c->session->who, path_of(c), &st);
+	if (!ret)
+		stat_out(&st, &c->answer.stat);
+	return ret;
+}
+
+static int add_name(void *arg, const char *name, const struct vdfs_stat *st)
+{
+	struct phi_vdfs_entry entry = {};
+
+	stat_out(st, &entry.stat);
+	return entry_add(arg, &entry, name);
+}
+
+/**
+ * do_list() - serve LIST
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_list(struct call *c)
+{
+	return entries_end(c, vdfs_name_list(store_of(c), &c->session->who,
+					     path_of(c), c->more, add_name, c));
+}
+
+/**
+ * do_mkdir() - serve MKDIR
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_mkdir(struct call *c)
+{
+	return vdfs_name_mkdir(store_of(c), &c->session->who, c->name,
+			       c->req.mode);
+}
+
+/**
+ * do_link() - serve LINK
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_link(struct call *c)
+{
+	struct vdfs_hash hash;
+
+	memcpy(&hash, &c->req.hash, sizeof(hash));
+	return vdfs_name_link(store_of(c), &c->session->who, c->name, &hash);
+}
+
+/**
+ * do_unlink() - serve UNLINK
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_unlink(struct call *c)
+{
+	return vdfs_name_unlink(store_of(c), &c->session->who, c->name);
+}
+
+/**
+ * do_rmdir() - serve RMDIR
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_rmdir(struct call *c)
+{
+	return vdfs_name_rmdir(store_of(c), &c->session->who, c->name);
+}
+
+/**
+ * do_rename() - serve RENAME
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_rename(struct call *c)
+{
+	return vdfs_name_rename(store_of(c), &c->session->who, c->name, c->more,
+				c->req.flags & PHI_VDFS_NOREPLACE);
+}
+
+/**
+ * do_change() - serve CHANGE
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_change(struct call *c)
+{
+	return vdfs_name_change(store_of(c), &c->session->who, c->name,
+				c->req.mode, c->req.time_ns);
+}
+
+/**
+ * do_attr_set() - serve ATTR_SET
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_attr_set(struct call *c)
+{
+	bool remove = c->req.flags & PHI_VDFS_REMOVE;
+
+	if (remove && c->req.data.len)
+		return -EINVAL;
+	return vdfs_attr_set(store_of(c), &c->session->who, path_of(c), c->more,
+			     remove ? NULL : c->data, c->req.data.len);
+}
+
+static int sized(struct call *c, ssize_t len)
+{
+	if (len < 0)
+		return len;
+	c->answer.bytes = len;
+	/* Without room, the length alone was asked for. */
+	if (c->room)
+		c->answer.len = len;
+	return 0;
+}
+
+/**
+ * do_attr_get() - serve ATTR_GET
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_attr_get(struct call *c)
+{
+	return sized(c, vdfs_attr_get(store_of(c), &c->session->who, path_of(c),
+				      c->more, c->out, c->room));
+}
+
+/**
+ * do_attr_list() - serve ATTR_LIST
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_attr_list(struct call *c)
+{
+	return sized(c, vdfs_attr_list(store_of(c), &c->session->who,
+				       path_of(c), c->out, c->room));
+}
+
+/**
+ * do_quota_get() - serve QUOTA_GET
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0, -EINVAL for no uid, -EACCES for another's, or another negative
+ * errno.
+ */
+int do_quota_get(struct call *c)
+{
+	uint64_t limit, used;
+	int ret;
+
+	if (c->req.value > UINT32_MAX)
+		return -EINVAL;
+	if (c->req.value != c->session->who.uid && !c->session->who.admin)
+		return -EACCES;
+	ret = vdfs_quota_get(store_of(c), c->req.value, &limit, &used);
+	if (ret)
+		return ret;
+	c->answer.quota.limit = limit;
+	c->answer.quota.used = used;
+	return 0;
+}
+
+/**
+ * do_quota_set() - serve QUOTA_SET
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_quota_set(struct call *c)
+{
+	if (c->req.value > UINT32_MAX)
+		return -EINVAL;
+	if (!c->session->who.admin)
+		return -EACCES;
+	return vdfs_quota_set(store_of(c), &c->session->who, c->req.value,
+			      c->req.offset);
+}
+
+/**
+ * do_stats() - serve STATS
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int do_stats(struct call *c)
+{
+	struct server *s = c->session->server;
+	struct phi_vdfs_stats *out = &c->answer.stats;
+	struct vdfs_store_stats st;
+	int ret;
+
+	ret = vdfs_store_stats(s->store, &st);
+	if (ret)
+		return ret;
+	out->blobs = st.blobs;
+	out->blob_bytes = st.blob_bytes;
+	out->objects = st.objects;
+	out->object_bytes = st.object_bytes;
+	out->disk_bytes = st.disk_bytes;
+	out->names = st.names;
+	pthread_mutex_lock(&s->lock);
+	out->mapped = s->nmaps;
+	out->mapped_bytes = s->map_bytes;
+	out->sessions = s->nsessions;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}

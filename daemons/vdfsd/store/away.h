@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_AWAY_H
+#define VDFS_AWAY_H
+
+#include "object.h"
+
+struct vdfs_name_ops;
+struct vdfs_remote;
+
+/**
+ * struct vdfs_away_ops - a remote that a store is a cache of
+ * @names: What it does with names; names.h.
+ * @fetch: Gets the bytes of an object whose kind is VDFS_AWAY.
+ * @used: A blob was opened.
+ * @detach: Ends it.
+ */
+struct vdfs_away_ops {
+	const struct vdfs_name_ops *names;
+	int (*fetch)(struct vdfs_store *store,
+		     const struct vdfs_object *object);
+	void (*used)(struct vdfs_store *store, const struct vdfs_hash *hash);
+	void (*detach)(struct vdfs_store *store);
+};
+
+/* @ops NULL: it has none, or none yet. Before the store's other threads. */
+void vdfs_store_set_remote(struct vdfs_store *store,
+			   const struct vdfs_away_ops *ops,
+			   struct vdfs_remote *remote);
+const struct vdfs_away_ops *vdfs_store_away(const struct vdfs_store *store);
+struct vdfs_remote *vdfs_store_remote(const struct vdfs_store *store);
+
+#endif /* VDFS_AWAY_H */

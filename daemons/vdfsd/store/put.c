@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Storing a blob. A small one is collected, hashed, and written as a record
+ * unless it is there already; a large one is written as it comes. Bytes are
+ * synced, then one commit makes the blob, its name and its charge visible.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "put_impl.h"
+
+#define ROOM_FIRST ((size_t)8 << 10)
+
+/**
+ * vdfs_put_begin() - begin to store a blob
+ * @store: The store.
+ * @who: For whom.
+ * @flags: VDFS_PUT_WHOLE or 0.
+ * @out: The put; ended by vdfs_put_commit_fn() or vdfs_put_abort().
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_put_begin(struct vdfs_store *store, const struct vdfs_who *who,
+		   uint32_t flags, struct vdfs_put **out)
+{
+	struct vdfs_put *put;
+	int err = vdfs_store_writable(store);
+
+	if (err)
+		return err;
+	if (flags & ~VDFS_PUT_WHOLE)
+		return -EINVAL;
+	put = calloc(1, sizeof(*put));
+	if (!put)
+		return -ENOMEM;
+	put->store = store;
+	put->who = *who;
+	put->flags = flags;
+	pthread_mutex_lock(&store->lock);
+	put->next = store->puts;
+	store->puts = put;
+	pthread_mutex_unlock(&store->lock);
+	*out = put;
+	return 0;
+}
+
+/**
+ * vdfs_put_makes() - whether a list belongs to a put in progress
+ * @store: The store.
+ * @list: Row of the list.
+ *
+ * Context: Any thread.
+ * Return: Whether it does.
+ */
+bool vdfs_put_makes(struct vdfs_store *store, int64_t list)
+{
+	struct vdfs_put *put;
+
+	pthread_mutex_lock(&store->lock);
+	for (put = store->puts; put && put->list != list; put = put->next)
+		;
+	pthread_mutex_unlock(&store->lock);
+	return put;
+}
+
+/**
+ * vdfs_put_store() - the store of a put
+ * @put: The put.
+ *
+ * Context: The put's thread.
+ * Return: It.
+ */
+struct vdfs_store *vdfs_put_store(const struct vdfs_put *put)
+{
+	return put->store;
+}
+
+/**
+ * vdfs_put_who() - the user of a put
+ * @put: The put.
+ *
+ * Context: The put's thread.
+ * Return: It, as long as the put lasts.
+ */
+const struct vdfs_who *vdfs_put_who(const struct vdfs_put *put)
+{
+	return &put->who;
+}
+
+/**
+ * vdfs_put_change_who() - make a put another user's
+ * @put: The put.
+ * @who: The user, who is charged for the blob from here on.
+ *
+ * Context: The put's thread, before its commit.
+ */
+void vdfs_put_change_who(struct vdfs_put *put, const struct vdfs_who *who)
+{
+	put->who = *who;
+}
+
+/**
+ * vdfs_put_error() - why a put cannot succeed
+ * @put: The put.
+ *
+ * Context: The put's thread.
+ * Return: The negative errno of the write that failed, or 0.
+ */
+int vdfs_put_error(const struct vdfs_put *put)
+{
+	return put->err;
+}
+
+/**
+ * vdfs_put_fills() - let a put bring the bytes of an object that is away
+ * @put: The put; it changes nothing else.
+ *
+ * Context: The put's thread, before its commit.
+ */
+void vdfs_put_fills(struct vdfs_put *put)
+{
+	put->fills = true;
+}
+
+/* Everything the put has is given up, but not what was committed. */
+static void put_free(struct vdfs_put *put)
+{
+	struct vdfs_put **link;
+
+	vdfs_stream_free(put);
+	pthread_mutex_lock(&put->store->lock);
+	for (link = &put->store->puts; *link != put;)
+		link = &(*link)->next;
+	*link = put->next;
+	pthread_mutex_unlock(&put->store->lock);
+	free(put->buf);
+	free(put);
+}
+
+/**
+ * vdfs_put_abort() - give up a put
+ * @put: The put; NULL is nothing to do.
+ *
+ * Context: The put's thread.
+ */
+void vdfs_put_abort(struct vdfs_put *put)
+{
+	struct vdfs_store *store;
+	bool listed;
+
+	if (!put)
+		return;
+	store = put->store;
+	if (put->stream)
+		vdfs_group_wait(put);
+	listed = put->list;
+	put_free(put);
+	/* Its pieces are garbage now, and may be what fills the disk. */
+	if (listed)
+		vdfs_gc_objects(store);
+}
+
+static int grow(struct vdfs_put *put, size_t len)
+{
+	size_t room = put->room ?: ROOM_FIRST;
+	uint8_t *buf;
+
+	while (room < put->size + len)
+		room *= 2;
+	if (room == put->room)
+		return 0;
+	buf = realloc(put->buf, room);
+	if (!buf)
+		return -ENOMEM;
+	put->buf = buf;
+	put->room = room;
+	return 0;
+}
+
+static int write_small(struct vdfs_put *put, const void *data, size_t len)
+{
+	int err = len ? grow(put, len) : 0;
+
+	if (err || !len)
+		return err;
+	memcpy(put->buf + put->size, data, len);
+	put->size += len;
+	return 0;
+}
+
+/**
+ * vdfs_put_write() - give a put its next bytes
+ * @put: The put.
+ * @data: Bytes.
+ * @len: How many.
+ *
+ * Context: One thread at a time.
+ * Return: 0 or a negative errno, after which the put can only be aborted.
+ */
+int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
+{
+	if (!put->err && len > (uint64_t)INT64_MAX - put->size)
+		put->err = -EFBIG;
+	if (put->err)
+		return put->err;
+	if (!put->stream && put->size + len < VDFS_LARGE) {
+		put->err = write_small(put, data, len);
+		return put->err;
+	}
+	if (!put->stream)
+		put->err = vdfs_stream_new(put);
+	if (!put->err)
+		put->err = vdfs_stream_write(put, data, len);
+	return put->err;
+}
+
+/**
+ * struct commit - what the commit of a put has to do
+ * @put: The put.
+ * @fn: Refers to the blob; NULL = the user keeps it.
+ * @arg: Its argument.
+ * @hash: Of the blob.
+ * @parts: Of a list, those that are not committed.
+ * @list: Row of the list before, or 0.
+ * @added: These were added to the put's list.
+ * @record: Where a small one was written, if it was.
+ * @damaged: What was there is; this takes its place.
+ * @linked: A whole one has its file.
+ * @anew: ... in the place of a damaged one: the name stays, whatever comes.
+ * @kept: Out: the record, file or list is now the object's.
+ * @pinned: The hash is, for a list, ...
+ * @claimed: ... or it is claimed.
+ */
+struct commit {
+	struct vdfs_put *put;
+	vdfs_put_fn *fn;
+	void *arg;
+	struct vdfs_hash hash;
+	struct vdfs_group *parts;
+	int64_t list;
+	bool added;
+	struct vdfs_record record;
+	bool damaged;
+	bool linked;
+	bool anew;
+	bool kept;
+	bool pinned;
+	bool claimed;
+};
+
+/* The list of parts becomes the blob. */
+static int name_list(struct sqlite3 *db, struct commit *c,
+		     struct vdfs_object *object)
+{
+	int err = c->added ? 0 : vdfs_group_add(db, c->parts);
+
+	if (err)
+		return err;
+	object->id = c->put->list;
+	object->kind = VDFS_LIST;
+	return vdfs_sql_run(db,
+			    "UPDATE object SET hash = ?2, size = ?3,\n"
+			    "users = 1 WHERE id = ?1",
+			    VDFS_INT(object->id),
+			    VDFS_BLOB(&c->hash, sizeof(c->hash)),
+			    VDFS_INT(c->put->size));
+}
+
+static int make_object(struct sqlite3 *db, struct commit *c,
+		       struct vdfs_object *object)
+{
+	struct vdfs_put *put = c->put;
+	int err;
+
+	memset(object, 0, sizeof(*object));
+	object->hash = c->hash;
+	object->size = put->size;
+	object->users = 1;
+	object->fresh = true;
+	c->kept = true;
+	if (c->parts)
+		return name_list(db, c, object);
+	if (c->linked) {
+		object->kind = VDFS_FILE;
+	} else if (c->record.segment) {
+		object->kind = VDFS_RECORD;
+		object->segment = c->record.segment->number;
+		object->place = c->record.place;
+		object->stored = c->record.stored;
+	} else {
+		/* It was there, pinned, and cannot have gone. */
+		return -EBADMSG;
+	}
+	err = vdfs_object_insert(db, object, &object->id);
+	if (!err && c->linked)
+		err = vdfs_put_file_sums(db, put, object->id);
+	return err;
+}
+
+/* One that was away, or is damaged: it is replaced by one that is neither. */
+static int replace_object(struct sqlite3 *db, struct commit *c,
+			  struct vdfs_object *object)
+{
+	struct vdfs_object away = *object;
+	int err;
+
+	err = vdfs_object_vacate(db, &away);
+	if (!err)
+		err = make_object(db, c, object);
+	return err ?: vdfs_object_adopt(db, &away, object);
+}
+
+/* Whether a list that is there is of the parts of the put, or a negative errno. */
+static int same_parts(struct sqlite3 *db, struct commit *c, int64_t list)
+{
+	int ret = 0;
+
+	if (!c->list)
+		ret = vdfs_group_same(db, c->parts, list);
+	if (ret)
+		return ret;
+	ret = vdfs_group_add(db, c->parts);
+	c->added = true;
+	return ret ?: vdfs_put_same_parts(db, list, c->put->list);
+}
+
+/* What was there when this was written is damaged. Others may have been quick. */
+static int mend_object(struct sqlite3 *db, struct commit *c,
+		       struct vdfs_object *object)
+{
+	struct vdfs_put *put = c->put;
+	int same;
+
+	if (c->record.segment && object->kind == VDFS_RECORD) {
+		c->kept = true;
+		return vdfs_object_mend(db, put->store, object, put->size,
+					&c->record);
+	}
+	if (!c->damaged && object->kind != VDFS_LIST)
+		return 0;
+	if (!c->damaged && object->size == put->size) {
+		same = same_parts(db, c, object->id);
+		if (same)
+			return same < 0 ? same : 0;
+	}
+	atomic_fetch_add(&put->store->mended, 1);
+	return replace_object(db, c, object);
+}
+
+static int commit(struct sqlite3 *db, void *arg)
+{
+	struct commit *c = arg;
+	struct vdfs_put *put = c->put;
+	struct vdfs_object object;
+	int err;
+
+	c->kept = false;
+	c->added = false;
+	if (c->parts)
+		vdfs_group_reset(c->parts, c->list, false);
+	err = vdfs_object_find(db, &c->hash, &object);
+	if (!err && object.kind == VDFS_AWAY)
+		err = replace_object(db, c, &object);
+	else if (!err && (c->damaged || c->parts))
+		err = mend_object(db, c, &object);
+	else if (err == -ENOENT && !put->fills)
+		err = make_object(db, c, &object);
+	if (err || put->fills)
+		return err;
+	if (c->fn)
+		return c->fn(db, put->store, &put->who, &object, c->arg);
+	return vdfs_ref_keep(db, put->store, put->who.uid, &object);
+}
+
+/*
+ * Whether the bytes stay. When the disk failed, nobody knows what a crash
+ * would leave of the commit: they may be referred to. Nor does anyone after
+ * that, of an earlier one with the same bytes.
+ */
+static bool stays(const struct commit *c, int err)
+{
+	return err ? err == -EIO || err == -EROFS : c->kept;
+}
+
+static int commit_small(struct commit *c)
+{
+	struct vdfs_put *put = c->put;
+	struct vdfs_store *store = put->store;
+	struct vdfs_object there;
+	int err;
+
+	err = vdfs_pin(store, &c->hash);
+	if (err)
+		return err;
+	err = vdfs_put_relies(store, &c->hash, put->size, &there);
+	c->damaged = err == -EBADMSG;
+	if (err == -ENOENT || c->damaged) {
+		err = vdfs_record_write(store, &c->hash, put->buf, put->size,
+					&c->record);
+		if (!err)
+			err = vdfs_segment_sync(store, c->record.segment);
+	}
+	if (!err)
+		err = vdfs_meta_write(store->meta, commit, c);
+	vdfs_record_end(store, &c->record, stays(c, err));
+	vdfs_unpin(store, &c->hash);
+	return err;
+}
+
+/*
+ * Look at what is there, and keep it there. A file could be taking the place
+ * of a damaged one just now, so that takes a claim.
+ */
+static int hold(struct commit *c, struct vdfs_object *there)
+{
+	struct vdfs_store *store = c->put->store;
+	int err;
+
+	err = vdfs_pin(store, &c->hash);
+	if (err)
+		return err;
+	err = vdfs_object_lookup(store, &c->hash, there);
+	if (err || there->kind != VDFS_FILE) {
+		c->pinned = true;
+		return err;
+	}
+	vdfs_unpin(store, &c->hash);
+	err = vdfs_claim(store, &c->hash);
+	if (err)
+		return err;
+	c->claimed = true;
+	return vdfs_object_lookup(store, &c->hash, there);
+}
+
+static void let_go(struct commit *c)
+{
+	if (c->pinned)
+		vdfs_unpin(c->put->store, &c->hash);
+	if (c->claimed)
+		vdfs_unclaim(c->put->store, &c->hash);
+}
+
+/* The last of its parts become durable and visible with it. */
+static int commit_list(struct commit *c)
+{
+	struct vdfs_store *store = c->put->store;
+	struct vdfs_stream *s = c->put->stream;
+	struct vdfs_object there;
+	int err;
+
+	c->parts = &s->group[s->filling];
+	c->list = c->put->list;
+	err = hold(c, &there);
+	/* The parts of a list that is there were looked at one by one. */
+	if (!err && there.kind != VDFS_LIST)
+		err = vdfs_put_check(store, c->put->size, &there);
+	c->damaged = err == -EBADMSG;
+	if (!err || err == -ENOENT || c->damaged)
+		err = vdfs_group_sync(c->parts);
+	if (!err)
+		err = vdfs_meta_write(store->meta, commit, c);
+	if (err)
+		vdfs_group_reset(c->parts, c->list, stays(c, err));
+	let_go(c);
+	return err;
+}
+
+/* Under a claim: of two who link a file, one would undo the other's. */
+static int commit_file(struct commit *c)
+{
+	struct vdfs_store *store = c->put->store;
+	struct vdfs_object there;
+	int err;
+
+	err = vdfs_claim(store, &c->hash);
+	if (err)
+		return err;
+	err = vdfs_put_relies(store, &c->hash, c->put->size, &there);
+	c->damaged = err == -EBADMSG;
+	if (err == -ENOENT || c->damaged) {
+		c->anew = c->damaged && there.kind == VDFS_FILE;
+		err = vdfs_file_link(store, c->put->stream->fd, &c->hash);
+		c->linked = !err;
+	}
+	if (!err)
+		err = vdfs_meta_write(store->meta, commit, c);
+	if (c->linked && !c->anew && !stays(c, err))
+		vdfs_file_unlink(store, &c->hash);
+	vdfs_unclaim(store, &c->hash);
+	return err;
+}
+
+static int finish(struct commit *c, const struct vdfs_hash *expect)
+{
+	struct vdfs_put *put = c->put;
+	int err = put->err;
+
+	if (!err)
+		err = vdfs_store_writable(put->store);
+	if (!err && put->stream)
+		err = vdfs_stream_end(put, &c->hash);
+	else if (!err)
+		err = vdfs_hash_bytes(put->buf, put->size, &c->hash);
+	if (!err && expect && !vdfs_hash_equal(expect, &c->hash))
+		err = -EBADMSG;
+	if (err)
+		return err;
+	if (!put->stream)
+		return commit_small(c);
+	return put->flags & VDFS_PUT_WHOLE ? commit_file(c) : commit_list(c);
+}
+
+static int end(struct commit *c, const struct vdfs_hash *expect)
+{
+	int err = finish(c, expect);
+
+	if (!err && c->kept)
+		put_free(c->put);
+	else
+		vdfs_put_abort(c->put);
+	return err;
+}
+
+/**
+ * vdfs_put_commit_fn() - store the blob, durably
+ * @put: The put, which ends, whatever happens.
+ * @expect: What its hash has to be; NULL = whatever it is.
+ * @fn: Refers to the blob; NULL = the user keeps it.
+ * @arg: Argument of @fn.
+ * @out: Its hash; NULL when nobody asks.
+ *
+ * Context: The put's thread. Waits for the disk.
+ * Return: 0 or a negative errno; then nothing has changed.
+ */
+int vdfs_put_commit_fn(struct vdfs_put *put, const struct vdfs_hash *expect,
+		       vdfs_put_fn *fn, void *arg, struct vdfs_hash *out)
+{
+	struct commit c = { .put = put, .fn = fn, .arg = arg };
+	int err = end(&c, expect);
+
+	if (!err && out)
+		*out = c.hash;
+	return err;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tables of blobs.
+ *
+ * object: what bytes are kept as, each once; its hash is NULL while it is
+ *	being put, or when it was found damaged. A blob is an object with
+ *	users. Objects with neither users nor parts are garbage. By kind:
+ *	0 a record: in a pack, from place on, stored bytes with its header
+ *	1 a file of its own; block has the checksums of its blocks
+ *	2 a list of others; part says which, by where they start
+ *	3 away: the remote has it, and nothing is here
+ * ref: why a user is charged for a blob: so many names, or it is kept.
+ * quota: what a user may and does refer to; bytes NULL = as the store says.
+ */
+#include "store.h"
+
+const char vdfs_schema_blob[] =
+	"CREATE TABLE IF NOT EXISTS object(id INTEGER PRIMARY KEY,\n"
+	" hash BLOB UNIQUE, size INTEGER NOT NULL, kind INTEGER NOT NULL,\n"
+	" users INTEGER NOT NULL, parts INTEGER NOT NULL,\n"
+	" segment INTEGER, place INTEGER, stored INTEGER);\n"
+	"CREATE INDEX IF NOT EXISTS object_place\n"
+	" ON object(segment, place, stored) WHERE segment IS NOT NULL;\n"
+	"CREATE INDEX IF NOT EXISTS object_dead\n"
+	" ON object(id) WHERE users = 0 AND parts = 0;\n"
+	"CREATE TABLE IF NOT EXISTS part(list INTEGER NOT NULL,\n"
+	" start INTEGER NOT NULL, object INTEGER NOT NULL,\n"
+	" PRIMARY KEY(list, start)) WITHOUT ROWID;\n"
+	"CREATE TABLE IF NOT EXISTS block(object INTEGER NOT NULL,\n"
+	" start INTEGER NOT NULL, sums BLOB NOT NULL,\n"
+	" PRIMARY KEY(object, start)) WITHOUT ROWID;\n"
+	"CREATE TABLE IF NOT EXISTS ref(uid INTEGER NOT NULL,\n"
+	" object INTEGER NOT NULL, names INTEGER NOT NULL,\n"
+	" kept INTEGER NOT NULL, PRIMARY KEY(uid, object)) WITHOUT ROWID;\n"
+	"CREATE TABLE IF NOT EXISTS quota(uid INTEGER PRIMARY KEY,\n"
+	" bytes INTEGER, used INTEGER NOT NULL);";

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VDFS_STORE_IMPL_H
+#define VDFS_STORE_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <sqlite3.h>
+
+#include "base/crc.h"
+#include "base/hash.h"
+#include "base/pool.h"
+#include "away.h"
+#include "chunk.h"
+#include "gc.h"
+#include "object.h"
+#include "pack.h"
+#include "pin.h"
+#include "put.h"
+#include "quota.h"
+#include "record.h"
+#include "sql/meta.h"
+#include "store.h"
+#include "visible.h"
+
+/**
+ * DOC: Inside the store
+ *
+ *	DIR/lock	flock()ed while it is open; see log.c
+ *	DIR/meta.db	the database
+ *	DIR/pack/N	segments: records one behind the other
+ *	DIR/object/ab/cdef...	objects that are files, named by their hash
+ *	DIR/graph/	indexes saved by collections
+ *	DIR/reserve	room to drop something in when the disk is full
+ *
+ * Bytes are on the disk before the commit that refers to them; that they are
+ * not referred to any more is, before they are given back. In between they
+ * belong to nothing, and that is all a crash can leave behind.
+ *
+ * Whoever relies on an object that the database may drop pins its hash
+ * first and looks it up then; gc claims a hash, which a pin prevents, before
+ * it drops an object, and until its bytes are gone. Locks, outermost first:
+ * a claim, pins.lock, packs.lock, segment.lock.
+ */
+
+/**
+ * struct vdfs_store - an open store
+ * @dir: Its path.
+ * @fd: That directory.
+ * @lock_fd: The file that is locked.
+ * @object_fd: The directory of files.
+ * @object_dirs: Which of the directories in it are known to last.
+ * @object_settled: Those in which that is known of the files, too.
+ * @options: As it was opened.
+ * @failed: The disk could not sync twice: nothing is written any more.
+ * @mended: How often a put took the place of what was damaged.
+ * @meta: The database.
+ * @pins: Hashes in use.
+ * @packs: Segments.
+ * @helpers: Threads that help with large blobs.
+ * @lock: Of @puts and the lists these make.
+ * @puts: Puts in progress.
+ * @gc: Held by the one collection of garbage or check there may be.
+ * @above: What the rooms above add.
+ * @away: Of the remote it is a cache of, or NULL.
+ * @remote: That.
+ */
+struct vdfs_store {
+	char *dir;
+	int fd;
+	int lock_fd;
+	int object_fd;
+	atomic_bool object_dirs[256];
+	atomic_bool object_settled[256];
+	struct vdfs_store_options options;
+	atomic_bool failed;
+	atomic_ulong mended;
+	struct vdfs_meta *meta;
+	struct vdfs_pins pins;
+	struct vdfs_packs packs;
+	struct vdfs_helpers helpers;
+	pthread_mutex_t lock; /* innermost */
+	struct vdfs_put *puts;
+	pthread_mutex_t gc; /* outermost */
+	struct vdfs_store_above above;
+	const struct vdfs_away_ops *away;
+	struct vdfs_remote *remote;
+};
+
+/* store.c, gc.c, put.c */
+void vdfs_store_reserve(struct vdfs_store *store);
+int vdfs_store_check_log(struct vdfs_store *store);
+int vdfs_store_expect_log(struct vdfs_store *store);
+void vdfs_store_settle(struct vdfs_store *store);
+bool vdfs_put_makes(struct vdfs_store *store, int64_t list);
+int vdfs_pwrite_all(int fd, const void *data, size_t len, uint64_t offset);
+
+#endif /* VDFS_STORE_IMPL_H */

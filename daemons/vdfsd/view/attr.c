@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What stat(2) tells, what changes it, and who may do what. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "view_impl.h"
+
+#define BLOCK 512
+#define IO_SIZE 65536
+#define SECOND 1000000000LL
+#define NOBODY 65534
+
+/* Numbers of what has no name in the store are from here on. */
+#define VIRTUAL_INO (1ULL << 63)
+
+/**
+ * vdfs_virtual_ino() - a number for what the store has none for
+ * @dir: Directory.
+ * @name: In it; NULL = @dir itself.
+ *
+ * Return: The number, always the same for the same path.
+ */
+uint64_t vdfs_virtual_ino(const struct vdfs_inode *dir, const char *name)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	while (dir) {
+		for (; name && *name; name++)
+			h = (h ^ (unsigned char)*name) * 0x100000001b3ULL;
+		h = (h ^ '/') * 0x100000001b3ULL;
+		name = dir->name;
+		dir = dir->parent;
+	}
+	return h | VIRTUAL_INO;
+}
+
+static struct timespec to_time(int64_t ns)
+{
+	struct timespec t = { .tv_sec = ns / SECOND, .tv_nsec = ns % SECOND };
+
+	if (t.tv_nsec < 0) {
+		t.tv_sec--;
+		t.tv_nsec += SECOND;
+	}
+	return t;
+}
+
+static void fill_named(struct vdfs_inode *inode, struct stat *st)
+{
+	const struct vdfs_stage *stage = inode->stage;
+
+	st->st_ino = inode->st.ino;
+	st->st_mode = inode->st.mode;
+	st->st_uid = inode->st.owner;
+	/* The kernel lets nobody write to what (uid_t)-1 owns. */
+	if (st->st_uid == UINT32_MAX)
+		st->st_uid = NOBODY;
+	st->st_gid = st->st_uid;
+	st->st_size = (off_t)inode->st.size;
+	st->st_mtim = to_time(inode->st.mtime_ns);
+	st->st_nlink = inode->linked;
+	if (!stage)
+		return;
+	st->st_size = (off_t)stage->size;
+	if (stage->dirty)
+		st->st_mtim = to_time(stage->mtime_ns);
+}
+
+/**
+ * vdfs_stat_inode() - what an inode is, as far as it is known already
+ * @call: For whom.
+ * @inode: Which.
+ * @st: Out.
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
+		    struct stat *st)
+{
+	const struct vdfs_view *view = &vdfs_views[inode->kind];
+	size_t len;
+	char *text;
+	int err = 0;
+
+	memset(st, 0, sizeof(*st));
+	st->st_mode = view->mode;
+	st->st_nlink = 1;
+	st->st_mtim = call->fuse->started;
+	pthread_mutex_lock(&call->fuse->lock);
+	if (inode->kind == VDFS_NAME || inode->kind == VDFS_NAMES) {
+		fill_named(inode, st);
+	} else {
+		st->st_ino = vdfs_virtual_ino(inode, NULL);
+		st->st_size = (off_t)inode->st.size;
+	}
+	pthread_mutex_unlock(&call->fuse->lock);
+	if (view->stat)
+		err = view->stat(call, inode, st);
+	if (!err && view->text) {
+		err = view->text(call, inode, &text, &len);
+		if (!err) {
+			st->st_size = (off_t)len;
+			free(text);
+		} else if (err == -ENOENT) {
+			/* An item that is being written for the first time. */
+			err = 0;
+		}
+	}
+	if (call->fuse->read_only)
+		st->st_mode &= ~0222U;
+	st->st_atim = st->st_mtim;
+	st->st_ctim = st->st_mtim;
+	st->st_blksize = IO_SIZE;
+	st->st_blocks = (st->st_size + BLOCK - 1) / BLOCK;
+	return err;
+}
+
+/* Look again, when others may have changed the name. */
+static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
+{
+	char path[VDFS_PATH_MAX + 1];
+	struct vdfs_stat st;
+	int err;
+
+	if (inode->kind != VDFS_NAME && inode->kind != VDFS_NAMES)
+		return 0;
+	err = vdfs_inode_path(call->fuse, inode, NULL, path);
+	if (err == -ESTALE)
+		return 0;
+	if (!err)
+		err = vdfs_name_stat(call->fuse->store, &call->who, path, &st);
+	/* What is open goes on being what it was. */
+	if (err)
+		return inode->kind == VDFS_NAME ? 0 : -ESTALE;
+	pthread_mutex_lock(&call->fuse->lock);
+	if (st.ino != inode->st.ino) {
+		err = inode->kind == VDFS_NAME ? 0 : -ESTALE;
+	} else {
+		inode->st.mode = st.mode;
+		inode->st.owner = st.owner;
+		if (!memcmp(&st.hash, &inode->st.hash, sizeof(st.hash)))
+			inode->st.mtime_ns = st.mtime_ns;
+	}
+	pthread_mutex_unlock(&call->fuse->lock);
+	return err;
+}
+
+/**
+ * vdfs_may() - may somebody do this, as far as mode bits tell?
+ * @who: Who.
+ * @st: With what.
+ * @mask: R_OK, W_OK, X_OK.
+ *
+ * The store decides. This is for what asks before it does anything.
+ *
+ * Return: True if so.
+ */
+bool vdfs_may(const struct vdfs_who *who, const struct stat *st, int mask)
+{
+	bool owner = who->admin || who->uid == st->st_uid;
+
+	if ((mask & R_OK) && !owner && !(st->st_mode & 0004))
+		return false;
+	if ((mask & W_OK) && !owner && !(st->st_mode & 0002))
+		return false;
+	if (!(mask & X_OK))
+		return true;
+	if (S_ISDIR(st->st_mode))
+		return owner || (st->st_mode & 0004);
+	if (who->admin)
+		return st->st_mode & 0111;
+	return st->st_mode & (owner ? 0100 : 0001);
+}
+
+static void reply_attr(struct vdfs_call *call, struct vdfs_inode *inode)
+{
+	struct stat st;
+	int err = vdfs_stat_inode(call, inode, &st);
+
+	if (err)
+		fuse_reply_err(call->req, -err);
+	else
+		fuse_reply_attr(call->req, &st,
+				inode->kind == VDFS_NAME ? VDFS_ATTR_TIMEOUT :
+							   0);
+}
+
+void vdfs_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct vdfs_call call = vdfs_call_of(req);
+	struct vdfs_inode *inode = vdfs_inode_of(call.fuse, ino);
+	int err = refresh(&call, inode);
+
+	(void)fi;
+	if (err)
+		fuse_reply_err(req, -err);
+	else
+		reply_attr(&call, inode);
+}
+
+void vdfs_op_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	struct vdfs_call call = vdfs_call_of(req);
+	struct vdfs_inode *inode = vdfs_inode_of(call.fuse, ino);
+	struct stat st;
+	int err = refresh(&call, inode);
+
+	if (!err)
+		err = vdfs_stat_inode(&call, inode, &st);
+	if (!err && (mask & W_OK) && call.fuse->read_only)
+		err = -EROFS;
+	if (!err && !vdfs_may(&call.who, &st, mask))
+		err = -EACCES;
+	fuse_reply_err(req, -err);
+}
+
+/* Nobody gives a name away, not even root: the owner is who was charged. */
+static int change_owner(struct vdfs_inode *inode, const struct stat *attr,
+			int to_set)
+{
+	if ((to_set & FUSE_SET_ATTR_UID) && attr->st_uid != inode->st.owner)
+		return -EPERM;
+	if ((to_set & FUSE_SET_ATTR_GID) && attr->st_gid != inode->st.owner)
+		return -EPERM;
+	return 0;
+}
+
+/* While content waits for its commit, so does the time. */
+static bool keep_time(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
+		      int64_t mtime_ns)
+{
+	struct vdfs_stage *stage;
+	bool kept;
+
+	pthread_mutex_lock(&fuse->lock);
+	stage = inode->stage;
+	if (stage)
+		stage->users++;
+	pthread_mutex_unlock(&fuse->lock);
+	if (!stage)
+		return false;
+	pthread_rwlock_wrlock(&stage->lock);
+	kept = stage->dirty;
+	if (kept)
+		stage->mtime_ns = mtime_ns;
+	pthread_rwlock_unlock(&stage->lock);
+	vdfs_file_put_stage(fuse, inode, stage, false);
+	return kept;
+}
+
+static int change(struct vdfs_call *call, struct vdfs_inode *inode,
+		  const struct stat *attr, int to_set)
+{
+	struct vdfs_fuse *fuse = call->fuse;
+	int64_t mtime_ns = INT64_MIN;
+	char path[VDFS_PATH_MAX + 1];
+	struct timespec t = attr->st_mtim;
+	uint32_t mode = ~0U;
+	int err;
+
+	if (to_set & FUSE_SET_ATTR_MODE)
+		mode = attr->st_mode & 0777;
+	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+		clock_gettime(CLOCK_REALTIME, &t);
+	if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) {
+		if (t.tv_sec >= INT64_MAX / SECOND ||
+		    t.tv_sec <= INT64_MIN / SECOND)
+			return -EOVERFLOW;
+		mtime_ns = t.tv_sec * SECOND + t.tv_nsec;
+	}
+	if (mtime_ns != INT64_MIN && keep_time(fuse, inode, mtime_ns))
+		mtime_ns = INT64_MIN;
+	if (mode == ~0U && mtime_ns == INT64_MIN)
+		return 0;
+	err = vdfs_inode_path(fuse, inode, NULL, path);
+	if (!err)
+		err = vdfs_name_change(fuse->store, &call->who, path, mode,
+				       mtime_ns);
+	if (err)
+		return err;
+	pthread_mutex_lock(&fuse->lock);
+	if (mode != ~0U)
+		inode->st.mode = (inode->st.mode & (uint32_t)S_IFMT) | mode;
+	if (mtime_ns != INT64_MIN)
+		inode->st.mtime_ns = mtime_ns;
+	pthread_mutex_unlock(&fuse->lock);
+	return 0;
+}
+
+static int change_size(struct vdfs_call *call, struct vdfs_inode *inode,
+		       uint64_t size, struct fuse_file_info *fi)
+{
+	struct vdfs_file *file = fi ? vdfs_file_of(fi) : NULL;
+
+	if (file && !file->writes)
+		return -EBADF;
+	if (file && file->stage)
+		return vdfs_stage_truncate(call->fuse, file->stage, size);
+	if (file)
+		return vdfs_text_truncate(file, size);
+	if (inode->kind != VDFS_NAME)
+		return -EPERM;
+	return vdfs_file_truncate(call, inode, size);
+}
+
+void vdfs_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
+		     int to_set, struct fuse_file_info *fi)
+{
+	const int known = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID |
+			  FUSE_SET_ATTR_GID | FUSE_SET_ATTR_MTIME |
+			  FUSE_SET_ATTR_MTIME_NOW;
+	struct vdfs_call call = vdfs_call_of(req);
+	struct vdfs_inode *inode = vdfs_inode_of(call.fuse, ino);
+	bool named = inode->kind == VDFS_NAME || inode->kind == VDFS_NAMES;
+	int err = call.fuse->read_only ? -EROFS : 0;
+
+	if (!err)
+		err = refresh(&call, inode);
+	if (!err && (to_set & known) && !named)
+		err = -EPERM;
+	if (!err)
+		err = change_owner(inode, attr, to_set);
+	if (!err && (to_set & FUSE_SET_ATTR_SIZE))
+		err = change_size(&call, inode, (uint64_t)attr->st_size, fi);
+	if (!err && (to_set & known))
+		err = change(&call, inode, attr, to_set);
+	if (err)
+		fuse_reply_err(req, -err);
+	else
+		reply_attr(&call, inode);
+}
+
+void vdfs_op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct vdfs_call call = vdfs_call_of(req);
+	uint64_t quota = 0, used = 0, room;
+	struct statvfs st;
+
+	(void)ino;
+	if (statvfs(call.fuse->stage_dir, &st) < 0) {
+		fuse_reply_err(req, errno);
+		return;
+	}
+	st.f_namemax = VDFS_ATTR_NAME_MAX;
+	if (!vdfs_quota_get(call.fuse->store, call.who.uid, &quota, &used) &&
+	    quota) {
+		room = quota > used ? (quota - used) / st.f_frsize : 0;
+		st.f_blocks = quota / st.f_frsize;
+		if (st.f_bfree > room)
+			st.f_bfree = room;
+		if (st.f_bavail > room)
+			st.f_bavail = room;
+	}
+	fuse_reply_statfs(req, &st);
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Collections as directories: /collections, what they are, who may look. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "view_impl.h"
+
+static const struct {
+	const char *name;
+	enum vdfs_view_kind kind;
+} parts[] = {
+	{ "info", VDFS_INFO },
+	{ "items", VDFS_ITEMS },
+	{ "search", VDFS_SEARCHES },
+};
+
+#define PARTS ARRAY_SIZE(parts)
+
+/**
+ * vdfs_inode_collection() - of which collection is it?
+ * @inode: A collection or something in it.
+ *
+ * Return: The name.
+ */
+const char *vdfs_inode_collection(const struct vdfs_inode *inode)
+{
+	/* None of these directories is ever moved. */
+	while (inode->kind != VDFS_COLLECTION)
+		inode = inode->parent;
+	return inode->name;
+}
+
+/**
+ * vdfs_inode_collection_open() - the collection of an inode
+ * @call: For whom.
+ * @inode: A collection or something in it.
+ * @out: Out.
+ *
+ * Return: 0, -ENOENT, or another negative errno.
+ */
+int vdfs_inode_collection_open(struct vdfs_call *call,
+			       const struct vdfs_inode *inode,
+			       struct vdfs_collection **out)
+{
+	return vdfs_collection_open(call->fuse->db, &call->who,
+				    vdfs_inode_collection(inode), NULL, NULL,
+				    out);
+}
+
+/**
+ * struct look - one collection is looked for
+ * @name: Its name.
+ * @params: Out: what it is.
+ * @items: Out: how many it has.
+ */
+struct look {
+	const char *name;
+	struct vdfs_collection_params params;
+	uint64_t items;
+};
+
+static int is_it(void *arg, const char *name,
+		 const struct vdfs_collection_params *params, uint64_t items)
+{
+	struct look *look = arg;
+
+	if (strcmp(name, look->name))
+		return 0;
+	look->params = *params;
+	look->items = items;
+	return 1;
+}
+
+static int look_for(struct vdfs_call *call, struct look *look)
+{
+	int found;
+
+	if (!call->fuse->db)
+		return -ENOENT;
+	found = vdfs_collection_list(call->fuse->db, &call->who, is_it, look);
+	return found == 1 ? 0 : found < 0 ? found : -ENOENT;
+}
+
+int vdfs_collections_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
+			    const char *name, struct vdfs_inode **out)
+{
+	struct look look = { .name = name };
+	int err = look_for(call, &look);
+
+	return err ? err :
+		     vdfs_inode_find(call, dir, name, VDFS_COLLECTION, NULL,
+				     out);
+}
+
+static int add_collection(void *arg, const char *name,
+			  const struct vdfs_collection_params *params,
+			  uint64_t items)
+{
+	struct vdfs_listing *listing = arg;
+
+	(void)params;
+	(void)items;
+	return vdfs_listing_add(
+		listing, name, vdfs_virtual_ino(listing->inode, name), S_IFDIR);
+}
+
+int vdfs_collections_list(struct vdfs_call *call, struct vdfs_listing *listing)
+{
+	listing->done = true;
+	if (!call->fuse->db)
+		return 0;
+	return vdfs_collection_list(call->fuse->db, &call->who, add_collection,
+				    listing);
+}
+
+int vdfs_view_collection_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
+				const char *name, struct vdfs_inode **out)
+{
+	size_t i;
+
+	for (i = 0; i < PARTS; i++) {
+		if (!strcmp(parts[i].name, name))
+			return vdfs_inode_find(call, dir, name, parts[i].kind,
+					       NULL, out);
+	}
+	return -ENOENT;
+}
+
+int vdfs_view_collection_list(struct vdfs_call *call,
+			      struct vdfs_listing *listing)
+{
+	size_t i;
+	int err = 0;
+
+	(void)call;
+	for (i = 0; i < PARTS && !err; i++)
+		err = vdfs_listing_add(listing, parts[i].name,
+				       vdfs_virtual_ino(listing->inode,
+							parts[i].name),
+				       vdfs_views[parts[i].kind].mode);
+	listing->done = true;
+	return err;
+}
+
+/* Owner and permissions are the collection's. */
+int vdfs_view_collection_stat(struct vdfs_call *call, struct vdfs_inode *inode,
+			      struct stat *st)
+{
+	struct look look = { .name = vdfs_inode_collection(inode) };
+	struct vdfs_collection *c;
+	uint32_t rest = S_IFMT;
+	int err;
+
+	if (inode->kind == VDFS_COLLECTION) {
+		/* Looking at its name is no reason to load it. */
+		err = look_for(call, &look);
+	} else {
+		err = vdfs_inode_collection_open(call, inode, &c);
+		if (!err) {
+			look.params = *vdfs_collection_params(c);
+			vdfs_collection_put(c);
+		}
+	}
+	if (err)
+		return err;
+	st->st_uid = look.params.owner;
+	st->st_gid = look.params.owner;
+	if (S_ISDIR(st->st_mode))
+		rest |= 0111;
+	st->st_mode &= rest | (look.params.mode & 0666);
+	return 0;
+}
+
+static const char *const metrics[] = { "l2", "ip", "cosine" };
+static const char *const types[] = { "f32", "i8", "f16" };
+static const int code_bits[VDFS_CODES_KINDS] = {
+	[VDFS_CODES_8] = 8, [VDFS_CODES_4] = 4, [VDFS_CODES_3] = 3,
+	[VDFS_CODES_2] = 2, [VDFS_CODES_1] = 1,
+};
+
+int vdfs_info_text(struct vdfs_call *call, struct vdfs_inode *inode,
+		   char **text, size_t *len)
+{
+	const struct vdfs_collection_params *p;
+	struct vdfs_collection_stats stats;
+	struct vdfs_collection *c;
+	json_t *info = NULL;
+	char mode[8];
+	int err;
+
+	err = vdfs_inode_collection_open(call, inode, &c);
+	if (err)
+		return err;
+	p = vdfs_collection_params(c);
+	snprintf(mode, sizeof(mode), "%04o", p->mode);
+	err = vdfs_collection_stats(c, &stats);
+	if (!err)
+		info = json_pack("{sssisssssisisisisssIsIsIsIsI}", "name",
+				 vdfs_inode_collection(inode), "dim",
+				 (int)p->dim, "metric", metrics[p->metric],
+				 "type", types[p->type], "codes",
+				 code_bits[p->codes], "m", (int)p->m,
+				 "ef_build", (int)p->ef_build, "owner",
+				 (int)p->owner, "mode", mode, "items",
+				 (json_int_t)stats.items, "deleted",
+				 (json_int_t)stats.deleted, "index_bytes",
+				 (json_int_t)stats.index_bytes, "generation",
+				 (json_int_t)stats.generation, "saved",
+				 (json_int_t)stats.saved);
+	*text = info ? json_dumps(info, JSON_INDENT(2)) : NULL;
+	if (*text)
+		*len = strlen(*text);
+	else if (!err)
+		err = -ENOMEM;
+	json_decref(info);
+	vdfs_collection_put(c);
+	return err;
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Content that is being written, in a file without a name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "view_impl.h"
+
+#define PIECE (1U << 20)
+#define JUMP (64U << 20)
+
+/**
+ * vdfs_stage_new() - begin without content
+ * @out: Out: the stage.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vdfs_stage_new(struct vdfs_stage **out)
+{
+	struct vdfs_stage *stage = calloc(1, sizeof(*stage));
+
+	if (!stage)
+		return -ENOMEM;
+	pthread_rwlock_init(&stage->lock, NULL);
+	pthread_mutex_init(&stage->committing, NULL);
+	stage->fd = -1;
+	*out = stage;
+	return 0;
+}
+
+/**
+ * vdfs_stage_begin() - begin as a blob is
+ * @stage: Nothing was done to it yet.
+ * @base: The blob, which is the stage's from now on; NULL = nothing.
+ */
+void vdfs_stage_begin(struct vdfs_stage *stage, struct vdfs_blob *base)
+{
+	stage->base = base;
+	stage->size = base ? vdfs_blob_size(base) : 0;
+}
+
+/**
+ * vdfs_stage_free() - forget what was not committed
+ * @stage: Nobody uses it any more. May be NULL.
+ */
+void vdfs_stage_free(struct vdfs_stage *stage)
+{
+	if (!stage)
+		return;
+	if (stage->fd >= 0)
+		close(stage->fd);
+	if (stage->base)
+		vdfs_blob_close(stage->base);
+	pthread_rwlock_destroy(&stage->lock);
+	pthread_mutex_destroy(&stage->committing);
+	free(stage);
+}
+
+static int write_all(int fd, const char *buf, size_t len, uint64_t offset)
+{
+	while (len) {
+		ssize_t n = pwrite(fd, buf, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		buf += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int copy_base(struct vdfs_blob *base, int fd, uint64_t end)
+{
+	char *buf = malloc(PIECE);
+	uint64_t at = 0;
+	int err = buf ? 0 : -ENOMEM;
+
+	while (!err && at < end) {
+		size_t want = end - at < PIECE ? end - at : PIECE;
+		ssize_t n = vdfs_blob_read(base, buf, want, at);
+
+		err = n < 0  ? (int)n :
+		      n == 0 ? -EIO :
+			       write_all(fd, buf, (size_t)n, at);
+		if (!err)
+			at += (uint64_t)n;
+	}
+	free(buf);
+	return err;
+}
+
+/* Have a file, with what the blob has before @keep. The lock is held. */
+static int load(struct vdfs_fuse *fuse, struct vdfs_stage *stage, uint64_t keep)
+{
+	int fd, err = 0;
+
+	if (stage->fd >= 0)
+		return 0;
+	fd = open(fuse->stage_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (stage->base) {
+		if (keep > vdfs_blob_size(stage->base))
+			keep = vdfs_blob_size(stage->base);
+		err = copy_base(stage->base, fd, keep);
+	}
+	if (err) {
+		close(fd);
+		return err;
+	}
+	if (stage->base)
+		vdfs_blob_close(stage->base);
+	stage->base = NULL;
+	stage->fd = fd;
+	return 0;
+}
+
+/*
+ * A hole takes no room here, but all of it is hashed and stored when it is
+ * committed: a jump is not to lead farther than the disk does.
+ */
+static int check_jump(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
+		      uint64_t end)
+{
+	struct statvfs st;
+
+	if (end > INT64_MAX)
+		return -EFBIG;
+	if (end <= stage->size || end - stage->size < JUMP)
+		return 0;
+	if (statvfs(fuse->stage_dir, &st) < 0)
+		return -errno;
+	return end / st.f_frsize > st.f_bavail ? -ENOSPC : 0;
+}
+
+/* The lock is held. */
+static void changed(struct vdfs_stage *stage)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	stage->dirty = true;
+	stage->blank = false;
+	stage->failed = false;
+	stage->mtime_ns = now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/**
+ * vdfs_stage_read() - read what is there now
+ * @stage: Which.
+ * @buf: Out.
+ * @len: Room in it.
+ * @offset: Where to begin.
+ *
+ * Return: Bytes, 0 at the end, or a negative errno.
+ */
+ssize_t vdfs_stage_read(struct vdfs_stage *stage, void *buf, size_t len,
+			uint64_t offset)
+{
+	ssize_t n = 0;
+
+	pthread_rwlock_rdlock(&stage->lock);
+	if (stage->fd >= 0) {
+		n = pread(stage->fd, buf, len, (off_t)offset);
+		if (n < 0)
+			n = -errno;
+	} else if (stage->base) {
+		n = vdfs_blob_read(stage->base, buf, len, offset);
+	}
+	pthread_rwlock_unlock(&stage->lock);
+	return n;
+}
+
+/**
+ * vdfs_stage_write() - write
+ * @fuse: Of which view.
+ * @stage: Which.
+ * @buf: What.
+ * @len: Bytes.
+ * @offset: Where.
+ *
+ * Return: 0, -ENOSPC, or another negative errno.
+ */
+int vdfs_stage_write(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
+		     const void *buf, size_t len, uint64_t offset)
+{
+	int err;
+
+	pthread_rwlock_wrlock(&stage->lock);
+	err = check_jump(fuse, stage, offset + len);
+	if (!err)
+		err = load(fuse, stage, UINT64_MAX);
+	if (!err)
+		err = write_all(stage->fd, buf, len, offset);
+	if (!err) {
+		if (offset + len > stage->size)
+			stage->size = offset + len;
+		changed(stage);
+	}
+	pthread_rwlock_unlock(&stage->lock);
+	return err;
+}
+
+/**
+ * vdfs_stage_truncate() - cut, or lengthen with zeros
+ * @fuse: Of which view.
+ * @stage: Which.
+ * @size: To this.
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdfs_stage_truncate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
+			uint64_t size)
+{
+	int err;
+
+	pthread_rwlock_wrlock(&stage->lock);
+	err = check_jump(fuse, stage, size);
+	if (!err)
+		err = load(fuse, stage, size);
+	if (!err && ftruncate(stage->fd, (off_t)size) < 0)
+		err = -errno;
+	if (!err) {
+		stage->size = size;
+		changed(stage);
+	}
+	pthread_rwlock_unlock(&stage->lock);
+	return err;
+}
+
+/**
+ * vdfs_stage_allocate() - be at least so long
+ * @fuse: Of which view.
+ * @stage: Which.
+ * @end: Bytes.
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdfs_stage_allocate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
+			uint64_t end)
+{
+	int err;
+
+	pthread_rwlock_wrlock(&stage->lock);
+	err = check_jump(fuse, stage, end);
+	if (!err)
+		err = load(fuse, stage, UINT64_MAX);
+	if (!err)
+		err = -posix_fallocate(stage->fd, 0, (off_t)end);
+	if (!err && end > stage->size) {
+		stage->size = end;
+		changed(stage);
+	}
+	pthread_rwlock_unlock(&stage->lock);
+	return err;
+}
+
+static int put_content(struct vdfs_stage *stage, struct vdfs_put *put)
+{
+	char *buf = malloc(PIECE);
+	uint64_t at = 0;
+	int err = buf ? 0 : -ENOMEM;
+
+	while (!err && at < stage->size) {
+		ssize_t n = pread(stage->fd, buf, PIECE, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		err = n < 0  ? -errno :
+		      n == 0 ? -EIO :
+			       vdfs_put_write(put, buf, (size_t)n);
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	free(buf);
+	return err;
+}
+
+/**
+ * vdfs_stage_put() - make what is there now a blob, and a name's content
+ * @fuse: Of which view.
+ * @stage: Which; it is dirty.
+ * @who: For whom.
+ * @ino: Number of the name.
+ * @st: Out: what the name is then.
+ *
+ * Context: @committing of the stage is held. Writers wait.
+ * Return: 0 or a negative errno, after which the stage is as it was.
+ */
+int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
+		   const struct vdfs_who *who, uint64_t ino,
+		   struct vdfs_stat *st)
+{
+	struct vdfs_place place = { .ino = ino };
+	struct vdfs_put *put;
+	int err;
+
+	pthread_rwlock_rdlock(&stage->lock);
+	place.mtime_ns = stage->mtime_ns;
+	err = vdfs_put_begin(fuse->store, who, 0, &put);
+	if (!err) {
+		err = put_content(stage, put);
+		if (err)
+			vdfs_put_abort(put);
+		else
+			err = vdfs_put_commit_at(put, &place, st);
+	}
+	if (!err) {
+		stage->dirty = false;
+		stage->fresh = false;
+		stage->blank = false;
+	}
+	stage->failed = err != 0;
+	pthread_rwlock_unlock(&stage->lock);
+	return err;
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The filesystem view: mounting, serving, ending. */
+#include "view_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#define THREADS 8
+#define THREADS_MAX 64
+#define MOUNTED "/dev/fd/"
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	(void)userdata;
+	/* No file here has bits that a write would have to take away. */
+	fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
+	fuse_set_feature_flag(conn, FUSE_CAP_PARALLEL_DIROPS);
+	/* What an inode has cached does not change behind the kernel's back. */
+	fuse_unset_feature_flag(conn, FUSE_CAP_AUTO_INVAL_DATA);
+	conn->time_gran = 1;
+}
+
+static const struct fuse_lowlevel_ops ops = {
+	.init = op_init,
+	.lookup = vdfs_op_lookup,
+	.forget = vdfs_op_forget,
+	.forget_multi = vdfs_op_forget_multi,
+	.getattr = vdfs_op_getattr,
+	.setattr = vdfs_op_setattr,
+	.access = vdfs_op_access,
+	.statfs = vdfs_op_statfs,
+	.readlink = vdfs_op_readlink,
+	.mknod = vdfs_op_mknod,
+	.mkdir = vdfs_op_mkdir,
+	.unlink = vdfs_op_unlink,
+	.rmdir = vdfs_op_rmdir,
+	.symlink = vdfs_op_symlink,
+	.rename = vdfs_op_rename,
+	.link = vdfs_op_link,
+	.open = vdfs_op_open,
+	.create = vdfs_op_create,
+	.read = vdfs_op_read,
+	.write = vdfs_op_write,
+	.fallocate = vdfs_op_fallocate,
+	.flush = vdfs_op_flush,
+	.fsync = vdfs_op_fsync,
+	.release = vdfs_op_release,
+	.opendir = vdfs_op_opendir,
+	.readdir = vdfs_op_readdir,
+	.releasedir = vdfs_op_releasedir,
+	.fsyncdir = vdfs_op_fsyncdir,
+	.setxattr = vdfs_op_setxattr,
+	.getxattr = vdfs_op_getxattr,
+	.listxattr = vdfs_op_listxattr,
+	.removexattr = vdfs_op_removexattr,
+};
+
+/**
+ * vdfs_fuse_mount() - mount, to be served later
+ * @dir: Where. What a server that died left there is taken away.
+ * @options: See there; only @allow_other and @read_only matter.
+ *
+ * For who has the privilege to mount now and will not have it any more when
+ * the store is open. Users wait until vdfs_fuse_start() is given "/dev/fd/N"
+ * as the directory, N being what this returns. Closing that unmounts nothing,
+ * but whoever looks is told that nobody is there.
+ *
+ * Return: A file descriptor, or a negative errno.
+ */
+int vdfs_fuse_mount(const char *dir, const struct vdfs_fuse_options *options)
+{
+	unsigned long flags = MS_NOSUID | MS_NODEV;
+	struct statfs st;
+	char data[128];
+	int fd, err;
+
+	if (statfs(dir, &st) < 0) {
+		if (errno != ENOTCONN)
+			return -errno;
+		if (umount2(dir, MNT_DETACH) < 0)
+			return -errno;
+	}
+	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (options->read_only)
+		flags |= MS_RDONLY;
+	snprintf(data, sizeof(data),
+		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s", fd, getuid(),
+		 getgid(), options->allow_other ? ",allow_other" : "");
+	if (mount("vdfs", dir, "fuse.vdfs", flags, data) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* Wait for a request. One thread at a time does. */
+static int receive(struct vdfs_fuse *fuse, struct fuse_buf *buf)
+{
+	struct pollfd fds[2] = {
+		{ .fd = fuse_session_fd(fuse->session), .events = POLLIN },
+		{ .fd = fuse->stop_fd, .events = POLLIN },
+	};
+	int n = -EINTR;
+
+	pthread_mutex_lock(&fuse->receive);
+	while (n == -EINTR || n == -EAGAIN) {
+		if (fuse_session_exited(fuse->session))
+			n = 0;
+		else if (poll(fds, 2, -1) < 0)
+			n = -errno;
+		else if (fds[1].revents)
+			n = 0;
+		else
+			n = fuse_session_receive_buf(fuse->session, buf);
+	}
+	pthread_mutex_unlock(&fuse->receive);
+	return n;
+}
+
+static void *serve(void *arg)
+{
+	struct vdfs_fuse *fuse = arg;
+	struct fuse_buf buf = {};
+	uint64_t stopped;
+
+	while (receive(fuse, &buf) > 0)
+		fuse_session_process_buf(fuse->session, &buf);
+	free(buf.mem);
+	if (atomic_fetch_sub(&fuse->running, 1) == 1 && fuse->ended &&
+	    read(fuse->stop_fd, &stopped, sizeof(stopped)) < 0)
+		fuse->ended(fuse->arg);
+	return NULL;
+}
+
+static void wait_threads(struct vdfs_fuse *fuse)
+{
+	unsigned int i;
+
+	for (i = 0; i < fuse->threads; i++)
+		pthread_join(fuse->thread[i], NULL);
+	fuse->threads = 0;
+}
+
+static int start_threads(struct vdfs_fuse *fuse, unsigned int threads)
+{
+	sigset_t all, old;
+	int err = 0;
+
+	fuse->thread = calloc(threads, sizeof(*fuse->thread));
+	if (!fuse->thread)
+		return -ENOMEM;
+	fuse->running = threads;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (!err && fuse->threads < threads) {
+		err = -pthread_create(&fuse->thread[fuse->threads], NULL, serve,
+				      fuse);
+		if (!err)
+			fuse->threads++;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+static void fuse_free(struct vdfs_fuse *fuse)
+{
+	uint64_t one = 1;
+
+	if (fuse->dir)
+		umount2(fuse->dir, MNT_DETACH);
+	/* Threads that wait see it; those at work finish what they do. */
+	if (fuse->stop_fd >= 0 &&
+	    write(fuse->stop_fd, &one, sizeof(one)) != sizeof(one))
+		fprintf(stderr, "vdfs: the view cannot be stopped: %m\n");
+	wait_threads(fuse);
+	if (fuse->session && fuse->mounted)
+		fuse_session_unmount(fuse->session);
+	vdfs_hints_fini(fuse);
+	vdfs_files_fini(fuse);
+	vdfs_listings_fini(fuse);
+	vdfs_inodes_fini(fuse);
+	vdfs_searches_drop(fuse);
+	if (fuse->session)
+		fuse_session_destroy(fuse->session);
+	if (fuse->stop_fd >= 0)
+		close(fuse->stop_fd);
+	pthread_cond_destroy(&fuse->settled);
+	pthread_mutex_destroy(&fuse->lock);
+	pthread_mutex_destroy(&fuse->receive);
+	free(fuse->thread);
+	free(fuse->stage_dir);
+	free(fuse->dir);
+	free(fuse);
+}
+
+static int fuse_new(const struct vdfs_fuse_options *options,
+		    struct vdfs_fuse **out)
+{
+	struct vdfs_fuse *fuse = calloc(1, sizeof(*fuse));
+	int err;
+
+	if (!fuse)
+		return -ENOMEM;
+	err = vdfs_inodes_init(fuse);
+	if (err) {
+		free(fuse);
+		return err;
+	}
+	pthread_mutex_init(&fuse->lock, NULL);
+	pthread_mutex_init(&fuse->receive, NULL);
+	pthread_cond_init(&fuse->settled, NULL);
+	clock_gettime(CLOCK_REALTIME, &fuse->started);
+	fuse->read_only = options->read_only;
+	fuse->ended = options->ended;
+	fuse->arg = options->arg;
+	fuse->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fuse->stage_dir = strdup(options->stage_dir);
+	if (fuse->stop_fd < 0 || !fuse->stage_dir) {
+		fuse_free(fuse);
+		return -ENOMEM;
+	}
+	*out = fuse;
+	return 0;
+}
+
+/* Have the session's file descriptor, by the means that this user has. */
+static int mount_session(struct vdfs_fuse *fuse, const char *dir,
+			 const struct vdfs_fuse_options *options)
+{
+	char path[32];
+	int fd;
+
+	if (strncmp(dir, MOUNTED, strlen(MOUNTED)) && !geteuid()) {
+		fd = vdfs_fuse_mount(dir, options);
+		if (fd < 0)
+			return fd;
+		fuse->dir = strdup(dir);
+		snprintf(path, sizeof(path), MOUNTED "%d", fd);
+		dir = path;
+	}
+	/* For others libfuse asks fusermount3. */
+	if (fuse_session_mount(fuse->session, dir))
+		return -EPERM;
+	fuse->mounted = true;
+	fd = fuse_session_fd(fuse->session);
+	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ?
+		       -errno :
+		       0;
+}
+
+static struct fuse_session *new_session(struct vdfs_fuse *fuse,
+					const struct vdfs_fuse_options *options)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *session = NULL;
+	char text[64];
+
+	snprintf(text, sizeof(text), "-ofsname=vdfs,subtype=vdfs%s%s",
+		 options->allow_other ? ",allow_other" : "",
+		 options->read_only ? ",ro" : "");
+	if (!fuse_opt_add_arg(&args, "vdfs") && !fuse_opt_add_arg(&args, text))
+		session = fuse_session_new(&args, &ops, sizeof(ops), fuse);
+	fuse_opt_free_args(&args);
+	return session;
+}
+
+/**
+ * vdfs_fuse_start() - show a store as a filesystem
+ * @store: Which; open until the view is stopped.
+ * @db: Its collections, NULL = leave these out.
+ * @dir: Where to mount it, or "/dev/fd/N", see vdfs_fuse_mount().
+ * @options: How.
+ * @out: Out.
+ *
+ * Return: 0 when it can be used, or a negative errno.
+ */
+int vdfs_fuse_start(struct vdfs_store *store, struct vdfs_db *db,
+		    const char *dir, const struct vdfs_fuse_options *options,
+		    struct vdfs_fuse **out)
+{
+	unsigned int threads = options->threads ? options->threads : THREADS;
+	struct vdfs_fuse *fuse;
+	int err;
+
+	if (threads > THREADS_MAX || !options->stage_dir)
+		return -EINVAL;
+	err = fuse_new(options, &fuse);
+	if (err)
+		return err;
+	fuse->store = store;
+	fuse->db = db;
+	fuse->session = new_session(fuse, options);
+	err = fuse->session ? mount_session(fuse, dir, options) : -ENOMEM;
+	if (!err)
+		err = start_threads(fuse, threads);
+	if (err)
+		fuse_free(fuse);
+	else
+		*out = fuse;
+	return err;
+}
+
+/**
+ * vdfs_fuse_stop() - unmount, and end
+ * @fuse: The view; NULL is fine.
+ *
+ * What users have open is of no use to them any more: they are told with
+ * -ENOTCONN. What was written and not yet closed or synced is lost.
+ */
+void vdfs_fuse_stop(struct vdfs_fuse *fuse)
+{
+	if (fuse)
+		fuse_free(fuse);
+}

@@ -11,7 +11,7 @@ VERSION := 0.1.0
 TARGETS := all kmod bpf lib daemons tools selftests check check-crash \
 	   check-tsan fuzz-vdfs demo bench bench-vdfs \
 	   lint census install install-files clean
-.PHONY: $(TARGETS) rootfs help
+.PHONY: $(TARGETS) rootfs help uninstall
 
 # For a reader, and for what lists goals: their recipes are in tools/build.mk,
 # and on another machine in tools/vm/forward.mk.
@@ -37,6 +37,7 @@ help:
 	@echo "bench      measure, in virtual machines and natively"
 	@echo "bench-vdfs  vectors and blobs beside their rivals, natively"
 	@echo "install    into / or DESTDIR=; the module by DKMS"
+	@echo "uninstall  what install put there, DKMS's modules too"
 	@echo "clean      remove what was built; the root filesystem stays"
 	@echo "rootfs     make the root filesystem now"
 	@echo
@@ -48,9 +49,10 @@ rootfs:
 	tools/vm/rootfs
 
 PREFIX ?= /usr/local
-install install-files:
-	@VERSION=$(VERSION) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) \
-		tools/install $(patsubst install-%,%,$(filter-out install,$@))
+install install-files uninstall:
+	@VERSION=$(VERSION) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) tools/install \
+		$(patsubst uninstall,remove,$(patsubst install-%,%,$(filter-out \
+			install,$@)))
 
 HERE := $(NATIVE)$(KDIR)$(wildcard /etc/phi-rootfs)
 ifeq ($(HERE),)

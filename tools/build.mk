@@ -131,7 +131,7 @@ demo: all
 bench: all
 	@tools/bench/run
 
-install install-files: all
+install install-files: bpf lib daemons tools
 
 clean:
 	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name 'rootfs*' \

@@ -6,7 +6,8 @@
 
 JOBS ?= $(shell nproc)
 GOALS := $(filter $(TARGETS),$(or $(MAKECMDGOALS),all))
-INNER := $(sort $(patsubst install%,all,$(GOALS)))
+INNER := $(sort $(foreach g,$(GOALS),$(if $(filter install%,$(g)),bpf lib \
+		daemons tools,$(g))))
 
 .PHONY: forward
 $(GOALS): forward

@@ -116,7 +116,7 @@ bool vdfs_graph_untrained(const struct vdfs_core *core, struct vdfs_index *ix)
 	    core->params.type == VDFS_I8)
 		return false;
 	vdfs_index_stats(ix, &stats);
-	return stats.live + stats.deleted <= VDFS_TRAIN_MIN;
+	return !stats.coded;
 }
 
 /**

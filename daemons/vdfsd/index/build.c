@@ -109,8 +109,10 @@ static int train_first(struct vdfs_index *ix, const float *rows, size_t n)
 	pthread_rwlock_wrlock(&ix->writers);
 	if (!atomic_load(&ix->coded) && !atomic_load(&ix->slots) && n) {
 		ret = train(ix, rows, n);
-		if (!ret)
+		if (!ret) {
+			vdfs_twin_rehash(ix, ix->bits > 1);
 			atomic_store(&ix->coded, true);
+		}
 	}
 	pthread_rwlock_unlock(&ix->writers);
 	return ret;
@@ -146,6 +148,14 @@ static int encode_all(struct vdfs_index *ix)
 	return 0;
 }
 
+/* Writers compare something else from now on. */
+static void rehash(struct vdfs_index *ix)
+{
+	pthread_mutex_lock(&ix->grow);
+	vdfs_twin_rehash(ix, ix->bits > 1);
+	pthread_mutex_unlock(&ix->grow);
+}
+
 /*
  * A graph whose edges were chosen by codes of 8 bits is as good as one that
  * was built on the originals, and is built in half the time. So an index
@@ -173,6 +183,8 @@ static bool lend_codes(struct vdfs_index *ix, const float *rows, size_t n)
 		lent = !ret;
 		if (ret)
 			drop_codes(ix);
+		else
+			rehash(ix);
 	}
 	pthread_rwlock_unlock(&ix->writers);
 	if (!lent)
@@ -185,6 +197,7 @@ static void take_codes_back(struct vdfs_index *ix)
 	pthread_rwlock_wrlock(&ix->writers);
 	pthread_mutex_lock(&ix->grow);
 	drop_codes(ix);
+	vdfs_twin_rehash(ix, ix->bits > 1);
 	pthread_mutex_unlock(&ix->grow);
 	pthread_rwlock_unlock(&ix->writers);
 	pthread_mutex_unlock(&ix->repairing);

@@ -17,7 +17,7 @@
 
 #include "graph.h"
 
-#define MAGIC 0x3258444953464456ULL /* "VDFSIDX2" */
+#define MAGIC 0x3358444953464456ULL /* "VDFSIDX3" */
 #define ALIGN ((uint64_t)2 << 20)
 #define PART_BYTES ((size_t)1 << 30)
 #define CAPACITY_MAX INT32_MAX
@@ -289,7 +289,9 @@ static bool edges_ok(const struct vdfs_index *ix, uint32_t slots, uint32_t slot,
 	uint32_t n = vdfs_edges_get(ix, slot, level, edges);
 
 	while (n--)
-		if (edges[n] >= slots || vdfs_node(ix, edges[n])->level < level)
+		if (edges[n] >= slots ||
+		    vdfs_node(ix, edges[n])->level < level ||
+		    !vdfs_is_head(ix, edges[n]))
 			return false;
 	return true;
 }
@@ -302,21 +304,22 @@ static int check_graph(struct vdfs_index *ix, uint32_t slots)
 
 	if (entry != ~0ULL &&
 	    ((uint32_t)entry >= slots || entry >> 32 >= LEVELS_MAX ||
-	     vdfs_node(ix, (uint32_t)entry)->level != entry >> 32))
+	     vdfs_node(ix, (uint32_t)entry)->level != entry >> 32 ||
+	     !vdfs_is_head(ix, (uint32_t)entry)))
 		return -EBADMSG;
 	for (slot = 0; slot < slots; slot++) {
 		const struct vdfs_node *node = vdfs_node(ix, slot);
 
 		if (node->level >= LEVELS_MAX ||
 		    (uint64_t)node->upper + node->level > ix->uppers ||
-		    node->flags > NODE_DELETED)
+		    node->flags > NODE_GHOST || node->flags == NODE_TAKEN)
 			return -EBADMSG;
 	}
 	for (slot = 0; slot < slots; slot++)
 		for (level = 0; level <= vdfs_node(ix, slot)->level; level++)
 			if (!edges_ok(ix, slots, slot, level))
 				return -EBADMSG;
-	return 0;
+	return ix->coded && !vdfs_twin_check(ix, slots) ? -EBADMSG : 0;
 }
 
 /* What is not in the file because it follows from it. */
@@ -331,9 +334,13 @@ static int count_nodes(struct vdfs_index *ix, uint32_t slots)
 			ix->live++;
 		else if (flags == NODE_DELETED)
 			ix->deleted++;
-		else
+		else if (!flags)
 			vdfs_slot_release(ix, &slot, 1);
 	}
+	vdfs_twin_rehash(ix, ix->coded && ix->bits > 1);
+	for (slot = 0; slot < slots && !ix->coded; slot++)
+		if (vdfs_flags(ix, slot))
+			vdfs_twin_note(ix, slot);
 	return vdfs_slot_rehash(ix, (size_t)ix->live * 2 + 64);
 }
 

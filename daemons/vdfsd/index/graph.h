@@ -25,6 +25,10 @@
  * A deleted vector stays as a stepping stone until a repair has led all
  * edges around it; its slot is used again once every search that might have
  * seen it is over (vdfs_readers_wait()).
+ *
+ * Equal vectors are one node, see twin.c: the head alone has edges, the
+ * others hang in a chain from it. A deleted head whose chain has live vectors
+ * stays in the graph as a ghost.
  */
 
 #define NONE UINT32_MAX
@@ -35,6 +39,9 @@
 #define NODE_LIVE 1U
 #define NODE_DELETED 2U
 #define NODE_TAKEN 3U /* being written; searches may pass through it */
+#define NODE_GHOST 4U /* deleted, but the head of live twins */
+
+#define TWIN_EXACT 0x80000000U /* in @head: its original is the head's */
 
 /**
  * struct vdfs_node - what a slot is, beside its rows
@@ -42,13 +49,38 @@
  * @upper: First row of its edges above level 0, in @upper of the index.
  * @level: Highest level it is on.
  * @flags: NODE_*; 0 = the slot is free.
+ * @mixed: Some twin of this head has another original.
+ * @joins: Twins that joined this head, modulo 256.
+ * @head: Slot of the head, its own when it is one; NONE = not linked yet.
+ * @next: The next twin of the chain, NONE = the last.
  */
 struct vdfs_node {
 	uint64_t id;
 	uint32_t upper;
 	uint8_t level;
 	atomic_uchar flags;
-	uint16_t pad;
+	atomic_uchar mixed;
+	uint8_t joins;
+	atomic_uint head;
+	atomic_uint next;
+};
+
+/**
+ * struct vdfs_twins - heads by what writers compare, open addressing
+ * @entry: A head and its hash; NONE = never used. As long as codes are not
+ *         learnt there are no heads: the first of each content.
+ * @size: A power of two, or 0.
+ * @used: Entries not NONE.
+ * @codes: Codes are compared, not originals.
+ */
+struct vdfs_twins {
+	struct vdfs_twin_entry {
+		uint32_t slot;
+		uint32_t hash;
+	} *entry;
+	size_t size;
+	size_t used;
+	bool codes;
 };
 
 /**
@@ -179,12 +211,16 @@ struct vdfs_scratch {
  * @entry: Level of the graph in the high 32 bits, slot where walks begin
  *         in the low; ~0 = empty.
  * @locks: Guard rows of edges, by slot modulo LOCKS.
- * @grow: Guards the arenas' growth, @free_slots, the id table.
+ * @grow: Guards the arenas' growth, @free_slots, the id table, @twins, the
+ *        chains and @joins of the nodes.
  * @writers: Read by adders, written by those who need them to be gone.
  * @repairing: One repair at a time.
  * @table: Slot by hash of id, NONE = never used, open addressing.
  * @table_size: A power of two.
  * @table_used: Entries not NONE.
+ * @twins: Heads by content.
+ * @heads: How many nodes the graph has, or contents there are as long as
+ *         codes are not learnt.
  * @released: Times that slots were given away, for subsets.
  * @free_slots: Stack of slots to use again.
  * @free_n: How many.
@@ -227,6 +263,8 @@ struct vdfs_index {
 	uint32_t *table;
 	size_t table_size;
 	size_t table_used;
+	struct vdfs_twins twins;
+	atomic_ulong heads;
 	atomic_ulong released;
 	uint32_t *free_slots;
 	size_t free_n;
@@ -265,6 +303,27 @@ static inline uint8_t vdfs_flags(const struct vdfs_index *ix, uint32_t slot)
 				    memory_order_acquire);
 }
 
+/* The head of a vector's twins; NONE while it is not linked. */
+static inline uint32_t vdfs_head(const struct vdfs_index *ix, uint32_t slot)
+{
+	uint32_t head = atomic_load(&vdfs_node(ix, slot)->head);
+
+	return head == NONE ? NONE : head & ~TWIN_EXACT;
+}
+
+static inline bool vdfs_is_head(const struct vdfs_index *ix, uint32_t slot)
+{
+	return atomic_load(&vdfs_node(ix, slot)->head) == slot;
+}
+
+static inline uint32_t vdfs_next_twin(const struct vdfs_index *ix,
+				      uint32_t slot)
+{
+	/* Pairs with the release when a twin is put into the chain. */
+	return atomic_load_explicit(&vdfs_node(ix, slot)->next,
+				    memory_order_acquire);
+}
+
 /* Whether searches walk on codes. */
 static inline bool vdfs_has_codes(const struct vdfs_index *ix)
 {
@@ -300,16 +359,20 @@ static inline uint32_t vdfs_edges_max(const struct vdfs_index *ix,
 /**
  * struct vdfs_subset - see index.h
  * @bits: A bit for each slot that is in it.
- * @words: Words of @bits.
- * @slots: The same as a list, shape [n].
+ * @nodes: A bit for each head that has a twin in it, or is.
+ * @words: Words of @bits and of @nodes.
+ * @slots: The same as @bits, as a list, shape [n].
  * @n: How many.
+ * @heads: Bits in @nodes.
  * @released: That of the index when it was made.
  */
 struct vdfs_subset {
 	uint64_t *bits;
+	uint64_t *nodes;
 	size_t words;
 	uint32_t *slots;
 	size_t n;
+	size_t heads;
 	uint64_t released;
 };
 
@@ -340,7 +403,18 @@ struct vdfs_cand vdfs_descend(const struct vdfs_index *ix,
 			      struct vdfs_scratch *s, struct vdfs_cand from,
 			      uint32_t from_level, uint32_t to_level);
 void vdfs_walk(const struct vdfs_index *ix, struct vdfs_scratch *s,
-	       uint32_t level, const uint64_t *allow);
+	       uint32_t level, const struct vdfs_subset *subset);
+
+/* twin.c */
+uint32_t vdfs_twin_join(struct vdfs_index *ix, uint32_t slot, bool *due);
+void vdfs_twin_wait(const struct vdfs_index *ix, uint32_t head);
+void vdfs_twin_linked(struct vdfs_index *ix, uint32_t head);
+void vdfs_twin_prune(struct vdfs_index *ix, uint32_t slots);
+void vdfs_twin_leave(struct vdfs_index *ix, uint32_t head);
+void vdfs_twin_note(struct vdfs_index *ix, uint32_t slot);
+bool vdfs_twin_first(struct vdfs_index *ix, uint32_t slot);
+void vdfs_twin_rehash(struct vdfs_index *ix, bool codes);
+bool vdfs_twin_check(const struct vdfs_index *ix, uint32_t slots);
 
 /* link.c */
 void vdfs_link(struct vdfs_index *ix, struct vdfs_scratch *s, uint32_t slot);
@@ -352,8 +426,8 @@ struct vdfs_probe vdfs_probe_row(struct vdfs_index *ix, struct vdfs_scratch *s,
 				 uint32_t slot);
 void vdfs_sort(struct vdfs_cand *cand, uint32_t n, uint32_t owner);
 uint32_t vdfs_select(struct vdfs_index *ix, struct vdfs_scratch *s,
-		     const struct vdfs_cand *cand, uint32_t n, uint32_t max,
-		     uint32_t *out);
+		     uint32_t owner, const struct vdfs_cand *cand, uint32_t n,
+		     uint32_t max, uint32_t *out);
 void vdfs_lock(struct vdfs_index *ix, uint32_t slot);
 void vdfs_unlock(struct vdfs_index *ix, uint32_t slot);
 

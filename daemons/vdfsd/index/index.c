@@ -6,7 +6,12 @@
 
 #include "graph.h"
 
-/* With fewer vectors the codes are not learnt yet and searches scan. */
+/*
+ * With fewer vectors, equal ones counted once, the codes are not learnt yet and
+ * searches scan. Codes that were learnt from copies of one vector fit no other;
+ * but with so many times as many vectors a scan takes too long.
+ */
+#define TRAIN_TIMES 64
 
 static bool params_ok(const struct vdfs_params *p)
 {
@@ -84,6 +89,7 @@ int vdfs_index_new(const struct vdfs_params *params, struct vdfs_index **out)
 	set_layout(ix);
 	ix->step = 1;
 	ix->coded = params->type == VDFS_I8 || !vdfs_has_codes(ix);
+	ix->twins.codes = ix->coded && ix->bits > 1;
 	ix->entry = ~0ULL;
 	for (i = 0; i < LOCKS; i++)
 		atomic_flag_clear(&ix->locks[i]);
@@ -120,6 +126,7 @@ void vdfs_index_free(struct vdfs_index *ix)
 	pthread_mutex_destroy(&ix->pool_lock);
 	free(ix->mean);
 	free(ix->table);
+	free(ix->twins.entry);
 	free(ix->free_slots);
 	free(ix);
 }
@@ -147,11 +154,32 @@ void vdfs_index_stats(struct vdfs_index *ix, struct vdfs_index_stats *out)
 	pthread_mutex_lock(&ix->grow);
 	out->live = atomic_load(&ix->live);
 	out->deleted = atomic_load(&ix->deleted);
+	out->coded = atomic_load(&ix->coded);
 	out->levels = entry == ~0ULL ? 0 : (uint32_t)(entry >> 32) + 1;
 	out->bytes = ix->rows.usable + ix->codes.usable + ix->edges.usable +
 		     ix->upper.usable + ix->nodes.usable +
-		     ix->table_size * sizeof(*ix->table) + sizeof(*ix);
+		     ix->table_size * sizeof(*ix->table) +
+		     ix->twins.size * sizeof(*ix->twins.entry) + sizeof(*ix);
 	pthread_mutex_unlock(&ix->grow);
+}
+
+/* Make @slot a node of the graph, or hang it from its twin. */
+static void place(struct vdfs_index *ix, struct vdfs_scratch *s, uint32_t slot)
+{
+	bool due = true;
+	uint32_t head = vdfs_twin_join(ix, slot, &due);
+	uint32_t node = head == NONE ? slot : head;
+	uint32_t epoch;
+
+	if (head != NONE)
+		vdfs_twin_wait(ix, head);
+	if (!due)
+		return;
+	epoch = vdfs_readers_enter(ix);
+	vdfs_link(ix, s, node);
+	vdfs_readers_leave(ix, epoch);
+	if (head == NONE)
+		vdfs_twin_linked(ix, slot);
 }
 
 /* Put @slot into the graph, and an older vector of the same id out. */
@@ -161,12 +189,10 @@ static void publish(struct vdfs_index *ix, struct vdfs_scratch *s,
 	struct vdfs_node *node = vdfs_node(ix, slot);
 	uint32_t old;
 
-	if (atomic_load(&ix->coded)) {
-		uint32_t epoch = vdfs_readers_enter(ix);
-
-		vdfs_link(ix, s, slot);
-		vdfs_readers_leave(ix, epoch);
-	}
+	if (atomic_load(&ix->coded))
+		place(ix, s, slot);
+	else
+		vdfs_twin_note(ix, slot);
 	pthread_mutex_lock(&ix->grow);
 	old = vdfs_slot_find(ix, node->id);
 	if (old != NONE) {
@@ -184,30 +210,36 @@ static int first_codes(struct vdfs_index *ix, struct vdfs_scratch *s)
 {
 	uint32_t n = atomic_load(&ix->slots);
 	size_t dim = ix->params.dim;
+	size_t rows_n = 0;
 	uint32_t slot;
 	float *rows;
 	int ret;
 
 	/* A row is written padded, into the place of the next. */
-	rows = malloc(((size_t)n * dim + ix->dim_f32) * sizeof(*rows));
+	rows = malloc((atomic_load(&ix->heads) * dim + ix->dim_f32) *
+		      sizeof(*rows));
 	if (!rows)
 		return -ENOMEM;
-	for (slot = 0; slot < n; slot++)
-		vdfs_row_get(ix, slot, rows + slot * dim);
-	ret = vdfs_quant_train(ix, rows, n);
-	if (ret) {
-		free(rows);
-		return ret;
+	for (slot = 0; slot < n && rows_n < atomic_load(&ix->heads); slot++)
+		if (vdfs_twin_first(ix, slot))
+			vdfs_row_get(ix, slot, rows + rows_n++ * dim);
+	ret = vdfs_quant_train(ix, rows, rows_n);
+	for (slot = 0; slot < n && !ret; slot++) {
+		vdfs_row_get(ix, slot, rows);
+		vdfs_quant_encode(ix, rows, vdfs_code(ix, slot));
 	}
-	for (slot = 0; slot < n; slot++)
-		vdfs_quant_encode(ix, rows + slot * dim, vdfs_code(ix, slot));
 	free(rows);
+	if (ret)
+		return ret;
+	vdfs_twin_rehash(ix, ix->bits > 1);
 	for (slot = 0; slot < n; slot++) {
 		if (vdfs_flags(ix, slot) != NODE_LIVE)
 			continue;
 		vdfs_look_from(ix, s, slot);
-		vdfs_link(ix, s, slot);
+		place(ix, s, slot);
 	}
+	/* Subsets do not know the heads of what was no node before. */
+	atomic_fetch_add(&ix->released, 1);
 	atomic_store(&ix->coded, true);
 	return 0;
 }
@@ -231,14 +263,23 @@ static int add_locked(struct vdfs_index *ix, struct vdfs_scratch *s,
 	return 0;
 }
 
+static bool is_ripe(struct vdfs_index *ix)
+{
+	uint64_t live = atomic_load(&ix->live);
+
+	return !atomic_load(&ix->coded) && live >= VDFS_TRAIN_MIN &&
+	       (atomic_load(&ix->heads) >= VDFS_TRAIN_MIN ||
+		live >= VDFS_TRAIN_MIN * TRAIN_TIMES);
+}
+
 static int maybe_train(struct vdfs_index *ix, struct vdfs_scratch *s)
 {
 	int ret = 0;
 
-	if (atomic_load(&ix->coded) || atomic_load(&ix->live) < VDFS_TRAIN_MIN)
+	if (!is_ripe(ix))
 		return 0;
 	pthread_rwlock_wrlock(&ix->writers);
-	if (!atomic_load(&ix->coded))
+	if (is_ripe(ix))
 		ret = first_codes(ix, s);
 	pthread_rwlock_unlock(&ix->writers);
 	return ret;

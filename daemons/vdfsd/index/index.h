@@ -86,12 +86,14 @@ struct vdfs_query {
  * @deleted: Vectors deleted and not yet repaired away.
  * @bytes: Memory in use.
  * @levels: Levels of the graph.
+ * @coded: Codes are learnt, or it has none.
  */
 struct vdfs_index_stats {
 	uint64_t live;
 	uint64_t deleted;
 	uint64_t bytes;
 	uint32_t levels;
+	bool coded;
 };
 
 /**

@@ -76,23 +76,36 @@ void vdfs_look_from(struct vdfs_index *ix, struct vdfs_scratch *s,
 		vdfs_quant_probe_row(ix, slot, &s->probe);
 }
 
+/*
+ * Equal distances are compared as if each pair of vectors had a small random
+ * distance of its own: any odd multiplier.
+ */
+static uint32_t tie_of(uint32_t a, uint32_t b)
+{
+	return (a ^ b) * 0x9e3779b1U;
+}
+
 /**
  * vdfs_select() - which of the candidates become neighbours
  * @ix: Where.
  * @s: Its @other is used up.
- * @cand: shape [n], nearest first.
+ * @owner: Whose neighbours they become.
+ * @cand: shape [n], nearest first, in the order of vdfs_sort().
  * @n: How many.
  * @max: Most to choose.
  * @out: Out, shape [max].
  *
  * The heuristic of the paper (algorithm 4): one that is nearer to a chosen
  * one than to the vector itself is left out, since it is reached that way.
+ * Where both are equally near, tie_of() decides. If all of many equidistant
+ * vectors were chosen, they would fill each other's rows and none would keep
+ * an edge to anything farther off.
  *
  * Return: How many were chosen.
  */
 uint32_t vdfs_select(struct vdfs_index *ix, struct vdfs_scratch *s,
-		     const struct vdfs_cand *cand, uint32_t n, uint32_t max,
-		     uint32_t *out)
+		     uint32_t owner, const struct vdfs_cand *cand, uint32_t n,
+		     uint32_t max, uint32_t *out)
 {
 	uint32_t chosen = 0;
 	uint32_t i, c;
@@ -111,6 +124,9 @@ uint32_t vdfs_select(struct vdfs_index *ix, struct vdfs_scratch *s,
 			vdfs_measure(ix, s, &probe, &out[c], 1, &between);
 			if (between < cand[i].dist)
 				break;
+			if (between == cand[i].dist &&
+			    tie_of(slot, out[c]) < tie_of(slot, owner))
+				break;
 		}
 		if (c == chosen)
 			out[chosen++] = slot;
@@ -126,9 +142,8 @@ static int by_dist(const void *a, const void *b, void *owner)
 
 	if (x->dist != y->dist)
 		return x->dist < y->dist ? -1 : 1;
-	/* Any odd multiplier: equal ones in an order of the owner's own. */
-	i = (x->slot ^ *(const uint32_t *)owner) * 0x9e3779b1U;
-	j = (y->slot ^ *(const uint32_t *)owner) * 0x9e3779b1U;
+	i = tie_of(x->slot, *(const uint32_t *)owner);
+	j = tie_of(y->slot, *(const uint32_t *)owner);
 	return (i > j) - (i < j);
 }
 
@@ -179,7 +194,7 @@ void vdfs_link_back(struct vdfs_index *ix, struct vdfs_scratch *s,
 			cand[i].slot = edges[i];
 		}
 		vdfs_sort(cand, n, slot);
-		n = vdfs_select(ix, s, cand, n, max, edges);
+		n = vdfs_select(ix, s, slot, cand, n, max, edges);
 	}
 	vdfs_edges_set(ix, slot, level, edges, n);
 out:
@@ -211,7 +226,7 @@ static void link_level(struct vdfs_index *ix, struct vdfs_scratch *s,
 	for (i = 0, n = 0; i < s->pool.size; i++)
 		if ((s->pool.cand[i].slot & ~CAND_DONE) != slot)
 			s->pool.cand[n++] = s->pool.cand[i];
-	n = vdfs_select(ix, s, s->pool.cand, n, ix->params.m, edges);
+	n = vdfs_select(ix, s, slot, s->pool.cand, n, ix->params.m, edges);
 	for (i = 0; i < n; i++) {
 		vdfs_link_back(ix, s, slot, edges[i], level);
 		vdfs_link_back(ix, s, edges[i], slot, level);

@@ -107,7 +107,8 @@ static bool repair_level(struct vdfs_index *ix, struct vdfs_scratch *s,
 		}
 	}
 	vdfs_sort(cand, n, slot);
-	chosen = vdfs_select(ix, s, cand, n, vdfs_edges_max(ix, level), edges);
+	chosen = vdfs_select(ix, s, slot, cand, n, vdfs_edges_max(ix, level),
+			     edges);
 	chosen = fill_up(cand, n, edges, chosen, had);
 	vdfs_edges_set(ix, slot, level, edges, chosen);
 	vdfs_unlock(ix, slot);
@@ -115,6 +116,14 @@ static bool repair_level(struct vdfs_index *ix, struct vdfs_scratch *s,
 	for (i = 0; i < chosen; i++)
 		vdfs_link_back(ix, s, edges[i], slot, level);
 	return lost * LOST_SHARE >= had;
+}
+
+/* A node of the graph that no repair takes out of it. */
+static bool stays(const struct vdfs_index *ix, uint32_t slot)
+{
+	uint8_t flags = vdfs_flags(ix, slot);
+
+	return flags == NODE_LIVE || flags == NODE_GHOST;
 }
 
 /* Walks must not begin at a vector that goes: take the highest that stays. */
@@ -131,12 +140,39 @@ static void move_entry(struct vdfs_index *ix, const uint64_t *victims,
 		uint64_t mine = (uint64_t)vdfs_node(ix, slot)->level << 32 |
 				slot;
 
-		if (vdfs_flags(ix, slot) != NODE_LIVE)
+		if (!stays(ix, slot) || !vdfs_is_head(ix, slot))
 			continue;
 		if (best == ~0ULL || mine >> 32 > best >> 32)
 			best = mine;
 	}
 	atomic_store(&ix->entry, best);
+}
+
+/*
+ * Whether a deleted vector can leave; a head cannot while twins of it live.
+ * Ghosts are not counted among the deleted, for no repair frees them.
+ */
+static bool may_leave(struct vdfs_index *ix, uint32_t slot)
+{
+	struct vdfs_node *node = vdfs_node(ix, slot);
+	uint8_t flags = vdfs_flags(ix, slot);
+
+	if (flags != NODE_DELETED && flags != NODE_GHOST)
+		return false;
+	if (vdfs_is_head(ix, slot)) {
+		if (vdfs_next_twin(ix, slot) != NONE) {
+			if (flags == NODE_DELETED)
+				atomic_fetch_sub(&ix->deleted, 1);
+			atomic_store(&node->flags, NODE_GHOST);
+			return false;
+		}
+		vdfs_twin_leave(ix, slot);
+	}
+	if (flags == NODE_GHOST) {
+		atomic_store(&node->flags, NODE_DELETED);
+		atomic_fetch_add(&ix->deleted, 1);
+	}
+	return true;
 }
 
 static uint32_t *find_victims(struct vdfs_index *ix, uint32_t slots,
@@ -146,12 +182,17 @@ static uint32_t *find_victims(struct vdfs_index *ix, uint32_t slots,
 	uint32_t slot;
 
 	*count = 0;
-	for (slot = 0; list && slot < slots; slot++) {
-		if (vdfs_flags(ix, slot) != NODE_DELETED)
+	if (!list)
+		return NULL;
+	pthread_mutex_lock(&ix->grow);
+	vdfs_twin_prune(ix, slots);
+	for (slot = 0; slot < slots; slot++) {
+		if (!may_leave(ix, slot))
 			continue;
 		victims[slot >> 6] |= 1ULL << (slot & 63);
 		list[(*count)++] = slot;
 	}
+	pthread_mutex_unlock(&ix->grow);
 	return list;
 }
 
@@ -168,12 +209,15 @@ static int sweep(struct vdfs_index *ix, struct vdfs_scratch *s,
 			return -ECANCELED;
 		if (gone(victims, slots, slot) || !vdfs_flags(ix, slot))
 			continue;
+		/* Twins have no edges. */
+		if (vdfs_head(ix, slot) != NONE && !vdfs_is_head(ix, slot))
+			continue;
 		epoch = vdfs_readers_enter(ix);
 		much = false;
 		for (level = 0; level <= vdfs_node(ix, slot)->level; level++)
 			much |= repair_level(ix, s, victims, slots, slot,
 					     level);
-		if (much && vdfs_flags(ix, slot) == NODE_LIVE) {
+		if (much && stays(ix, slot)) {
 			vdfs_look_from(ix, s, slot);
 			vdfs_link(ix, s, slot);
 		}

@@ -13,10 +13,19 @@
 void vdfs_row_put(const struct vdfs_index *ix, uint32_t slot,
 		  const float *vector)
 {
-	if (ix->params.type == VDFS_F16)
-		ix->kernel->to_f16(vector, vdfs_row(ix, slot), ix->dim_f32);
-	else
-		memcpy(vdfs_row(ix, slot), vector, ix->row_bytes);
+	uint16_t *half = vdfs_row(ix, slot);
+	float *row = vdfs_row(ix, slot);
+	size_t d;
+
+	/* Equal vectors are equal bytes: there is one zero. */
+	if (ix->params.type == VDFS_F16) {
+		ix->kernel->to_f16(vector, half, ix->dim_f32);
+		for (d = 0; d < ix->dim_f32; d++)
+			half[d] = half[d] == 0x8000 ? 0 : half[d];
+		return;
+	}
+	for (d = 0; d < ix->dim_f32; d++)
+		row[d] = vector[d] + 0.0f;
 }
 
 /**

@@ -129,11 +129,13 @@ static uint32_t ef_of(const struct vdfs_index *ix,
 		      const struct vdfs_query *query)
 {
 	uint64_t live = atomic_load(&ix->live);
+	uint64_t nodes = atomic_load(&ix->heads);
 	uint64_t ef = wanted(query);
 
 	/* Only every so many candidates may be found. */
-	if (query->subset && query->subset->n)
-		ef = ef * live / query->subset->n + 1;
+	if (query->subset && query->subset->heads)
+		ef = ef * (nodes < live ? nodes : live) / query->subset->heads +
+		     1;
 	return ef < EF_MAX ? (uint32_t)ef : EF_MAX;
 }
 
@@ -159,7 +161,6 @@ static struct vdfs_pool *walk(const struct vdfs_index *ix,
 			      struct vdfs_scratch *s,
 			      const struct vdfs_query *query, uint32_t ef)
 {
-	const uint64_t *allow = query->subset ? query->subset->bits : NULL;
 	uint64_t entry = atomic_load(&ix->entry);
 	struct vdfs_cand from = { .slot = (uint32_t)entry };
 
@@ -170,8 +171,8 @@ static struct vdfs_pool *walk(const struct vdfs_index *ix,
 	vdfs_measure(ix, s, &s->probe, &from.slot, 1, &from.dist);
 	from = vdfs_descend(ix, s, from, (uint32_t)(entry >> 32), 0);
 	vdfs_pool_insert(&s->pool, from.dist, from.slot);
-	vdfs_walk(ix, s, 0, allow);
-	return allow ? &s->found : &s->pool;
+	vdfs_walk(ix, s, 0, query->subset);
+	return query->subset ? &s->found : &s->pool;
 }
 
 /* The processor streams the rest of a long row in by itself. */
@@ -182,6 +183,39 @@ static inline void fetch_row(const struct vdfs_index *ix, uint32_t slot)
 
 	for (i = 0; i < ix->row_bytes && i < 1024; i += 64)
 		__builtin_prefetch(row + i);
+}
+
+static bool is_in(const struct vdfs_subset *subset, uint32_t slot)
+{
+	return !subset || (slot >> 6 < subset->words &&
+			   subset->bits[slot >> 6] >> (slot & 63) & 1);
+}
+
+/* A head and all that hang from it. */
+static void offer_twins(const struct vdfs_index *ix,
+			const struct vdfs_scratch *s,
+			const struct vdfs_query *query, uint32_t head,
+			struct vdfs_answer *heap, uint32_t *n)
+{
+	float dist = vdfs_exact(ix, &s->probe, head);
+	struct vdfs_answer answer;
+	uint32_t slot;
+
+	if (*n == query->k && dist > heap[0].dist &&
+	    !atomic_load(&vdfs_node(ix, head)->mixed))
+		return;
+	for (slot = head; slot != NONE; slot = vdfs_next_twin(ix, slot)) {
+		const struct vdfs_node *node = vdfs_node(ix, slot);
+
+		if (vdfs_flags(ix, slot) != NODE_LIVE ||
+		    !is_in(query->subset, slot))
+			continue;
+		answer.dist = dist;
+		if (slot != head && !(atomic_load(&node->head) & TWIN_EXACT))
+			answer.dist = vdfs_exact(ix, &s->probe, slot);
+		answer.id = node->id;
+		keep(heap, n, query->k, answer);
+	}
 }
 
 static uint32_t rank(const struct vdfs_index *ix, struct vdfs_scratch *s,
@@ -200,13 +234,17 @@ static uint32_t rank(const struct vdfs_index *ix, struct vdfs_scratch *s,
 		/* Those as near as the last one count: the id decides. */
 		if (seen >= want && pool->cand[i].dist > last)
 			break;
-		if (vdfs_flags(ix, slot) != NODE_LIVE)
+		if (vdfs_flags(ix, slot) != NODE_LIVE &&
+		    vdfs_next_twin(ix, slot) == NONE)
 			continue;
 		last = pool->cand[i].dist;
 		seen++;
 		if (i + 2 < pool->size)
 			fetch_row(ix, pool->cand[i + 2].slot & ~CAND_DONE);
-		offer_exact(ix, s, slot, heap, &n, query->k);
+		if (vdfs_next_twin(ix, slot) == NONE)
+			offer_exact(ix, s, slot, heap, &n, query->k);
+		else
+			offer_twins(ix, s, query, slot, heap, &n);
 	}
 	return n;
 }
@@ -249,8 +287,8 @@ static bool found_enough(const struct vdfs_scratch *s,
 
 	if (!query->subset || s->pool.size < s->pool.cap)
 		return true;
-	if (want > query->subset->n)
-		want = (uint32_t)query->subset->n;
+	if (want > query->subset->heads)
+		want = (uint32_t)query->subset->heads;
 	reach = s->pool.cand[s->pool.size - 1].dist;
 	while (n < found->size && found->cand[n].dist <= reach)
 		n++;
@@ -361,6 +399,25 @@ int vdfs_index_scan(struct vdfs_index *ix, const struct vdfs_query *query,
 	return run(ix, query, true, ids, dist);
 }
 
+/* The caller holds @grow. */
+static void subset_add(const struct vdfs_index *ix, struct vdfs_subset *subset,
+		       uint32_t slot)
+{
+	uint32_t head = vdfs_head(ix, slot);
+	uint64_t bit = 1ULL << (slot & 63);
+
+	if (subset->bits[slot >> 6] & bit)
+		return;
+	subset->bits[slot >> 6] |= bit;
+	subset->slots[subset->n++] = slot;
+	/* As long as there is no graph, it is scanned. */
+	if (head == NONE)
+		head = slot;
+	bit = 1ULL << (head & 63);
+	subset->heads += !(subset->nodes[head >> 6] & bit);
+	subset->nodes[head >> 6] |= bit;
+}
+
 /**
  * vdfs_subset_new() - prepare to search among some vectors
  * @ix: Where.
@@ -378,24 +435,22 @@ int vdfs_subset_new(struct vdfs_index *ix, const uint64_t *ids, size_t n,
 
 	if (!subset)
 		return -ENOMEM;
-	/* As many as any scratch may look at while the subset is valid. */
-	subset->words = ix->params.capacity / 64 + 1;
+	pthread_mutex_lock(&ix->grow);
+	subset->released = atomic_load(&ix->released);
+	subset->words = atomic_load(&ix->slots) / 64 + 1;
 	subset->bits = calloc(subset->words, sizeof(*subset->bits));
+	subset->nodes = calloc(subset->words, sizeof(*subset->nodes));
 	subset->slots = malloc((n + 1) * sizeof(*subset->slots));
-	if (!subset->bits || !subset->slots) {
+	if (!subset->bits || !subset->nodes || !subset->slots) {
+		pthread_mutex_unlock(&ix->grow);
 		vdfs_subset_free(subset);
 		return -ENOMEM;
 	}
-	pthread_mutex_lock(&ix->grow);
-	subset->released = atomic_load(&ix->released);
 	for (i = 0; i < n; i++) {
 		uint32_t slot = vdfs_slot_find(ix, ids[i]);
-		uint64_t bit = 1ULL << (slot & 63);
 
-		if (slot == NONE || subset->bits[slot >> 6] & bit)
-			continue;
-		subset->bits[slot >> 6] |= bit;
-		subset->slots[subset->n++] = slot;
+		if (slot != NONE)
+			subset_add(ix, subset, slot);
 	}
 	pthread_mutex_unlock(&ix->grow);
 	*out = subset;
@@ -411,6 +466,7 @@ void vdfs_subset_free(struct vdfs_subset *subset)
 	if (!subset)
 		return;
 	free(subset->bits);
+	free(subset->nodes);
 	free(subset->slots);
 	free(subset);
 }

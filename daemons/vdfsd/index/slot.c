@@ -153,6 +153,10 @@ int vdfs_slot_take(struct vdfs_index *ix, uint64_t id, uint32_t *slot)
 		goto out;
 	vdfs_node(ix, *slot)->id = id;
 	atomic_store(&vdfs_node(ix, *slot)->flags, NODE_TAKEN);
+	atomic_store(&vdfs_node(ix, *slot)->mixed, 0);
+	vdfs_node(ix, *slot)->joins = 0;
+	atomic_store(&vdfs_node(ix, *slot)->head, NONE);
+	atomic_store(&vdfs_node(ix, *slot)->next, NONE);
 	for (level = 0; level <= vdfs_node(ix, *slot)->level; level++)
 		vdfs_edges_set(ix, *slot, level, NULL, 0);
 	table_put(ix, id, *slot);

@@ -243,16 +243,19 @@ static inline bool first_look(struct vdfs_scratch *s, uint32_t slot)
 
 static inline void offer_found(const struct vdfs_index *ix,
 			       struct vdfs_scratch *s, float dist,
-			       uint32_t slot, const uint64_t *allow)
+			       uint32_t slot, const struct vdfs_subset *subset)
 {
 	struct vdfs_pool *found = &s->found;
 
 	if (found->size == found->cap &&
 	    !(dist < found->cand[found->size - 1].dist))
 		return;
-	if (!(allow[slot >> 6] >> (slot & 63) & 1))
+	if (slot >> 6 >= subset->words ||
+	    !(subset->nodes[slot >> 6] >> (slot & 63) & 1))
 		return;
-	if (vdfs_flags(ix, slot) != NODE_LIVE)
+	/* Of twins one may be live, whatever became of the head. */
+	if (vdfs_flags(ix, slot) != NODE_LIVE &&
+	    vdfs_next_twin(ix, slot) == NONE)
 		return;
 	vdfs_pool_insert(found, dist, slot);
 }
@@ -307,11 +310,11 @@ static inline void fetch_edges(const struct vdfs_index *ix, uint32_t slot,
  * @s: With the probe set and the pool holding where to begin; the pool
  *     holds the result.
  * @level: Which.
- * @allow: NULL, or a bit for each slot that may be found, as many as @s
- *         has: then @s->found, which was reset, collects what is live too.
+ * @subset: NULL, or what may be found: then @s->found, which was reset,
+ *          collects the heads of what is in it and live.
  */
 void vdfs_walk(const struct vdfs_index *ix, struct vdfs_scratch *s,
-	       uint32_t level, const uint64_t *allow)
+	       uint32_t level, const struct vdfs_subset *subset)
 {
 	uint32_t slot, n, i;
 
@@ -319,8 +322,8 @@ void vdfs_walk(const struct vdfs_index *ix, struct vdfs_scratch *s,
 		slot = s->pool.cand[i].slot;
 		if (slot >> 6 < s->seen_words)
 			first_look(s, slot);
-		if (allow)
-			offer_found(ix, s, s->pool.cand[i].dist, slot, allow);
+		if (subset)
+			offer_found(ix, s, s->pool.cand[i].dist, slot, subset);
 	}
 	/* Two at a time: the rows of one come while the other is measured. */
 	while (pool_next(&s->pool, &slot)) {
@@ -332,9 +335,9 @@ void vdfs_walk(const struct vdfs_index *ix, struct vdfs_scratch *s,
 			if (vdfs_pool_insert(&s->pool, s->hop_dist[i],
 					     s->hop[i]))
 				fetch_edges(ix, s->hop[i], level);
-			if (allow)
+			if (subset)
 				offer_found(ix, s, s->hop_dist[i], s->hop[i],
-					    allow);
+					    subset);
 		}
 	}
 }

@@ -105,16 +105,16 @@ struct vdfs_graph {
 /**
  * struct vdfs_curve - the recall that an effort comes to
  * @items: Vectors there were when it was measured; 0 = not yet.
- * @rerank: Candidates that were ranked again by the originals, 0 = ef.
  * @n: Points.
  * @ef: Rising.
- * @recall: Reached with that.
+ * @rerank: Candidates that were ranked again by the originals, 0 = ef.
+ * @recall: Lower bound of what that reaches for any sample, not its mean.
  */
 struct vdfs_curve {
 	uint64_t items;
-	uint32_t rerank;
 	uint32_t n;
 	uint32_t ef[CURVE_POINTS];
+	uint32_t rerank[CURVE_POINTS];
 	float recall[CURVE_POINTS];
 };
 
@@ -130,6 +130,7 @@ struct vdfs_curve {
  * @state: 0 once it can be used, 1 while it is loaded, or why it cannot be;
  *         guarded by the db's lock.
  * @next: In the list of the db.
+ * @used: When it was opened last, by @clock of the db.
  * @dropped: It is gone from the database.
  * @care: See above.
  * @gate: See above.
@@ -155,6 +156,7 @@ struct vdfs_core {
 	unsigned int work;
 	int state;
 	struct vdfs_core *next;
+	uint64_t used;
 	atomic_bool dropped;
 	pthread_mutex_t care; /* see above */
 	pthread_rwlock_t gate;
@@ -183,6 +185,9 @@ struct vdfs_core {
  * @worker: Does what can wait.
  * @stop: It shall end.
  * @purge: Something was dropped, its items are still there.
+ * @trim: A collection was opened or closed: look at the budget.
+ * @budget: Bytes of memory for indexes.
+ * @clock: Counts opens.
  */
 struct vdfs_db {
 	struct vdfs_meta *meta;
@@ -195,6 +200,9 @@ struct vdfs_db {
 	pthread_t worker;
 	atomic_bool stop;
 	bool purge;
+	bool trim;
+	uint64_t budget;
+	uint64_t clock;
 };
 
 /**
@@ -231,6 +239,7 @@ struct vdfs_core_state {
 int vdfs_core_new(struct vdfs_db *db, int64_t id, struct vdfs_core **out);
 void vdfs_core_free(struct vdfs_core *core);
 void vdfs_core_put(struct vdfs_core *core);
+void vdfs_core_forget(struct vdfs_core *core);
 int vdfs_core_state(const struct vdfs_core *core, struct sqlite3 *db,
 		    struct vdfs_core_state *out);
 
@@ -239,6 +248,10 @@ int vdfs_care_start(struct vdfs_db *db);
 void vdfs_care_stop(struct vdfs_db *db);
 void vdfs_care_ask(struct vdfs_core *core, unsigned int work);
 void vdfs_care_purge(struct vdfs_db *db);
+void vdfs_care_trim(struct vdfs_db *db);
+
+/* collection_budget.c */
+uint64_t vdfs_budget_default(void);
 
 /* cache.c */
 struct vdfs_graph *vdfs_graph_get(struct vdfs_core *core);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How hard to look for a wanted recall: measured on queries that lie as the
- * collection does, whose true neighbours a scan gives. A vector that is in
- * the graph is too easy to find the neighbours of, so each is moved, farther
- * than two of its neighbours are apart. One curve for each order of magnitude
- * of k; measured again when the collection has grown by half.
+ * How hard to look for a wanted recall: measured on vectors of the collection,
+ * whose true neighbours a scan gives. Each is searched for as if it were not in
+ * the graph, which is what any other vector like it would meet. A curve has the
+ * bounds that the recall keeps with a confidence of 95 %, not the means of the
+ * sample; where no point of it is good enough, all vectors are looked at. One
+ * curve for each order of magnitude of k; measured again when the collection
+ * has grown by half.
  */
 #include <errno.h>
 #include <math.h>
@@ -14,19 +16,20 @@
 #include "collection_impl.h"
 
 #define RECALL 0.95f
-#define SAMPLES 100
+#define SAMPLES 500
 #define SAMPLES_MIN 24
 /* Elements that the scans of a measurement look at, about. */
-#define WORK 40000000000.0
+#define WORK 60000000000.0
 /* With less to do it is done while the searcher waits. */
 #define WORK_NOW 300000000.0
 /* Vectors that are looked at as fast as a graph is walked. */
 #define SCAN_MAX 1000
-#define GOOD_ENOUGH 0.999f
-/* Neighbours of which two are taken. */
-#define NEAR 8
-/* Moved by only as much as these differ, it is too easy among even ones. */
-#define FARTHER 1.5f
+/* Walks that look at so many of all are no faster than a scan. */
+#define SCAN_SHARE 4
+/* Without a curve nothing is sure to reach more than this, but a scan. */
+#define GUESS_MAX 0.98f
+/* Of a normal distribution, 95 % of which lie above minus so many deviations. */
+#define CONFIDENCE 1.645
 
 static const uint32_t curve_k[CURVES] = { 10, 100, 1000 };
 
@@ -42,7 +45,6 @@ static const uint32_t curve_k[CURVES] = { 10, 100, 1000 };
  * @limit: How far the k-th neighbour of each is, shape [n].
  * @found: Room for ids.
  * @dist: Room for distances.
- * @room: Room for two vectors.
  */
 struct sample {
 	struct vdfs_core *core;
@@ -55,7 +57,6 @@ struct sample {
 	float *limit;
 	uint64_t *found;
 	float *dist;
-	float *room;
 };
 
 /* Items spread over all ids. */
@@ -85,51 +86,63 @@ static int pick_fn(struct sqlite3 *db, void *arg)
 	return ret;
 }
 
-/* Share of the k nearest that a search with @ef finds. */
-static float measure(struct sample *s, uint32_t ef, uint32_t rerank)
+/**
+ * struct share - what a search found of the nearest
+ * @mean: Over the sample.
+ * @bound: Of any sample like it, with confidence.
+ */
+struct share {
+	double mean;
+	double bound;
+};
+
+/*
+ * Wilson's bound of a proportion. Neighbours of one query are found or missed
+ * together, so they count as fewer than they are: by as much as queries differ
+ * more than chance would have it.
+ */
+static double bound_of(double mean, double variance, size_t n, uint32_t k)
+{
+	double z = CONFIDENCE;
+	double trials = (double)n * k;
+	double chance = mean * (1 - mean) / k;
+	double apart = chance > 0 ? variance / chance : 1;
+
+	if (apart > 1)
+		trials /= apart < k ? apart : k;
+	return (mean + z * z / (2 * trials) -
+		z * sqrt(mean * (1 - mean) / trials +
+			 z * z / (4 * trials * trials))) /
+	       (1 + z * z / trials);
+}
+
+static struct share measure(struct sample *s, uint32_t ef, uint32_t rerank)
 {
 	struct vdfs_query query = {
 		.k = s->k,
 		.ef = ef,
 		.rerank = rerank,
 	};
-	size_t hit = 0;
+	struct share share = { 0 };
+	double square = 0;
 	size_t i;
 	int n;
 
 	for (i = 0; i < s->n; i++) {
+		double hit = 0;
+
 		query.vector = s->rows + i * s->core->params.dim;
+		query.without = &s->ids[i];
 		n = vdfs_index_search(s->ix, &query, s->found, s->dist);
 		while (n > 0)
 			hit += s->dist[--n] <= s->limit[i];
+		hit /= s->k;
+		share.mean += hit / (double)s->n;
+		square += hit * hit / (double)s->n;
 	}
-	return (float)hit / (float)(s->n * s->k);
-}
-
-/* Make a query of a vector of the collection. */
-static int move(struct sample *s, uint64_t id, float *row)
-{
-	const struct vdfs_collection_params *p = &s->core->params;
-	struct vdfs_query query = { .vector = row, .k = NEAR, .ef = 8 * NEAR };
-	float *y = s->room;
-	float *z = s->room + p->dim;
-	uint64_t near[NEAR];
-	float dist[NEAR];
-	uint32_t d;
-	int n;
-
-	if (vdfs_index_get(s->ix, id, row))
-		return -ENOENT;
-	n = vdfs_index_search(s->ix, &query, near, dist);
-	if (n < 3 || vdfs_index_get(s->ix, near[1], y) ||
-	    vdfs_index_get(s->ix, near[n - 1], z))
-		return -ENOENT;
-	for (d = 0; d < p->dim; d++) {
-		row[d] += FARTHER * (y[d] - z[d]);
-		if (p->type == VDFS_I8)
-			row[d] = rintf(fmaxf(-128, fminf(127, row[d])));
-	}
-	return vdfs_vector_check(p, row, p->dim);
+	share.bound = bound_of(share.mean, square - share.mean * share.mean,
+			       s->n, s->k);
+	return share;
 }
 
 static bool is_stopped(const struct sample *s)
@@ -138,7 +151,7 @@ static bool is_stopped(const struct sample *s)
 	       atomic_load(&s->core->dropped);
 }
 
-/* The truth; a vector that has just been deleted is left out. */
+/* The truth; a vector that was deleted, or is on a way, is left out. */
 static void look_at_all(struct sample *s)
 {
 	uint32_t dim = s->core->params.dim;
@@ -149,12 +162,15 @@ static void look_at_all(struct sample *s)
 	for (i = 0; i < s->n && !is_stopped(s); i++) {
 		float *row = s->rows + m * dim;
 
-		if (move(s, s->ids[i], row))
+		if (vdfs_index_get(s->ix, s->ids[i], row))
 			continue;
 		query.vector = row;
+		query.without = &s->ids[i];
 		n = vdfs_index_scan(s->ix, &query, s->found, s->dist);
-		if (n == (int)s->k)
-			s->limit[m++] = s->dist[n - 1];
+		if (n != (int)s->k)
+			continue;
+		s->limit[m] = s->dist[n - 1];
+		s->ids[m++] = s->ids[i];
 	}
 	s->n = m;
 }
@@ -172,37 +188,37 @@ static uint32_t next_ef(uint32_t ef, uint32_t k)
 	return more < VDFS_INDEX_K_MAX ? more : VDFS_INDEX_K_MAX;
 }
 
-/* The fewest candidates to rank again that cost no recall. */
-static uint32_t choose_rerank(struct sample *s, uint32_t ef)
+/* The best that @ef comes to, and with how few ranked again. */
+static struct share point(struct sample *s, uint32_t ef, uint32_t *rerank)
 {
-	float all = measure(s, ef, ef);
-	uint32_t rerank = 2 * s->k;
+	struct share now = measure(s, ef, *rerank ? *rerank : ef);
 
-	while (rerank < ef && !is_stopped(s) &&
-	       measure(s, ef, rerank) < all - 0.002f)
-		rerank *= 2;
-	return rerank < ef ? rerank : ef;
+	/* More than half of what is missed may have been in the pool. */
+	while (*rerank && *rerank < ef && !is_stopped(s)) {
+		struct share more = measure(s, ef, 2 * *rerank);
+
+		if (more.mean - now.mean <= (1 - more.mean) / 2)
+			break;
+		*rerank *= 2;
+		now = more;
+	}
+	return now;
 }
 
 static void draw(struct sample *s, struct vdfs_curve *curve)
 {
+	uint32_t rerank = has_codes(s->core) ? 2 * s->k : 0;
 	uint32_t ef = s->k + s->k / 5;
+	struct share share = { 0 };
 
-	if (has_codes(s->core))
-		curve->rerank = choose_rerank(s, 16 * s->k);
-	for (curve->n = 0; curve->n < CURVE_POINTS && !is_stopped(s);
-	     curve->n++) {
-		uint32_t rerank = curve->rerank && curve->rerank < ef ?
-					  curve->rerank :
-					  ef;
-
+	while (curve->n < CURVE_POINTS && !is_stopped(s) && share.mean < 1 &&
+	       (!curve->n || ef <= curve->items / SCAN_SHARE)) {
+		share = point(s, ef, &rerank);
 		curve->ef[curve->n] = ef;
-		curve->recall[curve->n] = measure(s, ef, rerank);
-		if (curve->recall[curve->n] >= GOOD_ENOUGH ||
-		    ef == VDFS_INDEX_K_MAX) {
-			curve->n++;
+		curve->rerank[curve->n] = rerank;
+		curve->recall[curve->n++] = (float)share.bound;
+		if (ef == VDFS_INDEX_K_MAX)
 			break;
-		}
 		ef = next_ef(ef, s->k);
 	}
 }
@@ -230,9 +246,7 @@ static int sample_init(struct sample *s, struct vdfs_core *core, uint64_t items)
 	s->rows = malloc(s->want * core->params.dim * sizeof(*s->rows));
 	s->found = malloc(s->k * sizeof(*s->found));
 	s->dist = malloc(s->k * sizeof(*s->dist));
-	s->room = malloc(2 * core->params.dim * sizeof(*s->room));
-	if (!s->ids || !s->limit || !s->rows || !s->found || !s->dist ||
-	    !s->room)
+	if (!s->ids || !s->limit || !s->rows || !s->found || !s->dist)
 		return -ENOMEM;
 	return 0;
 }
@@ -244,7 +258,6 @@ static void sample_fini(struct sample *s)
 	free(s->rows);
 	free(s->found);
 	free(s->dist);
-	free(s->room);
 }
 
 /**
@@ -285,37 +298,38 @@ int vdfs_tune(struct vdfs_core *core, unsigned int number)
 	return ret;
 }
 
-/* Without a curve: more than is needed, nearly always. */
-static void guess(struct vdfs_query *query, uint32_t k, float recall)
+/* Without a curve: more than is needed, nearly always; false for much. */
+static bool guess(struct vdfs_query *query, uint32_t k, float recall)
 {
-	uint32_t times = recall > 0.99f ? 100 : recall > 0.95f ? 40 : 12;
+	uint32_t times = recall > 0.95f ? 40 : 12;
 	uint64_t ef = (uint64_t)k * times;
 
 	if (ef < 100)
 		ef = 100;
 	query->ef = ef < VDFS_INDEX_K_MAX ? (uint32_t)ef : VDFS_INDEX_K_MAX;
 	query->rerank = query->ef / 2;
+	return recall <= GUESS_MAX;
 }
 
 /*
- * False when nothing on the curve is good enough. Half of what may be missed
- * is left for queries that are harder than those of the sample.
+ * False when nothing on the curve is good enough. A quarter of what may be
+ * missed is left for queries that are harder than those of the sample.
  */
 static bool look_up(const struct vdfs_curve *curve, uint32_t curve_k_of,
 		    uint32_t k, float recall, struct vdfs_query *query)
 {
 	uint64_t scale = k > curve_k_of ? k : curve_k_of;
-	float aim = (1 + recall) / 2;
+	float aim = (1 + 3 * recall) / 4;
+	uint64_t ef;
 	uint32_t i;
 
-	if (aim > GOOD_ENOUGH)
-		aim = GOOD_ENOUGH;
 	for (i = 0; i < curve->n && curve->recall[i] < aim; i++)
 		continue;
 	if (i == curve->n)
 		return false;
-	query->ef = (uint32_t)(curve->ef[i] * scale / curve_k_of);
-	query->rerank = (uint32_t)(curve->rerank * scale / curve_k_of);
+	ef = curve->ef[i] * scale / curve_k_of;
+	query->ef = ef < VDFS_INDEX_K_MAX ? (uint32_t)ef : VDFS_INDEX_K_MAX;
+	query->rerank = (uint32_t)(curve->rerank[i] * scale / curve_k_of);
 	if (!query->rerank || query->rerank > query->ef)
 		query->rerank = query->ef;
 	return true;
@@ -373,7 +387,7 @@ int vdfs_tune_choose(struct vdfs_core *core, struct vdfs_graph *graph,
 		vdfs_care_ask(core, WORK_TUNE << number);
 	}
 	if (!curve.n)
-		guess(query, search->k, recall);
+		*exact = !guess(query, search->k, recall);
 	else
 		*exact = !look_up(&curve, curve_k[number], search->k, recall,
 				  query);

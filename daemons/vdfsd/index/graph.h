@@ -161,6 +161,7 @@ struct vdfs_probe {
  * @hop_dist: Their distances.
  * @hop_dot: Inner products on the way to these.
  * @codes: Whether it walks on codes.
+ * @without: Head that searches pass over, or NONE.
  * @next: Other scratches that are free.
  */
 struct vdfs_scratch {
@@ -177,6 +178,7 @@ struct vdfs_scratch {
 	float hop_dist[256];
 	int32_t hop_dot[256];
 	bool codes;
+	uint32_t without;
 	struct vdfs_scratch *next;
 };
 
@@ -402,6 +404,7 @@ void vdfs_edges_set(struct vdfs_index *ix, uint32_t slot, uint32_t level,
 struct vdfs_cand vdfs_descend(const struct vdfs_index *ix,
 			      struct vdfs_scratch *s, struct vdfs_cand from,
 			      uint32_t from_level, uint32_t to_level);
+void vdfs_pass_over(struct vdfs_scratch *s, uint32_t slot);
 void vdfs_walk(const struct vdfs_index *ix, struct vdfs_scratch *s,
 	       uint32_t level, const struct vdfs_subset *subset);
 

@@ -71,6 +71,9 @@ struct vdfs_subset;
  * @rerank: With codes, how many of the best are ranked by the originals;
  *          raised to @k, 0 = 3 * @k, with 2 bits 5 and with 1 bit 10 * @k.
  * @subset: NULL for all. A small one is scanned one by one.
+ * @without: NULL, or the id of a vector that is passed over, with its copies,
+ *           as if it were not in the graph: a search for it is one for a vector
+ *           that the graph has never seen.
  */
 struct vdfs_query {
 	const float *vector;
@@ -78,6 +81,7 @@ struct vdfs_query {
 	uint32_t ef;
 	uint32_t rerank;
 	const struct vdfs_subset *subset;
+	const uint64_t *without;
 };
 
 /**

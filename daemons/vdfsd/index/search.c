@@ -106,7 +106,9 @@ static uint32_t scan(const struct vdfs_index *ix, struct vdfs_scratch *s,
 
 	if (!subset) {
 		for (i = 0; i < slots; i++)
-			offer_exact(ix, s, i, heap, &n, query->k);
+			if (s->without == NONE ||
+			    vdfs_head(ix, i) != s->without)
+				offer_exact(ix, s, i, heap, &n, query->k);
 		return n;
 	}
 	for (i = 0; i < subset->n; i++) {
@@ -170,6 +172,8 @@ static struct vdfs_pool *walk(const struct vdfs_index *ix,
 		return &s->pool;
 	vdfs_measure(ix, s, &s->probe, &from.slot, 1, &from.dist);
 	from = vdfs_descend(ix, s, from, (uint32_t)(entry >> 32), 0);
+	if (s->without != NONE)
+		vdfs_pass_over(s, s->without);
 	vdfs_pool_insert(&s->pool, from.dist, from.slot);
 	vdfs_walk(ix, s, 0, query->subset);
 	return query->subset ? &s->found : &s->pool;
@@ -332,6 +336,22 @@ static uint32_t walk_or_scan(const struct vdfs_index *ix,
 	return n;
 }
 
+/* A node of upper levels is on the way to others, and cannot be left out. */
+static int find_without(struct vdfs_index *ix, struct vdfs_scratch *s,
+			uint64_t id)
+{
+	uint32_t slot;
+
+	pthread_mutex_lock(&ix->grow);
+	slot = vdfs_slot_find(ix, id);
+	s->without = slot == NONE ? NONE : vdfs_head(ix, slot);
+	pthread_mutex_unlock(&ix->grow);
+	if (s->without == NONE || vdfs_node(ix, s->without)->level ||
+	    (uint32_t)atomic_load(&ix->entry) == s->without)
+		return -ENOENT;
+	return 0;
+}
+
 static int run(struct vdfs_index *ix, const struct vdfs_query *query,
 	       bool exact, uint64_t *ids, float *dist)
 {
@@ -353,6 +373,9 @@ static int run(struct vdfs_index *ix, const struct vdfs_query *query,
 	}
 	epoch = vdfs_readers_enter(ix);
 	ret = vdfs_slot_prepare(ix, s, query->vector);
+	s->without = NONE;
+	if (!ret && query->without)
+		ret = find_without(ix, s, *query->without);
 	if (!ret && query->subset &&
 	    query->subset->released != atomic_load(&ix->released))
 		ret = -ESTALE;
@@ -376,7 +399,8 @@ static int run(struct vdfs_index *ix, const struct vdfs_query *query,
  *
  * Return: Answers written, @k unless fewer exist; -EINVAL for a @k out of
  * range or a vector that could not be added; -ESTALE when the subset has to
- * be made anew; -ENOMEM.
+ * be made again; -ENOENT when there is no @without, or no way around it;
+ * -ENOMEM.
  */
 int vdfs_index_search(struct vdfs_index *ix, const struct vdfs_query *query,
 		      uint64_t *ids, float *dist)

@@ -241,6 +241,17 @@ static inline bool first_look(struct vdfs_scratch *s, uint32_t slot)
 	return true;
 }
 
+/**
+ * vdfs_pass_over() - leave a node out of the next walk
+ * @s: In which nothing was looked at yet.
+ * @slot: Node; a walk does not look at it, nor at its edges.
+ */
+void vdfs_pass_over(struct vdfs_scratch *s, uint32_t slot)
+{
+	if (slot >> 6 < s->seen_words)
+		first_look(s, slot);
+}
+
 static inline void offer_found(const struct vdfs_index *ix,
 			       struct vdfs_scratch *s, float dist,
 			       uint32_t slot, const struct vdfs_subset *subset)

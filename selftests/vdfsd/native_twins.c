@@ -10,10 +10,10 @@
 #include "vectors.h"
 
 #define DIM 24
-#define OTHERS 1500
-#define COPIES 300
+#define OTHERS 1100
+#define COPIES 220
 #define ALL (OTHERS + COPIES)
-#define QUERIES 60
+#define QUERIES 50
 #define NEAR 0.000001f
 
 /* What the copies are copies of, and how they come among the others. */

@@ -158,17 +158,19 @@ static void *worker(void *arg)
 	struct vdfs_db *db = arg;
 	struct vdfs_core *core;
 	unsigned int work;
-	bool purge;
+	bool purge, trim;
 
 	pthread_mutex_lock(&db->lock);
 	while (!atomic_load(&db->stop)) {
 		core = find_work(db);
 		purge = db->purge;
-		if (!core && !purge) {
+		trim = db->trim;
+		if (!core && !purge && !trim) {
 			pthread_cond_wait(&db->changed, &db->lock);
 			continue;
 		}
 		db->purge = false;
+		db->trim = false;
 		work = core ? core->work : 0;
 		if (core) {
 			core->work = 0;
@@ -181,6 +183,8 @@ static void *worker(void *arg)
 			care_for(core, work);
 			vdfs_core_put(core);
 		}
+		if (trim)
+			vdfs_db_trim(db);
 		pthread_mutex_lock(&db->lock);
 	}
 	pthread_mutex_unlock(&db->lock);
@@ -234,6 +238,18 @@ void vdfs_care_purge(struct vdfs_db *db)
 {
 	pthread_mutex_lock(&db->lock);
 	db->purge = true;
+	pthread_cond_broadcast(&db->changed);
+	pthread_mutex_unlock(&db->lock);
+}
+
+/**
+ * vdfs_care_trim() - have the budget looked at soon
+ * @db: Whose.
+ */
+void vdfs_care_trim(struct vdfs_db *db)
+{
+	pthread_mutex_lock(&db->lock);
+	db->trim = true;
 	pthread_cond_broadcast(&db->changed);
 	pthread_mutex_unlock(&db->lock);
 }

@@ -115,12 +115,15 @@ int vdfs_db_open(struct vdfs_meta *meta, const char *dir, unsigned int threads,
 	if (db->threads > THREADS_MAX)
 		db->threads = THREADS_MAX;
 	db->room = ROOM;
+	db->budget = vdfs_budget_default();
 	db->dir = strdup(dir);
 	pthread_mutex_init(&db->lock, NULL);
+	pthread_mutex_init(&db->trimming, NULL);
 	pthread_cond_init(&db->changed, NULL);
 	ret = db->dir ? vdfs_care_start(db) : -ENOMEM;
 	if (ret) {
 		pthread_mutex_destroy(&db->lock);
+		pthread_mutex_destroy(&db->trimming);
 		pthread_cond_destroy(&db->changed);
 		free(db->dir);
 		free(db);
@@ -153,6 +156,7 @@ void vdfs_db_close(struct vdfs_db *db)
 		vdfs_core_put(core);
 	}
 	pthread_mutex_destroy(&db->lock);
+	pthread_mutex_destroy(&db->trimming);
 	pthread_cond_destroy(&db->changed);
 	free(db->dir);
 	free(db);
@@ -260,8 +264,13 @@ int vdfs_collection_create(struct vdfs_db *db, const struct vdfs_who *who,
 	return ret ? ret : vdfs_meta_write(db->meta, create, &row);
 }
 
-/* Take it out of the list; the caller holds the lock. */
-static void forget(struct vdfs_core *core)
+/**
+ * vdfs_core_forget() - take a collection out of the list of those in use
+ * @core: It loses the list's reference; another one is left.
+ *
+ * Context: The caller holds the lock of the db.
+ */
+void vdfs_core_forget(struct vdfs_core *core)
 {
 	struct vdfs_core **at = &core->db->cores;
 
@@ -294,7 +303,7 @@ static void load(struct vdfs_core *core, const struct row *row,
 	pthread_mutex_lock(&db->lock);
 	core->state = ret;
 	if (ret)
-		forget(core);
+		vdfs_core_forget(core);
 	pthread_cond_broadcast(&db->changed);
 	pthread_mutex_unlock(&db->lock);
 }
@@ -327,6 +336,7 @@ static int core_get(struct vdfs_db *db, const struct row *row,
 		pthread_mutex_lock(&db->lock);
 	}
 	ret = core->state;
+	core->used = ++db->clock;
 	pthread_mutex_unlock(&db->lock);
 	if (ret)
 		vdfs_core_put(core);
@@ -377,15 +387,18 @@ int vdfs_collection_open(struct vdfs_db *db, const struct vdfs_who *who,
  * vdfs_collection_put() - let go of a collection
  * @c: From vdfs_collection_open(); NULL is allowed.
  *
- * Its index stays in memory until the collection is dropped, or the db is
- * closed.
+ * Its index stays in memory as long as the budget allows.
  */
 void vdfs_collection_put(struct vdfs_collection *c)
 {
+	struct vdfs_db *db;
+
 	if (!c)
 		return;
+	db = c->core->db;
 	vdfs_core_put(c->core);
 	free(c);
+	vdfs_care_trim(db);
 }
 
 static int drop(struct sqlite3 *db, void *arg)
@@ -428,7 +441,7 @@ int vdfs_collection_drop(struct vdfs_db *db, const struct vdfs_who *who,
 	if (core) {
 		atomic_store(&core->dropped, true);
 		core->refs++;
-		forget(core);
+		vdfs_core_forget(core);
 	}
 	pthread_mutex_unlock(&db->lock);
 	if (core)

@@ -116,6 +116,15 @@ typedef int vdfs_item_fn(void *arg, const struct vdfs_item *item, float dist);
 /* @dir: where graphs are saved; @threads: for builds, 0 = all processors. */
 int vdfs_db_open(struct vdfs_meta *meta, const char *dir, unsigned int threads,
 		 struct vdfs_db **out);
+/*
+ * Memory for indexes; a quarter of the machine's unless it is set. Those of
+ * collections that nobody has open go first, the longest unused before others.
+ */
+void vdfs_db_set_budget(struct vdfs_db *db, uint64_t bytes);
+/* Let go now what is above the budget; else a thread does, soon. */
+void vdfs_db_trim(struct vdfs_db *db);
+/* Collections whose index is in memory, and what all of them take. */
+size_t vdfs_db_loaded(struct vdfs_db *db, uint64_t *bytes);
 /* Saves what is worth saving. */
 void vdfs_db_close(struct vdfs_db *db);
 

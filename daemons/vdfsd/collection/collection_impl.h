@@ -32,6 +32,7 @@
  *       vdfs_core.keys[]	in the order of the array
  *         the database		a write waits for its thread
  *           vdfs_core.graph_lock, vdfs_core.tune, vdfs_graph.lock
+ *   vdfs_db.trimming		outside of all of these
  *   vdfs_db.lock		the list of collections, references, work
  */
 
@@ -179,6 +180,7 @@ struct vdfs_core {
  * @dir: Where graphs are saved.
  * @threads: For builds.
  * @room: Vectors that an index is made larger for than it has to be.
+ * @trimming: One thread at a time lets indexes go.
  * @lock: Guards what follows.
  * @changed: A core was loaded, work came, or @stop was set.
  * @cores: Those in use.
@@ -194,6 +196,7 @@ struct vdfs_db {
 	char *dir;
 	unsigned int threads;
 	uint32_t room;
+	pthread_mutex_t trimming; /* see above */
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t changed;
 	struct vdfs_core *cores;

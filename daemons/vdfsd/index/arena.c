@@ -6,8 +6,9 @@
 
 #include "arena.h"
 
-/* A huge page, and also how much an arena grows by at least. */
+/* A huge page, by which large arenas grow; small ones double, by pages. */
 #define STEP ((size_t)2 << 20)
+#define PAGE ((size_t)4096)
 
 static size_t round_up(size_t n, size_t to)
 {
@@ -47,6 +48,15 @@ void vdfs_arena_fini(struct vdfs_arena *arena)
 	arena->base = NULL;
 }
 
+/* So that many small steps cost little and an arena is half full or fuller. */
+static size_t next_size(size_t usable, size_t bytes)
+{
+	size_t more = usable < STEP ? usable * 2 : usable + usable / 8;
+	size_t want = more > bytes ? more : bytes;
+
+	return round_up(want, want < STEP ? PAGE : STEP);
+}
+
 /**
  * vdfs_arena_grow() - make more of it usable
  * @arena: From vdfs_arena_init(); the caller holds off other growers.
@@ -56,21 +66,23 @@ void vdfs_arena_fini(struct vdfs_arena *arena)
  */
 int vdfs_arena_grow(struct vdfs_arena *arena, size_t bytes)
 {
-	size_t want = round_up(bytes, STEP);
 	char *from = arena->base + arena->usable;
+	size_t want;
 
 	if (bytes <= arena->usable)
 		return 0;
-	if (want > arena->reserved)
+	if (bytes > arena->reserved)
 		return -ENOMEM;
-	/* Grow by an eighth, so that many small steps cost little. */
-	if (want < arena->usable + arena->usable / 8)
-		want = round_up(arena->usable + arena->usable / 8, STEP);
+	want = next_size(arena->usable, bytes);
 	if (want > arena->reserved)
 		want = arena->reserved;
 	if (mprotect(from, want - arena->usable, PROT_READ | PROT_WRITE))
 		return -ENOMEM;
-	madvise(from, want - arena->usable, MADV_HUGEPAGE);
+	/* The first huge page is one only once all of it may be used. */
+	if (want >= STEP && arena->usable < STEP)
+		madvise(arena->base, want, MADV_HUGEPAGE);
+	else if (want > STEP)
+		madvise(from, want - arena->usable, MADV_HUGEPAGE);
 	arena->usable = want;
 	return 0;
 }

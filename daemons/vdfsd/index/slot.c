@@ -45,7 +45,7 @@ static void table_put(struct vdfs_index *ix, uint64_t id, uint32_t slot)
  */
 int vdfs_slot_rehash(struct vdfs_index *ix, size_t room)
 {
-	size_t size = 1024;
+	size_t size = 64;
 	uint32_t *table;
 	uint32_t slot;
 

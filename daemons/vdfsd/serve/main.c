@@ -64,6 +64,8 @@ static int setup_store(struct server *s)
 	if (ret)
 		say("cannot open the collections of %s: %s", dir,
 		    strerror(-ret));
+	else
+		vdfs_db_set_budget(s->db, s->options.index_budget);
 	return ret;
 }
 

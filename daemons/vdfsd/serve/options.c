@@ -25,6 +25,7 @@ static const struct option long_options[] = {
 	{ "remote-http", no_argument, NULL, 'H' },
 	{ "remote-gc", no_argument, NULL, 'G' },
 	{ "map-budget", required_argument, NULL, 'b' },
+	{ "index-budget", required_argument, NULL, 'i' },
 	{ "threads", required_argument, NULL, 't' },
 	{ "build-threads", required_argument, NULL, 'T' },
 	{ "ready-fd", required_argument, NULL, 'r' },
@@ -38,7 +39,8 @@ static const struct option long_options[] = {
 	{}
 };
 
-static const char short_options[] = "s:u:p:a:o:m:q:z:S:C:B:A:HGb:t:T:r:ncRgvVh";
+static const char short_options[] =
+	"s:u:p:a:o:m:q:z:S:C:B:A:HGb:i:t:T:r:ncRgvVh";
 
 static void print_help(FILE *to)
 {
@@ -62,6 +64,7 @@ static void print_help(FILE *to)
 	      "  -H, --remote-http        without TLS\n"
 	      "  -G, --remote-gc          take away there what has no name, and end\n"
 	      "  -b, --map-budget SIZE    memory for mapped blobs (a quarter of all)\n"
+	      "  -i, --index-budget SIZE  memory for indexes (a quarter of all)\n"
 	      "  -t, --threads N          calls served at once (16)\n"
 	      "  -T, --build-threads N    threads that build an index (one a processor)\n"
 	      "  -r, --ready-fd FD        write a line there when ready\n"
@@ -189,6 +192,8 @@ static int set(struct options *o, int c, const char *text)
 		return size(text, &o->store_options.quota);
 	case 'b':
 		return size(text, &o->map_budget);
+	case 'i':
+		return size(text, &o->index_budget);
 	case 'B':
 		return size(text, &o->remote_options.budget);
 	case 'S':
@@ -248,6 +253,7 @@ int options_parse(int argc, char **argv, struct options *o)
 	*o = (struct options){ .threads = 16, .ready_fd = -1 };
 	o->publish.mode = 0644;
 	o->map_budget = pages * sysconf(_SC_PAGESIZE) / 4;
+	o->index_budget = o->map_budget;
 	while ((c = getopt_long(argc, argv, short_options, long_options,
 				&index)) != -1) {
 		if (c == 'h') {

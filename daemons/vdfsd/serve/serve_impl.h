@@ -54,6 +54,7 @@ struct session;
  * @remote_options: How it is used.
  * @remote_gc: Collect garbage there and end.
  * @map_budget: Bytes of blobs to have in memory at most.
+ * @index_budget: Bytes of indexes of collections to have in memory.
  * @threads: Workers.
  * @build_threads: For indexes; 0 = all processors.
  * @ready_fd: Where to tell that it is ready, or -1.
@@ -73,6 +74,7 @@ struct options {
 	struct vdfs_remote_options remote_options;
 	bool remote_gc;
 	uint64_t map_budget;
+	uint64_t index_budget;
 	uint32_t threads;
 	uint32_t build_threads;
 	int ready_fd;

@@ -65,7 +65,7 @@ int phi_cap_revoke(struct phi_cspace *cs, void *arg)
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
 	phi_cap_kill_children(cap);
-	trace_phi_cap_revoke(cap);
+	phi_trace(phi_cap_revoke, cap);
 	if (cap->obj->ops->revoked)
 		cap->obj->ops->revoked(cap->obj);
 	return 0;

@@ -2,14 +2,11 @@
 
 #include <linux/build_bug.h>
 #include <linux/nospec.h>
-#include <linux/sched.h>
-#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <phi.h>
 
 #include "dispatch.h"
 #include "hook.h"
-#include "trace.h"
 
 /* clang-format off */
 /*
@@ -119,23 +116,14 @@ static u64 phi_arg_handle(const void *arg, u16 offset)
 /* Run a call between the hooks. */
 static int phi_run(struct phi_cspace *cs, const struct phi_op *op, void *arg)
 {
-	struct phi_hook_call call = {
-		.nr = op - phi_ops,
-		.uid = __kuid_val(phi_cspace_uid(cs)),
-		.tgid = task_tgid_nr(current),
-		.agent = phi_agent_current(),
-		.handle = phi_arg_handle(arg, op->target),
-		.start_ns = ktime_get_ns(),
-		.cs = cs,
-	};
+	struct phi_hook_call call;
 	int ret;
 
-	trace_phi_call_enter(&call);
-	ret = phi_hook_enter(&call);
+	ret = phi_hook_enter(&call, cs, op - phi_ops,
+			     phi_arg_handle(arg, op->target));
 	if (!ret)
 		ret = op->run(cs, arg);
-	phi_hook_syscall_exit(&call, ret);
-	trace_phi_call_exit(&call, ret);
+	phi_hook_leave(&call, ret);
 	return ret;
 }
 

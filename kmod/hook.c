@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
@@ -20,6 +21,7 @@
 #include "main.h"
 #include "model.h"
 #include "service.h"
+#include "trace.h"
 #include "unit.h"
 
 /**
@@ -37,6 +39,13 @@ struct phi_hook_now {
 };
 
 static DEFINE_PER_CPU(struct phi_hook_now *, phi_hook_now);
+
+/* The hooks that may refuse, as bits of what is at work on a CPU. */
+#define PHI_ASKS_CALL BIT(0)
+#define PHI_ASKS_INFER BIT(1)
+#define PHI_ASKS_UNIT BIT(2)
+
+static DEFINE_PER_CPU(u32, phi_hook_asks);
 
 __bpf_hook_start();
 
@@ -57,7 +66,7 @@ __weak noinline int phi_hook_syscall_enter(struct phi_hook_call *call)
  * @call: The call.
  * @result: What it returns.
  *
- * Context: Process context.
+ * Context: Process context, preemption off.
  */
 __weak noinline void phi_hook_syscall_exit(struct phi_hook_call *call,
 					   long result)
@@ -68,7 +77,7 @@ __weak noinline void phi_hook_syscall_exit(struct phi_hook_call *call,
  * phi_hook_infer_pre() - a batch is about to begin
  * @infer: The batch.
  *
- * Context: Process context.
+ * Context: Process context, preemption off.
  * Return: 0 to let it run, the most inputs it may have, or the negative errno
  * that INFER_BEGIN fails with.
  */
@@ -81,7 +90,7 @@ __weak noinline int phi_hook_infer_pre(struct phi_hook_infer *infer)
  * phi_hook_select_unit() - a unit is about to be chosen
  * @infer: The batch; @unit is the built-in choice, @units what is open.
  *
- * Context: Process context.
+ * Context: Process context, preemption off.
  * Return: Number of a unit plus 1; anything else keeps the built-in choice.
  */
 __weak noinline int phi_hook_select_unit(struct phi_hook_infer *infer)
@@ -93,7 +102,7 @@ __weak noinline int phi_hook_select_unit(struct phi_hook_infer *infer)
  * phi_hook_infer_post() - a batch has ended
  * @infer: The batch, with its run time and result.
  *
- * Context: Process context.
+ * Context: Process context, preemption off.
  */
 __weak noinline void phi_hook_infer_post(struct phi_hook_infer *infer)
 {
@@ -101,40 +110,140 @@ __weak noinline void phi_hook_infer_post(struct phi_hook_infer *infer)
 
 __bpf_hook_end();
 
-/**
- * phi_hook_errno() - what a policy's verdict makes a call return
- * @verdict: What the policy returned.
- *
- * Context: Any.
- * Return: 0, or a negative errno that the caller may see. A verdict that is
- * none of these must not read as success, nor restart the call.
- */
-int phi_hook_errno(int verdict)
+/* What a verdict makes a call return: no errno of ours may restart it. */
+static int phi_hook_errno(int verdict)
 {
 	return verdict <= 0 && verdict > -ERESTARTSYS ? verdict : -EPERM;
 }
 
+/*
+ * Turn preemption off to ask a hook. False when the hook is at work on this
+ * CPU already: its programs would be skipped, which must not read as consent.
+ */
+static bool phi_hook_begin(u32 ask)
+{
+	preempt_disable();
+	if (WARN_ON_ONCE(this_cpu_read(phi_hook_asks) & ask)) {
+		preempt_enable();
+		return false;
+	}
+	this_cpu_or(phi_hook_asks, ask);
+	return true;
+}
+
+static void phi_hook_end(u32 ask)
+{
+	this_cpu_and(phi_hook_asks, ~ask);
+	preempt_enable();
+}
+
 /**
- * phi_hook_enter() - ask the policies about a call
- * @call: The call.
+ * phi_hook_enter() - describe a call, and ask the policies about it
+ * @call: Out, the call.
+ * @cs: The caller.
+ * @nr: Number of the call.
+ * @handle: The handle it is about, 0 = none.
+ *
+ * phi_hook_leave() follows, whatever they say.
  *
  * Context: Process context. May sleep when a policy looked at the capability.
  * Return: 0, or the negative errno that the call fails with.
  */
-int phi_hook_enter(struct phi_hook_call *call)
+int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
+		   u64 handle)
 {
 	struct phi_hook_now now = { .call = call };
-	int verdict;
+	int verdict = -EPERM;
 
-	/* No other call can take the place of this one meanwhile. */
-	preempt_disable();
-	this_cpu_write(phi_hook_now, &now);
-	verdict = phi_hook_syscall_enter(call);
-	this_cpu_write(phi_hook_now, NULL);
-	preempt_enable();
-
+	*call = (struct phi_hook_call){
+		.nr = nr,
+		.uid = __kuid_val(phi_cspace_uid(cs)),
+		.tgid = task_tgid_nr(current),
+		.task_uid = __kuid_val(current_uid()),
+		.task_euid = __kuid_val(current_euid()),
+		.agent = phi_agent_current(),
+		.handle = handle,
+		.start_ns = ktime_get_ns(),
+		.cs = cs,
+	};
+	phi_trace(phi_call_enter, call);
+	if (phi_hook_begin(PHI_ASKS_CALL)) {
+		this_cpu_write(phi_hook_now, &now);
+		verdict = phi_hook_syscall_enter(call);
+		this_cpu_write(phi_hook_now, NULL);
+		phi_hook_end(PHI_ASKS_CALL);
+	}
 	phi_cap_put(now.cap);
 	return phi_hook_errno(verdict);
+}
+
+/**
+ * phi_hook_leave() - show the policies what became of a call
+ * @call: The call, from phi_hook_enter().
+ * @result: What it returns.
+ *
+ * Context: Process context.
+ */
+void phi_hook_leave(struct phi_hook_call *call, long result)
+{
+	scoped_guard(preempt) {
+		phi_hook_syscall_exit(call, result);
+	}
+	phi_trace(phi_call_exit, call, result);
+}
+
+/**
+ * phi_hook_infer_ask() - ask the policies about a batch
+ * @infer: The batch; they may have made it smaller.
+ *
+ * Context: Process context.
+ * Return: 0, or the negative errno that INFER_BEGIN fails with.
+ */
+int phi_hook_infer_ask(struct phi_hook_infer *infer)
+{
+	int verdict = -EPERM;
+
+	if (phi_hook_begin(PHI_ASKS_INFER)) {
+		verdict = phi_hook_infer_pre(infer);
+		phi_hook_end(PHI_ASKS_INFER);
+	}
+	if (verdict < 0)
+		return phi_hook_errno(verdict);
+	if (verdict && verdict < infer->batch)
+		infer->batch = verdict;
+	return 0;
+}
+
+/**
+ * phi_hook_unit_ask() - ask the policies for a unit
+ * @infer: The batch.
+ *
+ * Context: Process context.
+ * Return: What the policy returned, or -EPERM when none can be asked.
+ */
+int phi_hook_unit_ask(struct phi_hook_infer *infer)
+{
+	int verdict;
+
+	if (!phi_hook_begin(PHI_ASKS_UNIT))
+		return -EPERM;
+	verdict = phi_hook_select_unit(infer);
+	phi_hook_end(PHI_ASKS_UNIT);
+	/* Nothing else of it is a refusal. */
+	return max(verdict, 0);
+}
+
+/**
+ * phi_hook_infer_told() - show the policies a batch that has ended
+ * @infer: The batch, with its run time and result.
+ *
+ * Context: Process context.
+ */
+void phi_hook_infer_told(struct phi_hook_infer *infer)
+{
+	phi_trace(phi_infer_end, infer);
+	guard(preempt)();
+	phi_hook_infer_post(infer);
 }
 
 __bpf_kfunc_start_defs();
@@ -144,9 +253,10 @@ __bpf_kfunc_start_defs();
  * @info: Out.
  *
  * For programs on phi_hook_syscall_enter(). The first use in a call looks the
- * handle up; calls that no policy is curious about do not pay for it.
+ * handle up; calls that no policy is curious about do not pay for it. An
+ * interrupt that comes meanwhile is no part of the call, and sees none.
  *
- * Context: Within phi_hook_enter().
+ * Context: Any; finds something only in the task within phi_hook_enter().
  * Return: 0; -ENOENT when the call has no capability or this is no call, or
  * the errno it is going to fail with, as -EBADF or -EKEYREVOKED.
  */
@@ -156,12 +266,15 @@ __bpf_kfunc int bpf_phi_call_cap(struct phi_cap_info *info)
 	int ret = -ENOENT;
 
 	preempt_disable();
-	now = this_cpu_read(phi_hook_now);
+	now = in_task() ? this_cpu_read(phi_hook_now) : NULL;
 	if (now && now->call->handle) {
-		if (!now->asked)
+		if (!now->asked) {
+			/* For a program on what the lookup itself calls. */
+			now->asked = true;
+			now->error = -ENOENT;
 			now->error = phi_cspace_glance(
 				now->call->cs, now->call->handle, &now->cap);
-		now->asked = true;
+		}
 		ret = now->error ?: phi_cap_live(now->cap);
 	}
 	if (!ret)

@@ -15,23 +15,42 @@ struct phi_cspace;
  * the compiler cannot fold its constant return value into its callers; a
  * verdict would be lost then without an error.
  *
- * Beside them are the tracepoints of trace.h. The core calls
- * trace_phi_call_enter(call), trace_phi_call_exit(call, result) and
- * trace_phi_cap_revoke(cap), with the types of the hooks below and
- * const struct phi_cap.
+ * The kernel guards each program against recursion, per CPU: one that was
+ * preempted on a CPU is skipped for every other task there, and a skipped one
+ * reads as 0. So no code calls a hook directly. phi_hook_enter(),
+ * phi_hook_leave(), phi_hook_infer_ask(), phi_hook_unit_ask() and
+ * phi_hook_infer_told() call it with preemption off; interrupts make no calls,
+ * and a program has one place of attachment, so none is ever skipped. A
+ * module sees neither the programs on its functions nor their counts of
+ * misses. What it sees is a hook that is called while it is at work on this
+ * CPU already, the one state in which a program would be skipped: the three
+ * hooks that may refuse do so then, unasked.
+ *
+ * Beside the hooks are the tracepoints of trace.h, which phi_trace() emits
+ * with preemption off for the same reason. phi_hook_enter() and
+ * phi_hook_leave() emit phi_call_enter and phi_call_exit.
  *
  * A call passes phi_hook_enter(), which asks phi_hook_syscall_enter() with the
  * call published on this CPU: bpf_phi_call_cap() finds it there, because the
- * verifier of newer kernels trusts no argument of a traced function.
+ * verifier of newer kernels trusts no argument of a traced function. mmap() of
+ * a region passes it too, as the call PHI_NR_REGION_MAP.
+ *
+ * A verdict of -511 to -1 is the errno that the call fails with. Any other
+ * verdict of phi_hook_syscall_enter() but 0, and any other negative one of
+ * phi_hook_infer_pre(), is no errno a caller may see, and refuses with EPERM.
  */
 
 /**
  * struct phi_hook_call - one call on its way
- * @nr: Number of the call.
- * @uid: The caller, in the initial user namespace.
- * @tgid: Its process, in the initial pid namespace.
+ * @nr: Number of the call, or PHI_NR_REGION_MAP.
+ * @uid: The user whose cspace it is: the effective one of the process when it
+ *       opened /dev/phi. All three are in the initial user namespace.
+ * @tgid: The calling process, in the initial pid namespace.
+ * @task_uid: The real user of the calling thread now.
+ * @task_euid: Its effective user now. Both differ from @uid where a process
+ *             changed its user, or its cspace is shared.
  * @pad: 0.
- * @agent: Number of the agent it belongs to, 0 = none.
+ * @agent: Number of the agent the process belongs to, 0 = none.
  * @handle: The handle the call is about, 0 = none.
  * @start_ns: CLOCK_MONOTONIC at entry.
  * @cs: The caller's cspace, for the kfuncs.
@@ -40,6 +59,8 @@ struct phi_hook_call {
 	u32 nr;
 	u32 uid;
 	u32 tgid;
+	u32 task_uid;
+	u32 task_euid;
 	u32 pad;
 	u64 agent;
 	u64 handle;
@@ -128,9 +149,14 @@ struct phi_unit_stat {
 	u64 run_ns;
 };
 
-int phi_hook_enter(struct phi_hook_call *call);
-int phi_hook_errno(int verdict);
+int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
+		   u64 handle);
+void phi_hook_leave(struct phi_hook_call *call, long result);
+int phi_hook_infer_ask(struct phi_hook_infer *infer);
+int phi_hook_unit_ask(struct phi_hook_infer *infer);
+void phi_hook_infer_told(struct phi_hook_infer *infer);
 
+/* Where programs attach; called by the five above alone. */
 int phi_hook_syscall_enter(struct phi_hook_call *call);
 void phi_hook_syscall_exit(struct phi_hook_call *call, long result);
 int phi_hook_infer_pre(struct phi_hook_infer *infer);

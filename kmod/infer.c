@@ -189,7 +189,7 @@ static int phi_infer_choose(struct phi_choice *choice, struct phi_model *model,
 		.deadline_ns = infer->deadline_ns,
 	};
 	const struct phi_candidate *asked;
-	int best;
+	int best, verdict;
 
 	phi_choice_gather(choice, model, uid, &infer->units);
 	phi_select_fill(choice->units, choice->n, infer->batch);
@@ -200,7 +200,10 @@ static int phi_infer_choose(struct phi_choice *choice, struct phi_model *model,
 	infer->unit = choice->units[best].id;
 	choice->why = PHI_CHOSEN_BUILTIN;
 
-	asked = phi_choice_find(choice, phi_hook_select_unit(infer));
+	verdict = phi_hook_unit_ask(infer);
+	if (verdict < 0)
+		return verdict;
+	asked = phi_choice_find(choice, verdict);
 	if (asked) {
 		infer->unit = asked->id;
 		choice->why = PHI_CHOSEN_POLICY;
@@ -325,23 +328,10 @@ static u64 phi_ticket_end(struct phi_cspace *cs, struct phi_ticket *ticket,
 	ticket->infer.result = result;
 	phi_ticket_release(ticket);
 	phi_runner_count(ticket->pid, false);
-	trace_phi_infer_end(&ticket->infer);
-	phi_hook_infer_post(&ticket->infer);
+	phi_hook_infer_told(&ticket->infer);
 	phi_quota_uncharge(cs->user, PHI_QUOTA_TICKETS, 1);
 	kfree(ticket);
 	return run_ns;
-}
-
-/* Ask the policies about the batch: they may refuse it or cap it. */
-static int phi_infer_ask(struct phi_hook_infer *infer)
-{
-	int verdict = phi_hook_infer_pre(infer);
-
-	if (verdict < 0)
-		return phi_hook_errno(verdict);
-	if (verdict && verdict < infer->batch)
-		infer->batch = verdict;
-	return 0;
 }
 
 /* All of INFER_BEGIN after the arguments; the ticket is charged already. */
@@ -356,7 +346,7 @@ static int phi_ticket_begin(struct phi_cspace *cs, struct phi_ticket *ticket,
 		kmalloc(sizeof(*choice), GFP_KERNEL_ACCOUNT);
 	if (!choice)
 		return -ENOMEM;
-	ret = phi_infer_ask(&ticket->infer);
+	ret = phi_hook_infer_ask(&ticket->infer);
 	if (ret)
 		return ret;
 	ticket->pid = current->pid;
@@ -374,7 +364,7 @@ static int phi_ticket_begin(struct phi_cspace *cs, struct phi_ticket *ticket,
 	cmd->why = choice->why;
 	cmd->score_ns = choice->score_ns;
 	ticket->start_ns = ktime_get_ns();
-	trace_phi_infer_begin(&ticket->infer, choice->why);
+	phi_trace(phi_infer_begin, &ticket->infer, choice->why);
 
 	/* From here on INFER_END may come, in another thread of the caller. */
 	number = atomic64_inc_return(&phi_tickets);

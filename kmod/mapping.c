@@ -169,7 +169,7 @@ void phi_mapping_sweep(struct phi_region *region, const struct phi_cap *gone)
 	up_read(&region->lock);
 
 	list_for_each_entry_safe(mapping, next, &dead, node) {
-		trace_phi_region_zap(&region->obj, region->nr << PAGE_SHIFT);
+		phi_trace(phi_region_zap, &region->obj, region->nr << PAGE_SHIFT);
 		phi_cap_put(mapping->cap);
 		phi_mapping_put(mapping);
 	}

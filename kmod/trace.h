@@ -5,10 +5,24 @@
 #if !defined(_PHI_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _PHI_TRACE_H
 
+#include <linux/preempt.h>
 #include <linux/tracepoint.h>
 
 #include "cap.h"
 #include "hook.h"
+
+/*
+ * Emit a tracepoint with preemption off: since 7.0 the kernel leaves it on, and
+ * a program that is preempted there misses what other tasks do; see hook.h.
+ */
+#define phi_trace(_event, ...)                       \
+	do {                                         \
+		if (trace_##_event##_enabled()) {    \
+			preempt_disable_notrace();   \
+			trace_##_event(__VA_ARGS__); \
+			preempt_enable_notrace();    \
+		}                                    \
+	} while (0)
 
 /* Laid out as the kernel's own tracepoints are: */
 /* clang-format off */

@@ -127,11 +127,10 @@ int policy_load(const char *name)
 	return policy_run(name, "bpftool prog loadall", NULL);
 }
 
-/* Is there a program in the kernel whose name begins so? */
-static bool loaded(const char *name)
+/* What the kernel knows of a program whose name begins so. */
+static bool find_program(const char *name, struct bpf_prog_info *info)
 {
 	size_t length = strnlen(name, BPF_OBJ_NAME_LEN - 1);
-	struct bpf_prog_info info;
 	__u32 id = 0, len;
 	bool found = false;
 	int fd;
@@ -140,13 +139,28 @@ static bool loaded(const char *name)
 		fd = bpf_prog_get_fd_by_id(id);
 		if (fd < 0)
 			continue;
-		memset(&info, 0, sizeof(info));
-		len = sizeof(info);
-		found = !bpf_obj_get_info_by_fd(fd, &info, &len) &&
-			!strncmp(info.name, name, length);
+		memset(info, 0, sizeof(*info));
+		len = sizeof(*info);
+		found = !bpf_obj_get_info_by_fd(fd, info, &len) &&
+			!strncmp(info->name, name, length);
 		close(fd);
 	}
 	return found;
+}
+
+static bool loaded(const char *name)
+{
+	struct bpf_prog_info info;
+
+	return find_program(name, &info);
+}
+
+int64_t policy_misses(const char *program)
+{
+	struct bpf_prog_info info;
+
+	return find_program(program, &info) ? (int64_t)info.recursion_misses :
+					      -1;
 }
 
 int policy_unload(const char *name)

@@ -34,6 +34,8 @@ int policy_set(const char *name, const char *map, const void *key,
 	       const void *value);
 int policy_get(const char *name, const char *map, const void *key, void *value);
 uint64_t policy_sum(const char *name, const char *map, uint32_t key);
+/* How often the kernel skipped a program of that name; -1 without one. */
+int64_t policy_misses(const char *program);
 /*
  * A main() that runs the tests in a child, for the harness does not return,
  * and unloads what they left in use. Returns when the module could be

@@ -46,7 +46,8 @@
  *  ENOMEM        the kernel is out of memory
  *  EINTR         a signal came first (restarted when it can be)
  *
- * A BPF program on a hook may return any other errno; it is passed on.
+ * A BPF program on a hook may return any other errno up to 511; it is passed
+ * on. What it returns beside 0 and these is EPERM.
  */
 
 #define PHI_IOC_MAGIC 'P'

@@ -17,6 +17,11 @@
  * and 0 as the errno lets a call through that a wider rule would refuse. Of
  * the rules that fit a call the narrowest counts: agent before uid before
  * number, so { nr, uid, agent } first and { any, any, any } last.
+ *
+ * A uid is that of the process when it opened /dev/phi. Where the thread that
+ * calls has another effective one now, the call must pass for both.
+ *
+ * mmap() of a region is the number 21 (hex).
  */
 #include "phi.bpf.h"
 
@@ -74,6 +79,10 @@ int BPF_PROG(call_filter, struct phi_hook_call___phi *call, int verdict)
 	__u32 *error = find(&rule);
 	__u64 *count;
 
+	if ((!error || !*error) && call->task_euid != rule.uid) {
+		rule.uid = call->task_euid;
+		error = find(&rule);
+	}
 	/* Another policy's refusal stands. */
 	if (verdict || !error || !*error)
 		return verdict;

@@ -27,11 +27,16 @@
 #define PHI_UNITS_MAX 64
 #define PHI_UNIT_UNKNOWN 0xffffffffU
 
-/* One call on its way; see struct phi_hook_call. */
+/*
+ * One call on its way; see struct phi_hook_call. @uid opened /dev/phi, @task_*
+ * make the call.
+ */
 struct phi_hook_call___phi {
 	__u32 nr;
 	__u32 uid;
 	__u32 tgid;
+	__u32 task_uid;
+	__u32 task_euid;
 	__u64 agent;
 	__u64 handle;
 	__u64 start_ns;

@@ -20,7 +20,8 @@
  *   seal lock (rwsem)             the keys of tokens
  *
  * Nothing calls out (ops->removed, ops->revoked, ops->free, BPF) under a
- * lock. Checks of capabilities take none: they run under RCU.
+ * lock; only mmap() asks the policies under mmap_lock. Checks of capabilities
+ * take none: they run under RCU.
  */
 
 /* Each noun's part of loading and unloading, in the order of main.c. */

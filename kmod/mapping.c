@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/cleanup.h>
+#include <linux/compat.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -9,17 +10,24 @@
 
 #include "compat.h"
 #include "cspace.h"
+#include "hook.h"
 #include "main.h"
 #include "region.h"
+#include "slot.h"
 #include "trace.h"
 
 /* Pages put into the page table at one fault, aligned to as many. */
 #define PHI_FAULT_AROUND 16UL
 
-/* An mmap() offset: the generation of a handle above its index. */
+/*
+ * An mmap() offset: the generation of a handle above its index. mmap2() of a
+ * 32-bit program carries 32 bits of pages: the index and the lower half of the
+ * generation, which stand for the handle that has them now.
+ */
 #define PHI_INDEX_BITS 16
 #define PHI_INDEX_MASK ((1UL << PHI_INDEX_BITS) - 1)
 #define PHI_OFFSET_BITS (PHI_INDEX_BITS + 32)
+#define PHI_OFFSET_COMPAT GENMASK_ULL(31, 0)
 
 /* Offsets of an inode, in pages; they must stay positive as bytes. */
 #define PHI_PGOFF_MAX (1UL << (63 - PAGE_SHIFT))
@@ -59,19 +67,30 @@ struct phi_mapping {
  * phi_mapping_offset() - say what to give mmap() for a handle
  * @handle: The handle.
  *
- * Context: Any.
- * Return: The offset, in bytes.
+ * Context: In a call of the process that is going to map it.
+ * Return: The offset, in bytes; one that mmap2() can carry, for a 32-bit call.
  */
 u64 phi_mapping_offset(u64 handle)
 {
 	u64 pgoff = (handle >> 32 << PHI_INDEX_BITS) |
 		    (handle & PHI_INDEX_MASK);
 
+	if (in_compat_syscall())
+		pgoff &= PHI_OFFSET_COMPAT;
 	return pgoff << PAGE_SHIFT;
 }
 
-static u64 phi_mapping_handle(unsigned long pgoff)
+/* The handle that an offset stands for, 0 when it stands for none. */
+static u64 phi_mapping_handle(struct phi_cspace *cs, unsigned long pgoff)
 {
+	u64 handle;
+
+	if (in_compat_syscall()) {
+		handle = phi_slot_handle(cs, pgoff & PHI_INDEX_MASK);
+		return phi_mapping_offset(handle) >> PAGE_SHIFT == pgoff ?
+			       handle :
+			       0;
+	}
 	return (u64)(pgoff >> PHI_INDEX_BITS) << 32 | (pgoff & PHI_INDEX_MASK);
 }
 
@@ -169,7 +188,8 @@ void phi_mapping_sweep(struct phi_region *region, const struct phi_cap *gone)
 	up_read(&region->lock);
 
 	list_for_each_entry_safe(mapping, next, &dead, node) {
-		phi_trace(phi_region_zap, &region->obj, region->nr << PAGE_SHIFT);
+		phi_trace(phi_region_zap, &region->obj,
+			  region->nr << PAGE_SHIFT);
 		phi_cap_put(mapping->cap);
 		phi_mapping_put(mapping);
 	}
@@ -427,33 +447,17 @@ static int phi_mapping_join(struct phi_mapping *mapping, struct phi_cspace *cs,
 	return ret;
 }
 
-/**
- * phi_region_mmap() - mmap() of /dev/phi
- * @file: The file; its private data is the cspace.
- * @vma: The area; its offset says which handle.
- *
- * Nothing is put into the page tables here: the area can be found by a zap
- * only after this returns.
- *
- * Context: Process context, mmap_lock held exclusively. May sleep.
- * Return: 0; -EPERM when the cspace is another process's or a right is
- * missing, -EINVAL for a private or too long mapping or a bad offset,
- * -ENOMEM, or the error of phi_cspace_lookup().
+/*
+ * Map what a handle names. Nothing is put into the page tables here: the area
+ * can be found by a zap only after ->mmap() returns.
  */
-int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
+static int phi_mapping_map(struct phi_cspace *cs, u64 handle,
+			   struct vm_area_struct *vma)
 {
-	u64 handle = phi_mapping_handle(vma->vm_pgoff);
-	struct phi_cspace *cs = file->private_data;
 	struct phi_mapping *mapping;
 	struct phi_region *region;
 	unsigned long kind;
 	int ret;
-
-	ret = phi_cspace_allowed(cs);
-	if (ret)
-		return ret;
-	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff >> PHI_OFFSET_BITS)
-		return -EINVAL;
 
 	/* Keeps the region whatever becomes of the mapping meanwhile. */
 	struct phi_cap *cap __free(phi_cap_put) =
@@ -480,6 +484,38 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
 	vma->vm_private_data = mapping;
 	vma_set_file(vma, region->file);
 	return 0;
+}
+
+/**
+ * phi_region_mmap() - mmap() of /dev/phi
+ * @file: The file; its private data is the cspace.
+ * @vma: The area; its offset says which handle.
+ *
+ * Passes the hooks as a call does, under the number PHI_NR_REGION_MAP.
+ *
+ * Context: Process context, mmap_lock held exclusively. May sleep.
+ * Return: 0; -EPERM when the cspace is another process's or a right is
+ * missing, -EINVAL for a private or too long mapping or a bad offset,
+ * -ENOMEM, the error of phi_cspace_lookup(), or the errno of a policy.
+ */
+int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct phi_cspace *cs = file->private_data;
+	struct phi_hook_call call;
+	u64 handle;
+	int ret;
+
+	ret = phi_cspace_allowed(cs);
+	if (ret)
+		return ret;
+	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff >> PHI_OFFSET_BITS)
+		return -EINVAL;
+	handle = phi_mapping_handle(cs, vma->vm_pgoff);
+	ret = phi_hook_enter(&call, cs, PHI_NR_REGION_MAP, handle);
+	if (!ret)
+		ret = phi_mapping_map(cs, handle, vma);
+	phi_hook_leave(&call, ret);
+	return ret;
 }
 
 /**

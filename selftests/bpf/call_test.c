@@ -3,6 +3,7 @@
  * call_filter and call_rate: verdicts on calls.
  */
 
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -107,6 +108,69 @@ TEST_F_TIMEOUT(call, filter_by_uid, SLOW)
 	EXPECT_EQ(0, notify(self->phi));
 }
 
+/* A file that was opened as one user, in a process that became another. */
+static int notify_after_setuid(void *arg)
+{
+	uid_t *uids = arg;
+	int phi;
+
+	if (seteuid(uids[0]))
+		return -1000;
+	phi = do_open();
+	if (phi < 0)
+		return phi;
+	if (seteuid(0) || seteuid(uids[1]))
+		return -1001;
+	return notify(phi);
+}
+
+TEST_F_TIMEOUT(call, filter_by_uid_of_opener_and_caller, SLOW)
+{
+	uid_t uids[] = { 60001, 60002 }, back[] = { 60002, 60001 };
+	uid_t third[] = { 60003, 60003 };
+
+	ASSERT_EQ(0, refuse(ANY, 60001, ANY_AGENT, EACCES));
+	EXPECT_EQ(-EACCES, in_child(notify_after_setuid, uids));
+	EXPECT_EQ(-EACCES, in_child(notify_after_setuid, back));
+	EXPECT_EQ(0, in_child(notify_after_setuid, third));
+	/* A rule that lets the opener pass lets nobody else pass. */
+	ASSERT_EQ(0, refuse(ANY, 60002, ANY_AGENT, 0));
+	EXPECT_EQ(-EACCES, in_child(notify_after_setuid, uids));
+	EXPECT_EQ(-EACCES, in_child(notify_after_setuid, back));
+}
+
+/* 0 or a negative errno. */
+static int map_at(int phi, uint64_t offset)
+{
+	void *at = mmap(NULL, 4096, PROT_READ, MAP_SHARED, phi, offset);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	munmap(at, 4096);
+	return 0;
+}
+
+TEST_F_TIMEOUT(call, filter_mmap, SLOW)
+{
+	struct phi_region_info info = {};
+	uint64_t refused = 0;
+	uint32_t nr = PHI_NR_REGION_MAP;
+
+	ASSERT_EQ(0, do_region(self->phi, 4096, 0, (uint64_t *)&info.cap));
+	ASSERT_EQ(0, PHI_DO(self->phi, REGION_INFO, &info));
+	EXPECT_EQ(0, map_at(self->phi, info.offset));
+	ASSERT_EQ(0, refuse(nr, ANY, ANY_AGENT, EHOSTDOWN));
+	EXPECT_EQ(-EHOSTDOWN, map_at(self->phi, info.offset));
+	EXPECT_EQ(0, PHI_DO(self->phi, REGION_INFO, &info));
+	EXPECT_EQ(0, policy_get("call_filter", "refused", &nr, &refused));
+	EXPECT_EQ(1, refused);
+	/* All that is refused includes it. */
+	ASSERT_EQ(0, refuse(nr, ANY, ANY_AGENT, 0));
+	EXPECT_EQ(0, map_at(self->phi, info.offset));
+	ASSERT_EQ(0, refuse(ANY, getuid(), ANY_AGENT, EACCES));
+	EXPECT_EQ(-EACCES, map_at(self->phi, info.offset));
+}
+
 TEST_F_TIMEOUT(call, narrower_rules_count_first, SLOW)
 {
 	uid_t one = 60001, two = 60002;
@@ -121,8 +185,11 @@ TEST_F_TIMEOUT(call, narrower_rules_count_first, SLOW)
 	EXPECT_EQ(-EPERM, in_child(notify_as, &two));
 }
 
+/* The program returns what it is told, turned about; it clips from 512 on. */
 TEST_F_TIMEOUT(call, verdicts_that_are_no_errno_refuse, SLOW)
 {
+	ASSERT_EQ(0, refuse(NR(NOTIFY_CREATE), ANY, ANY_AGENT, 511));
+	EXPECT_EQ(-511, notify(self->phi));
 	ASSERT_EQ(0, refuse(NR(NOTIFY_CREATE), ANY, ANY_AGENT, 512));
 	EXPECT_EQ(-EPERM, notify(self->phi));
 }

@@ -57,7 +57,11 @@ struct phi_region_create {
  * PROT_EXEC, else EPERM; mprotect() cannot add them later (EACCES). No
  * hardware gives write or execute access alone: both need READ as well. The
  * mapping starts at the region's first byte and must be MAP_SHARED.
- * A child made by fork() does not inherit it.
+ * A child made by fork() does not inherit it. To policies mmap() is a call of
+ * the number PHI_NR_REGION_MAP about @cap.
+ *
+ * A 32-bit program gets an @offset that mmap2() can carry. It stands for @cap
+ * until its slot was emptied 65536 times; in between it is EBADF.
  *
  * A mapping belongs to the capability it was made through. It dies for good
  * when that is revoked, dropped, moved to another cspace, or expires.
@@ -75,5 +79,8 @@ struct phi_region_info {
 };
 
 #define PHI_IOC_REGION_INFO _IO(PHI_IOC_MAGIC, 0x22)
+
+/* Number of mmap() for policies and in traces; no ioctl has it. */
+#define PHI_NR_REGION_MAP 0x21
 
 #endif /* _PHI_REGION_H */

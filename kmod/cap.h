@@ -75,6 +75,7 @@ struct phi_cap *phi_cap_child(struct phi_cap *parent, struct phi_object *obj,
 			      u32 rights, u64 badge, u64 expires_ns,
 			      struct phi_user *user);
 int phi_cap_pay(struct phi_cap *cap, struct phi_user *user);
+void phi_cap_repay(struct phi_cap *cap, struct phi_user *user);
 void phi_cap_get(struct phi_cap *cap);
 bool phi_cap_tryget(struct phi_cap *cap);
 void phi_cap_put(struct phi_cap *cap);

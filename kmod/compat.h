@@ -50,6 +50,14 @@ static inline vm_fault_t phi_insert_huge(struct vm_fault *vmf,
 #define phi_sqe_cmd(_sqe, _type) ((const _type *)io_uring_sqe_cmd(_sqe))
 #endif
 
+/* Until 6.18 a command could have two results. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define phi_uring_done(_cmd, _ret, _flags) \
+	io_uring_cmd_done(_cmd, _ret, 0, _flags)
+#else
+#define phi_uring_done io_uring_cmd_done
+#endif
+
 /* Since 6.13 the function of a timer is given when it is set up. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 static inline void

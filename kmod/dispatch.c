@@ -24,71 +24,92 @@
 	}
 #define ON(_call, _field) .target = offsetof(struct phi_##_call, _field)
 #define MAKES(_call, _field) .made = offsetof(struct phi_##_call, _field)
-#define UNDO(_call) .undo = phi_##_call##_undo
+#define SETTLES(_call) .settle = phi_##_call##_settle
 #define WAITS(_call, _flags) .waits = offsetof(struct phi_##_call, _flags)
+#define OUT(_call, _first, _final)                        \
+	.out = offsetof(struct phi_##_call, _first),      \
+	.out_end = offsetofend(struct phi_##_call, _final)
 
 static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_SEND, send, caps, ON(send, endpoint),
 	       WAITS(send, flags)),
-	PHI_OP(PHI_IOC_RECV, recv, caps, ON(recv, endpoint), UNDO(recv),
-	       WAITS(recv, flags)),
-	PHI_OP(PHI_IOC_CALL, call, reply_caps, ON(call, endpoint), UNDO(call),
+	PHI_OP(PHI_IOC_RECV, recv, caps, ON(recv, endpoint),
+	       OUT(recv, len, caps), SETTLES(recv), WAITS(recv, flags)),
+	PHI_OP(PHI_IOC_CALL, call, reply_caps, ON(call, endpoint),
+	       OUT(call, reply_len, reply_caps), SETTLES(call),
 	       .waits = PHI_WAITS),
 	PHI_OP(PHI_IOC_REPLY, reply, caps, ON(reply, reply)),
 	PHI_OP(PHI_IOC_REPLY_RECV, reply_recv, pad,
-	       ON(reply_recv, recv.endpoint), UNDO(reply_recv),
+	       ON(reply_recv, recv.endpoint),
+	       OUT(reply_recv, recv.len, reply_error), SETTLES(reply_recv),
 	       WAITS(reply_recv, recv.flags)),
 	PHI_OP(PHI_IOC_NOTIFY_CREATE, notify_create, cap,
-	       MAKES(notify_create, cap)),
+	       OUT(notify_create, cap, cap), MAKES(notify_create, cap)),
 	PHI_OP(PHI_IOC_NOTIFY_SIGNAL, notify_signal, bits,
 	       ON(notify_signal, notify)),
 	PHI_OP(PHI_IOC_NOTIFY_WAIT, notify_wait, bits,
-	       ON(notify_wait, notify), WAITS(notify_wait, flags)),
+	       ON(notify_wait, notify), OUT(notify_wait, bits, bits),
+	       SETTLES(notify_wait), WAITS(notify_wait, flags)),
 	PHI_OP(PHI_IOC_NOTIFY_BIND, notify_bind, pad, ON(notify_bind, notify)),
 	PHI_OP(PHI_IOC_ENDPOINT_CREATE, endpoint_create, cap,
-	       MAKES(endpoint_create, cap)),
+	       OUT(endpoint_create, cap, cap), MAKES(endpoint_create, cap)),
 	PHI_OP(PHI_IOC_ENDPOINT_FD, endpoint_fd, pad,
-	       ON(endpoint_fd, endpoint), UNDO(endpoint_fd)),
+	       ON(endpoint_fd, endpoint), OUT(endpoint_fd, fd, fd),
+	       SETTLES(endpoint_fd)),
 	PHI_OP(PHI_IOC_ENDPOINT_WATCH, endpoint_watch, bits,
 	       ON(endpoint_watch, endpoint)),
 
 	PHI_OP(PHI_IOC_CAP_DERIVE, cap_derive, out, ON(cap_derive, cap),
-	       MAKES(cap_derive, out)),
+	       OUT(cap_derive, out, out), MAKES(cap_derive, out)),
 	PHI_OP(PHI_IOC_CAP_REVOKE, cap_revoke, cap, ON(cap_revoke, cap)),
 	PHI_OP(PHI_IOC_CAP_DROP, cap_drop, cap, ON(cap_drop, cap)),
-	PHI_OP(PHI_IOC_CAP_QUERY, cap_query, badge, ON(cap_query, cap)),
+	PHI_OP(PHI_IOC_CAP_QUERY, cap_query, badge, ON(cap_query, cap),
+	       OUT(cap_query, type, badge)),
 	PHI_OP(PHI_IOC_CAP_SEAL, cap_seal, token, ON(cap_seal, cap)),
-	PHI_OP(PHI_IOC_CAP_UNSEAL, cap_unseal, out, MAKES(cap_unseal, out)),
-	PHI_OP(PHI_IOC_CAP_SAME, cap_same, pad, ON(cap_same, a)),
-	PHI_OP(PHI_IOC_CAP_LIST, cap_list, total),
+	PHI_OP(PHI_IOC_CAP_UNSEAL, cap_unseal, out, OUT(cap_unseal, out, out),
+	       MAKES(cap_unseal, out)),
+	PHI_OP(PHI_IOC_CAP_SAME, cap_same, pad, ON(cap_same, a),
+	       OUT(cap_same, same, same)),
+	PHI_OP(PHI_IOC_CAP_LIST, cap_list, total,
+	       OUT(cap_list, count, total)),
 	PHI_OP(PHI_IOC_CSPACE_SHARE, cspace_share, pad),
-	PHI_OP(PHI_IOC_CAP_REKEY, cap_rekey, pad),
+	PHI_OP(PHI_IOC_CAP_REKEY, cap_rekey, pad,
+	       OUT(cap_rekey, key_id, key_id),
+	       SETTLES(cap_rekey)),
 	PHI_OP(PHI_IOC_CAP_MINT, cap_mint, out, ON(cap_mint, endpoint),
-	       MAKES(cap_mint, out)),
+	       OUT(cap_mint, out, out), MAKES(cap_mint, out)),
 
 	PHI_OP(PHI_IOC_REGION_CREATE, region_create, cap,
-	       MAKES(region_create, cap)),
-	PHI_OP(PHI_IOC_REGION_INFO, region_info, pad, ON(region_info, cap)),
+	       OUT(region_create, cap, cap), MAKES(region_create, cap)),
+	PHI_OP(PHI_IOC_REGION_INFO, region_info, pad, ON(region_info, cap),
+	       OUT(region_info, bytes, mappings)),
 
 	PHI_OP(PHI_IOC_AGENT_REGISTER, agent_register, cap,
-	       MAKES(agent_register, cap)),
+	       OUT(agent_register, id, cap), MAKES(agent_register, cap)),
 
 	PHI_OP(PHI_IOC_UNIT_REGISTER, unit_register, cap,
-	       MAKES(unit_register, cap)),
+	       OUT(unit_register, id, cap), MAKES(unit_register, cap)),
 	PHI_OP(PHI_IOC_UNIT_UPDATE, unit_update, healthy,
 	       ON(unit_update, cap)),
-	PHI_OP(PHI_IOC_UNIT_QUERY, unit_query, name),
+	PHI_OP(PHI_IOC_UNIT_QUERY, unit_query, name,
+	       OUT(unit_query, id, name)),
 	PHI_OP(PHI_IOC_MODEL_REGISTER, model_register, cap,
-	       ON(model_register, endpoint), MAKES(model_register, cap)),
+	       ON(model_register, endpoint), OUT(model_register, id, cap),
+	       MAKES(model_register, cap)),
 	PHI_OP(PHI_IOC_INFER_BEGIN, infer_begin, ticket,
-	       ON(infer_begin, model), UNDO(infer_begin)),
-	PHI_OP(PHI_IOC_INFER_END, infer_end, run_ns),
+	       ON(infer_begin, model), OUT(infer_begin, batch, ticket),
+	       SETTLES(infer_begin)),
+	PHI_OP(PHI_IOC_INFER_END, infer_end, run_ns,
+	       OUT(infer_end, run_ns, run_ns), SETTLES(infer_end)),
 	PHI_OP(PHI_IOC_INFER_SELECT, infer_select, score_ns,
-	       ON(infer_select, model)),
-	PHI_OP(PHI_IOC_MODEL_QUERY, model_query, name),
+	       ON(infer_select, model), OUT(infer_select, unit, score_ns)),
+	PHI_OP(PHI_IOC_MODEL_QUERY, model_query, name,
+	       OUT(model_query, id, name)),
 
-	PHI_OP(PHI_IOC_SYSTEM_INFO, system_info, features),
-	PHI_OP(PHI_IOC_SYSTEM_STATS, system_stats, limit),
+	PHI_OP(PHI_IOC_SYSTEM_INFO, system_info, features,
+	       OUT(system_info, abi, features)),
+	PHI_OP(PHI_IOC_SYSTEM_STATS, system_stats, limit,
+	       OUT(system_stats, objects, limit)),
 };
 
 /* clang-format on */
@@ -113,26 +134,66 @@ static u64 phi_arg_handle(const void *arg, u16 offset)
 	return offset ? *(const u64 *)(arg + offset) : 0;
 }
 
+/* Write a byte back as it is. */
+static bool phi_byte_writable(u8 __user *at)
+{
+	u8 byte;
+
+	return !get_user(byte, at) && !put_user(byte, at);
+}
+
+/**
+ * phi_frame_writable() - prove that the caller's memory can be written
+ * @to: Where to, in the memory of the current process.
+ * @len: Bytes, at most a page.
+ *
+ * Writes bytes back as they are, one in each page.
+ *
+ * Context: Process context. May sleep. No lock is held.
+ * Return: False when a write there would fail.
+ */
+bool phi_frame_writable(void __user *to, size_t len)
+{
+	return !len ||
+	       (phi_byte_writable(to) && phi_byte_writable(to + len - 1));
+}
+
+/* Run a call, and write back what it says. */
+static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
+		  struct phi_frame *frame, u32 size)
+{
+	void __user *out = frame->uarg + op->out;
+	u32 end = min_t(u32, size, op->out_end);
+	u32 len = end > op->out ? end - op->out : 0;
+	int ret;
+
+	if (!phi_frame_writable(out, len))
+		return -EFAULT;
+	ret = op->run(cs, frame->arg);
+	if (ret)
+		return ret;
+	if (len && copy_to_user(out, (void *)frame->arg + op->out, len))
+		ret = -EFAULT;
+	if (op->settle)
+		op->settle(cs, frame->arg, !ret);
+	else if (ret && op->made)
+		phi_cspace_drop(cs, phi_arg_handle(frame->arg, op->made));
+	return ret;
+}
+
 /* Run a call between the hooks. */
-static int phi_run(struct phi_cspace *cs, const struct phi_op *op, void *arg)
+static int phi_run(struct phi_cspace *cs, const struct phi_op *op,
+		   struct phi_frame *frame, u32 size)
 {
 	struct phi_hook_call call;
 	int ret;
 
 	ret = phi_hook_enter(&call, cs, op - phi_ops,
-			     phi_arg_handle(arg, op->target));
+			     phi_arg_handle(frame->arg, op->target));
 	if (!ret)
-		ret = op->run(cs, arg);
+		ret = phi_do(cs, op, frame, size);
 	phi_hook_leave(&call, ret);
 	return ret;
-}
-
-static void phi_undo(struct phi_cspace *cs, const struct phi_op *op, void *arg)
-{
-	if (op->undo)
-		op->undo(cs, arg);
-	else if (op->made)
-		phi_cspace_drop(cs, phi_arg_handle(arg, op->made));
 }
 
 /* May it wait for what others do? */
@@ -151,13 +212,13 @@ static bool phi_op_waits(const struct phi_op *op, const void *arg)
  * @nowait: Do nothing at all when the call may wait for others.
  *
  * Context: Process context. May sleep. No lock is held, unless @nowait.
- * Return: 0 or a negative errno; see uapi/phi/base.h. -EAGAIN when it may wait
- * and must not.
+ * Return: 0 or a negative errno; see uapi/phi/base.h. -EIOCBQUEUED when it may
+ * wait and must not.
  */
 long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 		  bool nowait)
 {
-	u64 arg[PHI_ARG_MAX / sizeof(u64)];
+	struct phi_frame frame = { .uarg = uarg };
 	const struct phi_op *op;
 	u32 size;
 	int ret;
@@ -175,18 +236,10 @@ long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 		return -EFAULT;
 	if (size < op->min || size > PAGE_SIZE)
 		return size < op->min ? -EINVAL : -E2BIG;
-	ret = copy_struct_from_user(arg, op->size, uarg, size);
+	ret = copy_struct_from_user(frame.arg, op->size, uarg, size);
 	if (ret)
 		return ret;
-	if (nowait && phi_op_waits(op, arg))
-		return -EAGAIN;
-
-	ret = phi_run(cs, op, arg);
-	if (ret)
-		return ret;
-	if (copy_to_user(uarg, arg, min_t(u32, size, op->size))) {
-		phi_undo(cs, op, arg);
-		return -EFAULT;
-	}
-	return 0;
+	if (nowait && phi_op_waits(op, frame.arg))
+		return -EIOCBQUEUED;
+	return phi_run(cs, op, &frame, size);
 }

@@ -4,6 +4,11 @@
 
 #include "cspace.h"
 
+struct crypto_shash;
+struct file;
+struct phi_message;
+struct phi_ticket;
+
 /* The longest struct of a call, in bytes. */
 #define PHI_ARG_MAX 256
 
@@ -20,11 +25,15 @@
  *        handle is dropped when the struct cannot be written back.
  * @waits: Offset of the flags without whose PHI_NONBLOCK the call may wait for
  *         others, 0 when it never does, PHI_WAITS when it does in any case.
+ * @out: Offset of the first byte that is written back.
+ * @out_end: Offset past the last one; 0 when the struct is only read.
  * @run: Checks the arguments, which are already in kernel memory, and does
- *       it. Returns 0 or a negative errno. What it writes to the struct goes
- *       back to the caller when it returns 0.
- * @undo: The struct could not be written back: undo what @run did. NULL when
- *        dropping @made is enough, or there is nothing to undo.
+ *       it. Returns 0 or a negative errno. When it returns 0 the bytes from
+ *       @out to @out_end go back to the caller; they were writable before.
+ * @settle: The end of a call whose @run returned 0. With @told the caller has
+ *          the outputs; without, whatever @run did is undone, because the
+ *          call fails with EFAULT. NULL when dropping @made is enough, or
+ *          there is nothing to undo.
  */
 struct phi_op {
 	u16 size;
@@ -32,10 +41,45 @@ struct phi_op {
 	u16 target;
 	u16 made;
 	u16 waits;
+	u16 out;
+	u16 out_end;
 	int (*run)(struct phi_cspace *cs, void *arg);
-	void (*undo)(struct phi_cspace *cs, void *arg);
+	void (*settle)(struct phi_cspace *cs, void *arg, bool told);
 };
 
+/**
+ * struct phi_frame - a call on its way
+ * @uarg: Its struct, in the memory of the current process.
+ * @cap: For @run to leave to @settle, as are the next ones.
+ * @msg: A message in hand.
+ * @file: A file without a descriptor.
+ * @tfm: A key that is not used yet.
+ * @ticket: An inference that ends.
+ * @arg: A copy of the struct, for phi_frame_of().
+ */
+struct phi_frame {
+	void __user *uarg;
+	struct phi_cap *cap;
+	struct phi_message *msg;
+	struct file *file;
+	struct crypto_shash *tfm;
+	struct phi_ticket *ticket;
+	u64 arg[PHI_ARG_MAX / sizeof(u64)];
+};
+
+/**
+ * phi_frame_of() - the call that a handler runs
+ * @arg: What the handler was given.
+ *
+ * Context: Any.
+ * Return: The frame around @arg.
+ */
+static inline struct phi_frame *phi_frame_of(void *arg)
+{
+	return container_of(arg, struct phi_frame, arg);
+}
+
+bool phi_frame_writable(void __user *to, size_t len);
 long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 		  bool nowait);
 u32 phi_dispatch_count(void);
@@ -53,6 +97,7 @@ int phi_cap_unseal(struct phi_cspace *cs, void *arg);
 int phi_cap_same(struct phi_cspace *cs, void *arg);
 int phi_cap_list(struct phi_cspace *cs, void *arg);
 int phi_cap_rekey(struct phi_cspace *cs, void *arg);
+void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_cap_mint(struct phi_cspace *cs, void *arg);
 int phi_cspace_share(struct phi_cspace *cs, void *arg);
 
@@ -61,20 +106,21 @@ int phi_region_info(struct phi_cspace *cs, void *arg);
 
 int phi_endpoint_create(struct phi_cspace *cs, void *arg);
 int phi_endpoint_fd(struct phi_cspace *cs, void *arg);
-void phi_endpoint_fd_undo(struct phi_cspace *cs, void *arg);
+void phi_endpoint_fd_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_endpoint_watch(struct phi_cspace *cs, void *arg);
 int phi_send(struct phi_cspace *cs, void *arg);
 int phi_recv(struct phi_cspace *cs, void *arg);
-void phi_recv_undo(struct phi_cspace *cs, void *arg);
+void phi_recv_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_call(struct phi_cspace *cs, void *arg);
-void phi_call_undo(struct phi_cspace *cs, void *arg);
+void phi_call_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_reply(struct phi_cspace *cs, void *arg);
 int phi_reply_recv(struct phi_cspace *cs, void *arg);
-void phi_reply_recv_undo(struct phi_cspace *cs, void *arg);
+void phi_reply_recv_settle(struct phi_cspace *cs, void *arg, bool told);
 
 int phi_notify_create(struct phi_cspace *cs, void *arg);
 int phi_notify_signal(struct phi_cspace *cs, void *arg);
 int phi_notify_wait(struct phi_cspace *cs, void *arg);
+void phi_notify_wait_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_notify_bind(struct phi_cspace *cs, void *arg);
 
 int phi_unit_register(struct phi_cspace *cs, void *arg);
@@ -83,8 +129,9 @@ int phi_unit_query(struct phi_cspace *cs, void *arg);
 int phi_model_register(struct phi_cspace *cs, void *arg);
 int phi_model_query(struct phi_cspace *cs, void *arg);
 int phi_infer_begin(struct phi_cspace *cs, void *arg);
-void phi_infer_begin_undo(struct phi_cspace *cs, void *arg);
+void phi_infer_begin_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_infer_end(struct phi_cspace *cs, void *arg);
+void phi_infer_end_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_infer_select(struct phi_cspace *cs, void *arg);
 void phi_infer_close(struct phi_cspace *cs);
 

@@ -70,22 +70,31 @@ int phi_endpoint_fd(struct phi_cspace *cs, void *arg)
 		fput(file);
 		return cmd->fd;
 	}
-	fd_install(cmd->fd, file);
+	phi_frame_of(arg)->file = file;
 	return 0;
 }
 
 /**
- * phi_endpoint_fd_undo() - the descriptor could not be told to the caller
+ * phi_endpoint_fd_settle() - let the descriptor name its file
  * @cs: The caller's cspace.
  * @arg: struct phi_endpoint_fd.
+ * @told: The caller knows the descriptor.
+ *
+ * Until then the descriptor is nobody's: another thread cannot close it.
  *
  * Context: Process context. May sleep.
  */
-void phi_endpoint_fd_undo(struct phi_cspace *cs, void *arg)
+void phi_endpoint_fd_settle(struct phi_cspace *cs, void *arg, bool told)
 {
 	struct phi_endpoint_fd *cmd = arg;
+	struct file *file = phi_frame_of(arg)->file;
 
-	close_fd(cmd->fd);
+	if (told) {
+		fd_install(cmd->fd, file);
+	} else {
+		put_unused_fd(cmd->fd);
+		fput(file);
+	}
 }
 
 /**
@@ -192,8 +201,9 @@ static void phi_recv_describe(struct phi_cspace *cs, struct phi_recv *cmd,
 	cmd->uid = from_kuid_munged(cs->cred->user_ns, msg->uid);
 }
 
-static int phi_recv_finish(struct phi_cspace *cs, struct phi_recv *cmd,
-			   struct phi_cap *cap)
+/* Take a message into the hand of @frame, and unpack it. */
+static int phi_recv_take(struct phi_cspace *cs, struct phi_recv *cmd,
+			 struct phi_cap *cap, struct phi_frame *frame)
 {
 	struct phi_endpoint *ep = phi_endpoint_of(cap->obj);
 	bool nocaps = cmd->flags & PHI_RECV_NOCAPS;
@@ -216,8 +226,26 @@ static int phi_recv_finish(struct phi_cspace *cs, struct phi_recv *cmd,
 	cmd->len = msg->len;
 	cmd->ncaps = nocaps ? 0 : msg->ncaps;
 	phi_recv_describe(cs, cmd, msg);
-	phi_queue_done(ep, msg);
+	phi_cap_get(cap);
+	frame->cap = cap;
+	frame->msg = msg;
 	return 0;
+}
+
+/* The message is the receiver's; or it goes back to be the next again. */
+static void phi_recv_finish(struct phi_cspace *cs, struct phi_recv *cmd,
+			    struct phi_frame *frame, bool told)
+{
+	struct phi_endpoint *ep = phi_endpoint_of(frame->cap->obj);
+
+	if (told) {
+		phi_queue_done(ep, frame->msg);
+	} else {
+		phi_message_repack(cs, frame->msg, cmd->ncaps, cmd->caps,
+				   cmd->reply);
+		phi_queue_return(ep, frame->msg);
+	}
+	phi_cap_put(frame->cap);
 }
 
 /**
@@ -235,27 +263,31 @@ int phi_recv(struct phi_cspace *cs, void *arg)
 	struct phi_cap *cap __free(phi_cap_put) = phi_recv_prepare(cs, cmd);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
-	return phi_recv_finish(cs, cmd, cap);
+	return phi_recv_take(cs, cmd, cap, phi_frame_of(arg));
 }
 
 /**
- * phi_recv_undo() - the outputs of a receive could not be written
+ * phi_recv_settle() - let go of a message, or put it back
  * @cs: The caller's cspace.
  * @arg: struct phi_recv.
+ * @told: The caller knows what came.
  *
  * Context: Process context. May sleep.
  */
-void phi_recv_undo(struct phi_cspace *cs, void *arg)
+void phi_recv_settle(struct phi_cspace *cs, void *arg, bool told)
 {
-	struct phi_recv *cmd = arg;
-
-	phi_message_undo(cs, cmd->reply, cmd->ncaps, cmd->caps);
+	phi_recv_finish(cs, arg, phi_frame_of(arg), told);
 }
 
+/* An answer cannot be asked for twice: prove first that it can be written. */
 static int phi_call_check(const struct phi_call *cmd)
 {
+	u32 room = min_t(u32, cmd->reply_len, PHI_MSG_MAX);
+
 	if (cmd->flags & ~PHI_NONBLOCK)
 		return -EOPNOTSUPP;
+	if (!phi_frame_writable(u64_to_user_ptr(cmd->reply_data), room))
+		return -EFAULT;
 	return 0;
 }
 
@@ -343,35 +375,51 @@ int phi_call(struct phi_cspace *cs, void *arg)
 	ret = phi_caller_wait(caller, cmd->deadline_ns);
 	if (!ret)
 		ret = phi_call_answer(cs, cmd, caller->answer);
-	phi_message_free(caller->answer);
+	if (ret)
+		phi_message_free(caller->answer);
+	else
+		phi_frame_of(arg)->msg = caller->answer;
 	return ret;
 }
 
 /**
- * phi_call_undo() - the outputs of a call could not be written
+ * phi_call_settle() - let go of an answer
  * @cs: The caller's cspace.
  * @arg: struct phi_call.
+ * @told: The caller knows what came.
+ *
+ * What the server did cannot be undone, so an answer that the caller hears
+ * nothing of is lost; its capabilities go.
  *
  * Context: Process context. May sleep.
  */
-void phi_call_undo(struct phi_cspace *cs, void *arg)
+void phi_call_settle(struct phi_cspace *cs, void *arg, bool told)
 {
 	struct phi_call *cmd = arg;
+	struct phi_message *answer = phi_frame_of(arg)->msg;
 
-	phi_message_undo(cs, 0, cmd->reply_ncaps, cmd->reply_caps);
+	if (!told)
+		phi_message_repack(cs, answer, cmd->reply_ncaps,
+				   cmd->reply_caps, 0);
+	phi_message_free(answer);
 }
 
-/**
- * phi_reply() - PHI_IOC_REPLY
- * @cs: The caller's cspace.
- * @arg: struct phi_reply.
- *
- * Context: Process context. May sleep.
- * Return: 0 or a negative errno.
+/*
+ * Tell a caller of REPLY_RECV that its REPLY handle is used up, or that it is
+ * not.
  */
-int phi_reply(struct phi_cspace *cs, void *arg)
+static int phi_reply_tell(struct phi_reply __user *told, u64 handle)
 {
-	struct phi_reply *cmd = arg;
+	return told && put_user(handle, &told->reply) ? -EFAULT : 0;
+}
+
+/*
+ * Answer a call. @told is written before the answer goes out, so that nobody
+ * has to guess whether it did; NULL for a caller that knows it from the result.
+ */
+static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
+			  struct phi_reply __user *told)
+{
 	const struct phi_parcel parcel = {
 		.data = cmd->data,
 		.len = cmd->len,
@@ -395,11 +443,15 @@ int phi_reply(struct phi_cspace *cs, void *arg)
 		phi_message_new(cs, NULL, &parcel, &moves);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
+	ret = phi_reply_tell(told, 0);
+	if (ret)
+		return ret;
 	ret = phi_caller_claim(caller);
 	if (!ret) {
 		ret = phi_message_move(cs, msg, &moves);
 		if (ret) {
 			phi_caller_settle(caller, NULL);
+			phi_reply_tell(told, cmd->reply);
 			return ret;
 		}
 		phi_caller_settle(caller, no_free_ptr(msg));
@@ -407,6 +459,19 @@ int phi_reply(struct phi_cspace *cs, void *arg)
 	/* Answered, or nobody is there to be answered. */
 	phi_cap_put(phi_cspace_remove(cs, cmd->reply, cap));
 	return ret;
+}
+
+/**
+ * phi_reply() - PHI_IOC_REPLY
+ * @cs: The caller's cspace.
+ * @arg: struct phi_reply.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_reply(struct phi_cspace *cs, void *arg)
+{
+	return phi_reply_send(cs, arg, NULL);
 }
 
 /**
@@ -419,6 +484,8 @@ int phi_reply(struct phi_cspace *cs, void *arg)
  */
 int phi_reply_recv(struct phi_cspace *cs, void *arg)
 {
+	struct phi_frame *frame = phi_frame_of(arg);
+	struct phi_reply_recv __user *told = frame->uarg;
 	struct phi_reply_recv *cmd = arg;
 	int ret;
 
@@ -433,25 +500,32 @@ int phi_reply_recv(struct phi_cspace *cs, void *arg)
 		phi_recv_prepare(cs, &cmd->recv);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
-	ret = phi_reply(cs, &cmd->reply);
-	if (ret && ret != -EPIPE)
-		return ret;
-	cmd->reply_error = ret;
-	ret = phi_recv_finish(cs, &cmd->recv, cap);
-	/* The answer must not go out a second time. */
-	return ret == -ERESTARTSYS ? -EINTR : ret;
+	if (!phi_frame_writable(u64_to_user_ptr(cmd->recv.data),
+				min_t(u32, cmd->recv.len, PHI_MSG_MAX)))
+		return -EFAULT;
+	if (cmd->reply.reply) {
+		ret = phi_reply_send(cs, &cmd->reply, &told->reply);
+		if (ret && ret != -EPIPE)
+			return ret;
+		cmd->reply_error = ret;
+		if (put_user(ret, &told->reply_error))
+			return -EFAULT;
+	}
+	/* From here on the same call again receives, and answers nobody. */
+	return phi_recv_take(cs, &cmd->recv, cap, frame);
 }
 
 /**
- * phi_reply_recv_undo() - the outputs could not be written
+ * phi_reply_recv_settle() - let go of a message, or put it back
  * @cs: The caller's cspace.
  * @arg: struct phi_reply_recv.
+ * @told: The caller knows what came.
  *
  * Context: Process context. May sleep.
  */
-void phi_reply_recv_undo(struct phi_cspace *cs, void *arg)
+void phi_reply_recv_settle(struct phi_cspace *cs, void *arg, bool told)
 {
 	struct phi_reply_recv *cmd = arg;
 
-	phi_recv_undo(cs, &cmd->recv);
+	phi_recv_finish(cs, &cmd->recv, phi_frame_of(arg), told);
 }

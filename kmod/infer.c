@@ -319,19 +319,29 @@ static void phi_ticket_release(const struct phi_ticket *ticket)
 }
 
 /* End an inference; the ticket is no longer in the cspace. */
-static u64 phi_ticket_end(struct phi_cspace *cs, struct phi_ticket *ticket,
-			  int result)
+static void phi_ticket_end(struct phi_cspace *cs, struct phi_ticket *ticket,
+			   int result)
 {
-	u64 run_ns = ktime_get_ns() - ticket->start_ns;
-
-	ticket->infer.run_ns = run_ns;
+	if (!ticket->infer.run_ns)
+		ticket->infer.run_ns = ktime_get_ns() - ticket->start_ns;
 	ticket->infer.result = result;
 	phi_ticket_release(ticket);
 	phi_runner_count(ticket->pid, false);
 	phi_hook_infer_told(&ticket->infer);
 	phi_quota_uncharge(cs->user, PHI_QUOTA_TICKETS, 1);
 	kfree(ticket);
-	return run_ns;
+}
+
+/* Take a ticket, and keep its place for as long as it may come back. */
+static struct phi_ticket *phi_ticket_reserve(struct phi_cspace *cs, u64 number)
+{
+	struct phi_ticket *ticket = xa_load(&cs->tickets, number);
+
+	/* Another thread may end it too: one of them gets it. */
+	if (!ticket || xa_cmpxchg(&cs->tickets, number, ticket, XA_ZERO_ENTRY,
+				  GFP_KERNEL_ACCOUNT) != ticket)
+		return NULL;
+	return ticket;
 }
 
 /* All of INFER_BEGIN after the arguments; the ticket is charged already. */
@@ -424,17 +434,21 @@ int phi_infer_begin(struct phi_cspace *cs, void *arg)
 }
 
 /**
- * phi_infer_begin_undo() - the caller cannot learn the ticket: end it
+ * phi_infer_begin_settle() - end an inference whose ticket nobody knows
  * @cs: The caller.
  * @arg: struct phi_infer_begin.
+ * @told: The caller knows the ticket.
  *
  * Context: Process context. May sleep.
  */
-void phi_infer_begin_undo(struct phi_cspace *cs, void *arg)
+void phi_infer_begin_settle(struct phi_cspace *cs, void *arg, bool told)
 {
 	struct phi_infer_begin *cmd = arg;
-	struct phi_ticket *ticket = xa_erase(&cs->tickets, cmd->ticket);
+	struct phi_ticket *ticket;
 
+	if (told)
+		return;
+	ticket = xa_erase(&cs->tickets, cmd->ticket);
 	if (ticket)
 		phi_ticket_end(cs, ticket, -EFAULT);
 }
@@ -456,11 +470,35 @@ int phi_infer_end(struct phi_cspace *cs, void *arg)
 		return -EOPNOTSUPP;
 	if (cmd->pad || cmd->result > 0 || cmd->result < -MAX_ERRNO)
 		return -EINVAL;
-	ticket = xa_erase(&cs->tickets, cmd->ticket);
+	ticket = phi_ticket_reserve(cs, cmd->ticket);
 	if (!ticket)
 		return -ENOENT;
-	cmd->run_ns = phi_ticket_end(cs, ticket, cmd->result);
+	ticket->infer.run_ns = ktime_get_ns() - ticket->start_ns;
+	cmd->run_ns = ticket->infer.run_ns;
+	phi_frame_of(arg)->ticket = ticket;
 	return 0;
+}
+
+/**
+ * phi_infer_end_settle() - end the inference, or put its ticket back
+ * @cs: The caller.
+ * @arg: struct phi_infer_end.
+ * @told: The caller knows how long it ran.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_infer_end_settle(struct phi_cspace *cs, void *arg, bool told)
+{
+	struct phi_infer_end *cmd = arg;
+	struct phi_ticket *ticket = phi_frame_of(arg)->ticket;
+
+	if (!told)
+		ticket->infer.run_ns = 0;
+	/* The place is reserved: this needs no memory. */
+	xa_cmpxchg(&cs->tickets, cmd->ticket, XA_ZERO_ENTRY,
+		   told ? NULL : ticket, GFP_KERNEL_ACCOUNT);
+	if (told)
+		phi_ticket_end(cs, ticket, cmd->result);
 }
 
 /**

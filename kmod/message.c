@@ -217,42 +217,44 @@ int phi_message_move(struct phi_cspace *cs, struct phi_message *msg,
 	return 0;
 }
 
+/*
+ * Take back one that was installed. What another thread of the receiver has
+ * seized meanwhile is out of the message: no two slots may hold one capability.
+ */
+static struct phi_cap *phi_message_regain(struct phi_cspace *cs,
+					  const struct phi_message *msg,
+					  struct phi_cap *had, u64 handle)
+{
+	struct phi_cap *cap = phi_cspace_remove(cs, handle, had);
+
+	if (IS_ERR(cap)) {
+		phi_cap_put(had);
+		return NULL;
+	}
+	phi_cap_repay(cap, msg->user);
+	phi_cap_put(cap);
+	return had;
+}
+
 /**
- * phi_message_undo() - drop handles that a receiver cannot be told of
+ * phi_message_repack() - take back what a receiver was given
  * @cs: The receiver's cspace.
- * @reply: Handle or 0.
+ * @msg: The message; its sender pays again for what is in it.
  * @ncaps: Of @caps.
- * @caps: Handles.
+ * @caps: Handles that phi_message_unpack() made.
+ * @reply: Handle of @msg->reply, or 0.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */
-void phi_message_undo(struct phi_cspace *cs, u64 reply, u32 ncaps,
-		      const struct phi_xferred *caps)
+void phi_message_repack(struct phi_cspace *cs, struct phi_message *msg,
+			u32 ncaps, const struct phi_xferred *caps, u64 reply)
 {
 	if (reply)
-		phi_cspace_drop(cs, reply);
-	for (u32 i = 0; i < ncaps; i++)
-		phi_cspace_drop(cs, caps[i].cap);
-}
-
-/*
- * Take back what was installed. What another thread of the receiver has seized
- * meanwhile is out of the message: no two slots may hold one capability.
- */
-static void phi_message_repack(struct phi_cspace *cs, struct phi_message *msg,
-			       const struct phi_xferred *caps, u32 count)
-{
-	struct phi_cap *cap;
-
-	while (count--) {
-		if (!msg->caps[count])
-			continue;
-		cap = phi_cspace_remove(cs, caps[count].cap, msg->caps[count]);
-		if (IS_ERR(cap)) {
-			cap = msg->caps[count];
-			msg->caps[count] = NULL;
-		}
-		phi_cap_put(cap);
+		msg->reply = phi_message_regain(cs, msg, msg->reply, reply);
+	while (ncaps--) {
+		if (msg->caps[ncaps])
+			msg->caps[ncaps] = phi_message_regain(
+				cs, msg, msg->caps[ncaps], caps[ncaps].cap);
 	}
 }
 
@@ -272,7 +274,7 @@ static int phi_message_install(struct phi_cspace *cs, struct phi_message *msg,
 		caps[i].rights = cap->rights;
 		ret = phi_cspace_install(cs, cap, &caps[i].cap);
 		if (ret) {
-			phi_message_repack(cs, msg, caps, i);
+			phi_message_repack(cs, msg, i, caps, 0);
 			return ret;
 		}
 	}
@@ -307,6 +309,6 @@ int phi_message_unpack(struct phi_cspace *cs, struct phi_message *msg, u64 data,
 	if (msg->reply)
 		ret = phi_cspace_install(cs, msg->reply, reply);
 	if (ret && caps)
-		phi_message_repack(cs, msg, caps, msg->ncaps);
+		phi_message_repack(cs, msg, msg->ncaps, caps, 0);
 	return ret;
 }

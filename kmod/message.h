@@ -77,8 +77,8 @@ int phi_message_move(struct phi_cspace *cs, struct phi_message *msg,
 		     const struct phi_moves *moves);
 int phi_message_unpack(struct phi_cspace *cs, struct phi_message *msg, u64 data,
 		       struct phi_xferred *caps, u64 *reply);
-void phi_message_undo(struct phi_cspace *cs, u64 reply, u32 ncaps,
-		      const struct phi_xferred *caps);
+void phi_message_repack(struct phi_cspace *cs, struct phi_message *msg,
+			u32 ncaps, const struct phi_xferred *caps, u64 reply);
 
 DEFINE_FREE(phi_message_free, struct phi_message *, phi_message_free(_T))
 

@@ -124,6 +124,25 @@ int phi_cap_pay(struct phi_cap *cap, struct phi_user *user)
 }
 
 /**
+ * phi_cap_repay() - make the user pay again who paid before
+ * @cap: The node, as for phi_cap_pay().
+ * @user: Who paid for it until the call that is being undone, above the limit
+ *        when the room was used meanwhile.
+ *
+ * Context: Any but interrupts.
+ */
+void phi_cap_repay(struct phi_cap *cap, struct phi_user *user)
+{
+	if (user == cap->user)
+		return;
+	phi_quota_recharge(user, PHI_QUOTA_CAPS, 1);
+	phi_user_hold(user);
+	phi_quota_uncharge(cap->user, PHI_QUOTA_CAPS, 1);
+	phi_user_put(cap->user);
+	cap->user = user;
+}
+
+/**
  * phi_cap_get() - take one more reference to a node
  * @cap: The node; the caller has a reference.
  *

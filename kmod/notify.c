@@ -221,9 +221,29 @@ int phi_notify_wait(struct phi_cspace *cs, void *arg)
 	}
 	list_del_init(&nw.w.node);
 	ret = nw.w.error ?: ret;
-	if (!ret)
+	if (!ret) {
 		notify->bits &= ~cmd->bits;
+		phi_frame_of(arg)->cap = no_free_ptr(cap);
+	}
 	return ret;
+}
+
+/**
+ * phi_notify_wait_settle() - put bits back that nobody heard of
+ * @cs: The caller's cspace.
+ * @arg: struct phi_notify_wait.
+ * @told: The caller knows the bits.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_notify_wait_settle(struct phi_cspace *cs, void *arg, bool told)
+{
+	struct phi_notify_wait *cmd = arg;
+	struct phi_cap *cap = phi_frame_of(arg)->cap;
+
+	if (!told)
+		phi_notify_set(cap->obj, cmd->bits);
+	phi_cap_put(cap);
 }
 
 /**

@@ -166,6 +166,19 @@ int phi_quota_charge(struct phi_user *user, u32 what, u64 n)
 }
 
 /**
+ * phi_quota_recharge() - charge again what was given back too early
+ * @user: Whom, as for phi_quota_charge().
+ * @what: PHI_QUOTA_*.
+ * @n: How much.
+ *
+ * Context: Any.
+ */
+void phi_quota_recharge(struct phi_user *user, u32 what, u64 n)
+{
+	atomic64_add(n, &user->used[what]);
+}
+
+/**
  * phi_quota_uncharge() - give back what was charged
  * @user: Whom it was charged to.
  * @what: PHI_QUOTA_*.

@@ -34,6 +34,7 @@ struct phi_user *phi_user_get(kuid_t uid);
 void phi_user_hold(struct phi_user *user);
 void phi_user_put(struct phi_user *user);
 int phi_quota_charge(struct phi_user *user, u32 what, u64 n);
+void phi_quota_recharge(struct phi_user *user, u32 what, u64 n);
 void phi_quota_uncharge(struct phi_user *user, u32 what, u64 n);
 u64 phi_quota_limit(u32 what);
 

@@ -34,6 +34,7 @@ struct phi_seal_key {
 static DECLARE_RWSEM(phi_seal_lock); /* the keys */
 static struct phi_seal_key phi_seal_now;
 static struct phi_seal_key phi_seal_before;
+static u16 phi_seal_ids; /* the last one given to a key */
 
 /* Sealed nodes by id, without references. */
 static DEFINE_XARRAY(phi_sealed);
@@ -265,7 +266,6 @@ int phi_cap_rekey(struct phi_cspace *cs, void *arg)
 {
 	struct phi_cap_rekey *cmd = arg;
 	struct crypto_shash *fresh;
-	struct crypto_shash *old;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
@@ -277,16 +277,38 @@ int phi_cap_rekey(struct phi_cspace *cs, void *arg)
 	if (IS_ERR(fresh))
 		return PTR_ERR(fresh);
 
+	phi_frame_of(arg)->tfm = fresh;
 	down_write(&phi_seal_lock);
-	old = phi_seal_before.tfm;
-	phi_seal_before = phi_seal_now;
-	phi_seal_now.tfm = fresh;
-	if (!++phi_seal_now.id)
-		phi_seal_now.id = 1;
-	cmd->key_id = phi_seal_now.id;
+	if (!++phi_seal_ids)
+		phi_seal_ids = 1;
+	cmd->key_id = phi_seal_ids;
 	up_write(&phi_seal_lock);
-	crypto_free_shash(old);
 	return 0;
+}
+
+/**
+ * phi_cap_rekey_settle() - use the new key, once its id is known
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_rekey.
+ * @told: The caller knows the id.
+ *
+ * A key that nobody can name would make a retry kill every token.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told)
+{
+	struct phi_cap_rekey *cmd = arg;
+	struct crypto_shash *unused = phi_frame_of(arg)->tfm;
+
+	if (told) {
+		down_write(&phi_seal_lock);
+		swap(unused, phi_seal_before.tfm);
+		swap(phi_seal_before, phi_seal_now);
+		phi_seal_now.id = cmd->key_id;
+		up_write(&phi_seal_lock);
+	}
+	crypto_free_shash(unused);
 }
 
 /**
@@ -303,6 +325,7 @@ int __init phi_seal_init(void)
 		return PTR_ERR(tfm);
 	phi_seal_now.tfm = tfm;
 	phi_seal_now.id = 1;
+	phi_seal_ids = 1;
 	return 0;
 }
 

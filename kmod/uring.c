@@ -15,8 +15,12 @@
  * workers, not commands. It is not tried first either, for policies must see
  * each call once.
  *
+ * To io_uring -EAGAIN means that a worker must try again. A call that ends
+ * with this error has run, so its command completes here.
+ *
  * Context: Process context. May sleep.
- * Return: The result of the call, or -EAGAIN to be called from a worker.
+ * Return: The result of the call, -EAGAIN to be called from a worker, or
+ * -EIOCBQUEUED when the command is complete.
  */
 int phi_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
 {
@@ -29,6 +33,16 @@ int phi_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
 	ret = phi_dispatch(cmd->file->private_data, nr,
 			   u64_to_user_ptr(READ_ONCE(*arg)),
 			   flags & IO_URING_F_NONBLOCK);
-	/* A cancelled worker; there is nothing to restart. */
-	return ret == -ERESTARTSYS ? -EINTR : ret;
+	switch (ret) {
+	case -EIOCBQUEUED:
+		return -EAGAIN;
+	case -EAGAIN:
+		phi_uring_done(cmd, ret, flags);
+		return -EIOCBQUEUED;
+	case -ERESTARTSYS:
+		/* A cancelled worker; there is nothing to restart. */
+		return -EINTR;
+	default:
+		return ret;
+	}
 }

@@ -141,11 +141,11 @@ int phi_reply_recv(int phi, uint64_t reply, const struct phi_msg *msg,
 	put_caps(arg.reply.caps, msg);
 	recv_prepare(&arg.recv, endpoint, in, flags, deadline_ns);
 	ret = phi_ioctl_once(phi, PHI_IOC_REPLY_RECV, &arg);
-	if (ret)
-		return ret;
-	recv_finish(&arg.recv, in);
-	in->reply_error = arg.reply_error;
-	return 0;
+	if (!ret)
+		recv_finish(&arg.recv, in);
+	/* What is not used up was not answered. */
+	in->reply_error = arg.reply.reply ? ret : arg.reply_error;
+	return ret;
 }
 
 int phi_endpoint_fd(int phi, uint64_t endpoint)

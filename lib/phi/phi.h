@@ -266,8 +266,9 @@ struct phi_msg {
  * @rights: Its rights.
  * @pid: The sender's process, 0 when it has no number here.
  * @uid: The sender's user.
- * @reply_error: Set by phi_reply_recv() only: 0, or -EPIPE when the caller
- *               of the request before had given up.
+ * @reply_error: Set by phi_reply_recv() only, whatever it returns: 0 when the
+ *               answer went out, -EPIPE when the caller of the request before
+ *               had given up; any other error when nothing was answered.
  *
  * Of an answer that phi_call() took, only @data, @len, @ncaps and @caps are
  * set; the others are 0.
@@ -359,8 +360,8 @@ int phi_reply(int phi, uint64_t reply, const struct phi_msg *msg);
 /**
  * phi_reply_recv() - answer a call and take the next message in one entry
  * @phi: Cspace.
- * @reply: REPLY handle; gone when this returns 0, -EINTR, -EAGAIN,
- *         -ETIMEDOUT or -EPIPE.
+ * @reply: REPLY handle, or 0 to answer nobody; used up when @in says that the
+ *         answer went out or that the caller gave up.
  * @msg: The answer.
  * @endpoint: ENDPOINT with RECV.
  * @in: Out.
@@ -368,9 +369,8 @@ int phi_reply(int phi, uint64_t reply, const struct phi_msg *msg);
  * @deadline_ns: As for phi_recv().
  *
  * Context: Any thread. May wait.
- * Return: 0; -EINTR when a signal came during the wait, or the kernel had work
- * for this thread, such as io_uring's: the answer is given, go on with
- * phi_recv(); or another negative errno.
+ * Return: 0; -EINTR when a signal came during the wait; or another negative
+ * errno. When @in says that the answer went out, go on with phi_recv().
  */
 int phi_reply_recv(int phi, uint64_t reply, const struct phi_msg *msg,
 		   uint64_t endpoint, struct phi_msg_in *in, unsigned int flags,

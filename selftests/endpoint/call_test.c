@@ -187,7 +187,12 @@ TEST_F(call, reply_recv_refuses_bad_input)
 	EXPECT_EQ(0, do_probe(self->server, recv.reply));
 	EXPECT_EQ(-EAGAIN, PHI_DO(self->server, REPLY_RECV, &arg));
 	EXPECT_EQ(0, job_join(&self->job));
+	EXPECT_EQ(0, arg.reply.reply);
+	/* It is used up, and no handle at all answers nobody. */
+	arg.reply.reply = recv.reply;
 	EXPECT_EQ(-EBADF, PHI_DO(self->server, REPLY_RECV, &arg));
+	arg.reply.reply = 0;
+	EXPECT_EQ(-EAGAIN, PHI_DO(self->server, REPLY_RECV, &arg));
 }
 
 TEST_F(call, refuses_bad_input)

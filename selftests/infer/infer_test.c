@@ -164,7 +164,7 @@ TEST_F(infer, ticket_of_another_file_is_unknown)
 	close(other);
 }
 
-TEST_F(infer, unwritable_ticket_is_ended)
+TEST_F(infer, unwritable_ticket_is_not_begun)
 {
 	struct phi_infer_begin *arg;
 	struct phi_model_query model;
@@ -180,7 +180,7 @@ TEST_F(infer, unwritable_ticket_is_ended)
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(0, in_flight(self->phi, self->unit_id));
 	ASSERT_EQ(0, do_model_query(self->phi, self->model_id, &model));
-	EXPECT_EQ(1, model.failed);
+	EXPECT_EQ(0, model.failed);
 }
 
 TEST_F(infer, unit_dies_with_batches_in_flight)

@@ -11,18 +11,22 @@
  * Every call is an ioctl on /dev/phi whose number is the call number. The
  * argument is a struct that begins with its own size, so it may grow at the
  * end; 0 in a new field means "as before". Fields marked Out are written
- * only when the call succeeds.
+ * only when the call succeeds. A struct without such fields is only read: it
+ * may lie in constant memory.
  *
  * The same calls go through io_uring: IORING_OP_URING_CMD on /dev/phi with the
  * number of the ioctl in cmd_op and the pointer to the struct in the first 8
  * bytes of cmd. A call that may wait takes a worker of the ring until it is
- * done or cancelled; one with PHI_NONBLOCK is done at submission, so a loop
- * polls ENDPOINT_FD and takes what is there.
+ * done or cancelled. One with PHI_NONBLOCK runs once, at submission, also when
+ * it ends with EAGAIN: a loop polls ENDPOINT_FD and takes what is queued.
  *
  * Errors have one meaning each in the whole interface:
  *
  *  ENOTTY        no such call
- *  EFAULT        a pointer is bad
+ *  EFAULT        a pointer is bad; nothing was done. The struct and the room
+ *                for an answer are proven writable first, and should they
+ *                cease to be while the call runs, what it did is undone. What
+ *                a server did for a CALL cannot be: its answer is lost then
  *  EINVAL        a value is out of range, padding is not zero, the struct is
  *                too short, or the capability is of the wrong type
  *  E2BIG         the struct is longer than known and its tail is not zero, or

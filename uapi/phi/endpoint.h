@@ -192,14 +192,18 @@ struct phi_reply {
  * struct phi_reply_recv - ioctl(PHI_IOC_REPLY_RECV)
  * @size: sizeof(struct phi_reply_recv).
  * @flags: Must be 0.
- * @reply: As for PHI_IOC_REPLY; its size must be set too.
+ * @reply: As for PHI_IOC_REPLY; its size must be set too. With the handle 0
+ *         nobody is answered. Out, the handle 0 once the one given is used
+ *         up, also when the call fails.
  * @recv: As for PHI_IOC_RECV; its size must be set too.
- * @reply_error: Out, 0 or the negative errno of the answer (EPIPE when the
- *               caller gave up). The receive goes on all the same.
+ * @reply_error: Out whenever the handle becomes 0: 0 when the answer went out,
+ *               -EPIPE when the caller gave up. The receive goes on in both
+ *               cases.
  * @pad: Must be 0.
  *
- * Answer one call and take the next message in one entry. When the answer
- * fails with anything but EPIPE nothing is received and the call fails so.
+ * Answer one call and take the next message in one entry. A call that fails
+ * with the handle still set did nothing; one that fails with the handle 0
+ * answered, and received nothing. The same call again does what is left.
  */
 struct phi_reply_recv {
 	__u32 size;
@@ -217,7 +221,8 @@ struct phi_reply_recv {
  * @size: sizeof(struct phi_endpoint_fd).
  * @flags: Must be 0.
  * @endpoint: ENDPOINT handle with RECV, or SEND, or both.
- * @fd: Out, a new O_CLOEXEC file to poll.
+ * @fd: Out, a new O_CLOEXEC file to poll. It names no file before the caller
+ *      knows it.
  * @pad: Must be 0.
  *
  * POLLIN: a message waits (needs RECV). POLLOUT: the caller has credit to

@@ -5,6 +5,8 @@
 #include <linux/cred.h>
 #include <linux/pid.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "cap.h"
@@ -28,6 +30,8 @@ struct phi_slot_page;
  * @user: Who pays, referenced.
  * @shared: Others that have the file may use it.
  * @closed: Set at release, under @lock; nothing is installed after.
+ * @end_wait: In the queue of those who wait for the end of @tgid.
+ * @end_work: Sees whether it has ended; with a reference while queued.
  * @tickets: Inferences begun, by ticket. Made with XA_FLAGS_ALLOC1; the
  *           inference code has it for itself.
  */
@@ -44,6 +48,8 @@ struct phi_cspace {
 	struct phi_user *user;
 	bool shared;
 	bool closed;
+	struct wait_queue_entry end_wait;
+	struct work_struct end_work;
 	struct xarray tickets;
 };
 

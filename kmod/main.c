@@ -4,10 +4,10 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
 
 #include "dispatch.h"
 #include "main.h"
+#include "owner.h"
 
 static int phi_open(struct inode *inode, struct file *file)
 {
@@ -16,23 +16,13 @@ static int phi_open(struct inode *inode, struct file *file)
 	if (IS_ERR(cs))
 		return PTR_ERR(cs);
 	file->private_data = cs;
+	phi_owner_watch(cs);
 	return nonseekable_open(inode, file);
 }
 
-/*
- * The owner of a cspace exits. A child may have inherited the file and keep it
- * open, with which it can do nothing; whoever waits for the owner must hear of
- * its end all the same.
- */
 static int phi_flush(struct file *file, fl_owner_t id)
 {
-	struct phi_cspace *cs = file->private_data;
-
-	if (current->flags & PF_EXITING && phi_cspace_owned(cs) &&
-	    !READ_ONCE(cs->shared)) {
-		phi_infer_close(cs);
-		phi_cspace_close(cs);
-	}
+	phi_owner_flush(file->private_data);
 	return 0;
 }
 
@@ -40,6 +30,7 @@ static int phi_release(struct inode *inode, struct file *file)
 {
 	struct phi_cspace *cs = file->private_data;
 
+	phi_owner_unwatch(cs);
 	phi_infer_close(cs);
 	phi_cspace_close(cs);
 	phi_cspace_put(cs);

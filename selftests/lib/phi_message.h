@@ -154,20 +154,63 @@ static inline void *job_thread(void *arg)
 	return NULL;
 }
 
-/* State of a thread of this process, as in /proc; 0 when it is gone. */
-static inline char thread_state(pid_t tid)
+/* The state in a stat file of /proc; 0 when there is none. */
+static inline char stat_state(const char *path)
 {
-	char path[64], line[256], state = 0;
-	FILE *f;
+	char line[256], state = 0;
+	FILE *f = fopen(path, "r");
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
-	f = fopen(path, "r");
 	if (!f)
 		return 0;
 	if (fgets(line, sizeof(line), f) && strrchr(line, ')'))
 		state = strrchr(line, ')')[2];
 	fclose(f);
 	return state;
+}
+
+/* State of a thread of this process; 0 when it is gone. */
+static inline char thread_state(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+	return stat_state(path);
+}
+
+/* State of the first thread of a process; 0 when it is gone. */
+static inline char process_state(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	return stat_state(path);
+}
+
+/*
+ * Wait until it sleeps, which a thread does in the call it is in: three looks
+ * in a row, for locks put threads to sleep too. Return: false when it is gone.
+ */
+static inline bool state_sleeps(char (*state_of)(pid_t pid), pid_t pid)
+{
+	for (int asleep = 0; asleep < 3;) {
+		char state = state_of(pid);
+
+		if (!state || state == 'Z')
+			return false;
+		asleep = state == 'S' ? asleep + 1 : 0;
+		usleep(2000);
+	}
+	return true;
+}
+
+static inline bool thread_sleeps(pid_t tid)
+{
+	return state_sleeps(thread_state, tid);
+}
+
+static inline bool process_sleeps(pid_t pid)
+{
+	return state_sleeps(process_state, pid);
 }
 
 /* Start it and see that it sleeps. Return: 0, or -1 when it came back. */
@@ -182,15 +225,7 @@ static inline int job_start(struct job *job)
 		usleep(1000);
 		tid = __atomic_load_n(&job->tid, __ATOMIC_ACQUIRE);
 	} while (!tid);
-	for (int asleep = 0; asleep < 3;) {
-		char state = thread_state(tid);
-
-		if (!state || state == 'Z')
-			return -1;
-		asleep = state == 'S' ? asleep + 1 : 0;
-		usleep(2000);
-	}
-	return 0;
+	return thread_sleeps(tid) ? 0 : -1;
 }
 
 /* Return: what the call returned, 0 or a negative errno. */

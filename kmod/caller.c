@@ -53,7 +53,8 @@ static const struct phi_object_ops phi_caller_ops = {
  * phi_caller_new() - make a call
  * @cs: The caller's cspace.
  * @handle: The handle it calls through.
- * @cap: What the handle led to; the caller keeps its reference.
+ * @cap: What the handle led to; phi_caller_end() puts the reference that this
+ *       takes.
  *
  * Context: Process context. May sleep.
  * Return: The call, with a reference for the thread and one to its object; or
@@ -76,6 +77,7 @@ struct phi_caller *phi_caller_new(struct phi_cspace *cs, u64 handle,
 	refcount_set(&caller->ref, 2);
 	caller->ep = phi_endpoint_behind(cap);
 	phi_object_get(&caller->ep->obj);
+	phi_cap_get(cap);
 	phi_waiter_init(&caller->w, cs, handle, cap, PHI_TYPES_SEND,
 			PHI_RIGHT_SEND);
 	return caller;
@@ -118,20 +120,53 @@ void phi_caller_fail(struct phi_message *msg, int error)
 		phi_waiter_fail(&phi_caller_of(msg->reply->obj)->w, error);
 }
 
-/*
- * What the server has seen cannot be asked again, so only a signal ends this.
- * Other work that the kernel has for this thread, say io_uring's completions,
- * ends any wait that can be begun anew; here it is put off until the call
- * returns. To a worker of io_uring it says that the call is cancelled.
- */
-static bool phi_caller_put_off(struct phi_caller *caller)
+/* The thread leaves. Return: its message, if nobody has seen it, to free. */
+static struct phi_message *phi_caller_quit(struct phi_caller *caller)
 {
+	struct phi_message *message = caller->message;
+
 	lockdep_assert_held(&caller->ep->lock);
-	if (caller->message || task_sigpending(current) ||
-	    current->flags & PF_IO_WORKER)
-		return false;
-	clear_notify_signal();
-	return true;
+	list_del_init(&caller->w.node);
+	caller->state = PHI_CALLER_LEFT;
+	return phi_queue_withdraw(caller->ep, message) ? message : NULL;
+}
+
+/*
+ * An answer is on its way: it has taken capabilities from the server, so the
+ * thread stays for it unless it is killed.
+ */
+static int phi_caller_await(struct phi_caller *caller)
+{
+	struct phi_endpoint *ep = caller->ep;
+	int killed;
+
+	spin_unlock(&ep->lock);
+	killed = wait_event_killable(
+		caller->w.wq, READ_ONCE(caller->state) != PHI_CALLER_ANSWERING);
+	spin_lock(&ep->lock);
+	return killed ? -EINTR : 0;
+}
+
+/* Return: 0 when there is an answer, or why the wait ends. */
+static int phi_caller_sleep(struct phi_caller *caller, u64 deadline_ns)
+{
+	struct phi_waiter *w = &caller->w;
+	int ret = 0;
+
+	while (caller->state != PHI_CALLER_ANSWERED) {
+		if (caller->state == PHI_CALLER_ANSWERING) {
+			ret = phi_caller_await(caller);
+			if (ret)
+				return ret;
+			continue;
+		}
+		ret = w->error ?: ret;
+		if (ret)
+			return ret;
+		ret = phi_waiter_block(w, &caller->ep->callers,
+				       &caller->ep->lock, deadline_ns);
+	}
+	return w->error;
 }
 
 /**
@@ -139,56 +174,72 @@ static bool phi_caller_put_off(struct phi_caller *caller)
  * @caller: The call, whose message was posted.
  * @deadline_ns: CLOCK_MONOTONIC; 0 = none.
  *
- * Whatever comes first is the outcome; but an answer that is on its way
- * already has taken capabilities from the server, so the thread stays for it:
- * it is a matter of a moment.
+ * Whatever comes first is the outcome. What the server has not seen is taken
+ * back when a signal comes, and sent again. What it has seen must not come a
+ * second time: a signal ends the call then only when a handler runs.
  *
  * Context: Process context. May sleep. No lock of this module is held.
- * Return: 0 or a negative errno.
+ * Return: 0 or a negative errno. With -ERESTARTNOHAND the call goes on, and
+ * the thread comes back to it.
  */
 int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns)
 {
 	struct phi_endpoint *ep = caller->ep;
 	struct phi_message *message = NULL;
-	struct phi_waiter *w = &caller->w;
-	bool put_off = false;
-	int ret = 0;
+	int ret;
 
 	spin_lock(&ep->lock);
-	while (caller->state != PHI_CALLER_ANSWERED) {
-		if (caller->state == PHI_CALLER_ANSWERING) {
-			spin_unlock(&ep->lock);
-			wait_event(w->wq, READ_ONCE(caller->state) !=
-						  PHI_CALLER_ANSWERING);
-			spin_lock(&ep->lock);
-			continue;
-		}
-		ret = w->error ?: ret;
-		if (ret)
-			break;
-		ret = phi_waiter_block(w, &ep->callers, &ep->lock, deadline_ns);
-		if (ret == -ERESTARTSYS && phi_caller_put_off(caller)) {
-			put_off = true;
-			ret = 0;
-		}
-	}
-	list_del_init(&w->node);
+	ret = phi_caller_sleep(caller, deadline_ns);
 	if (caller->state == PHI_CALLER_ANSWERED) {
-		ret = w->error;
+		list_del_init(&caller->w.node);
+		ret = caller->w.error;
+	} else if (ret == -ERESTARTSYS &&
+		   !phi_queue_mayleave(caller->message) && phi_park_due()) {
+		ret = -ERESTARTNOHAND;
 	} else {
-		caller->state = PHI_CALLER_LEFT;
-		message = caller->message;
-		if (!phi_queue_withdraw(ep, message))
-			message = NULL;
-		/* What the server has seen must not come a second time. */
+		message = phi_caller_quit(caller);
 		if (ret == -ERESTARTSYS && !message)
 			ret = -EINTR;
 	}
 	spin_unlock(&ep->lock);
-	if (put_off)
-		set_thread_flag(TIF_NOTIFY_SIGNAL);
 	phi_message_free(message);
 	return ret;
+}
+
+/**
+ * phi_caller_end() - the thread of a call is done with it
+ * @caller: The call, or an ERR_PTR(); the reference of the thread is given
+ *          back.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_caller_end(struct phi_caller *caller)
+{
+	if (IS_ERR_OR_NULL(caller))
+		return;
+	phi_cap_put(caller->w.cap);
+	phi_caller_put(caller);
+}
+
+/**
+ * phi_caller_leave() - give up a call that goes on
+ * @caller: The call; the reference of the thread is given back.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_caller_leave(struct phi_caller *caller)
+{
+	struct phi_message *message = NULL;
+
+	scoped_guard(spinlock, &caller->ep->lock) {
+		if (caller->state == PHI_CALLER_ANSWERED)
+			list_del_init(&caller->w.node);
+		else
+			message = phi_caller_quit(caller);
+	}
+	phi_message_free(message);
+	phi_message_free(caller->answer);
+	phi_caller_end(caller);
 }
 
 /**
@@ -213,12 +264,16 @@ int phi_caller_claim(struct phi_caller *caller)
  * @answer: The answer; or NULL to let the caller wait on.
  *
  * Context: Process context.
+ * Return: False when the caller was killed; @answer is still the server's.
  */
-void phi_caller_settle(struct phi_caller *caller, struct phi_message *answer)
+bool phi_caller_settle(struct phi_caller *caller, struct phi_message *answer)
 {
 	guard(spinlock)(&caller->ep->lock);
+	if (caller->state != PHI_CALLER_ANSWERING)
+		return false;
 	caller->answer = answer;
 	WRITE_ONCE(caller->state,
 		   answer ? PHI_CALLER_ANSWERED : PHI_CALLER_WAITS);
 	phi_waiter_wake(&caller->w);
+	return true;
 }

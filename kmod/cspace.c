@@ -33,6 +33,7 @@ struct phi_cspace *phi_cspace_new(void)
 		return ERR_CAST(cs->user);
 	kref_init(&cs->ref);
 	spin_lock_init(&cs->lock);
+	xa_init_flags(&cs->parked, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&cs->tickets, XA_FLAGS_ALLOC1);
 	cs->free = PHI_SLOTS_MAX;
 	cs->id = atomic64_inc_return(&phi_cspace_ids);
@@ -60,6 +61,8 @@ static void phi_cspace_release(struct kref *ref)
 	WARN_ON_ONCE(cs->used);
 	WARN_ON_ONCE(!xa_empty(&cs->tickets));
 	phi_slots_free(cs);
+	WARN_ON_ONCE(!xa_empty(&cs->parked));
+	xa_destroy(&cs->parked);
 	xa_destroy(&cs->tickets);
 	put_cred(cs->cred);
 	put_pid(cs->tgid);

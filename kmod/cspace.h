@@ -32,6 +32,7 @@ struct phi_slot_page;
  * @closed: Set at release, under @lock; nothing is installed after.
  * @end_wait: In the queue of those who wait for the end of @tgid.
  * @end_work: Sees whether it has ended; with a reference while queued.
+ * @parked: Calls that wait for their thread, by its number; for park.c alone.
  * @tickets: Inferences begun, by ticket. Made with XA_FLAGS_ALLOC1; the
  *           inference code has it for itself.
  */
@@ -50,6 +51,7 @@ struct phi_cspace {
 	bool closed;
 	struct wait_queue_entry end_wait;
 	struct work_struct end_work;
+	struct xarray parked;
 	struct xarray tickets;
 };
 

@@ -335,6 +335,39 @@ static int phi_call_answer(struct phi_cspace *cs, struct phi_call *cmd,
 	return 0;
 }
 
+/* Send the message of a new call. */
+static struct phi_caller *phi_call_post(struct phi_cspace *cs,
+					const struct phi_call *cmd)
+{
+	struct phi_moves moves;
+	struct phi_message *msg;
+	int ret = phi_call_check(cmd);
+
+	if (ret)
+		return ERR_PTR(ret);
+
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->endpoint, PHI_TYPES_SEND, PHI_RIGHT_SEND);
+	if (IS_ERR(cap))
+		return ERR_CAST(cap);
+	struct phi_caller *caller __free(phi_caller_end) =
+		phi_caller_new(cs, cmd->endpoint, cap);
+	if (IS_ERR(caller))
+		return_ptr(caller);
+	msg = phi_call_message(cs, cap, caller, cmd, &moves);
+	/* From here on the object lives as long as its capability does. */
+	phi_object_put(&caller->obj);
+	if (IS_ERR(msg))
+		return ERR_CAST(msg);
+	ret = phi_queue_post(caller->ep, &caller->w, msg, &moves, cmd->flags,
+			     cmd->deadline_ns);
+	if (ret) {
+		phi_message_free(msg);
+		return ERR_PTR(ret);
+	}
+	return_ptr(caller);
+}
+
 /**
  * phi_call() - PHI_IOC_CALL
  * @cs: The caller's cspace.
@@ -345,40 +378,29 @@ static int phi_call_answer(struct phi_cspace *cs, struct phi_call *cmd,
  */
 int phi_call(struct phi_cspace *cs, void *arg)
 {
+	struct phi_frame *frame = phi_frame_of(arg);
 	struct phi_call *cmd = arg;
-	struct phi_moves moves;
-	struct phi_message *msg;
-	int ret = phi_call_check(cmd);
+	struct phi_caller *caller = phi_park_resume(cs, frame);
+	int ret;
 
-	if (ret)
-		return ret;
-
-	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
-		cs, cmd->endpoint, PHI_TYPES_SEND, PHI_RIGHT_SEND);
-	if (IS_ERR(cap))
-		return PTR_ERR(cap);
-	struct phi_caller *caller __free(phi_caller_put) =
-		phi_caller_new(cs, cmd->endpoint, cap);
+	if (!caller)
+		caller = phi_call_post(cs, cmd);
 	if (IS_ERR(caller))
 		return PTR_ERR(caller);
-	msg = phi_call_message(cs, cap, caller, cmd, &moves);
-	/* From here on the object lives as long as its capability does. */
-	phi_object_put(&caller->obj);
-	if (IS_ERR(msg))
-		return PTR_ERR(msg);
-	ret = phi_queue_post(caller->ep, &caller->w, msg, &moves, cmd->flags,
-			     cmd->deadline_ns);
-	if (ret) {
-		phi_message_free(msg);
-		return ret;
-	}
 	ret = phi_caller_wait(caller, cmd->deadline_ns);
+	if (ret == -ERESTARTNOHAND) {
+		if (phi_park(cs, frame, caller))
+			return ret;
+		phi_caller_leave(caller);
+		return -EINTR;
+	}
 	if (!ret)
 		ret = phi_call_answer(cs, cmd, caller->answer);
 	if (ret)
 		phi_message_free(caller->answer);
 	else
-		phi_frame_of(arg)->msg = caller->answer;
+		frame->msg = caller->answer;
+	phi_caller_end(caller);
 	return ret;
 }
 
@@ -454,7 +476,11 @@ static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
 			phi_reply_tell(told, cmd->reply);
 			return ret;
 		}
-		phi_caller_settle(caller, no_free_ptr(msg));
+		/* The caller may be killed in between. */
+		if (phi_caller_settle(caller, msg))
+			retain_and_null_ptr(msg);
+		else
+			ret = -EPIPE;
 	}
 	/* Answered, or nobody is there to be answered. */
 	phi_cap_put(phi_cspace_remove(cs, cmd->reply, cap));

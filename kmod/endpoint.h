@@ -22,6 +22,8 @@
  * a time and frees it without the lock.
  */
 
+struct phi_frame;
+
 /* What a caller or sender may have: an endpoint or what leads to one. */
 #define PHI_TYPES_SEND (PHI_TYPES(ENDPOINT) | PHI_TYPES_SERVICE)
 
@@ -171,6 +173,7 @@ struct phi_message *phi_queue_take(struct phi_endpoint *ep,
 void phi_queue_return(struct phi_endpoint *ep, struct phi_message *msg);
 void phi_queue_done(struct phi_endpoint *ep, struct phi_message *msg);
 void phi_queue_flush(struct phi_endpoint *ep);
+bool phi_queue_mayleave(const struct phi_message *msg);
 bool phi_queue_withdraw(struct phi_endpoint *ep, struct phi_message *msg);
 
 /* Calls and their answers; kmod/caller.c. */
@@ -183,9 +186,18 @@ void phi_caller_taken(struct phi_message *msg);
 void phi_caller_fail(struct phi_message *msg, int error);
 int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns);
 int phi_caller_claim(struct phi_caller *caller);
-void phi_caller_settle(struct phi_caller *caller, struct phi_message *answer);
+void phi_caller_end(struct phi_caller *caller);
+void phi_caller_leave(struct phi_caller *caller);
+bool phi_caller_settle(struct phi_caller *caller, struct phi_message *answer);
 
-DEFINE_FREE(phi_caller_put, struct phi_caller *, phi_caller_put(_T))
+DEFINE_FREE(phi_caller_end, struct phi_caller *, phi_caller_end(_T))
+
+/* Calls whose thread comes back; kmod/park.c. */
+bool phi_park(struct phi_cspace *cs, struct phi_frame *frame,
+	      struct phi_caller *caller);
+struct phi_caller *phi_park_resume(struct phi_cspace *cs,
+				   struct phi_frame *frame);
+bool phi_park_due(void);
 
 /* Files to poll with; kmod/poller.c. */
 struct file *phi_poller_open(struct phi_cspace *cs, u64 handle,

@@ -32,6 +32,7 @@ static int phi_release(struct inode *inode, struct file *file)
 
 	phi_owner_unwatch(cs);
 	phi_infer_close(cs);
+	phi_park_close(cs);
 	phi_cspace_close(cs);
 	phi_cspace_put(cs);
 	return 0;

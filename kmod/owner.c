@@ -17,6 +17,7 @@ static void phi_owner_close(struct phi_cspace *cs)
 	if (READ_ONCE(cs->shared))
 		return;
 	phi_infer_close(cs);
+	phi_park_close(cs);
 	phi_cspace_close(cs);
 }
 

@@ -421,6 +421,21 @@ void phi_queue_done(struct phi_endpoint *ep, struct phi_message *msg)
 }
 
 /**
+ * phi_queue_mayleave() - has nobody seen a message yet?
+ * @msg: The message of a caller while it is queued, or NULL. The endpoint's
+ *       lock is held.
+ *
+ * What moved with it cannot go back to where it was, so it goes on.
+ *
+ * Context: Any but interrupts.
+ * Return: True when phi_queue_withdraw() would succeed.
+ */
+bool phi_queue_mayleave(const struct phi_message *msg)
+{
+	return msg && !msg->moved;
+}
+
+/**
  * phi_queue_withdraw() - take back a message that nobody has taken
  * @ep: The endpoint; its lock is held.
  * @msg: The message of a caller that gives up.
@@ -431,8 +446,7 @@ void phi_queue_done(struct phi_endpoint *ep, struct phi_message *msg)
 bool phi_queue_withdraw(struct phi_endpoint *ep, struct phi_message *msg)
 {
 	lockdep_assert_held(&ep->lock);
-	/* What moved cannot go back to where it was, so it goes on. */
-	if (!msg || msg->moved)
+	if (!phi_queue_mayleave(msg))
 		return false;
 	phi_queue_unlink(msg);
 	phi_credit_unuse(ep, msg->credit);

@@ -5,9 +5,12 @@
 
 #include <liburing.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/rseq.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/phi_message.h"
@@ -15,6 +18,8 @@
 /* A thread that calls, while io_uring waits for an event on its behalf. */
 struct caller {
 	pthread_t thread;
+	pid_t tid;
+	struct io_uring ring;
 	int phi;
 	int event;
 	int result;
@@ -31,41 +36,21 @@ FIXTURE(interrupt)
 	char data[16];
 };
 
-/*
- * Threads with restartable sequences are given work after each switch, and do
- * all that there is: nobody would notice that some was forgotten. How long the
- * C library made the area is its secret.
- */
-static int forgo_rseq(void)
-{
-	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
-
-	for (uint32_t len = 20; __rseq_size && len <= 512; len++) {
-		if (!syscall(SYS_rseq, area, len, RSEQ_FLAG_UNREGISTER,
-			     RSEQ_SIG))
-			return 0;
-	}
-	return __rseq_size ? -EINVAL : 0;
-}
-
 static void *call(void *arg)
 {
 	struct caller *c = arg;
-	struct io_uring ring;
 	struct io_uring_sqe *sqe;
 
-	c->result = forgo_rseq();
+	c->tid = syscall(SYS_gettid);
+	c->result = io_uring_queue_init(4, &c->ring, 0);
 	if (c->result)
 		return NULL;
-	c->result = io_uring_queue_init(4, &ring, 0);
-	if (c->result)
-		return NULL;
-	sqe = io_uring_get_sqe(&ring);
+	sqe = io_uring_get_sqe(&c->ring);
 	io_uring_prep_poll_add(sqe, c->event, POLLIN);
-	io_uring_submit(&ring);
+	io_uring_submit(&c->ring);
 	c->result = PHI_DO(c->phi, CALL, &c->arg);
-	c->done = io_uring_cq_ready(&ring);
-	io_uring_queue_exit(&ring);
+	c->done = io_uring_cq_ready(&c->ring);
+	io_uring_queue_exit(&c->ring);
 	return NULL;
 }
 
@@ -78,7 +63,6 @@ FIXTURE_SETUP(interrupt)
 {
 	struct sigaction action = { .sa_handler = ignore };
 	struct caller *c = &self->caller;
-	int tries = 0;
 	uint64_t to;
 
 	self->server = do_open();
@@ -98,11 +82,8 @@ FIXTURE_SETUP(interrupt)
 	c->event = eventfd(0, EFD_CLOEXEC);
 	ASSERT_LE(0, c->event);
 	ASSERT_EQ(0, pthread_create(&c->thread, NULL, call, c));
-	while (do_recv(self->server, self->ep, NULL, 0, &self->recv) ==
-	       -EAGAIN) {
-		ASSERT_GT(10000, tries++);
-		usleep(1000);
-	}
+	self->recv.endpoint = self->ep;
+	ASSERT_EQ(0, PHI_DO(self->server, RECV, &self->recv));
 }
 
 FIXTURE_TEARDOWN(interrupt)
@@ -112,23 +93,28 @@ FIXTURE_TEARDOWN(interrupt)
 	close(self->server);
 }
 
-/* Let io_uring have something to do in the thread that calls. */
-static void happen(struct caller *c)
+/*
+ * Let io_uring have something to do in the thread that calls, and see that it
+ * is done: the thread goes for it and comes back to wait.
+ */
+static bool happen(struct caller *c)
 {
-	eventfd_write(c->event, 1);
-	usleep(100000);
+	if (eventfd_write(c->event, 1))
+		return false;
+	while (!io_uring_cq_ready(&c->ring))
+		sched_yield();
+	return thread_sleeps(c->tid);
 }
 
-TEST_F(interrupt, work_of_io_uring_waits)
+TEST_F(interrupt, work_of_io_uring_does_not_end_it)
 {
 	struct caller *c = &self->caller;
 
-	happen(c);
+	ASSERT_TRUE(happen(c));
 	EXPECT_EQ(0, do_reply(self->server, self->recv.reply, "answer", 6));
 	ASSERT_EQ(0, pthread_join(c->thread, NULL));
 	EXPECT_EQ(0, c->result);
 	EXPECT_EQ(0, memcmp(self->data, "answer", 6));
-	/* It was put off, and not forgotten. */
 	EXPECT_EQ(1, c->done);
 }
 
@@ -136,7 +122,7 @@ TEST_F(interrupt, a_signal_ends_it_all_the_same)
 {
 	struct caller *c = &self->caller;
 
-	happen(c);
+	ASSERT_TRUE(happen(c));
 	ASSERT_EQ(0, pthread_kill(c->thread, SIGUSR1));
 	ASSERT_EQ(0, pthread_join(c->thread, NULL));
 	EXPECT_EQ(-EINTR, c->result);
@@ -148,11 +134,210 @@ TEST_F(interrupt, so_does_the_death_of_the_server)
 {
 	struct caller *c = &self->caller;
 
-	happen(c);
+	ASSERT_TRUE(happen(c));
 	ASSERT_EQ(0, do_drop(self->server, self->recv.reply));
 	ASSERT_EQ(0, pthread_join(c->thread, NULL));
 	EXPECT_EQ(-EPIPE, c->result);
 	EXPECT_EQ(1, c->done);
+}
+
+/* A process that calls once; its exit status is 0 for the right answer. */
+FIXTURE(halt)
+{
+	int server;
+	uint64_t ep;
+	pid_t pid;
+	struct phi_recv recv;
+	struct phi_system_stats before;
+};
+
+static int call_once(const struct phi_token *token)
+{
+	char data[16] = {};
+	struct phi_call arg = {
+		.data = (uintptr_t)"ask",
+		.len = 3,
+		.reply_data = (uintptr_t)data,
+		.reply_len = sizeof(data),
+	};
+	int phi = do_open();
+
+	if (phi < 0 || do_unseal(phi, token, (uint64_t *)&arg.endpoint))
+		return 1;
+	if (PHI_DO(phi, CALL, &arg))
+		return errno;
+	return arg.reply_len != 6 || memcmp(data, "answer", 6);
+}
+
+FIXTURE_SETUP(halt)
+{
+	struct phi_token token;
+
+	self->server = do_open();
+	ASSERT_LE(0, self->server)
+	{
+		TH_LOG("is phi.ko loaded?");
+	}
+	ASSERT_EQ(0, do_stats(self->server, &self->before));
+	ASSERT_EQ(0, do_endpoint(self->server, &self->ep));
+	ASSERT_EQ(0, do_seal(self->server, self->ep, PHI_RIGHT_SEND, 0, 0,
+			     &token));
+	self->pid = fork();
+	if (!self->pid)
+		_exit(call_once(&token));
+	self->recv.endpoint = self->ep;
+	self->recv.data = (uintptr_t)&token;
+	self->recv.len = 16;
+	ASSERT_EQ(0, PHI_DO(self->server, RECV, &self->recv));
+	ASSERT_TRUE(process_sleeps(self->pid));
+}
+
+FIXTURE_TEARDOWN(halt)
+{
+	if (self->pid > 0) {
+		kill(self->pid, SIGKILL);
+		waitpid(self->pid, NULL, 0);
+	}
+	do_drop(self->server, self->ep);
+	EXPECT_TRUE(do_settled(self->server, &self->before));
+	close(self->server);
+}
+
+/* Answer it, and see that the answer arrives and no second question came. */
+static int answered(FIXTURE_DATA(halt) * self)
+{
+	int status, ret = do_reply(self->server, self->recv.reply, "answer", 6);
+
+	if (ret || waitpid(self->pid, &status, 0) != self->pid)
+		return ret ?: -ECHILD;
+	self->pid = 0;
+	if (do_take(self->server, self->ep) != -EAGAIN)
+		return -EALREADY;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}
+
+TEST_F(halt, stop_and_continue)
+{
+	int status;
+
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, kill(self->pid, SIGSTOP));
+		ASSERT_EQ(self->pid, waitpid(self->pid, &status, WUNTRACED));
+		ASSERT_TRUE(WIFSTOPPED(status));
+		ASSERT_EQ(0, kill(self->pid, SIGCONT));
+		ASSERT_EQ(self->pid, waitpid(self->pid, &status, WCONTINUED));
+		ASSERT_TRUE(process_sleeps(self->pid));
+	}
+	EXPECT_EQ(0, answered(self));
+}
+
+/* The answer comes while nobody can take it. */
+TEST_F(halt, answered_while_stopped)
+{
+	int status;
+
+	ASSERT_EQ(0, kill(self->pid, SIGSTOP));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, WUNTRACED));
+	ASSERT_EQ(0, do_reply(self->server, self->recv.reply, "answer", 6));
+	ASSERT_EQ(0, kill(self->pid, SIGCONT));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	EXPECT_EQ(0, status);
+	self->pid = 0;
+}
+
+TEST_F(halt, killed_while_stopped)
+{
+	int status;
+
+	ASSERT_EQ(0, kill(self->pid, SIGSTOP));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, WUNTRACED));
+	ASSERT_EQ(0, kill(self->pid, SIGKILL));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	self->pid = 0;
+	EXPECT_EQ(-EPIPE,
+		  do_reply(self->server, self->recv.reply, "answer", 6));
+}
+
+/* What the server drops while the caller is stopped. */
+TEST_F(halt, dropped_while_stopped)
+{
+	int status;
+
+	ASSERT_EQ(0, kill(self->pid, SIGSTOP));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, WUNTRACED));
+	ASSERT_EQ(0, do_drop(self->server, self->recv.reply));
+	ASSERT_EQ(0, kill(self->pid, SIGCONT));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	EXPECT_EQ(EPIPE, WEXITSTATUS(status));
+	self->pid = 0;
+}
+
+TEST_F(halt, a_debugger_comes_and_goes)
+{
+	int status;
+
+	/* Without a signal, and with one. */
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, self->pid, 0, 0));
+	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, self->pid, 0, 0));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, __WALL));
+	ASSERT_EQ(0, ptrace(PTRACE_DETACH, self->pid, 0, 0));
+	ASSERT_TRUE(process_sleeps(self->pid));
+	ASSERT_EQ(0, ptrace(PTRACE_ATTACH, self->pid, 0, 0));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, __WALL));
+	ASSERT_EQ(0, ptrace(PTRACE_DETACH, self->pid, 0, 0));
+	ASSERT_TRUE(process_sleeps(self->pid));
+	EXPECT_EQ(0, answered(self));
+}
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ret = fd < 0 ? -errno : 0;
+
+	if (!ret && write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static bool freezes(const char *path, int want)
+{
+	char line[64];
+	bool is = false;
+	FILE *f = fopen(path, "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		is |= !strncmp(line, "frozen ", 7) && line[7] - '0' == want;
+	if (f)
+		fclose(f);
+	return is;
+}
+
+TEST_F(halt, frozen_and_thawed)
+{
+	char dir[] = "/tmp/haltXXXXXX", path[64], pid[16];
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	ASSERT_EQ(0, mount("cgroup2", dir, "cgroup2", 0, NULL));
+	snprintf(path, sizeof(path), "%s/halt", dir);
+	ASSERT_EQ(0, mkdir(path, 0755));
+	snprintf(pid, sizeof(pid), "%d", self->pid);
+	snprintf(path, sizeof(path), "%s/halt/cgroup.procs", dir);
+	EXPECT_EQ(0, put(path, pid));
+	for (int i = 1; i >= 0; i--) {
+		snprintf(path, sizeof(path), "%s/halt/cgroup.freeze", dir);
+		EXPECT_EQ(0, put(path, i ? "1" : "0"));
+		snprintf(path, sizeof(path), "%s/halt/cgroup.events", dir);
+		while (!freezes(path, i))
+			sched_yield();
+	}
+	EXPECT_TRUE(process_sleeps(self->pid));
+	EXPECT_EQ(0, answered(self));
+	snprintf(path, sizeof(path), "%s/halt", dir);
+	EXPECT_EQ(0, rmdir(path));
+	EXPECT_EQ(0, umount(dir));
+	EXPECT_EQ(0, rmdir(dir));
 }
 
 TEST_HARNESS_MAIN

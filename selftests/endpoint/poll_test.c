@@ -49,6 +49,7 @@ static int ready(int fd)
 
 struct poller {
 	pthread_t thread;
+	pid_t tid;
 	int fd;
 	int events;
 	int revents;
@@ -59,6 +60,7 @@ static void *poller_thread(void *arg)
 	struct poller *poller = arg;
 	struct pollfd pfd = { .fd = poller->fd, .events = poller->events };
 
+	__atomic_store_n(&poller->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
 	poller->revents = poll(&pfd, 1, 10000) == 1 ? pfd.revents : 0;
 	return NULL;
 }
@@ -67,8 +69,12 @@ static void poller_start(struct poller *poller, int fd, int events)
 {
 	poller->fd = fd;
 	poller->events = events;
+	poller->tid = 0;
 	pthread_create(&poller->thread, NULL, poller_thread, poller);
-	usleep(50000);
+	while (!__atomic_load_n(&poller->tid, __ATOMIC_ACQUIRE))
+		sched_yield();
+	/* One that came back at once has its answer too. */
+	thread_sleeps(poller->tid);
 }
 
 static int poller_join(struct poller *poller)

@@ -2,8 +2,10 @@
 
 #include "kselftest_harness.h"
 
+#include <dirent.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sched.h>
 
 #include "lib/phi_message.h"
 
@@ -206,6 +208,74 @@ TEST_F(ring, call_is_answered)
 	EXPECT_EQ(0, complete(&self->ring, NULL));
 	EXPECT_EQ(8, call.reply_len);
 	EXPECT_EQ(0, memcmp(&answer, "answers", 8));
+}
+
+/* Is any thread of this process a worker of io_uring? */
+static bool has_workers(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	char path[300], comm[32];
+	struct dirent *entry;
+	bool found = false;
+	FILE *f;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			 entry->d_name);
+		f = fopen(path, "r");
+		if (f && fgets(comm, sizeof(comm), f))
+			found |= !strncmp(comm, "iou-wrk", 7);
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* A call that must not wait runs at submission, and not again in a worker. */
+TEST_F(ring, calls_that_find_nothing_complete_at_once)
+{
+	struct phi_recv recv = { .endpoint = self->ep, .flags = PHI_NONBLOCK };
+	struct io_uring_cqe *cqe;
+
+	for (int i = 0; i < 100; i++) {
+		PREPARE(&self->ring, self->phi, RECV, &recv, 1);
+		ASSERT_EQ(1, io_uring_submit(&self->ring));
+		ASSERT_EQ(0, io_uring_peek_cqe(&self->ring, &cqe));
+		ASSERT_EQ(-EAGAIN, complete(&self->ring, NULL));
+	}
+	EXPECT_FALSE(has_workers());
+	/* One that may wait does it in a worker. */
+	recv.flags = 0;
+	PREPARE(&self->ring, self->phi, RECV, &recv, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	while (!has_workers())
+		sched_yield();
+	ASSERT_EQ(0, do_send(self->phi, self->ep, NULL, 0));
+	EXPECT_EQ(0, complete(&self->ring, NULL));
+}
+
+TEST_F(ring, an_answer_goes_out_once)
+{
+	struct phi_call call = { .endpoint = self->ep };
+	struct job job = JOB(self->phi, CALL, &call);
+	struct phi_reply_recv both = {};
+	struct phi_recv recv;
+
+	ASSERT_EQ(0, job_start(&job));
+	ASSERT_EQ(0, do_recv(self->phi, self->ep, NULL, 0, &recv));
+	both.reply.size = sizeof(both.reply);
+	both.reply.reply = recv.reply;
+	both.recv.size = sizeof(both.recv);
+	both.recv.endpoint = self->ep;
+	both.recv.flags = PHI_NONBLOCK;
+	PREPARE(&self->ring, self->phi, REPLY_RECV, &both, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	EXPECT_EQ(-EAGAIN, complete(&self->ring, NULL));
+	EXPECT_EQ(0, both.reply.reply);
+	EXPECT_EQ(0, both.reply_error);
+	EXPECT_EQ(0, job_join(&job));
 }
 
 TEST_F(ring, errors_are_those_of_the_ioctl)

@@ -12,6 +12,7 @@
  *       i_mmap_rwsem, page tables of the fault and zap paths
  *   endpoint->lock (spin)         queue, credits, callers
  *     notify->lock (spin)         bits, eventfd
+ *     siglock                     the kernel's, in phi_park_due()
  *   cspace->lock (spin)           slots; two are never held at once
  *     endpoint->lock, ports lock  only in ops->installed
  *   units lock (spin)             units, models, their averages

@@ -28,8 +28,9 @@ extern "C" {
  *    The others repeat the call.
  *  - Deadlines are CLOCK_MONOTONIC, expiries CLOCK_BOOTTIME, nanoseconds;
  *    0 means none.
- *  - A cspace belongs to the process that called phi_open(). After fork()
- *    the child opens its own.
+ *  - A cspace belongs to the process that called phi_open(), and ends with
+ *    it, even if a child still has the file. After fork() the child opens its
+ *    own.
  *  - Touching a mapped region whose capability was revoked is SIGBUS.
  */
 
@@ -334,13 +335,12 @@ int phi_recv(int phi, uint64_t endpoint, struct phi_msg_in *in,
  * @flags: 0 or PHI_NONBLOCK, for the way there.
  * @deadline_ns: For both ways.
  *
- * Completions that io_uring would post in this thread once the receiver has
- * the message are posted when the call returns.
+ * A thread that is stopped, frozen or traced meanwhile still gets its answer.
  *
  * Context: Any thread. Waits.
  * Return: 0; -EPIPE when the receiver died or dropped the request; -EINTR
- * when a signal came, and the receiver may or may not have acted; or another
- * negative errno.
+ * when a signal handler ran, and the receiver may or may not have acted; or
+ * another negative errno.
  */
 int phi_call(int phi, uint64_t endpoint, const struct phi_msg *msg,
 	     struct phi_msg_in *answer, unsigned int flags,

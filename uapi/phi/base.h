@@ -48,7 +48,8 @@
  *  ENOENT        nothing is registered under that id
  *  EEXIST        something is registered under that id already
  *  ENOMEM        the kernel is out of memory
- *  EINTR         a signal came first (restarted when it can be)
+ *  EINTR         a signal handler ran. The call is restarted when it can be,
+ *                and after a stop, a freeze or a debugger it goes on
  *
  * A BPF program on a hook may return any other errno up to 511; it is passed
  * on. What it returns beside 0 and these is EPERM.

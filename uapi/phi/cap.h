@@ -12,7 +12,10 @@
  * high 32 bits; a generation is never used twice, and 0 is never a handle.
  *
  * A cspace belongs to the process that opened /dev/phi; any other process
- * that uses the file gets EPERM unless the owner called CSPACE_SHARE.
+ * that uses the file gets EPERM unless the owner called CSPACE_SHARE. It ends,
+ * with every handle, when the file is closed or when the last thread of that
+ * process ends, even if another process still has the file; one that is shared
+ * ends with the file.
  */
 
 /**

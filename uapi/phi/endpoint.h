@@ -145,7 +145,9 @@ struct phi_recv {
  *
  * Send, wait for the answer and take it. An answer longer than the room is
  * EMSGSIZE and lost. EPIPE when the receiver drops the REPLY capability
- * or dies.
+ * or dies. EINTR when a signal handler runs after the receiver has taken the
+ * message, which is not sent twice: the answer is lost. A thread that is
+ * stopped, frozen or traced meanwhile still gets its answer.
  */
 struct phi_call {
 	__u32 size;

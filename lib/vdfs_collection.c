@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Collections: items on the wire and back. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,6 +248,9 @@ static int ask_items(struct phi_vdfs *v, struct vdfs_ask *a, char **page)
 		a->room = a->answer.bytes;
 		ret = vdfs_ask(v, a);
 	}
+	if (ret == -EINVAL && a->why && a->answer.len)
+		snprintf(a->why, PHI_VDFS_WHY_MAX, "%.*s", (int)a->answer.len,
+			 a->out);
 	if (!ret) {
 		copy = realloc(*page, a->answer.len + 1);
 		if (copy) {
@@ -291,6 +295,8 @@ int phi_vdfs_collection_search(struct phi_vdfs *v, uint64_t id,
 	struct vdfs_ask a = { .req.op = PHI_VDFS_COLLECTION_SEARCH };
 	uint64_t bytes = (uint64_t)search->n * search->dim * sizeof(float);
 
+	if (search->why)
+		*search->why = '\0';
 	if (!bytes || !search->k)
 		return -EINVAL;
 	if (bytes > PHI_VDFS_SPAN_MAX)
@@ -304,6 +310,7 @@ int phi_vdfs_collection_search(struct phi_vdfs *v, uint64_t id,
 	a.data = search->vectors;
 	a.data_len = bytes;
 	a.room = ITEMS_ROOM;
+	a.why = search->why;
 	return ask_once(v, &a, fn, arg);
 }
 

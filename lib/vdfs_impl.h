@@ -42,6 +42,7 @@ struct phi_vdfs {
  * @data_len: How many.
  * @room: Room wanted for results.
  * @out: Out, the results; answer.len bytes.
+ * @why: NULL, or room for the reason that came with EINVAL.
  * @cap: Out, capability that came, 0 = none; the caller's.
  * @fill: Writes @data_len bytes; for what is made in place.
  * @arg: For @fill.
@@ -55,6 +56,7 @@ struct vdfs_ask {
 	size_t data_len;
 	size_t room;
 	char *out;
+	char *why;
 	uint64_t cap;
 	void (*fill)(void *arg, char *to);
 	const void *arg;

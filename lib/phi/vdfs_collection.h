@@ -26,6 +26,8 @@ struct phi_vdfs_item {
 	const char *metadata;
 };
 
+#define PHI_VDFS_WHY_MAX 160 /* bytes of a reason, its NUL included */
+
 /**
  * struct phi_vdfs_search - a search
  * @vectors: f32, shape [n][dim].
@@ -37,6 +39,8 @@ struct phi_vdfs_item {
  *          0.95.
  * @filter: JSON; NULL = none.
  * @want: PHI_VDFS_VECTORS, PHI_VDFS_METADATA: what to return beside keys.
+ * @why: NULL, or room for PHI_VDFS_WHY_MAX bytes: when the search fails with
+ *       EINVAL, what is wrong with @filter and where; "" when it is a number.
  */
 struct phi_vdfs_search {
 	const float *vectors;
@@ -47,6 +51,7 @@ struct phi_vdfs_search {
 	float recall;
 	const char *filter;
 	uint32_t want;
+	char *why;
 };
 
 /**

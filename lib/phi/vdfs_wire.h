@@ -87,7 +87,7 @@
  *  COLLECTION_DELETE   id name
  *  COLLECTION_GET      id name out                  -> len
  *  COLLECTION_SEARCH   id data (vectors) out k + more (filter) ef recall flags
- *                                                   -> len
+ *                                                   -> len; why, on EINVAL
  *  COLLECTION_WALK     id out + name flags          -> len, more
  *  COLLECTION_FIELD    id name
  *  COLLECTION_REBUILD  a job; id
@@ -97,6 +97,9 @@
  * When results do not fit, LIST and the like stop before the first that does
  * not and set more; EMSGSIZE says that not even one does, or that all of a
  * search do not, and bytes is the room it takes.
+ *
+ * When the filter of a search makes no sense its status is EINVAL, and the text
+ * at out, with its NUL, says why and where; len is 0 when a number is the reason.
  *
  * A job answers at once with its number in id. JOB waits for news of it: its
  * status is EINPROGRESS, with done and total and lines of text at out, and at

@@ -107,6 +107,7 @@ SLOW_TEST(items, are_found_nearest_first)
 	struct phi_vdfs_search s = {
 		.vectors = wanted[0], .n = 1, .dim = DIM, .k = 5, .recall = 1
 	};
+	char why[PHI_VDFS_WHY_MAX];
 	struct found f = {};
 
 	ASSERT_EQ(0,
@@ -141,9 +142,20 @@ SLOW_TEST(items, are_found_nearest_first)
 	EXPECT_EQ(506, f.last);
 	EXPECT_FALSE(f.odd);
 	s.filter = "{\"odd\": ";
+	s.why = why;
 	EXPECT_EQ(-EINVAL,
 		  phi_vdfs_collection_search(self->v, self->id, &s, note, &f));
+	EXPECT_EQ(0, strncmp(why, "line 1, column ", 15));
+	s.filter = "{\"n\": {\"$no\": 1}}";
+	EXPECT_EQ(-EINVAL,
+		  phi_vdfs_collection_search(self->v, self->id, &s, note, &f));
+	EXPECT_STREQ("\"n\": there is no operator \"$no\"", why);
 	s.filter = NULL;
+	s.k = 10001;
+	EXPECT_EQ(-EINVAL,
+		  phi_vdfs_collection_search(self->v, self->id, &s, note, &f));
+	EXPECT_STREQ("", why);
+	s.k = 3;
 	s.dim = DIM - 1;
 	EXPECT_EQ(-EMSGSIZE,
 		  phi_vdfs_collection_search(self->v, self->id, &s, note, &f));

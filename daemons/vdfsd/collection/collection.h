@@ -20,7 +20,7 @@
  * Beside the errors of store.h:
  *   EEXIST     the name is taken by other parameters; the key is taken
  *   EINVAL     a number out of range, metadata that is no JSON object, a
- *              filter that makes no sense (filter_impl.h says why)
+ *              filter that makes no sense (vdfs_filter_check() says why)
  *   ENOENT     it was dropped meanwhile
  *   EDOM       an element that is no finite number, or does not fit int8 or
  *              f16; a vector without direction where the metric is cosine,
@@ -41,6 +41,9 @@ struct vdfs_db;
 extern const char vdfs_schema_collection[];
 
 struct vdfs_collection;
+struct vdfs_filter;
+
+#define VDFS_WHY_MAX 160 /* enough for any reason */
 
 /**
  * struct vdfs_collection_params - what a collection is, fixed when made
@@ -93,6 +96,9 @@ struct vdfs_item {
  *          unequal to everything and neither above nor below anything. A
  *          field may be a path, "a.b". Values of different types are
  *          unequal and not ordered.
+ * @read: @filter as vdfs_filter_new() read it, for several searches; NULL = it
+ *        is read for this one.
+ * @vectors: Answers come with their vectors.
  */
 struct vdfs_search {
 	const float *vector;
@@ -101,6 +107,8 @@ struct vdfs_search {
 	uint32_t ef;
 	float recall;
 	const char *filter;
+	const struct vdfs_filter *read;
+	bool vectors;
 };
 
 /**
@@ -157,7 +165,12 @@ int vdfs_collection_update(struct vdfs_collection *c,
 int vdfs_collection_delete(struct vdfs_collection *c, const char *key);
 int vdfs_collection_get(struct vdfs_collection *c, const char *key,
 			vdfs_item_fn *fn, void *arg);
-/* Nearest first, equal ones by key; without their vectors. */
+/* Read a filter, or say at @why, of @len bytes, what is wrong with it. */
+int vdfs_filter_check(const char *json, char *why, size_t len);
+int vdfs_filter_new(const char *json, char *why, size_t len,
+		    struct vdfs_filter **out);
+void vdfs_filter_free(struct vdfs_filter *filter);
+/* Nearest first, equal ones by key. */
 int vdfs_collection_search(struct vdfs_collection *c,
 			   const struct vdfs_search *search, vdfs_item_fn *fn,
 			   void *arg);

@@ -57,6 +57,7 @@ enum vdfs_core_sql {
 	SQL_WALK,
 	SQL_KEY,
 	SQL_METADATA,
+	SQL_CONTENT,
 	SQL_ROWS,
 	SQL_SINCE,
 	SQL_NEXT,

@@ -28,6 +28,7 @@ static const char *const templates[SQL_COUNT] = {
 		     " ORDER BY key LIMIT ?2",
 	[SQL_KEY] = "SELECT key FROM item_# WHERE id = ?1",
 	[SQL_METADATA] = "SELECT metadata FROM item_# WHERE id = ?1",
+	[SQL_CONTENT] = "SELECT metadata, vector FROM item_# WHERE id = ?1",
 	[SQL_ROWS] = "SELECT id, vector FROM item_# WHERE id > ?1\n"
 		     " ORDER BY id LIMIT ?2",
 	[SQL_SINCE] = "SELECT id, vector, gen FROM item_#\n"

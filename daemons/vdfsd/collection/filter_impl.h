@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "collection.h"
+
 /**
  * DOC: Filters
  *
@@ -15,16 +17,10 @@
  */
 
 struct sqlite3_stmt;
-struct vdfs_filter;
 
 #define VDFS_FILTER_DEPTH 32 /* filters inside filters */
 #define VDFS_FIELD_MAX 255
-#define VDFS_WHY_MAX 160 /* enough for any reason */
 
-int vdfs_filter_check(const char *json, char *why, size_t len);
-int vdfs_filter_new(const char *json, char *why, size_t len,
-		    struct vdfs_filter **out);
-void vdfs_filter_free(struct vdfs_filter *filter);
 const char *vdfs_filter_sql(const struct vdfs_filter *filter);
 int vdfs_filter_bind(const struct vdfs_filter *filter,
 		     struct sqlite3_stmt *stmt, int first);

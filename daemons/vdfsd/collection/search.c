@@ -103,8 +103,17 @@ static int name_hits(struct vdfs_finding *f, struct sqlite3 *db)
 	return 0;
 }
 
+static int load_vector(struct vdfs_finding *f, struct sqlite3_stmt *st,
+		       struct vdfs_item *item)
+{
+	item->vector = f->row;
+	return vdfs_vector_load(&f->core->params, sqlite3_column_blob(st, 1),
+				(size_t)sqlite3_column_bytes(st, 1), f->row);
+}
+
 static int give_hits(struct vdfs_finding *f, struct sqlite3 *db)
 {
+	enum vdfs_core_sql sql = f->row ? SQL_CONTENT : SQL_METADATA;
 	struct sqlite3_stmt *st;
 	uint32_t i;
 	int ret = 0;
@@ -115,7 +124,7 @@ static int give_hits(struct vdfs_finding *f, struct sqlite3 *db)
 			.dim = f->core->params.dim,
 		};
 
-		ret = vdfs_sql(db, &st, f->core->sql[SQL_METADATA],
+		ret = vdfs_sql(db, &st, f->core->sql[sql],
 			       VDFS_INT(f->hit[i].id));
 		if (!ret)
 			ret = vdfs_sql_next(st);
@@ -124,6 +133,9 @@ static int give_hits(struct vdfs_finding *f, struct sqlite3 *db)
 		item.metadata = (const char *)sqlite3_column_text(st, 0);
 		if (!item.metadata)
 			return -ENOMEM;
+		ret = f->row ? load_vector(f, st, &item) : 0;
+		if (ret)
+			return ret;
 		ret = f->fn(f->arg, &item, f->hit[i].dist);
 	}
 	return ret;
@@ -212,16 +224,20 @@ static int check(struct vdfs_finding *f, float *probe)
 	ret = vdfs_vector_check(p, probe, p->dim);
 	if (ret)
 		return ret;
-	return how->filter ? vdfs_filter_new(how->filter, NULL, 0, &f->filter) :
-			     0;
+	f->filter = how->read;
+	if (how->read || !how->filter)
+		return 0;
+	ret = vdfs_filter_new(how->filter, NULL, 0, &f->own);
+	f->filter = f->own;
+	return ret;
 }
 
 /**
  * vdfs_collection_search() - the items nearest to a vector
  * @c: Where.
  * @search: What for.
- * @fn: Is given the answers, nearest first, equal ones by key. They come
- *      without their vectors.
+ * @fn: Is given the answers, nearest first, equal ones by key; all of one
+ *      commit of the database.
  * @arg: For @fn.
  *
  * As many answers as were asked for, unless fewer items exist (or match the
@@ -247,9 +263,9 @@ int vdfs_collection_search(struct vdfs_collection *c,
 	if (atomic_load(&c->core->dropped))
 		return -ENOENT;
 	probe = malloc(c->core->params.dim * sizeof(*probe));
-	if (!probe)
-		return -ENOMEM;
-	ret = check(&f, probe);
+	if (search->vectors)
+		f.row = malloc(c->core->params.dim * sizeof(*f.row));
+	ret = probe && (f.row || !search->vectors) ? check(&f, probe) : -ENOMEM;
 	f.query.vector = probe;
 	while (!ret) {
 		f.tries++;
@@ -257,7 +273,8 @@ int vdfs_collection_search(struct vdfs_collection *c,
 		if (!f.again)
 			break;
 	}
-	vdfs_filter_free(f.filter);
+	vdfs_filter_free(f.own);
+	free(f.row);
 	free(f.ids);
 	free(f.dist);
 	free(probe);

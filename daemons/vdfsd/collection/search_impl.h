@@ -21,6 +21,8 @@ struct vdfs_hit {
  * @core: Where.
  * @how: What was asked for.
  * @filter: It, read; NULL = none.
+ * @own: @filter was read for this search alone.
+ * @row: Room for a vector, when they are wanted.
  * @fn: Who is given the answers.
  * @arg: For @fn.
  * @graph: The index.
@@ -42,7 +44,9 @@ struct vdfs_hit {
 struct vdfs_finding {
 	struct vdfs_core *core;
 	const struct vdfs_search *how;
-	struct vdfs_filter *filter;
+	const struct vdfs_filter *filter;
+	struct vdfs_filter *own;
+	float *row;
 	vdfs_item_fn *fn;
 	void *arg;
 	struct vdfs_graph *graph;

@@ -327,76 +327,38 @@ int do_collection_get(struct call *c)
 	return done(c, results_end(&res, ret));
 }
 
-/* An answer to a search, until its vector has been read. */
-struct hit {
-	char *key;
-	float dist;
-};
-
-struct hits {
-	struct hit *hit;
-	size_t n;
-};
-
-static int keep_hit(void *arg, const struct vdfs_item *item, float dist)
+/* The filter of a search, read once; where it is refused, why, as results. */
+static int read_filter(struct call *c, struct vdfs_filter **filter)
 {
-	struct hits *hits = arg;
-
-	hits->hit[hits->n].key = strdup(item->key);
-	hits->hit[hits->n].dist = dist;
-	return hits->hit[hits->n++].key ? 0 : -ENOMEM;
-}
-
-struct reread {
-	struct results *res;
-	float dist;
-};
-
-static int add_reread(void *arg, const struct vdfs_item *item, float dist)
-{
-	struct reread *r = arg;
-
-	(void)dist;
-	return add_item(r->res, item, r->dist);
-}
-
-/*
- * A search that wants vectors reads each answer once more; what was deleted
- * meanwhile is left out.
- */
-static int search_vectors(struct vdfs_collection *collection,
-			  const struct vdfs_search *search, struct results *res)
-{
-	struct hits hits = { calloc(search->k, sizeof(*hits.hit)), 0 };
-	size_t i;
+	char why[VDFS_WHY_MAX] = "";
 	int ret;
 
-	if (!hits.hit)
-		return -ENOMEM;
-	ret = vdfs_collection_search(collection, search, keep_hit, &hits);
-	for (i = 0; i < hits.n; i++) {
-		struct reread r = { res, hits.hit[i].dist };
-
-		if (!ret && hits.hit[i].key)
-			ret = vdfs_collection_get(collection, hits.hit[i].key,
-						  add_reread, &r);
-		if (ret == -ENOENT)
-			ret = 0;
-		free(hits.hit[i].key);
+	*filter = NULL;
+	if (!c->more)
+		return 0;
+	ret = vdfs_filter_new(c->more, why, sizeof(why), filter);
+	if (ret && *why && strlen(why) < c->room) {
+		c->answer.len = strlen(why) + 1;
+		memcpy(c->out, why, c->answer.len);
 	}
-	free(hits.hit);
 	return ret;
 }
 
-static int search_one(struct vdfs_collection *collection,
-		      const struct vdfs_search *search, struct results *res)
+static int search_all(struct call *c, struct vdfs_collection *collection,
+		      struct vdfs_search *search)
 {
-	if (!(res->want & PHI_VDFS_VECTORS))
-		return vdfs_collection_search(collection, search, add_item,
-					      res);
-	if (search->k > VDFS_K_MAX)
-		return -EINVAL;
-	return search_vectors(collection, search, res);
+	struct results res = { .c = c, .want = c->req.flags, .all = true };
+	size_t row = search->dim * sizeof(float);
+	size_t at;
+	int ret = 0;
+
+	for (at = 0; !ret && at < c->req.data.len; at += row) {
+		search->vector = (float *)(c->data + at);
+		ret = vdfs_collection_search(collection, search, add_item,
+					     &res);
+		res.query++;
+	}
+	return results_end(&res, ret);
 }
 
 /**
@@ -408,30 +370,29 @@ static int search_one(struct vdfs_collection *collection,
  */
 int do_collection_search(struct call *c)
 {
-	struct results res = { .c = c, .want = c->req.flags, .all = true };
 	struct vdfs_search search = { .k = c->req.k,
 				      .ef = c->req.ef,
 				      .filter = c->more };
 	struct vdfs_collection *collection;
-	size_t at, row;
+	struct vdfs_filter *filter;
 	int ret;
 
 	memcpy(&search.recall, &c->req.recall, sizeof(search.recall));
 	if (!(search.recall >= 0 && search.recall <= 1))
 		return -EINVAL;
+	search.vectors = c->req.flags & PHI_VDFS_VECTORS;
 	ret = collection_use(c, false, &collection);
 	if (ret)
 		return ret;
 	search.dim = vdfs_collection_params(collection)->dim;
-	row = search.dim * sizeof(float);
-	if (c->req.data.len % row)
+	if (c->req.data.len % (search.dim * sizeof(float)))
 		return done(c, -EMSGSIZE);
-	for (at = 0; !ret && at < c->req.data.len; at += row) {
-		search.vector = (float *)(c->data + at);
-		ret = search_one(collection, &search, &res);
-		res.query++;
-	}
-	return done(c, results_end(&res, ret));
+	ret = read_filter(c, &filter);
+	search.read = filter;
+	if (!ret)
+		ret = search_all(c, collection, &search);
+	vdfs_filter_free(filter);
+	return done(c, ret);
 }
 
 /**

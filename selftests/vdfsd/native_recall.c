@@ -8,9 +8,9 @@
 #include "items.h"
 #include "vectors.h"
 
-#define DIM 48
-#define N 6000
-#define QUERIES 400
+#define DIM 40
+#define N 3000
+#define QUERIES 250
 #define K 10
 
 FIXTURE(recall)
@@ -88,7 +88,7 @@ static double reached(FIXTURE_DATA(recall) * self, float wanted)
 	return (double)hit / (QUERIES * K);
 }
 
-TEST_F(recall, is_kept_for_queries_not_seen)
+TEST_F_TIMEOUT(recall, is_kept_for_queries_not_seen, 300)
 {
 	static const float wanted[] = { 0.9f, 0.95f, 0.98f, 0.99f, 0.999f };
 	size_t i;

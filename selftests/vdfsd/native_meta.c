@@ -95,6 +95,42 @@ static int add_up(struct sqlite3 *db, void *arg)
 	return err < 0 ? err : 0;
 }
 
+#define TEXTS 3000
+
+/* One of very many statements, and what all that are kept take. */
+struct kept {
+	char *text;
+	int bytes;
+};
+
+static int run_one(struct sqlite3 *db, void *arg)
+{
+	struct kept *kept = arg;
+	int most;
+	int ret = vdfs_sql_run(db, kept->text);
+
+	sqlite3_db_status(db, SQLITE_DBSTATUS_STMT_USED, &kept->bytes, &most,
+			  0);
+	return ret;
+}
+
+/* Each collection has statements of its own, and collections come and go. */
+TEST_F(meta, keeps_so_many_statements)
+{
+	struct kept kept[TEXTS] = { 0 };
+	size_t i;
+
+	for (i = 0; i < TEXTS; i++) {
+		ASSERT_LT(0,
+			  asprintf(&kept[i].text, "SELECT v + %zu FROM t", i));
+		ASSERT_EQ(0, vdfs_meta_read(self->meta, run_one, &kept[i]));
+	}
+	EXPECT_LT(0, kept[TEXTS / 4].bytes);
+	EXPECT_GE(kept[TEXTS / 4].bytes * 3 / 2, kept[TEXTS - 1].bytes);
+	for (i = 0; i < TEXTS; i++)
+		free(kept[i].text);
+}
+
 TEST_F(meta, reads_what_was_written)
 {
 	struct row row = { .key = 1, .value = 42 };

@@ -7,6 +7,8 @@
 #include "meta_impl.h"
 
 #define BUCKETS 128
+/* A store has some hundred; each collection adds a dozen and a half. */
+#define STATEMENTS_MAX 320
 #define CACHE "vdfs-statements"
 
 /**
@@ -29,10 +31,14 @@ struct vdfs_cached {
  * struct vdfs_cache - the prepared statements of a connection
  * @bucket: By address of the text.
  * @used: Those that have been started and not been reset.
+ * @n: How many there are.
+ * @hand: Bucket where the search for one to forget goes on.
  */
 struct vdfs_cache {
 	struct vdfs_cached *bucket[BUCKETS];
 	struct vdfs_cached *used;
+	unsigned int n;
+	unsigned int hand;
 };
 
 static void cache_free(void *data)
@@ -64,6 +70,27 @@ static struct vdfs_cache *cache_of(struct sqlite3 *db)
 	return cache;
 }
 
+/* Forget a statement that is not started: buckets take turns. */
+static void forget_one(struct vdfs_cache *cache)
+{
+	struct vdfs_cached **at, *c;
+	unsigned int i;
+
+	for (i = 0; i < BUCKETS; i++) {
+		at = &cache->bucket[cache->hand++ % BUCKETS];
+		while (*at && (*at)->in_use)
+			at = &(*at)->next;
+		c = *at;
+		if (!c)
+			continue;
+		*at = c->next;
+		sqlite3_finalize(c->st);
+		free(c);
+		cache->n--;
+		return;
+	}
+}
+
 /* The address may have been another statement's: its text decides. */
 static int cached_prepare(struct sqlite3 *db, struct vdfs_cached *c,
 			  const char *sql)
@@ -91,12 +118,15 @@ static int cached_get(struct sqlite3 *db, const char *sql,
 	for (c = *bucket; c && c->sql != sql; c = c->next)
 		;
 	if (!c) {
+		if (cache->n >= STATEMENTS_MAX)
+			forget_one(cache);
 		c = calloc(1, sizeof(*c));
 		if (!c)
 			return -ENOMEM;
 		c->sql = sql;
 		c->next = *bucket;
 		*bucket = c;
+		cache->n++;
 	}
 	err = cached_prepare(db, c, sql);
 	if (err)

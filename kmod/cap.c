@@ -7,7 +7,6 @@
 #include "dispatch.h"
 #include "hook.h"
 #include "slot.h"
-#include "trace.h"
 
 /**
  * phi_cap_derive() - PHI_IOC_CAP_DERIVE
@@ -31,18 +30,17 @@ int phi_cap_derive(struct phi_cspace *cs, void *arg)
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
 	if (cmd->badge) {
-		if (parent->obj->ops->type != PHI_TYPE_ENDPOINT)
+		if (parent->type != PHI_TYPE_ENDPOINT)
 			return -EINVAL;
 		if (parent->badge)
 			return -EPERM;
 	}
 
-	struct phi_cap *cap __free(phi_cap_put) = phi_cap_child(
-		parent, parent->obj, cmd->rights, cmd->badge ?: parent->badge,
-		cmd->expires_ns, cs->user);
-	if (IS_ERR(cap))
-		return PTR_ERR(cap);
-	return phi_cspace_install(cs, cap, &cmd->out);
+	return phi_cspace_give(cs,
+			       phi_cap_child(parent, parent->obj, cmd->rights,
+					     cmd->badge ?: parent->badge,
+					     cmd->expires_ns, cs->user),
+			       &cmd->out);
 }
 
 /**
@@ -64,10 +62,7 @@ int phi_cap_revoke(struct phi_cspace *cs, void *arg)
 		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES_ANY, PHI_RIGHT_ADMIN);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
-	phi_cap_kill_children(cap);
-	phi_trace(phi_cap_revoke, cap);
-	if (cap->obj->ops->revoked)
-		cap->obj->ops->revoked(cap->obj);
+	phi_cap_revoke_children(cap);
 	return 0;
 }
 
@@ -107,7 +102,7 @@ int phi_cap_query(struct phi_cspace *cs, void *arg)
 		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES_ANY, 0);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
-	cmd->type = cap->obj->ops->type;
+	cmd->type = cap->type;
 	cmd->rights = cap->rights;
 	cmd->depth = cap->depth;
 	cmd->version = atomic_read(&cap->version);

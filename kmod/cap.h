@@ -2,8 +2,12 @@
 #ifndef _PHI_KCAP_H
 #define _PHI_KCAP_H
 
-#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/rbtree.h>
 #include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/spinlock_types.h>
 #include <linux/types.h>
 
 #include "object.h"
@@ -13,76 +17,125 @@ struct phi_cspace;
 /**
  * DOC: Derivation and revocation
  *
- * Each capability is a node. A child remembers the version its parent had;
- * a node is live while every node on the way to the root still has the
- * version its child remembers. So revoking is one atomic increment, however
- * many capabilities it kills, and checking is at most PHI_DEPTH_MAX loads.
+ * Each capability is a node of a tree. A child remembers the version its
+ * parent had; a node is live while every node on the way to the root still
+ * has the version its child remembers. A revoke is therefore one atomic
+ * increment, however many capabilities it kills, and a check is at most
+ * PHI_DEPTH_MAX loads.
  *
- * A node may be read under RCU or with a reference; @obj may be followed with
- * a reference only. Its fields never change, but for @version, @user,
- * @held and @sealed.
+ * The increment is what readers see. The revoke then sweeps the dead nodes,
+ * which it finds through the lists of children: each is unlinked from its
+ * parent and ends, which lets go of its object. A node whose time is up is
+ * swept by a worker. A derivation checks its parent under the lock of the
+ * tree, so no child is added below a node that a sweep has passed.
  *
- * References: no function here or in cspace.h uses up a reference of its
- * caller. What makes or finds a node returns one that the caller puts;
- * phi_cspace_install() takes its own, phi_cspace_remove() hands out the one
- * that the slot had. Functions that return a pointer fail with ERR_PTR(), never
- * with NULL, and phi_cap_put() takes NULL and ERR_PTR() as kfree() takes NULL.
+ * A node has one owner: who made it, a slot or a message. The owner passes it
+ * on, or releases it. A node ends when its owner releases it or when it dies,
+ * whichever is first; it has an object until then, and for as long as calls
+ * in progress pin it. What remains is a stub: a dead one keeps nothing but
+ * itself, and goes with its owner; one that was released while it had
+ * children goes with the last of them. The user of the owner pays for a
+ * node and for its stub.
+ *
+ * phi_cap_tryget(), phi_cap_get() and phi_cap_put() handle pins; only with a
+ * pin may @obj be followed. phi_stub_get() and phi_stub_put() keep the memory
+ * alone. A node may also be read under RCU. Functions that return a node fail
+ * with ERR_PTR(), never with NULL; phi_cap_put() and phi_cap_release() take
+ * NULL and ERR_PTR() as kfree() takes NULL.
  */
 
 /**
  * struct phi_cap - a node of the derivation tree
- * @ref: The slot or message that holds it, its children, calls in progress.
+ * @ref: The owner, each child, and one for all of @pins.
+ * @pins: Calls in progress, and one until the node ends.
  * @version: Times its children were revoked; stays at U32_MAX once there, and
  *           no child is made from then on.
  * @parent_version: The version @parent had when this one was derived.
- * @parent: NULL for a root; referenced.
- * @obj: What it names; referenced.
- * @user: Who pays for it, referenced: the sender in flight, then whoever's slot
- *        it is in. NULL once it is dropped and only its children keep it.
+ * @parent: NULL for a root; referenced. A grave once a sweep unlinked it:
+ *          the version of a grave matches that of no child.
+ * @root: The node whose @lock guards the links between the nodes of a tree.
+ * @obj: What it names; referenced until it has ended and has no pins.
+ * @user: Who pays for it, referenced.
  * @badge: See struct phi_cap_derive.
  * @expires_ns: CLOCK_BOOTTIME; 0 = never. The minimum along the chain.
- * @id: For tokens; never used twice.
+ * @id: For tokens: changes with each slot it is put in, never used twice.
+ * @type: Of @obj.
  * @rights: PHI_RIGHT_*.
  * @depth: 1 for a root.
- * @held: True while a slot of a cspace holds it: a token only works then.
- *        Written under that cspace's lock; at most one slot holds a node.
- * @sealed: True once a token was made of it: it is in the table of seal.c.
- * @link: For the type of @obj, from ops->installed to ops->removed, under a
- *        lock of the type's own; zeroed when made.
+ * @held: True while a slot of a cspace holds it. Written under that cspace's
+ *        lock; at most one slot holds a node.
+ * @sealed: True while tokens may name it by @id, as @held.
+ * @counted: For the type of @obj, under a lock of its own: the node counts
+ *           among those that make an endpoint receive or a port open.
+ * @ended: The owner has released it, or it has died.
+ * @lock: Of the tree, in a root; unused in others.
+ * @children: Nodes derived from it, in the order of their @parent_version.
+ * @sibling: In @children of @parent; empty when it is not linked.
+ * @expiry: In the tree of nodes that expire, from derivation to end.
+ * @token: In the table of sealed nodes.
  * @rcu: Frees it.
+ *
+ * What no line above says to change, never does.
  */
 struct phi_cap {
-	struct kref ref;
+	refcount_t ref;
+	refcount_t pins;
 	atomic_t version;
 	u32 parent_version;
 	struct phi_cap *parent;
+	struct phi_cap *root;
 	struct phi_object *obj;
 	struct phi_user *user;
 	u64 badge;
 	u64 expires_ns;
 	u64 id;
+	u8 type;
 	u8 rights;
 	u8 depth;
 	bool held;
 	bool sealed;
-	struct hlist_node link;
+	bool counted;
+	bool ended;
+	spinlock_t lock; /* see main.h */
+	struct list_head children;
+	struct list_head sibling;
+	struct rb_node expiry;
+	struct rhash_head token;
 	struct rcu_head rcu;
 };
 
+/* Nodes; the caller owns what it makes. kmod/node.c. */
 struct phi_cap *phi_cap_new(struct phi_object *obj, u32 rights, u64 badge,
 			    struct phi_user *user);
 struct phi_cap *phi_cap_child(struct phi_cap *parent, struct phi_object *obj,
 			      u32 rights, u64 badge, u64 expires_ns,
 			      struct phi_user *user);
+struct phi_cap *phi_cap_sibling(struct phi_cap *cap, u32 rights,
+				struct phi_user *user);
 int phi_cap_pay(struct phi_cap *cap, struct phi_user *user);
 void phi_cap_repay(struct phi_cap *cap, struct phi_user *user);
+void phi_cap_end(struct phi_cap *cap);
+void phi_cap_release(struct phi_cap *cap);
 void phi_cap_get(struct phi_cap *cap);
 bool phi_cap_tryget(struct phi_cap *cap);
 void phi_cap_put(struct phi_cap *cap);
+void phi_stub_get(struct phi_cap *cap);
+void phi_stub_put(struct phi_cap *cap);
 int phi_cap_live(const struct phi_cap *cap);
 int phi_cap_check(const struct phi_cap *cap, u32 types, u32 rights);
-void phi_cap_kill_children(struct phi_cap *cap);
+
+/* Their death. kmod/sweep.c. */
+void phi_cap_revoke_children(struct phi_cap *cap);
+
+/* The links of a tree, for node.c and sweep.c. */
+struct phi_cap *phi_tree_lock(struct phi_cap *cap);
+void phi_tree_unlock(struct phi_cap *root);
+struct phi_cap *phi_tree_unlink(struct phi_cap *root, struct phi_cap *cap);
+struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap);
+void phi_expiry_add(struct phi_cap *cap);
+void phi_expiry_remove(struct phi_cap *cap);
 
 DEFINE_FREE(phi_cap_put, struct phi_cap *, phi_cap_put(_T))
+DEFINE_FREE(phi_cap_release, struct phi_cap *, phi_cap_release(_T))
 
 #endif /* _PHI_KCAP_H */

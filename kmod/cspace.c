@@ -145,14 +145,15 @@ bool phi_cspace_capable(const struct phi_cspace *cs, int capability)
  * phi_cspace_glance() - what is behind a handle, from where one may not sleep
  * @cs: The cspace.
  * @handle: The handle.
- * @found: Out, NULL or a node with a reference, which the caller puts where it
- *         may sleep, also when the handle turned out to be stale.
+ * @found: Out, NULL or a pinned node, which the caller puts where it may
+ *         sleep, also when the handle turned out to be stale.
  *
  * The slot may be emptied and filled again at any moment, so it is looked at
- * again with the reference.
+ * again with the pin.
  *
  * Context: Any.
- * Return: 0 when @found is what the handle names, dead or alive, else -EBADF.
+ * Return: 0 when @found is what the handle names, which may be dead;
+ * -EKEYREVOKED or -EKEYEXPIRED when it is dead and has ended; else -EBADF.
  */
 int phi_cspace_glance(struct phi_cspace *cs, u64 handle, struct phi_cap **found)
 {
@@ -163,43 +164,21 @@ int phi_cspace_glance(struct phi_cspace *cs, u64 handle, struct phi_cap **found)
 	guard(rcu)();
 	slot = phi_slot_find(cs, handle);
 	cap = slot ? rcu_dereference(slot->cap) : NULL;
-	if (!cap || !phi_cap_tryget(cap))
+	if (!cap)
 		return -EBADF;
-	*found = cap;
+	if (phi_cap_tryget(cap))
+		*found = cap;
 	/*
 	 * The slot's node before its generation. Pairs with the release in
-	 * phi_slot_fill(): who sees a later node sees its generation too.
+	 * phi_slot_fill(): who sees a later node sees its generation too. And
+	 * the pins of a node before its slot: a node that its owner released
+	 * was taken out of the slot first.
 	 */
 	smp_rmb();
 	if (READ_ONCE(slot->gen) != PHI_HANDLE_GEN(handle) ||
 	    rcu_access_pointer(slot->cap) != cap)
 		return -EBADF;
-	return 0;
-}
-
-static struct phi_cap *phi_slot_get(struct phi_cspace *cs, u64 handle)
-{
-	struct phi_cap *cap;
-	int ret = phi_cspace_glance(cs, handle, &cap);
-
-	if (ret) {
-		phi_cap_put(cap);
-		return ERR_PTR(ret);
-	}
-	return cap;
-}
-
-/**
- * phi_cspace_peek() - what is behind a handle, dead or alive
- * @cs: The cspace.
- * @handle: The handle.
- *
- * Context: Process context. May sleep.
- * Return: The node with a reference for the caller, or ERR_PTR(-EBADF).
- */
-struct phi_cap *phi_cspace_peek(struct phi_cspace *cs, u64 handle)
-{
-	return phi_slot_get(cs, handle);
+	return *found ? 0 : phi_cap_live(cap) ?: -EKEYREVOKED;
 }
 
 /**
@@ -231,30 +210,47 @@ bool phi_cspace_holds(struct phi_cspace *cs, u64 handle,
  * @rights: Rights it must have.
  *
  * Context: Process context. May sleep.
- * Return: The node with a reference for the caller; or ERR_PTR(), in this
- * order, of -EBADF, -EKEYREVOKED, -EKEYEXPIRED, -EINVAL for another type,
- * -EPERM for a missing right.
+ * Return: The node with a pin for the caller; or ERR_PTR(), in this order, of
+ * -EBADF, -EKEYREVOKED, -EKEYEXPIRED, -EINVAL for another type, -EPERM for a
+ * missing right.
  */
 struct phi_cap *phi_cspace_lookup(struct phi_cspace *cs, u64 handle, u32 types,
 				  u32 rights)
 {
-	struct phi_cap *cap = phi_slot_get(cs, handle);
-	int ret;
+	struct phi_cap *cap;
+	int ret = phi_cspace_glance(cs, handle, &cap);
 
-	if (IS_ERR(cap))
-		return cap;
-	ret = phi_cap_check(cap, types, rights);
+	if (!ret)
+		ret = phi_cap_check(cap, types, rights);
 	if (!ret)
 		return cap;
 	phi_cap_put(cap);
 	return ERR_PTR(ret);
 }
 
+static int phi_cspace_fill(struct phi_cspace *cs, struct phi_cap *cap,
+			   bool pinned, u64 *handle)
+{
+	for (;;) {
+		u32 page;
+		int ret;
+
+		spin_lock(&cs->lock);
+		ret = phi_slot_fill(cs, cap, pinned, handle, &page);
+		spin_unlock(&cs->lock);
+		if (ret != -EAGAIN)
+			return ret;
+		ret = phi_slots_grow(cs, page);
+		if (ret)
+			return ret;
+	}
+}
+
 /**
  * phi_cspace_install() - put a capability into a free slot
- * @cs: The cspace.
- * @cap: The node, in no slot. The slot takes its own reference, and the
- *       cspace's user pays for the node from now on.
+ * @cs: The cspace; its user pays for the node from now on.
+ * @cap: The node, in no slot. The caller owns it, and no longer when this
+ *       succeeds: another thread may have dropped it when this returns.
  * @handle: Out, its new name.
  *
  * Context: Process context. May sleep.
@@ -264,21 +260,36 @@ struct phi_cap *phi_cspace_lookup(struct phi_cspace *cs, u64 handle, u32 types,
 int phi_cspace_install(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle)
 {
 	int ret = phi_cap_pay(cap, cs->user);
+	bool pinned;
 
 	if (ret)
 		return ret;
-	for (;;) {
-		u32 page;
+	pinned = phi_cap_tryget(cap);
+	ret = phi_cspace_fill(cs, cap, pinned, handle);
+	if (pinned)
+		phi_cap_put(cap);
+	return ret;
+}
 
-		spin_lock(&cs->lock);
-		ret = phi_slot_fill(cs, cap, handle, &page);
-		spin_unlock(&cs->lock);
-		if (ret != -EAGAIN)
-			return ret;
-		ret = phi_slots_grow(cs, page);
-		if (ret)
-			return ret;
-	}
+/**
+ * phi_cspace_give() - put a capability into a free slot, or release it
+ * @cs: The cspace; its user pays for the node from now on.
+ * @cap: The node, in no slot. The caller owned it. Or an ERR_PTR().
+ * @handle: Out, its new name.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ * Return: 0, the error in @cap, or that of phi_cspace_install().
+ */
+int phi_cspace_give(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle)
+{
+	int ret;
+
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	ret = phi_cspace_install(cs, cap, handle);
+	if (ret)
+		phi_cap_release(cap);
+	return ret;
 }
 
 /**
@@ -295,36 +306,34 @@ int phi_cspace_install(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle)
 int phi_cspace_install_new(struct phi_cspace *cs, struct phi_object *obj,
 			   u32 rights, u64 badge, u64 *handle)
 {
-	struct phi_cap *cap __free(phi_cap_put) =
-		phi_cap_new(obj, rights, badge, cs->user);
-
-	if (IS_ERR(cap))
-		return PTR_ERR(cap);
-	return phi_cspace_install(cs, cap, handle);
+	return phi_cspace_give(cs, phi_cap_new(obj, rights, badge, cs->user),
+			       handle);
 }
 
+/* A dead one has gone through ops->dead, which does the same. */
 static void phi_cap_removed(struct phi_cap *cap)
 {
+	if (!phi_cap_tryget(cap))
+		return;
 	if (cap->obj->ops->removed)
 		cap->obj->ops->removed(cap->obj, cap);
+	phi_cap_put(cap);
 }
 
 /**
  * phi_cspace_remove() - take a capability out of its slot
  * @cs: The cspace.
- * @handle: The handle; it is never used again.
- * @expected: What must be behind it, or NULL.
+ * @handle: The handle; it is never used again, for anything else either.
  *
  * Context: Process context. May sleep. No lock of this module is held.
- * Return: The node with the reference that the slot had, or ERR_PTR(-EBADF).
+ * Return: The node, which the caller owns, or ERR_PTR(-EBADF).
  */
-struct phi_cap *phi_cspace_remove(struct phi_cspace *cs, u64 handle,
-				  struct phi_cap *expected)
+struct phi_cap *phi_cspace_remove(struct phi_cspace *cs, u64 handle)
 {
 	struct phi_cap *cap;
 
 	scoped_guard(spinlock, &cs->lock)
-		cap = phi_slot_empty(cs, handle, expected);
+		cap = phi_slot_empty(cs, handle);
 	if (!cap)
 		return ERR_PTR(-EBADF);
 	phi_cap_removed(cap);
@@ -341,12 +350,11 @@ struct phi_cap *phi_cspace_remove(struct phi_cspace *cs, u64 handle,
  */
 int phi_cspace_drop(struct phi_cspace *cs, u64 handle)
 {
-	struct phi_cap *cap = phi_cspace_remove(cs, handle, NULL);
+	struct phi_cap *cap = phi_cspace_remove(cs, handle);
 
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
-	phi_cap_pay(cap, NULL);
-	phi_cap_put(cap);
+	phi_cap_release(cap);
 	return 0;
 }
 

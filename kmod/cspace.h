@@ -85,14 +85,13 @@ static inline kuid_t phi_cspace_uid(const struct phi_cspace *cs)
 
 struct phi_cap *phi_cspace_lookup(struct phi_cspace *cs, u64 handle, u32 types,
 				  u32 rights);
-struct phi_cap *phi_cspace_peek(struct phi_cspace *cs, u64 handle);
 int phi_cspace_glance(struct phi_cspace *cs, u64 handle,
 		      struct phi_cap **found);
 bool phi_cspace_holds(struct phi_cspace *cs, u64 handle,
 		      const struct phi_cap *cap);
 int phi_cspace_install(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle);
-struct phi_cap *phi_cspace_remove(struct phi_cspace *cs, u64 handle,
-				  struct phi_cap *expected);
+int phi_cspace_give(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle);
+struct phi_cap *phi_cspace_remove(struct phi_cspace *cs, u64 handle);
 int phi_cspace_drop(struct phi_cspace *cs, u64 handle);
 int phi_cspace_install_new(struct phi_cspace *cs, struct phi_object *obj,
 			   u32 rights, u64 badge, u64 *handle);

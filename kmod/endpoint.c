@@ -195,7 +195,7 @@ static void phi_recv_describe(struct phi_cspace *cs, struct phi_recv *cmd,
 			      const struct phi_message *msg)
 {
 	cmd->badge = msg->via->badge;
-	cmd->type = msg->via->obj->ops->type;
+	cmd->type = msg->via->type;
 	cmd->rights = msg->via->rights;
 	cmd->pid = pid_nr_ns(msg->pid, ns_of_pid(cs->tgid));
 	cmd->uid = from_kuid_munged(cs->cred->user_ns, msg->uid);
@@ -483,7 +483,7 @@ static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
 			ret = -EPIPE;
 	}
 	/* Answered, or nobody is there to be answered. */
-	phi_cap_put(phi_cspace_remove(cs, cmd->reply, cap));
+	phi_cap_release(phi_cspace_remove(cs, cmd->reply));
 	return ret;
 }
 

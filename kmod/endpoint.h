@@ -32,7 +32,7 @@ struct phi_frame;
  * @obj: What capabilities name.
  * @lock: Guards the rest, and the credits and callers.
  * @dead: Nobody can receive any more; stays true.
- * @caps: Capabilities with RECV that are in slots, by their @link.
+ * @recvs: Live capabilities with RECV that are in slots, those @counted.
  * @active: Credits with messages, the next to be served first.
  * @credits: All credits, by id of the cspace.
  * @idle: Credits that nobody counts on, the oldest first: a client that calls
@@ -43,13 +43,15 @@ struct phi_frame;
  * @files: All files to poll it with, struct phi_poller.
  * @pollers: Those that poll for messages.
  * @watches: Notifies to signal at death.
+ * @services: Service objects that hear of its death; kmod/service.c, under
+ *            the services lock.
  * @rcu: Frees it: whoever looks at @dead under RCU may be late.
  */
 struct phi_endpoint {
 	struct phi_object obj;
 	spinlock_t lock; /* see main.h */
 	bool dead;
-	struct hlist_head caps;
+	u32 recvs;
 	struct list_head active;
 	struct xarray credits;
 	struct list_head idle;
@@ -59,6 +61,7 @@ struct phi_endpoint {
 	struct list_head files;
 	struct list_head pollers;
 	struct list_head watches;
+	struct list_head services;
 	struct rcu_head rcu;
 };
 

@@ -80,6 +80,7 @@ static void phi_endpoint_bury(struct phi_endpoint *ep)
 {
 	LIST_HEAD(watches);
 
+	phi_service_bury(ep);
 	phi_queue_flush(ep);
 	/* None are added to a dead one, so these are the last. */
 	scoped_guard(spinlock, &ep->lock)
@@ -95,8 +96,24 @@ static void phi_endpoint_installed(struct phi_object *obj, struct phi_cap *cap)
 	if (!(cap->rights & PHI_RIGHT_RECV))
 		return;
 	guard(spinlock)(&ep->lock);
-	if (phi_cap_live(cap) != -EKEYREVOKED)
-		hlist_add_head(&cap->link, &ep->caps);
+	/* One that dies after this is found counted by its death. */
+	if (phi_cap_live(cap))
+		return;
+	cap->counted = true;
+	ep->recvs++;
+}
+
+/* A capability cannot receive any more. Return: whether it was the last. */
+static bool phi_endpoint_uncount(struct phi_endpoint *ep, struct phi_cap *cap)
+{
+	lockdep_assert_held(&ep->lock);
+	if (!cap->counted)
+		return false;
+	cap->counted = false;
+	if (--ep->recvs || ep->dead)
+		return false;
+	phi_endpoint_kill(ep);
+	return true;
 }
 
 /* Those who wait through a capability that left its slot give up. */
@@ -139,37 +156,27 @@ void phi_endpoint_unwait(struct phi_object *obj, struct phi_cap *cap)
 static void phi_endpoint_removed(struct phi_object *obj, struct phi_cap *cap)
 {
 	struct phi_endpoint *ep = phi_endpoint_of(obj);
-	bool last = false;
 	LIST_HEAD(watches);
+	bool last;
 
 	scoped_guard(spinlock, &ep->lock) {
 		phi_endpoint_forget(ep, cap, &watches);
-		if (!hlist_unhashed(&cap->link)) {
-			hlist_del_init(&cap->link);
-			last = hlist_empty(&ep->caps) && !ep->dead;
-		}
-		if (last)
-			phi_endpoint_kill(ep);
+		last = phi_endpoint_uncount(ep, cap);
 	}
 	phi_watches_free(&watches);
 	if (last)
 		phi_endpoint_bury(ep);
 }
 
-/* Revoked capabilities stay in their slots, but cannot receive. */
-static bool phi_endpoint_deserted(struct phi_endpoint *ep)
+static void phi_endpoint_cap_dead(struct phi_object *obj, struct phi_cap *cap)
 {
-	struct hlist_node *next;
-	struct phi_cap *cap;
+	struct phi_endpoint *ep = phi_endpoint_of(obj);
+	bool last;
 
-	lockdep_assert_held(&ep->lock);
-	if (ep->dead)
-		return false;
-	hlist_for_each_entry_safe(cap, next, &ep->caps, link) {
-		if (phi_cap_live(cap) == -EKEYREVOKED)
-			hlist_del_init(&cap->link);
-	}
-	return hlist_empty(&ep->caps);
+	scoped_guard(spinlock, &ep->lock)
+		last = phi_endpoint_uncount(ep, cap);
+	if (last)
+		phi_endpoint_bury(ep);
 }
 
 static void phi_endpoint_revoked(struct phi_object *obj)
@@ -179,7 +186,6 @@ static void phi_endpoint_revoked(struct phi_object *obj)
 	struct phi_credit *credit;
 	LIST_HEAD(watches);
 	unsigned long id;
-	bool last;
 
 	scoped_guard(spinlock, &ep->lock) {
 		phi_waiters_revoked(&ep->receivers);
@@ -191,15 +197,9 @@ static void phi_endpoint_revoked(struct phi_object *obj)
 			if (phi_cap_live(watch->through))
 				list_move(&watch->node, &watches);
 		}
-		last = phi_endpoint_deserted(ep);
-		if (last)
-			phi_endpoint_kill(ep);
 	}
 	phi_watches_free(&watches);
-	if (last)
-		phi_endpoint_bury(ep);
-	else
-		phi_queue_flush(ep);
+	phi_queue_flush(ep);
 }
 
 static const struct phi_object_ops phi_endpoint_ops = {
@@ -207,6 +207,7 @@ static const struct phi_object_ops phi_endpoint_ops = {
 	.free = phi_endpoint_free,
 	.installed = phi_endpoint_installed,
 	.removed = phi_endpoint_removed,
+	.dead = phi_endpoint_cap_dead,
 	.revoked = phi_endpoint_revoked,
 };
 
@@ -226,7 +227,6 @@ struct phi_endpoint *phi_mailbox_new(struct phi_user *user)
 	if (!ep)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&ep->lock);
-	INIT_HLIST_HEAD(&ep->caps);
 	INIT_LIST_HEAD(&ep->active);
 	xa_init_flags(&ep->credits, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&ep->idle);
@@ -235,6 +235,7 @@ struct phi_endpoint *phi_mailbox_new(struct phi_user *user)
 	INIT_LIST_HEAD(&ep->files);
 	INIT_LIST_HEAD(&ep->pollers);
 	INIT_LIST_HEAD(&ep->watches);
+	INIT_LIST_HEAD(&ep->services);
 	ret = phi_object_init(&ep->obj, &phi_endpoint_ops, user);
 	if (ret) {
 		kfree(ep);

@@ -14,15 +14,20 @@
  *     notify->lock (spin)         bits, eventfd
  *     siglock                     the kernel's, in phi_park_due()
  *   cspace->lock (spin)           slots; two are never held at once
- *     endpoint->lock, ports lock  only in ops->installed
+ *     endpoint->lock, services    only in ops->installed
+ *     buckets of sealed nodes     by rhashtable
+ *   tree lock (spin)              links of a derivation tree, in its root
+ *     expiry lock (spin)          nodes that expire
  *   units lock (spin)             units, models, their averages
- *   ports lock (spin)             the table of NETWORK ports
+ *   ports mutex                   the table of NETWORK ports
+ *   services lock (spin)          what opens ports, services of endpoints
+ *     models lock (spin)          xa_lock of the table of models
  *   users lock (spin)             the table of accounts
  *   seal lock (rwsem)             the keys of tokens
  *
- * Nothing calls out (ops->removed, ops->revoked, ops->free, BPF) under a
- * lock; only mmap() asks the policies under mmap_lock. Checks of capabilities
- * take none: they run under RCU.
+ * Nothing calls out (ops->removed, ops->dead, ops->revoked, ops->free, BPF)
+ * under a lock; only mmap() asks the policies under mmap_lock. Checks of
+ * capabilities take none: they run under RCU.
  */
 
 /* Each noun's part of loading and unloading, in the order of main.c. */
@@ -34,6 +39,8 @@ int phi_seal_init(void);
 void phi_seal_exit(void);
 int phi_unit_init(void);
 void phi_unit_exit(void);
+int phi_sweep_init(void);
+void phi_sweep_exit(void);
 int phi_agent_init(void);
 void phi_agent_exit(void);
 int phi_hook_init(void);

@@ -46,9 +46,9 @@ void phi_message_free(struct phi_message *msg)
 {
 	if (IS_ERR_OR_NULL(msg))
 		return;
-	phi_cap_put(msg->reply);
+	phi_cap_release(msg->reply);
 	for (u32 i = 0; i < msg->ncaps; i++)
-		phi_cap_put(msg->caps[i]);
+		phi_cap_release(msg->caps[i]);
 	phi_cap_put(msg->via);
 	phi_quota_uncharge(msg->user, PHI_QUOTA_BYTES, msg->charged);
 	phi_user_put(msg->user);
@@ -98,28 +98,29 @@ static int phi_message_add(struct phi_message *msg, struct phi_cspace *cs,
 			   const struct phi_xfer *x, struct phi_moves *moves)
 {
 	bool move = x->flags & PHI_XFER_MOVE;
-	struct phi_cap *child;
+	struct phi_cap *given;
 
 	struct phi_cap *cap __free(phi_cap_put) =
 		phi_cspace_lookup(cs, x->cap, PHI_TYPES_ANY, PHI_RIGHT_GRANT);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
-	if (cap->obj->ops->type == PHI_TYPE_REPLY && !move)
+	if (cap->type == PHI_TYPE_REPLY && !move)
 		return -EINVAL;
+	if (!move)
+		given = phi_cap_child(cap, cap->obj, cap->rights & x->rights,
+				      cap->badge, 0, cs->user);
+	else if (cap->rights & ~x->rights)
+		given = phi_cap_sibling(cap, cap->rights & x->rights, cs->user);
+	else
+		given = NULL;
+	if (IS_ERR(given))
+		return PTR_ERR(given);
 	if (move) {
 		moves->handle[moves->count] = x->cap;
-		moves->cap[moves->count++] = cap;
+		moves->place[moves->count++] = given ? PHI_MSG_CAPS_MAX :
+						       msg->ncaps;
 	}
-	if (move && !(cap->rights & ~x->rights)) {
-		msg->caps[msg->ncaps++] = no_free_ptr(cap);
-		return 0;
-	}
-	/* It keeps its parent alive, so a moved one too. */
-	child = phi_cap_child(cap, cap->obj, cap->rights & x->rights,
-			      cap->badge, 0, cs->user);
-	if (IS_ERR(child))
-		return PTR_ERR(child);
-	msg->caps[msg->ncaps++] = child;
+	msg->caps[msg->ncaps++] = given;
 	return 0;
 }
 
@@ -164,24 +165,13 @@ struct phi_message *phi_message_new(struct phi_cspace *cs, struct phi_cap *via,
 	return_ptr(msg);
 }
 
-/* Does it arrive itself, not through a child that has fewer rights? */
-static bool phi_message_has(const struct phi_message *msg,
-			    const struct phi_cap *cap)
-{
-	for (u32 i = 0; i < msg->ncaps; i++) {
-		if (msg->caps[i] == cap)
-			return true;
-	}
-	return false;
-}
-
 /* Back into a slot; the old handle is gone for good. */
 static void phi_message_restore(struct phi_cspace *cs, struct phi_cap *cap)
 {
 	u64 handle;
 
 	/* Fails when the cspace closes or another thread filled it. */
-	if (phi_cspace_install(cs, cap, &handle))
+	if (phi_cspace_give(cs, cap, &handle))
 		pr_debug("a capability that could not move is lost\n");
 }
 
@@ -200,18 +190,23 @@ static void phi_message_restore(struct phi_cspace *cs, struct phi_cap *cap)
 int phi_message_move(struct phi_cspace *cs, struct phi_message *msg,
 		     const struct phi_moves *moves)
 {
-	struct phi_cap *cap;
+	struct phi_cap *left[PHI_MSG_CAPS_MAX];
 
 	for (u32 i = 0; i < moves->count; i++) {
-		cap = phi_cspace_remove(cs, moves->handle[i], moves->cap[i]);
-		if (IS_ERR(cap)) {
+		left[i] = phi_cspace_remove(cs, moves->handle[i]);
+		if (IS_ERR(left[i])) {
+			int ret = PTR_ERR(left[i]);
+
 			while (i--)
-				phi_message_restore(cs, moves->cap[i]);
-			return PTR_ERR(cap);
+				phi_message_restore(cs, left[i]);
+			return ret;
 		}
-		if (!phi_message_has(msg, cap))
-			phi_cap_pay(cap, NULL);
-		phi_cap_put(cap);
+	}
+	for (u32 i = 0; i < moves->count; i++) {
+		if (moves->place[i] < PHI_MSG_CAPS_MAX)
+			msg->caps[moves->place[i]] = left[i];
+		else
+			phi_cap_release(left[i]);
 	}
 	msg->moved = moves->count;
 	return 0;
@@ -223,17 +218,14 @@ int phi_message_move(struct phi_cspace *cs, struct phi_message *msg,
  */
 static struct phi_cap *phi_message_regain(struct phi_cspace *cs,
 					  const struct phi_message *msg,
-					  struct phi_cap *had, u64 handle)
+					  u64 handle)
 {
-	struct phi_cap *cap = phi_cspace_remove(cs, handle, had);
+	struct phi_cap *cap = phi_cspace_remove(cs, handle);
 
-	if (IS_ERR(cap)) {
-		phi_cap_put(had);
+	if (IS_ERR(cap))
 		return NULL;
-	}
 	phi_cap_repay(cap, msg->user);
-	phi_cap_put(cap);
-	return had;
+	return cap;
 }
 
 /**
@@ -242,7 +234,7 @@ static struct phi_cap *phi_message_regain(struct phi_cspace *cs,
  * @msg: The message; its sender pays again for what is in it.
  * @ncaps: Of @caps.
  * @caps: Handles that phi_message_unpack() made.
- * @reply: Handle of @msg->reply, or 0.
+ * @reply: Handle of the REPLY that was in @msg, or 0.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */
@@ -250,11 +242,11 @@ void phi_message_repack(struct phi_cspace *cs, struct phi_message *msg,
 			u32 ncaps, const struct phi_xferred *caps, u64 reply)
 {
 	if (reply)
-		msg->reply = phi_message_regain(cs, msg, msg->reply, reply);
+		msg->reply = phi_message_regain(cs, msg, reply);
 	while (ncaps--) {
-		if (msg->caps[ncaps])
-			msg->caps[ncaps] = phi_message_regain(
-				cs, msg, msg->caps[ncaps], caps[ncaps].cap);
+		if (caps[ncaps].cap)
+			msg->caps[ncaps] =
+				phi_message_regain(cs, msg, caps[ncaps].cap);
 	}
 }
 
@@ -270,13 +262,14 @@ static int phi_message_install(struct phi_cspace *cs, struct phi_message *msg,
 		memset(&caps[i], 0, sizeof(caps[i]));
 		if (!cap)
 			continue;
-		caps[i].type = cap->obj->ops->type;
+		caps[i].type = cap->type;
 		caps[i].rights = cap->rights;
 		ret = phi_cspace_install(cs, cap, &caps[i].cap);
 		if (ret) {
 			phi_message_repack(cs, msg, i, caps, 0);
 			return ret;
 		}
+		msg->caps[i] = NULL;
 	}
 	return 0;
 }
@@ -284,7 +277,7 @@ static int phi_message_install(struct phi_cspace *cs, struct phi_message *msg,
 /**
  * phi_message_unpack() - give a message to its receiver
  * @cs: The receiver's cspace.
- * @msg: The message; it keeps its references.
+ * @msg: The message. What arrives is the receiver's.
  * @data: Pointer to room for its bytes.
  * @caps: Out, the first @msg->ncaps; NULL to leave the capabilities.
  * @reply: Out, the REPLY handle or 0; NULL for an answer.
@@ -308,7 +301,9 @@ int phi_message_unpack(struct phi_cspace *cs, struct phi_message *msg, u64 data,
 	*reply = 0;
 	if (msg->reply)
 		ret = phi_cspace_install(cs, msg->reply, reply);
-	if (ret && caps)
+	if (!ret)
+		msg->reply = NULL;
+	else if (caps)
 		phi_message_repack(cs, msg, msg->ncaps, caps, 0);
 	return ret;
 }

@@ -13,9 +13,10 @@ struct phi_user;
  * struct phi_message - bytes and capabilities on their way
  * @node: In the queue of @credit, while it is queued.
  * @credit: What its sender has left at the endpoint; NULL for an answer.
- * @via: The capability it was sent with, referenced; NULL for an answer.
- * @reply: REPLY capability for the receiver, referenced, or NULL.
- * @caps: Capabilities given, referenced; NULL past @ncaps.
+ * @via: The capability it was sent with, pinned; NULL for an answer.
+ * @reply: REPLY capability for the receiver, which the message owns, or NULL.
+ * @caps: Capabilities given, which it owns. NULL for one that moves until it
+ *        has left the sender, for one that the receiver has, and past @ncaps.
  * @user: Who pays for @charged, referenced.
  * @charged: Bytes of this struct.
  * @pid: The process of the sender's cspace, referenced.
@@ -45,12 +46,13 @@ struct phi_message {
  * struct phi_moves - what leaves the sender when the message is accepted
  * @count: Of the others.
  * @handle: Slots of the sender.
- * @cap: What was in them; the message keeps them alive.
+ * @place: Where in the message it goes; PHI_MSG_CAPS_MAX when a weaker
+ *         sibling goes in its stead.
  */
 struct phi_moves {
 	u32 count;
 	u64 handle[PHI_MSG_CAPS_MAX];
-	struct phi_cap *cap[PHI_MSG_CAPS_MAX];
+	u32 place[PHI_MSG_CAPS_MAX];
 };
 
 /**

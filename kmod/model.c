@@ -16,7 +16,11 @@
 
 #define PHI_BATCH_MAX 65536
 
-/* By id, until the last reference to the model is gone. */
+/* Of the capability that MODEL_REGISTER makes. */
+#define PHI_MODEL_RIGHTS \
+	(PHI_RIGHT_EXEC | PHI_RIGHT_SEND | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)
+
+/* By id, until its endpoint dies or the last capability ends. */
 static DEFINE_XARRAY(phi_models);
 static atomic64_t phi_model_ids;
 
@@ -29,6 +33,13 @@ static void phi_model_free(struct phi_object *obj)
 		xa_erase(&phi_models, model->id);
 	phi_service_fini(&model->service);
 	kfree_rcu(model, rcu);
+}
+
+/* Nobody serves it any more: clients that keep a handle do not list it. */
+static void phi_model_shut(struct phi_service *service)
+{
+	xa_erase(&phi_models,
+		 container_of(service, struct phi_model, service)->id);
 }
 
 static const struct phi_object_ops phi_model_ops = {
@@ -144,12 +155,11 @@ int phi_model_register(struct phi_cspace *cs, void *arg)
 
 	ret = phi_model_publish(model);
 	if (!ret) {
+		phi_service_join(&model->service, phi_model_shut);
 		cmd->id = model->id;
 		ret = phi_service_install(cs, &model->service, endpoint,
-					  PHI_RIGHT_EXEC | PHI_RIGHT_SEND |
-						  PHI_RIGHT_ADMIN |
-						  PHI_RIGHT_GRANT,
-					  cmd->badge, &cmd->cap);
+					  PHI_MODEL_RIGHTS, cmd->badge,
+					  &cmd->cap);
 	}
 	phi_object_put(&model->service.obj);
 	return ret;

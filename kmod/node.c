@@ -6,26 +6,16 @@
 
 #include "cap.h"
 #include "quota.h"
-#include "seal.h"
 
-/* Ids of nodes; the first is 1. */
-static atomic64_t phi_cap_ids;
-
-/**
- * phi_cap_new() - make a root node
- * @obj: What it names.
- * @rights: PHI_RIGHT_*.
- * @badge: Its badge.
- * @user: Who pays for it.
- *
- * Takes its own references to @obj and @user.
- *
- * Context: Process context. May sleep.
- * Return: The node with a reference for the caller, or ERR_PTR() of -EDQUOT or
- * -ENOMEM.
+/*
+ * The parents of dead nodes that a sweep unlinked. No child remembers this
+ * version, so that readers on their way up find those nodes dead.
  */
-struct phi_cap *phi_cap_new(struct phi_object *obj, u32 rights, u64 badge,
-			    struct phi_user *user)
+static struct phi_cap phi_grave_revoked = { .version = ATOMIC_INIT(-1) };
+static struct phi_cap phi_grave_expired = { .version = ATOMIC_INIT(-1) };
+
+static struct phi_cap *phi_node_new(struct phi_object *obj, u32 rights,
+				    u64 badge, struct phi_user *user)
 {
 	struct phi_cap *cap;
 	int ret = phi_quota_charge(user, PHI_QUOTA_CAPS, 1);
@@ -37,67 +27,242 @@ struct phi_cap *phi_cap_new(struct phi_object *obj, u32 rights, u64 badge,
 		phi_quota_uncharge(user, PHI_QUOTA_CAPS, 1);
 		return ERR_PTR(-ENOMEM);
 	}
-	kref_init(&cap->ref);
+	refcount_set(&cap->ref, 2);
+	refcount_set(&cap->pins, 1);
+	spin_lock_init(&cap->lock);
+	INIT_LIST_HEAD(&cap->children);
+	INIT_LIST_HEAD(&cap->sibling);
+	RB_CLEAR_NODE(&cap->expiry);
 	phi_object_get(obj);
 	cap->obj = obj;
 	phi_user_hold(user);
 	cap->user = user;
+	cap->root = cap;
 	cap->badge = badge;
-	cap->id = atomic64_inc_return(&phi_cap_ids);
+	cap->type = obj->ops->type;
 	cap->rights = rights;
 	cap->depth = 1;
 	return cap;
 }
 
 /**
+ * phi_cap_new() - make a root node
+ * @obj: What it names.
+ * @rights: PHI_RIGHT_*.
+ * @badge: Its badge.
+ * @user: Who pays for it.
+ *
+ * Takes its own references to @obj and @user.
+ *
+ * Context: Process context. May sleep.
+ * Return: The node, which the caller owns, or ERR_PTR() of -EDQUOT or
+ * -ENOMEM.
+ */
+struct phi_cap *phi_cap_new(struct phi_object *obj, u32 rights, u64 badge,
+			    struct phi_user *user)
+{
+	return phi_node_new(obj, rights, badge, user);
+}
+
+/**
+ * phi_tree_lock() - lock the tree of a node
+ * @cap: The node; the caller has a reference or a pin.
+ *
+ * A sweep unlinks dead nodes, which are the roots of nothing from then on.
+ *
+ * Context: Any but interrupts.
+ * Return: The root, which stays @cap's for as long as it is locked.
+ */
+struct phi_cap *phi_tree_lock(struct phi_cap *cap)
+{
+	struct phi_cap *root;
+
+	guard(rcu)();
+	for (;;) {
+		root = READ_ONCE(cap->root);
+		spin_lock(&root->lock);
+		if (root == READ_ONCE(cap->root))
+			return root;
+		spin_unlock(&root->lock);
+	}
+}
+
+/**
+ * phi_tree_unlock() - unlock a tree
+ * @root: What phi_tree_lock() returned.
+ *
+ * Context: Any but interrupts.
+ */
+void phi_tree_unlock(struct phi_cap *root)
+{
+	spin_unlock(&root->lock);
+}
+
+/**
+ * phi_tree_unlink() - take a node out of its tree
+ * @root: Its root, locked.
+ * @cap: The node, without children.
+ *
+ * Context: Under the lock of the tree.
+ * Return: Its parent, whose reference the caller puts without the lock; NULL
+ * when there was none or another caller was first.
+ */
+struct phi_cap *phi_tree_unlink(struct phi_cap *root, struct phi_cap *cap)
+{
+	lockdep_assert_held(&root->lock);
+	WARN_ON_ONCE(!list_empty(&cap->children));
+	if (list_empty(&cap->sibling))
+		return NULL;
+	list_del_init(&cap->sibling);
+	return cap->parent;
+}
+
+/**
+ * phi_tree_bury() - take a dead node out of its tree
+ * @root: Its root, locked.
+ * @cap: The node, without children; it stays as dead as it is.
+ *
+ * Context: Under the lock of the tree.
+ * Return: As phi_tree_unlink().
+ */
+struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap)
+{
+	int cause = phi_cap_live(cap);
+	struct phi_cap *parent = phi_tree_unlink(root, cap);
+
+	if (parent) {
+		WRITE_ONCE(cap->parent, cause == -EKEYEXPIRED ?
+						&phi_grave_expired :
+						&phi_grave_revoked);
+		WRITE_ONCE(cap->root, cap);
+	}
+	return parent;
+}
+
+/* Link a new node below @parent, which the caller pins, or find that dead. */
+static int phi_tree_link(struct phi_cap *cap, struct phi_cap *parent)
+{
+	struct phi_cap *root = phi_tree_lock(parent);
+	u32 version = atomic_read(&parent->version);
+	int ret = phi_cap_live(parent);
+
+	if (!ret && version == U32_MAX)
+		ret = -ENOSPC;
+	if (!ret) {
+		refcount_inc(&parent->ref);
+		cap->parent = parent;
+		cap->parent_version = version;
+		cap->root = root;
+		/* Versions only grow: the list stays in their order. */
+		list_add_tail(&cap->sibling, &parent->children);
+		if (cap->expires_ns)
+			phi_expiry_add(cap);
+	}
+	phi_tree_unlock(root);
+	return ret;
+}
+
+/**
  * phi_cap_child() - make a node that dies with another
- * @parent: What it is derived from. The caller has a reference.
+ * @parent: What it is derived from; the caller has a pin.
  * @obj: What it names: that of @parent, or a service object behind it.
  * @rights: PHI_RIGHT_*; a subset of @parent's when it names the same object.
  * @badge: Its badge.
  * @expires_ns: CLOCK_BOOTTIME; 0 = as @parent. The earlier of the two counts.
  * @user: Who pays for it.
  *
- * Takes its own references. Whoever checked that @parent is live need not
- * worry about a revoke since: the child is dead too then.
+ * Takes its own references.
  *
  * Context: Process context. May sleep.
- * Return: The node with a reference for the caller, or ERR_PTR() of -EPERM,
- * -ELOOP, -ENOSPC (@parent was revoked 2^32 - 1 times), -EDQUOT or -ENOMEM.
+ * Return: The node, which the caller owns, or ERR_PTR() of -EPERM, -ELOOP,
+ * -EKEYREVOKED, -EKEYEXPIRED, -ENOSPC (@parent was revoked 2^32 - 1 times),
+ * -EDQUOT or -ENOMEM.
  */
 struct phi_cap *phi_cap_child(struct phi_cap *parent, struct phi_object *obj,
 			      u32 rights, u64 badge, u64 expires_ns,
 			      struct phi_user *user)
 {
-	u32 version = atomic_read(&parent->version);
 	struct phi_cap *cap;
+	int ret;
 
 	if (obj == parent->obj && rights & ~parent->rights)
 		return ERR_PTR(-EPERM);
 	if (parent->depth >= PHI_DEPTH_MAX)
 		return ERR_PTR(-ELOOP);
-	if (version == U32_MAX)
-		return ERR_PTR(-ENOSPC);
-	cap = phi_cap_new(obj, rights, badge, user);
+	cap = phi_node_new(obj, rights, badge, user);
 	if (IS_ERR(cap))
 		return cap;
-	phi_cap_get(parent);
-	cap->parent = parent;
-	cap->parent_version = version;
 	cap->depth = parent->depth + 1;
 	cap->expires_ns = min_not_zero(expires_ns, parent->expires_ns);
+	ret = phi_tree_link(cap, parent);
+	if (ret) {
+		phi_cap_release(cap);
+		return ERR_PTR(ret);
+	}
 	return cap;
+}
+
+/* Link a new node beside @cap, which the caller pins, or find that dead. */
+static int phi_tree_link_beside(struct phi_cap *twin, struct phi_cap *cap)
+{
+	struct phi_cap *root = phi_tree_lock(cap);
+	int ret = phi_cap_live(cap);
+
+	if (!ret && cap->parent) {
+		refcount_inc(&cap->parent->ref);
+		twin->parent = cap->parent;
+		/* As @cap is live, no sibling has a later version. */
+		twin->parent_version = cap->parent_version;
+		twin->root = root;
+		list_add_tail(&twin->sibling, &cap->parent->children);
+		if (twin->expires_ns)
+			phi_expiry_add(twin);
+	}
+	phi_tree_unlock(root);
+	return ret;
+}
+
+/**
+ * phi_cap_sibling() - make a weaker node that stands in for another
+ * @cap: The node, which its owner is about to release; the caller has a pin.
+ * @rights: PHI_RIGHT_*, a subset of @cap's.
+ * @user: Who pays for it.
+ *
+ * It dies with what @cap dies with. Unlike a child it keeps no stub of @cap,
+ * for which the owner of @cap would pay.
+ *
+ * Context: Process context. May sleep.
+ * Return: The node, which the caller owns, or ERR_PTR() of -EPERM,
+ * -EKEYREVOKED, -EKEYEXPIRED, -EDQUOT or -ENOMEM.
+ */
+struct phi_cap *phi_cap_sibling(struct phi_cap *cap, u32 rights,
+				struct phi_user *user)
+{
+	struct phi_cap *twin;
+	int ret;
+
+	if (rights & ~cap->rights)
+		return ERR_PTR(-EPERM);
+	twin = phi_node_new(cap->obj, rights, cap->badge, user);
+	if (IS_ERR(twin))
+		return twin;
+	twin->depth = cap->depth;
+	twin->expires_ns = cap->expires_ns;
+	ret = phi_tree_link_beside(twin, cap);
+	if (ret) {
+		phi_cap_release(twin);
+		return ERR_PTR(ret);
+	}
+	return twin;
 }
 
 /**
  * phi_cap_pay() - make another user pay for a node
- * @cap: The node. It is in no slot, and the caller is the one who puts it into
- *       one, or the one who has taken it out.
- * @user: Who pays from now on. NULL for nobody: nothing but its children and
- *        calls in progress keep it.
+ * @cap: The node; the caller owns it.
+ * @user: Who pays from now on.
  *
- * Whoever holds a capability pays, so that nobody can make another's quota
- * run out by keeping what it was given.
+ * The holder of a capability pays for it, so that nobody can use up the quota
+ * of another by keeping what that one gave.
  *
  * Context: Any but interrupts.
  * Return: 0, or -EDQUOT; who paid before still does then.
@@ -105,21 +270,17 @@ struct phi_cap *phi_cap_child(struct phi_cap *parent, struct phi_object *obj,
 int phi_cap_pay(struct phi_cap *cap, struct phi_user *user)
 {
 	struct phi_user *before = cap->user;
+	int ret;
 
 	if (user == before)
 		return 0;
-	if (user) {
-		int ret = phi_quota_charge(user, PHI_QUOTA_CAPS, 1);
-
-		if (ret)
-			return ret;
-		phi_user_hold(user);
-	}
+	ret = phi_quota_charge(user, PHI_QUOTA_CAPS, 1);
+	if (ret)
+		return ret;
+	phi_user_hold(user);
 	cap->user = user;
-	if (before) {
-		phi_quota_uncharge(before, PHI_QUOTA_CAPS, 1);
-		phi_user_put(before);
-	}
+	phi_quota_uncharge(before, PHI_QUOTA_CAPS, 1);
+	phi_user_put(before);
 	return 0;
 }
 
@@ -143,58 +304,129 @@ void phi_cap_repay(struct phi_cap *cap, struct phi_user *user)
 }
 
 /**
- * phi_cap_get() - take one more reference to a node
- * @cap: The node; the caller has a reference.
+ * phi_cap_end() - let a node give up its object
+ * @cap: The node; the caller owns it, or it is dead and the caller has a
+ *       reference. Nothing happens when it has ended before.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_cap_end(struct phi_cap *cap)
+{
+	if (xchg(&cap->ended, true))
+		return;
+	if (cap->expires_ns)
+		phi_expiry_remove(cap);
+	phi_cap_put(cap);
+}
+
+/**
+ * phi_cap_release() - give up a node that one owns
+ * @cap: The node, or NULL, or an ERR_PTR(). What was derived from it lives on.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_cap_release(struct phi_cap *cap)
+{
+	if (IS_ERR_OR_NULL(cap))
+		return;
+	phi_cap_end(cap);
+	phi_stub_put(cap);
+}
+
+/**
+ * phi_cap_get() - pin a node once more
+ * @cap: The node; the caller has a pin.
  *
  * Context: Any.
  */
 void phi_cap_get(struct phi_cap *cap)
 {
-	kref_get(&cap->ref);
+	refcount_inc(&cap->pins);
 }
 
 /**
- * phi_cap_tryget() - take a reference to a node that may be going away
- * @cap: The node, found under RCU.
+ * phi_cap_tryget() - pin a node that may have ended
+ * @cap: The node, found under RCU, or referenced.
  *
- * Context: Any, under rcu_read_lock().
- * Return: True when there is a reference now.
+ * Context: Any.
+ * Return: True when it is pinned now.
  */
 bool phi_cap_tryget(struct phi_cap *cap)
 {
-	return kref_get_unless_zero(&cap->ref);
+	return refcount_inc_not_zero(&cap->pins);
 }
 
 /**
- * phi_cap_put() - give back a reference to a node
- * @cap: The node, or NULL, or an ERR_PTR(). With its last reference go its
- *       object and its parent.
+ * phi_cap_put() - give back a pin
+ * @cap: The node, or NULL, or an ERR_PTR(). With the last pin goes its object.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */
 void phi_cap_put(struct phi_cap *cap)
 {
-	/* The chain to the root goes node by node, not by recursion. */
-	while (!IS_ERR_OR_NULL(cap) &&
-	       refcount_dec_and_test(&cap->ref.refcount)) {
-		struct phi_cap *parent = cap->parent;
+	if (IS_ERR_OR_NULL(cap) || !refcount_dec_and_test(&cap->pins))
+		return;
+	phi_object_put(cap->obj);
+	phi_stub_put(cap);
+}
 
-		if (cap->sealed)
-			phi_seal_forget(cap);
-		phi_object_put(cap->obj);
-		phi_cap_pay(cap, NULL);
+/**
+ * phi_stub_get() - take a reference that keeps the memory of a node alone
+ * @cap: The node; the caller has a reference or a pin.
+ *
+ * Context: Any.
+ */
+void phi_stub_get(struct phi_cap *cap)
+{
+	refcount_inc(&cap->ref);
+}
+
+/* A node is about to be freed. Return: its parent, to be put. */
+static struct phi_cap *phi_node_leave(struct phi_cap *cap)
+{
+	struct phi_cap *parent;
+	struct phi_cap *root;
+
+	if (!cap->parent)
+		return NULL;
+	root = phi_tree_lock(cap);
+	parent = phi_tree_unlink(root, cap);
+	phi_tree_unlock(root);
+	return parent;
+}
+
+/**
+ * phi_stub_put() - give back a reference to the memory of a node
+ * @cap: The node, or NULL. With its last reference goes that to its parent.
+ *
+ * Context: Any but interrupts. The lock of the tree is not held.
+ */
+void phi_stub_put(struct phi_cap *cap)
+{
+	/* The chain to the root goes node by node, not by recursion. */
+	while (cap && refcount_dec_and_test(&cap->ref)) {
+		struct phi_cap *parent = phi_node_leave(cap);
+
+		phi_quota_uncharge(cap->user, PHI_QUOTA_CAPS, 1);
+		phi_user_put(cap->user);
 		kfree_rcu(cap, rcu);
 		cap = parent;
 	}
 }
 
+/* Why a node whose parent has another version is dead. */
+static int phi_cap_cause(const struct phi_cap *parent)
+{
+	return parent == &phi_grave_expired ? -EKEYEXPIRED : -EKEYREVOKED;
+}
+
 /**
  * phi_cap_live() - is a node neither revoked nor expired?
- * @cap: The node, held by a reference or found under RCU.
+ * @cap: The node, referenced, pinned or found under RCU.
  *
- * The loads pair with the barrier in phi_cap_kill_children(): whoever takes
- * the lock that the second phase of a revoke takes, and checks after it, sees
- * the new version; whoever checked before is found by the second phase.
+ * The loads pair with the barrier in phi_cap_revoke_children(): a caller that
+ * has taken the lock that the second phase of a revoke takes sees the new
+ * version; the second phase finds what a caller did before.
  *
  * Context: Any.
  * Return: 0, -EKEYREVOKED or -EKEYEXPIRED.
@@ -202,15 +434,17 @@ void phi_cap_put(struct phi_cap *cap)
 int phi_cap_live(const struct phi_cap *cap)
 {
 	u64 expires_ns = cap->expires_ns;
+	const struct phi_cap *parent;
 	int ret = 0;
 
-	/* A parent may be freed under a reader without a reference. */
+	/* A parent may be freed under a reader of a node that is unlinked. */
 	rcu_read_lock();
-	for (; cap->parent; cap = cap->parent) {
-		if (cap->parent_version != atomic_read(&cap->parent->version)) {
-			ret = -EKEYREVOKED;
+	while ((parent = READ_ONCE(cap->parent))) {
+		if (cap->parent_version != atomic_read(&parent->version)) {
+			ret = phi_cap_cause(parent);
 			break;
 		}
+		cap = parent;
 	}
 	rcu_read_unlock();
 	if (!ret && expires_ns && ktime_get_boottime_ns() >= expires_ns)
@@ -220,7 +454,7 @@ int phi_cap_live(const struct phi_cap *cap)
 
 /**
  * phi_cap_check() - may a node be used so?
- * @cap: The node; the caller has a reference.
+ * @cap: The node; the caller has a pin.
  * @types: Bits of the types it may have.
  * @rights: Rights it must have.
  *
@@ -234,32 +468,9 @@ int phi_cap_check(const struct phi_cap *cap, u32 types, u32 rights)
 
 	if (ret)
 		return ret;
-	if (!(BIT(cap->obj->ops->type) & types))
+	if (!(BIT(cap->type) & types))
 		return -EINVAL;
 	if (rights & ~cap->rights)
 		return -EPERM;
 	return 0;
-}
-
-/**
- * phi_cap_kill_children() - the first phase of a revoke
- * @cap: The node whose descendants die; it lives on.
- *
- * One increment, however many they are. The caller goes on to the second
- * phase, ops->revoked() of the object, which tears down what they had.
- *
- * Context: Any.
- */
-void phi_cap_kill_children(struct phi_cap *cap)
-{
-	/* At U32_MAX there are no children and none are made. */
-	atomic_add_unless(&cap->version, 1, (int)U32_MAX);
-	/*
-	 * Full barrier between the new version and what the second phase looks
-	 * at (lists of mappings, waiters, queues). Pairs with the order in the
-	 * fault handler, in recv, send, call and wait: they first put
-	 * themselves where the second phase looks, then call phi_cap_live().
-	 * One of the two sees the other.
-	 */
-	smp_mb__after_atomic();
 }

@@ -13,9 +13,10 @@ struct phi_user;
 /**
  * DOC: Objects
  *
- * What a capability can name. An object lives as long as a node of the
- * derivation tree (struct phi_cap) or a queued message refers to it; what
- * ends it for its users is the loss of handles, which its type may watch.
+ * What a capability can name. An object lives as long as a capability to it
+ * has not ended, or a call in progress uses one, or another object refers to
+ * it. Handles and messages that have a dead capability keep no object: its
+ * memory and the quota of its maker are free when the last live one goes.
  */
 
 /**
@@ -26,23 +27,29 @@ struct phi_user;
  *             may be called under the cspace's lock, so it must not sleep.
  * @removed: A capability to it was taken out of a slot: dropped, moved into
  *           a message, or its cspace closed. Optional. May sleep; no lock
- *           is held.
- * @revoked: Capabilities to it were revoked: tear down mappings, wake
- *           waiters, flush what dead capabilities had queued. Optional. May
- *           sleep; no lock is held. Returns when no revoked holder can reach
- *           the object any more.
+ *           is held. May be called beside @dead for one capability.
+ * @dead: A capability to it was revoked or has expired, in a slot, in a
+ *        message or without either. Optional. May sleep; no lock is held.
+ *        May be called more than once, and beside itself. Called for each
+ *        dead capability, so its cost must not depend on what others have.
+ * @revoked: Capabilities to it, or to what refers to it, were revoked or have
+ *           expired: tear down mappings, wake waiters, flush what dead
+ *           capabilities had queued. Optional. May sleep; no lock is held.
+ *           Called once for all of them. Returns when no revoked holder can
+ *           reach the object any more.
  */
 struct phi_object_ops {
 	u32 type;
 	void (*free)(struct phi_object *obj);
 	void (*installed)(struct phi_object *obj, struct phi_cap *cap);
 	void (*removed)(struct phi_object *obj, struct phi_cap *cap);
+	void (*dead)(struct phi_object *obj, struct phi_cap *cap);
 	void (*revoked)(struct phi_object *obj);
 };
 
 /**
  * struct phi_object - the head of everything a capability can name
- * @ref: Nodes, messages and calls in progress that refer to it.
+ * @ref: Nodes and objects that refer to it.
  * @ops: What its type does.
  * @user: Who pays for it, referenced.
  */

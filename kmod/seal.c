@@ -6,11 +6,11 @@
 #include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/random.h>
+#include <linux/rhashtable.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
-#include <linux/xarray.h>
 
 #include "compat.h"
 #include "dispatch.h"
@@ -36,8 +36,18 @@ static struct phi_seal_key phi_seal_now;
 static struct phi_seal_key phi_seal_before;
 static u16 phi_seal_ids; /* the last one given to a key */
 
-/* Sealed nodes by id, without references. */
-static DEFINE_XARRAY(phi_sealed);
+/*
+ * Sealed nodes by id, without references. Changed under the lock of the cspace
+ * whose slot has the node, read under RCU.
+ */
+static struct rhashtable phi_sealed;
+
+static const struct rhashtable_params phi_sealed_params = {
+	.key_len = sizeof_field(struct phi_cap, id),
+	.key_offset = offsetof(struct phi_cap, id),
+	.head_offset = offsetof(struct phi_cap, token),
+	.automatic_shrinking = true,
+};
 
 static struct crypto_shash *phi_seal_key_new(void)
 {
@@ -70,27 +80,36 @@ static int phi_seal_mac(struct crypto_shash *tfm, const struct phi_token *token,
 
 /**
  * phi_seal_forget() - take a node out of the table of sealed nodes
- * @cap: The node, about to be freed.
+ * @cap: The node, sealed, about to leave its slot.
  *
- * Context: Process context. Readers under RCU may see the node until it is
- * freed.
+ * Context: Under the lock of the cspace. Readers under RCU may see the node
+ * until it is freed.
  */
 void phi_seal_forget(struct phi_cap *cap)
 {
-	xa_erase(&phi_sealed, cap->id);
+	cap->sealed = false;
+	rhashtable_remove_fast(&phi_sealed, &cap->token, phi_sealed_params);
 }
 
-static int phi_seal_remember(struct phi_cap *cap)
+/*
+ * Let tokens name what is in a slot. Return: 0, -EBADF when it has left that,
+ * or -ENOMEM.
+ */
+static int phi_seal_remember(struct phi_cspace *cs, u64 handle,
+			     struct phi_cap *cap, u64 *id)
 {
-	int ret;
+	int ret = 0;
 
-	if (READ_ONCE(cap->sealed))
-		return 0;
-	ret = xa_insert(&phi_sealed, cap->id, cap, GFP_KERNEL_ACCOUNT);
-	/* Another thread may have been first. */
-	if (ret && ret != -EBUSY)
-		return ret;
-	WRITE_ONCE(cap->sealed, true);
+	guard(spinlock)(&cs->lock);
+	if (!phi_cspace_holds(cs, handle, cap))
+		return -EBADF;
+	if (!cap->sealed)
+		ret = rhashtable_insert_fast(&phi_sealed, &cap->token,
+					     phi_sealed_params);
+	if (ret)
+		return -ENOMEM;
+	cap->sealed = true;
+	*id = cap->id;
 	return 0;
 }
 
@@ -129,6 +148,7 @@ int phi_cap_seal(struct phi_cspace *cs, void *arg)
 	struct phi_cap_seal *cmd = arg;
 	struct phi_token token = {};
 	u32 audience;
+	u64 id;
 	int ret;
 
 	if (cmd->flags)
@@ -144,13 +164,13 @@ int phi_cap_seal(struct phi_cspace *cs, void *arg)
 		return PTR_ERR(cap);
 	if (cmd->rights & ~cap->rights)
 		return -EPERM;
-	ret = phi_seal_remember(cap);
+	ret = phi_seal_remember(cs, cmd->cap, cap, &id);
 	if (ret)
 		return ret;
 
-	token.id = cpu_to_le64(cap->id);
+	token.id = cpu_to_le64(id);
 	token.version = cpu_to_le32(atomic_read(&cap->version));
-	token.type = cap->obj->ops->type;
+	token.type = cap->type;
 	token.rights = cmd->rights;
 	token.expires_ns =
 		cpu_to_le64(min_not_zero(cmd->expires_ns, cap->expires_ns));
@@ -187,31 +207,36 @@ static int phi_seal_verify(const struct phi_token *token)
 	return ret;
 }
 
-/* The live node that a genuine token names. */
-static struct phi_cap *phi_seal_find(const struct phi_token *token)
+/* Return: 0, or why a genuine token does not work on a node. */
+static int phi_seal_stale(const struct phi_token *token,
+			  const struct phi_cap *cap)
 {
 	u64 expires_ns = le64_to_cpu(token->expires_ns);
+	int ret = phi_cap_live(cap);
+
+	if (!READ_ONCE(cap->held) ||
+	    READ_ONCE(cap->id) != le64_to_cpu(token->id) ||
+	    atomic_read(&cap->version) != le32_to_cpu(token->version))
+		return -EKEYREVOKED;
+	if (!ret && expires_ns && ktime_get_boottime_ns() >= expires_ns)
+		return -EKEYEXPIRED;
+	return ret;
+}
+
+/* The live node that a genuine token names, pinned, or ERR_PTR(). */
+static struct phi_cap *phi_seal_find(const struct phi_token *token)
+{
+	u64 id = le64_to_cpu(token->id);
 	struct phi_cap *cap;
 	int ret;
 
 	rcu_read_lock();
-	cap = xa_load(&phi_sealed, le64_to_cpu(token->id));
-	if (cap && !phi_cap_tryget(cap))
-		cap = NULL;
-	rcu_read_unlock();
-	if (!cap)
-		return ERR_PTR(-EKEYREVOKED);
-
-	ret = phi_cap_live(cap);
-	if (!READ_ONCE(cap->held) ||
-	    atomic_read(&cap->version) != le32_to_cpu(token->version))
+	cap = rhashtable_lookup(&phi_sealed, &id, phi_sealed_params);
+	ret = cap ? phi_seal_stale(token, cap) : -EKEYREVOKED;
+	if (!ret && !phi_cap_tryget(cap))
 		ret = -EKEYREVOKED;
-	if (!ret && expires_ns && ktime_get_boottime_ns() >= expires_ns)
-		ret = -EKEYEXPIRED;
-	if (!ret)
-		return cap;
-	phi_cap_put(cap);
-	return ERR_PTR(ret);
+	rcu_read_unlock();
+	return ret ? ERR_PTR(ret) : cap;
 }
 
 /**
@@ -243,15 +268,18 @@ int phi_cap_unseal(struct phi_cspace *cs, void *arg)
 	struct phi_cap *parent __free(phi_cap_put) = phi_seal_find(&token);
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
-	struct phi_cap *cap __free(phi_cap_put) =
+	struct phi_cap *cap __free(phi_cap_release) =
 		phi_cap_child(parent, parent->obj, token.rights, parent->badge,
 			      le64_to_cpu(token.expires_ns), cs->user);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
-	/* A revoke since the token was checked must kill this one too. */
-	if (cap->parent_version != le32_to_cpu(token.version))
-		return -EKEYREVOKED;
-	return phi_cspace_install(cs, cap, &cmd->out);
+	/* A revoke or a move since it was found must stop this one too. */
+	ret = phi_seal_stale(&token, parent);
+	if (!ret && cap->parent_version != le32_to_cpu(token.version))
+		ret = -EKEYREVOKED;
+	if (ret)
+		return ret;
+	return phi_cspace_give(cs, no_free_ptr(cap), &cmd->out);
 }
 
 /**
@@ -320,9 +348,15 @@ void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told)
 int __init phi_seal_init(void)
 {
 	struct crypto_shash *tfm = phi_seal_key_new();
+	int ret;
 
 	if (IS_ERR(tfm))
 		return PTR_ERR(tfm);
+	ret = rhashtable_init(&phi_sealed, &phi_sealed_params);
+	if (ret) {
+		crypto_free_shash(tfm);
+		return ret;
+	}
 	phi_seal_now.tfm = tfm;
 	phi_seal_now.id = 1;
 	phi_seal_ids = 1;
@@ -336,8 +370,8 @@ int __init phi_seal_init(void)
  */
 void phi_seal_exit(void)
 {
-	WARN_ON(!xa_empty(&phi_sealed));
-	xa_destroy(&phi_sealed);
+	WARN_ON(atomic_read(&phi_sealed.nelems));
+	rhashtable_destroy(&phi_sealed);
 	crypto_free_shash(phi_seal_now.tfm);
 	crypto_free_shash(phi_seal_before.tfm);
 }

@@ -8,8 +8,10 @@ struct phi_cap;
  * DOC: Sealed tokens
  *
  * A token names a node by its id; the table of sealed nodes finds it again.
- * The table holds no references: a node leaves it when it is freed, and a
- * token only works while a slot holds its node.
+ * The id is that of a node in one slot: when the node leaves the slot, it
+ * leaves the table, and no token finds it under that id any more, wherever it
+ * is put next. A move is therefore exclusive. The link in the table is part of
+ * the node: sealing costs no memory that nobody pays for.
  *
  * The key is random and never leaves the kernel. A rotation keeps the key
  * before, so that tokens on their way still arrive.

@@ -1,39 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/cleanup.h>
-#include <linux/hash.h>
-#include <linux/hashtable.h>
 #include <linux/in.h>
-#include <linux/rculist.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/xarray.h>
 
 #include "cspace.h"
 #include "endpoint.h"
 #include "hook.h"
 #include "service.h"
 
-#define PHI_PORTS_BITS 10
+/**
+ * struct phi_port - a port, or all of a protocol
+ * @networks: Objects with it, under the mutex of the table.
+ * @open: Capabilities that open it: live, in a slot, the endpoint behind their
+ *        object alive. Read by packets under RCU.
+ * @rcu: Frees it.
+ */
+struct phi_port {
+	u32 networks;
+	u32 open;
+	struct rcu_head rcu;
+};
 
 /**
  * struct phi_network - a service object that opens a port
  * @service: Head.
- * @node: In the table of ports, from its making to its freeing.
- * @key: PHI_NETWORK_BADGE() of its port.
- * @caps: Capabilities to it that are in slots, by their @link.
- * @rcu: Frees it: packets look while it goes.
+ * @key: PHI_NETWORK_BADGE() of @port.
+ * @port: What it opens.
+ * @caps: Capabilities to it that are live and in slots, those @counted.
+ * @shut: The endpoint is dead: @caps do not count in @port.
  */
 struct phi_network {
 	struct phi_service service;
-	struct hlist_node node;
 	u64 key;
-	struct hlist_head caps;
-	struct rcu_head rcu;
+	struct phi_port *port;
+	u32 caps;
+	bool shut;
 };
 
-/* By key. Written under the lock, read under RCU, in softirqs too. */
-static DEFINE_HASHTABLE(phi_ports, PHI_PORTS_BITS);
-static DEFINE_SPINLOCK(phi_ports_lock); /* see main.h */
+/* By key; changed under the mutex, read under RCU, in softirqs too. */
+static DEFINE_XARRAY(phi_ports);
+static DEFINE_MUTEX(phi_ports_mutex); /* see main.h */
+/* What counts in ports and networks, and the services of endpoints. */
+static DEFINE_SPINLOCK(phi_services_lock); /* see main.h */
 
 static struct phi_service *phi_service_of(struct phi_object *obj)
 {
@@ -65,6 +79,7 @@ int phi_service_init(struct phi_service *service,
 		return ret;
 	phi_object_get(endpoint->obj);
 	service->endpoint = endpoint->obj;
+	INIT_LIST_HEAD(&service->behind);
 	return 0;
 }
 
@@ -77,6 +92,8 @@ int phi_service_init(struct phi_service *service,
  */
 void phi_service_fini(struct phi_service *service)
 {
+	scoped_guard(spinlock, &phi_services_lock)
+		list_del(&service->behind);
 	phi_object_put(service->endpoint);
 	phi_object_fini(&service->obj);
 }
@@ -98,12 +115,10 @@ int phi_service_install(struct phi_cspace *cs, struct phi_service *service,
 			struct phi_cap *endpoint, u32 rights, u64 badge,
 			u64 *handle)
 {
-	struct phi_cap *cap __free(phi_cap_put) = phi_cap_child(
-		endpoint, &service->obj, rights, badge, 0, cs->user);
-
-	if (IS_ERR(cap))
-		return PTR_ERR(cap);
-	return phi_cspace_install(cs, cap, handle);
+	return phi_cspace_give(cs,
+			       phi_cap_child(endpoint, &service->obj, rights,
+					     badge, 0, cs->user),
+			       handle);
 }
 
 /**
@@ -146,26 +161,80 @@ static const struct phi_object_ops phi_file_ops = {
 	.revoked = phi_service_revoked,
 };
 
+/* Return: the port of a key, which another object has now, or ERR_PTR(). */
+static struct phi_port *phi_port_get(u64 key)
+{
+	struct phi_port *port;
+	int ret;
+
+	guard(mutex)(&phi_ports_mutex);
+	port = xa_load(&phi_ports, key);
+	if (!port) {
+		port = kzalloc(sizeof(*port), GFP_KERNEL_ACCOUNT);
+		if (!port)
+			return ERR_PTR(-ENOMEM);
+		ret = xa_insert(&phi_ports, key, port, GFP_KERNEL_ACCOUNT);
+		if (ret) {
+			kfree(port);
+			return ERR_PTR(ret);
+		}
+	}
+	port->networks++;
+	return port;
+}
+
+static void phi_port_put(struct phi_port *port, u64 key)
+{
+	guard(mutex)(&phi_ports_mutex);
+	if (--port->networks)
+		return;
+	WARN_ON_ONCE(port->open);
+	xa_erase(&phi_ports, key);
+	kfree_rcu(port, rcu);
+}
+
 static void phi_network_free(struct phi_object *obj)
 {
 	struct phi_network *network = phi_network_of(obj);
 
-	scoped_guard(spinlock, &phi_ports_lock)
-		hash_del_rcu(&network->node);
 	phi_service_fini(&network->service);
-	kfree_rcu(network, rcu);
+	WARN_ON_ONCE(network->caps);
+	phi_port_put(network->port, network->key);
+	kfree(network);
+}
+
+static void phi_network_count(struct phi_network *network, int n)
+{
+	struct phi_port *port = network->port;
+
+	lockdep_assert_held(&phi_services_lock);
+	network->caps += n;
+	if (!network->shut)
+		WRITE_ONCE(port->open, port->open + n);
 }
 
 static void phi_network_installed(struct phi_object *obj, struct phi_cap *cap)
 {
-	guard(spinlock)(&phi_ports_lock);
-	hlist_add_head_rcu(&cap->link, &phi_network_of(obj)->caps);
+	guard(spinlock)(&phi_services_lock);
+	/* One that dies after this is found counted by its death. */
+	if (phi_cap_live(cap))
+		return;
+	cap->counted = true;
+	phi_network_count(phi_network_of(obj), 1);
+}
+
+static void phi_network_dead(struct phi_object *obj, struct phi_cap *cap)
+{
+	guard(spinlock)(&phi_services_lock);
+	if (!cap->counted)
+		return;
+	cap->counted = false;
+	phi_network_count(phi_network_of(obj), -1);
 }
 
 static void phi_network_removed(struct phi_object *obj, struct phi_cap *cap)
 {
-	scoped_guard(spinlock, &phi_ports_lock)
-		hlist_del_init_rcu(&cap->link);
+	phi_network_dead(obj, cap);
 	phi_service_removed(obj, cap);
 }
 
@@ -174,8 +243,61 @@ static const struct phi_object_ops phi_network_ops = {
 	.free = phi_network_free,
 	.installed = phi_network_installed,
 	.removed = phi_network_removed,
+	.dead = phi_network_dead,
 	.revoked = phi_service_revoked,
 };
+
+static void phi_network_shut(struct phi_service *service)
+{
+	struct phi_network *network = phi_network_of(&service->obj);
+	struct phi_port *port = network->port;
+
+	lockdep_assert_held(&phi_services_lock);
+	network->shut = true;
+	WRITE_ONCE(port->open, port->open - network->caps);
+}
+
+/**
+ * phi_service_join() - have a service object hear of its endpoint's death
+ * @service: Its head, initialised.
+ * @shut: What to do; may be called at once. See struct phi_service.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_service_join(struct phi_service *service,
+		      void (*shut)(struct phi_service *service))
+{
+	guard(spinlock)(&phi_services_lock);
+	service->shut = shut;
+	if (phi_endpoint_dead(service->endpoint))
+		shut(service);
+	else
+		list_add(&service->behind,
+			 &phi_endpoint_of(service->endpoint)->services);
+}
+
+/**
+ * phi_service_bury() - shut the service objects behind an endpoint
+ * @ep: The endpoint, dead.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_service_bury(struct phi_endpoint *ep)
+{
+	struct phi_service *service;
+
+	do {
+		scoped_guard(spinlock, &phi_services_lock) {
+			service = list_first_entry_or_null(
+				&ep->services, struct phi_service, behind);
+			if (service) {
+				list_del_init(&service->behind);
+				service->shut(service);
+			}
+		}
+		cond_resched();
+	} while (service);
+}
 
 static int phi_service_mint_file(struct phi_cspace *cs,
 				 struct phi_cap *endpoint, u32 rights,
@@ -212,14 +334,20 @@ static int phi_service_mint_network(struct phi_cspace *cs,
 	if (!network)
 		return -ENOMEM;
 	network->key = badge;
-	ret = phi_service_init(&network->service, &phi_network_ops, endpoint,
-			       cs->user);
-	if (ret) {
+	network->port = phi_port_get(badge);
+	if (IS_ERR(network->port)) {
+		ret = PTR_ERR(network->port);
 		kfree(network);
 		return ret;
 	}
-	scoped_guard(spinlock, &phi_ports_lock)
-		hash_add_rcu(phi_ports, &network->node, network->key);
+	ret = phi_service_init(&network->service, &phi_network_ops, endpoint,
+			       cs->user);
+	if (ret) {
+		phi_port_put(network->port, badge);
+		kfree(network);
+		return ret;
+	}
+	phi_service_join(&network->service, phi_network_shut);
 	ret = phi_service_install(cs, &network->service, endpoint, rights,
 				  badge, handle);
 	phi_object_put(&network->service.obj);
@@ -255,21 +383,11 @@ int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint, u32 type,
 	}
 }
 
-static bool phi_network_open(u64 key)
+static bool phi_port_open(u64 key)
 {
-	struct phi_network *network;
-	struct phi_cap *cap;
+	const struct phi_port *port = xa_load(&phi_ports, key);
 
-	hash_for_each_possible_rcu(phi_ports, network, node, key) {
-		if (network->key != key ||
-		    phi_endpoint_dead(network->service.endpoint))
-			continue;
-		hlist_for_each_entry_rcu(cap, &network->caps, link) {
-			if (!phi_cap_live(cap))
-				return true;
-		}
-	}
-	return false;
+	return port && READ_ONCE(port->open);
 }
 
 /**
@@ -279,11 +397,13 @@ static bool phi_network_open(u64 key)
  *
  * Context: Any.
  * Return: True when a live one for that port, or for all of the protocol, is
- * in a slot of a cspace and its endpoint lives.
+ * in a slot of a cspace and its endpoint lives. It says so until the revoke or
+ * the drop that ends that returns, or the worker has swept what expired. The
+ * cost does not depend on how many there are.
  */
 bool phi_service_port_open(u8 proto, u16 port)
 {
 	guard(rcu)();
-	return phi_network_open(PHI_NETWORK_BADGE(proto, port)) ||
-	       phi_network_open(PHI_NETWORK_BADGE(proto, 0));
+	return phi_port_open(PHI_NETWORK_BADGE(proto, port)) ||
+	       phi_port_open(PHI_NETWORK_BADGE(proto, 0));
 }

@@ -2,10 +2,13 @@
 #ifndef _PHI_SERVICE_H
 #define _PHI_SERVICE_H
 
+#include <linux/list.h>
+
 #include "object.h"
 
 struct phi_cap;
 struct phi_cspace;
+struct phi_endpoint;
 
 /**
  * DOC: Service objects
@@ -24,10 +27,15 @@ struct phi_cspace;
  * struct phi_service - the head of every service object
  * @obj: What capabilities name.
  * @endpoint: Where messages to it go; referenced.
+ * @behind: In the services of the endpoint until that dies.
+ * @shut: Called once when the endpoint dies, under the services lock; NULL
+ *        for nothing. After phi_service_join().
  */
 struct phi_service {
 	struct phi_object obj;
 	struct phi_object *endpoint;
+	struct list_head behind;
+	void (*shut)(struct phi_service *service);
 };
 
 int phi_service_init(struct phi_service *service,
@@ -39,6 +47,9 @@ int phi_service_install(struct phi_cspace *cs, struct phi_service *service,
 			u64 *handle);
 void phi_service_removed(struct phi_object *obj, struct phi_cap *cap);
 void phi_service_revoked(struct phi_object *obj);
+void phi_service_join(struct phi_service *service,
+		      void (*shut)(struct phi_service *service));
+void phi_service_bury(struct phi_endpoint *ep);
 bool phi_service_port_open(u8 proto, u16 port);
 
 #endif /* _PHI_SERVICE_H */

@@ -3,7 +3,11 @@
 #include <linux/nospec.h>
 #include <linux/slab.h>
 
+#include "seal.h"
 #include "slot.h"
+
+/* Ids of nodes in slots; the first is 1. */
+static atomic64_t phi_cap_ids;
 
 /* The slot with an index, or NULL when its page was never needed. */
 static struct phi_slot *phi_slot_at(struct phi_cspace *cs, u32 index)
@@ -57,7 +61,8 @@ u64 phi_slot_handle(struct phi_cspace *cs, u32 index)
 /**
  * phi_slot_fill() - put a capability into a free slot
  * @cs: The cspace, locked.
- * @cap: The node, in no slot.
+ * @cap: The node, in no slot. The slot owns it when this succeeds.
+ * @pinned: The caller has pinned it; else it is dead.
  * @handle: Out, its name.
  * @page: Out with -EAGAIN, the page that is missing.
  *
@@ -66,8 +71,8 @@ u64 phi_slot_handle(struct phi_cspace *cs, u32 index)
  * slot already, -ENOSPC when every slot is taken, -EAGAIN when
  * phi_slots_grow() must be called first.
  */
-int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle,
-		  u32 *page)
+int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, bool pinned,
+		  u64 *handle, u32 *page)
 {
 	u32 index = cs->free < PHI_SLOTS_MAX ? cs->free : cs->top;
 	struct phi_slot *slot;
@@ -89,9 +94,9 @@ int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle,
 	else
 		cs->top++;
 	cs->used++;
-	phi_cap_get(cap);
+	WRITE_ONCE(cap->id, atomic64_inc_return(&phi_cap_ids));
 	WRITE_ONCE(cap->held, true);
-	if (cap->obj->ops->installed)
+	if (pinned && cap->obj->ops->installed)
 		cap->obj->ops->installed(cap->obj, cap);
 	*handle = PHI_HANDLE(slot->gen, index);
 	/*
@@ -106,14 +111,12 @@ int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle,
  * phi_slot_empty() - take a capability out of its slot
  * @cs: The cspace, locked.
  * @handle: Its name, which is never used again.
- * @expected: What must be there, or NULL.
  *
  * Context: Under the cspace's lock.
- * Return: The node with the reference that the slot had, or NULL when the
- * handle is stale or names something else.
+ * Return: The node, which the caller owns now, or NULL when the handle is
+ * stale.
  */
-struct phi_cap *phi_slot_empty(struct phi_cspace *cs, u64 handle,
-			       struct phi_cap *expected)
+struct phi_cap *phi_slot_empty(struct phi_cspace *cs, u64 handle)
 {
 	struct phi_slot *slot = phi_slot_find(cs, handle);
 	struct phi_cap *cap;
@@ -122,8 +125,10 @@ struct phi_cap *phi_slot_empty(struct phi_cspace *cs, u64 handle,
 	if (!slot)
 		return NULL;
 	cap = rcu_dereference_protected(slot->cap, true);
-	if (!cap || (expected && cap != expected))
+	if (!cap)
 		return NULL;
+	if (cap->sealed)
+		phi_seal_forget(cap);
 	RCU_INIT_POINTER(slot->cap, NULL);
 	WRITE_ONCE(cap->held, false);
 	cs->used--;

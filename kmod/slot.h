@@ -21,7 +21,7 @@
 
 /**
  * struct phi_slot - where a cspace keeps one capability
- * @cap: The node, referenced; NULL when the slot is free.
+ * @cap: The node, which the slot owns; NULL when the slot is free.
  * @gen: Generation of @cap, or of the next one; 0 when the slot is used up.
  * @next: The next free slot, when this one is free.
  *
@@ -43,10 +43,9 @@ struct phi_slot_page {
 
 struct phi_slot *phi_slot_find(struct phi_cspace *cs, u64 handle);
 u64 phi_slot_handle(struct phi_cspace *cs, u32 index);
-int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle,
-		  u32 *page);
-struct phi_cap *phi_slot_empty(struct phi_cspace *cs, u64 handle,
-			       struct phi_cap *expected);
+int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, bool pinned,
+		  u64 *handle, u32 *page);
+struct phi_cap *phi_slot_empty(struct phi_cspace *cs, u64 handle);
 int phi_slots_grow(struct phi_cspace *cs, u32 page);
 void phi_slots_free(struct phi_cspace *cs);
 

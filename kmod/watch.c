@@ -35,7 +35,7 @@ struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
 	INIT_LIST_HEAD(&watch->node);
 	phi_cap_get(through);
 	watch->through = through;
-	phi_cap_get(notify);
+	phi_stub_get(notify);
 	watch->notify = notify;
 	watch->bits = bits;
 	phi_user_hold(user);
@@ -52,7 +52,7 @@ struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
 void phi_watch_free(struct phi_watch *watch)
 {
 	phi_cap_put(watch->through);
-	phi_cap_put(watch->notify);
+	phi_stub_put(watch->notify);
 	phi_quota_uncharge(watch->user, PHI_QUOTA_CAPS, 1);
 	phi_user_put(watch->user);
 	kfree(watch);
@@ -83,8 +83,13 @@ void phi_watches_fire(struct list_head *watches)
 	struct phi_watch *watch;
 
 	list_for_each_entry(watch, watches, node) {
-		if (!phi_cap_live(watch->notify))
-			phi_notify_set(watch->notify->obj, watch->bits);
+		struct phi_cap *notify = watch->notify;
+
+		if (!phi_cap_tryget(notify))
+			continue;
+		if (!phi_cap_live(notify))
+			phi_notify_set(notify->obj, watch->bits);
+		phi_cap_put(notify);
 	}
 }
 

@@ -9,7 +9,7 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/phi_ioctl.h"
+#include "lib/phi_message.h"
 
 #define CGROUPS "/sys/fs/cgroup"
 #define OUTER CGROUPS "/phi-test"
@@ -152,6 +152,30 @@ TEST_F(agent, one_agent_a_cgroup)
 	ASSERT_EQ(0, do_drop(self->phi, cap));
 	ASSERT_EQ(0, do_agent(self->phi, OUTER, &again, &other));
 	EXPECT_LT(id, again);
+}
+
+/* Somebody keeps a handle that a revoke has killed. */
+TEST_F(agent, dead_handles_leave_the_cgroup_free)
+{
+	uint64_t id, cap, kept, again, other;
+	int keeper = do_open();
+
+	ASSERT_LE(0, keeper);
+	ASSERT_EQ(0, do_agent(self->phi, OUTER, &id, &cap));
+	ASSERT_EQ(0, do_give(self->phi, cap, PHI_RIGHT_READ, keeper, &kept));
+	ASSERT_EQ(0, do_drop(self->phi, cap));
+	/* Alive it keeps the agent. */
+	EXPECT_EQ(-EEXIST, do_agent(self->phi, OUTER, &again, &other));
+	close(keeper);
+	keeper = do_open();
+	ASSERT_LE(0, keeper);
+	ASSERT_EQ(0, do_agent(self->phi, OUTER, &id, &cap));
+	ASSERT_EQ(0, do_give(self->phi, cap, PHI_RIGHT_READ, keeper, &kept));
+	ASSERT_EQ(0, do_revoke(self->phi, cap));
+	ASSERT_EQ(0, do_drop(self->phi, cap));
+	EXPECT_EQ(0, do_agent(self->phi, OUTER, &again, &other));
+	EXPECT_EQ(-EKEYREVOKED, do_probe(keeper, kept));
+	close(keeper);
 }
 
 TEST_F(agent, removed_cgroup_is_refused)

@@ -276,6 +276,46 @@ TEST_F_TIMEOUT(net, udp_passes_while_a_capability_lives, SLOW)
 	EXPECT_FALSE(arrives(fd, s));
 }
 
+/* What counts is whether any is live, of whatever object and endpoint. */
+TEST_F_TIMEOUT(net, udp_passes_while_any_capability_lives, SLOW)
+{
+	struct sending s = { variant->family, PORT, 10, false };
+	int fd = server(variant->family, SOCK_DGRAM, 2, PORT);
+	uint64_t other, first, second, child, when;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, do_endpoint(self->phi, &other));
+	ASSERT_EQ(0,
+		  mint(self->phi, self->endpoint, IPPROTO_UDP, PORT, &first));
+	ASSERT_EQ(0, mint(self->phi, other, IPPROTO_UDP, PORT, &second));
+	EXPECT_TRUE(arrives(fd, s));
+	ASSERT_EQ(0, do_drop(self->phi, first));
+	EXPECT_TRUE(arrives(fd, s));
+	/* Nobody receives at its endpoint: it opens nothing. */
+	ASSERT_EQ(0, do_drop(self->phi, other));
+	EXPECT_EQ(0, do_probe(self->phi, second));
+	EXPECT_FALSE(arrives(fd, s));
+
+	/* A child opens it until its time is up; dead ones never do. */
+	ASSERT_EQ(0,
+		  mint(self->phi, self->endpoint, IPPROTO_UDP, PORT, &first));
+	for (int i = 0; i < 1000; i++) {
+		ASSERT_EQ(0, do_derive_until(self->phi, first, PHI_RIGHT_SEND,
+					     1, 0, &child));
+	}
+	when = boottime_ns() + 5000000000ULL;
+	ASSERT_EQ(0, do_derive_until(self->phi, first, PHI_RIGHT_SEND, when, 0,
+				     &child));
+	ASSERT_EQ(0, do_drop(self->phi, first));
+	EXPECT_TRUE(arrives(fd, s));
+	while (boottime_ns() < when)
+		usleep(10000);
+	/* The worker that sweeps it has other work too. */
+	for (int tries = 0; tries < 20 && arrives(fd, s); tries++)
+		usleep(10000);
+	EXPECT_FALSE(arrives(fd, s));
+}
+
 TEST_F_TIMEOUT(net, fragments_and_options_are_seen_through, SLOW)
 {
 	struct sending s = { variant->family, PORT, 5000, false };

@@ -106,6 +106,36 @@ TEST_F(caps, mask_only_takes_rights_away)
 	}
 }
 
+/* A weaker one that moves is no child: the sender keeps no inner node. */
+TEST_F(caps, a_move_leaves_nothing_with_the_sender)
+{
+	struct phi_system_stats before, after;
+	struct phi_cap_query query;
+	struct phi_recv arg;
+	uint64_t child;
+
+	ASSERT_EQ(0, do_derive(self->client, self->cap[0],
+			       PHI_RIGHT_READ | PHI_RIGHT_GRANT, &child));
+	ASSERT_EQ(0, do_stats(self->client, &before));
+	for (int i = 0; i < 2; i++) {
+		/* A child first, which dies with its parent; then a root. */
+		ASSERT_EQ(0, do_send_cap(self->client, self->to,
+					 i ? self->cap[1] : child,
+					 PHI_XFER_MOVE, PHI_RIGHT_READ));
+		ASSERT_EQ(0, do_recv(self->server, self->ep, NULL, 0, &arg));
+		ASSERT_EQ(0, do_query(self->server, arg.caps[0].cap, &query));
+		EXPECT_EQ(PHI_RIGHT_READ, query.rights);
+		EXPECT_EQ(i ? 1 : 2, query.depth);
+		if (!i) {
+			ASSERT_EQ(0, do_revoke(self->client, self->cap[0]));
+			EXPECT_EQ(-EKEYREVOKED,
+				  do_probe(self->server, arg.caps[0].cap));
+		}
+	}
+	ASSERT_EQ(0, do_stats(self->client, &after));
+	EXPECT_EQ(before.used[PHI_QUOTA_CAPS], after.used[PHI_QUOTA_CAPS]);
+}
+
 TEST_F(caps, four_arrive_in_order)
 {
 	struct phi_send arg = { .endpoint = self->to, .ncaps = 4 };

@@ -93,6 +93,28 @@ TEST_F(quota, caps)
 	close(other);
 }
 
+/* Inner nodes of a chain are paid for until the last child goes. */
+TEST_F(quota, inner_nodes_of_chains)
+{
+	uint64_t root, a, b, c;
+	int other = do_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_notify(other, &root));
+	ASSERT_EQ(0, do_derive(other, root, 0, &a));
+	ASSERT_EQ(0, do_derive(other, a, 0, &b));
+	ASSERT_EQ(0, do_derive(other, b, 0, &c));
+	ASSERT_EQ(0, do_drop(other, root));
+	ASSERT_EQ(0, do_drop(other, b));
+	ASSERT_EQ(0, do_drop(other, a));
+	EXPECT_EQ(self->before.used[PHI_QUOTA_CAPS] + 4,
+		  used(other, PHI_QUOTA_CAPS));
+	ASSERT_EQ(0, do_drop(other, c));
+	EXPECT_EQ(self->before.used[PHI_QUOTA_CAPS],
+		  used(other, PHI_QUOTA_CAPS));
+	close(other);
+}
+
 TEST_F(quota, objects)
 {
 	uint64_t cap[5], out;
@@ -384,8 +406,11 @@ TEST_F(quota, the_sender_pays_in_flight_the_holder_then)
 	close(pair.theirs);
 }
 
-/* Whoever keeps what it was given keeps nobody else's quota. */
-TEST_F(quota, a_dropped_parent_costs_nothing)
+/*
+ * A copy is a child: its dropped parent is paid for by who dropped that, until
+ * the child goes. A move leaves nothing with the sender, whoever keeps it.
+ */
+TEST_F(quota, a_dropped_parent_is_paid_for)
 {
 	uint64_t cap, child, mine;
 	struct pair pair;
@@ -396,11 +421,22 @@ TEST_F(quota, a_dropped_parent_costs_nothing)
 	for (int i = 0; i < 100; i++) {
 		ASSERT_EQ(0,
 			  do_derive(pair.mine, cap, PHI_RIGHT_GRANT, &child));
+		ASSERT_EQ(0, give(&pair, child, PHI_XFER_MOVE,
+				  i % 2 ? 0 : PHI_RIGHT_ALL));
+		ASSERT_EQ(0, take(&pair));
+		ASSERT_EQ(mine, MINE);
+	}
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0,
+			  do_derive(pair.mine, cap, PHI_RIGHT_GRANT, &child));
 		ASSERT_EQ(0, give(&pair, child, 0, PHI_RIGHT_ALL));
 		ASSERT_EQ(0, take(&pair));
 		ASSERT_EQ(0, do_drop(pair.mine, child));
-		ASSERT_EQ(mine, MINE);
+		ASSERT_EQ(mine + i + 1, MINE);
 	}
+	/* A revoke is enough: the receiver may keep what is dead. */
+	ASSERT_EQ(0, do_revoke(pair.mine, cap));
+	EXPECT_EQ(mine, MINE);
 	close(pair.mine);
 	close(pair.theirs);
 }

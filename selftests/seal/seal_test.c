@@ -69,6 +69,66 @@ TEST_F(seal, roundtrip)
 	close(other);
 }
 
+/* Send a capability to oneself: it comes back in another slot. */
+static int move_around(int phi, uint64_t *cap)
+{
+	struct phi_send send = {
+		.flags = PHI_NONBLOCK,
+		.ncaps = 1,
+		.caps = { { *cap, PHI_XFER_MOVE, PHI_RIGHT_ALL } },
+	};
+	struct phi_recv recv = { .flags = PHI_NONBLOCK };
+	uint64_t ep;
+	int ret = do_endpoint(phi, &ep);
+
+	send.endpoint = ep;
+	recv.endpoint = ep;
+	if (!ret)
+		ret = PHI_DO(phi, SEND, &send);
+	if (!ret)
+		ret = PHI_DO(phi, RECV, &recv);
+	*cap = recv.caps[0].cap;
+	return ret ?: do_drop(phi, ep);
+}
+
+/* Who moved a capability away keeps no way back to it. */
+TEST_F(seal, a_move_kills_tokens)
+{
+	struct phi_token token;
+	uint64_t out;
+
+	ASSERT_EQ(0, move_around(self->phi, &self->root));
+	EXPECT_EQ(-EKEYREVOKED, do_unseal(self->phi, &self->token, &out));
+	/* One that is made where it is now works, and the old one never does. */
+	ASSERT_EQ(0, do_seal(self->phi, self->root, RIGHTS, 0, 0, &token));
+	EXPECT_EQ(0, do_unseal(self->phi, &token, &out));
+	EXPECT_EQ(-EKEYREVOKED, do_unseal(self->phi, &self->token, &out));
+	ASSERT_EQ(0, move_around(self->phi, &self->root));
+	EXPECT_EQ(-EKEYREVOKED, do_unseal(self->phi, &token, &out));
+	EXPECT_EQ(-EKEYREVOKED, do_unseal(self->phi, &self->token, &out));
+}
+
+/* Many at once, found again through a table that grows and shrinks. */
+TEST_F(seal, thousands_at_once)
+{
+	enum { MANY = 3000 };
+	struct phi_token *token = calloc(MANY, sizeof(*token));
+	uint64_t cap[MANY], out;
+
+	ASSERT_NE(NULL, token);
+	for (int i = 0; i < MANY; i++) {
+		ASSERT_EQ(0, do_derive(self->phi, self->root, RIGHTS, &cap[i]));
+		ASSERT_EQ(0, do_seal(self->phi, cap[i], 0, 0, 0, &token[i]));
+	}
+	for (int i = 0; i < MANY; i += 2)
+		ASSERT_EQ(0, do_drop(self->phi, cap[i]));
+	for (int i = 0; i < MANY; i++) {
+		EXPECT_EQ(i % 2 ? 0 : -EKEYREVOKED,
+			  do_unseal(self->phi, &token[i], &out));
+	}
+	free(token);
+}
+
 TEST_F(seal, carries_badge_and_fewer_rights)
 {
 	struct phi_cap_query query;

@@ -16,6 +16,17 @@
  * with every handle, when the file is closed or when the last thread of that
  * process ends, even if another process still has the file; one that is shared
  * ends with the file.
+ *
+ * A capability dies when one above it is revoked, or when its time is up. A
+ * dead one fails with EKEYREVOKED or EKEYEXPIRED from that moment on, with
+ * either when both have happened. Its handle can still be listed and dropped,
+ * but keeps no object: memory, quota, units, models and agents go with the
+ * last live capability, in the call that revokes or drops that. What expires
+ * is swept by a worker soon after.
+ *
+ * The holder of a handle pays for one capability until the handle is dropped,
+ * dead or alive. A dropped capability with live children stays charged to its
+ * last holder until the last child is dropped or dies.
  */
 
 /**
@@ -59,7 +70,8 @@ struct phi_cap_derive {
  * Kill every capability derived from @cap, in whatever cspace, message or
  * token, in one atomic step. When the call returns no holder of one can
  * read, write, map, send or receive through it: mappings are gone and
- * waiters were woken with EKEYREVOKED.
+ * waiters were woken with EKEYREVOKED. Objects that only these kept are gone
+ * too, with what was charged for them.
  */
 struct phi_cap_revoke {
 	__u32 size;
@@ -130,8 +142,9 @@ struct phi_cap_query {
  * @mac: HMAC-SHA256 of a domain string and the 32 bytes before.
  *
  * All numbers are little-endian. A token works until the capability it was
- * made from is dropped, revoked at or above it, or expires, or until the
- * key was rotated twice.
+ * made from is dropped, moved, revoked at or above it, or expires, or until
+ * the key was rotated twice. A receiver of a moved capability has it for
+ * itself: no token made before the move works again.
  */
 struct phi_token {
 	__le64 id;
@@ -180,7 +193,7 @@ struct phi_cap_seal {
  *
  * Fails with EKEYREJECTED for every kind of bad token: forged, damaged, of an
  * old key, or for another uid. Only a genuine one tells more: EKEYEXPIRED, or
- * EKEYREVOKED when the capability was revoked or dropped since.
+ * EKEYREVOKED when the capability was revoked, dropped or moved since.
  */
 struct phi_cap_unseal {
 	__u32 size;
@@ -282,7 +295,9 @@ struct phi_cap_rekey {
  *
  * Make a service object: sending to it or calling it reaches @endpoint with
  * @badge. It dies with @endpoint. A NETWORK capability also opens its port
- * in the net_gate policy, so it needs CAP_NET_ADMIN, else EPERM.
+ * in the net_gate policy, so it needs CAP_NET_ADMIN, else EPERM. The port is
+ * closed when the call returns that revokes, drops or moves away the last live
+ * one in a slot, or ends the endpoint; when the last one expires, soon after.
  */
 struct phi_cap_mint {
 	__u32 size;

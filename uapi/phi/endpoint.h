@@ -19,7 +19,11 @@
  * capabilities in queues do not count. Whoever waits then gets EPIPE.
  */
 
-/* struct phi_xfer flags. Copy makes a child of the sender's capability. */
+/*
+ * struct phi_xfer flags. Copy makes a child of the sender's capability. Move
+ * gives that itself, or with fewer rights a sibling in its stead: it dies with
+ * what the sender's would have died with.
+ */
 #define PHI_XFER_MOVE (1U << 0)
 
 /**

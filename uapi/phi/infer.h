@@ -60,6 +60,9 @@
  *      loaded anew.
  * @name: For people and policies; NUL-terminated, not empty, rest zero.
  * @cap: Out, MODEL handle with EXEC, SEND, ADMIN and GRANT.
+ *
+ * MODEL_QUERY lists the model until its last live capability ends, or its
+ * endpoint dies.
  */
 struct phi_model_register {
 	__u32 size;

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What dead handles must not keep: the object, its pages, the quota of its
+ * maker, a place in a table. Two users: the maker is root, the keeper a child
+ * of the test as somebody else, who never lets go of its handle.
+ */
+
+#include "kselftest_harness.h"
+
+#include <sys/socket.h>
+
+#include "lib/phi_message.h"
+
+#define SOMEBODY 4242
+#define BYTES (64ULL << 20)
+/* Long enough to set a test up on a slow machine. */
+#define SOON_NS (4000 * MS)
+#define ALL (PHI_RIGHT_ALL & ~(PHI_RIGHT_SEND | PHI_RIGHT_RECV))
+
+FIXTURE(gone)
+{
+	int phi;
+	struct phi_system_stats before;
+};
+
+FIXTURE_SETUP(gone)
+{
+	self->phi = do_open();
+	ASSERT_LE(0, self->phi)
+	{
+		TH_LOG("is phi.ko loaded?");
+	}
+	ASSERT_EQ(0, do_stats(self->phi, &self->before));
+}
+
+FIXTURE_TEARDOWN(gone)
+{
+	EXPECT_TRUE(do_settled(self->phi, &self->before));
+	close(self->phi);
+}
+
+/*
+ * The keeper: opens a cspace, unseals what comes through the socket, answers,
+ * and holds it until the socket closes. Then it says what it sees.
+ */
+static int keep(void *arg)
+{
+	int socket = dup2(*(int *)arg, 3), phi, ret = become(SOMEBODY);
+	struct phi_token token;
+	uint64_t cap = 0;
+
+	/* The maker's cspace must end with the maker's descriptor. */
+	if (ret || socket != 3 || close_range(4, ~0U, 0))
+		return ret ?: -errno;
+	phi = do_open();
+	if (phi < 0)
+		return phi;
+	if (read(socket, &token, sizeof(token)) != sizeof(token))
+		return -EIO;
+	ret = do_unseal(phi, &token, &cap);
+	if (write(socket, &ret, sizeof(ret)) != sizeof(ret))
+		return -EIO;
+	if (read(socket, &ret, sizeof(ret)) != 0)
+		return -EIO;
+	return do_probe(phi, cap);
+}
+
+struct keeper {
+	int socket;
+	pid_t pid;
+	struct phi_system_stats before;
+};
+
+/* Start a keeper of @cap; its own cspace is part of what was before. */
+static int keeper_start(struct keeper *keeper, int phi, uint64_t cap)
+{
+	struct phi_token token;
+	int pair[2], ret;
+
+	ret = do_seal(phi, cap, 0, 0, 0, &token);
+	if (ret || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return ret ?: -errno;
+	keeper->pid = fork();
+	if (!keeper->pid) {
+		close(pair[0]);
+		_exit(-keep(&pair[1]));
+	}
+	close(pair[1]);
+	keeper->socket = pair[0];
+	if (write(pair[0], &token, sizeof(token)) != sizeof(token) ||
+	    read(pair[0], &ret, sizeof(ret)) != sizeof(ret))
+		return -EIO;
+	return ret;
+}
+
+/* What the keeper's handle says in the end, an errno. */
+static int keeper_ask(struct keeper *keeper)
+{
+	int status;
+
+	close(keeper->socket);
+	if (waitpid(keeper->pid, &status, 0) != keeper->pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void wait_until(uint64_t when_ns)
+{
+	while (boottime_ns() < when_ns)
+		usleep(10000);
+}
+
+/* With a keeper about: nothing but its cspace is more than before. */
+static bool all_gone(int phi, const struct phi_system_stats *before)
+{
+	struct phi_system_stats want = *before;
+
+	want.cspaces++;
+	return do_settled(phi, &want);
+}
+
+TEST_F(gone, pages_after_a_revoke)
+{
+	struct keeper keeper;
+	uint64_t region;
+
+	ASSERT_EQ(0, do_region(self->phi, BYTES, 0, &region));
+	ASSERT_EQ(0, keeper_start(&keeper, self->phi, region));
+	ASSERT_EQ(0, do_revoke(self->phi, region));
+	ASSERT_EQ(0, do_drop(self->phi, region));
+	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	EXPECT_EQ(EKEYREVOKED, keeper_ask(&keeper));
+}
+
+/* The handles that the chain went through are dropped, not revoked. */
+TEST_F(gone, chain_after_a_revoke)
+{
+	uint64_t region, middle, last;
+	struct keeper keeper;
+
+	ASSERT_EQ(0, do_region(self->phi, getpagesize(), 0, &region));
+	ASSERT_EQ(0, do_derive(self->phi, region, ALL, &middle));
+	ASSERT_EQ(0, do_derive(self->phi, middle, ALL, &last));
+	ASSERT_EQ(0, keeper_start(&keeper, self->phi, last));
+	ASSERT_EQ(0, do_drop(self->phi, last));
+	ASSERT_EQ(0, do_drop(self->phi, middle));
+	ASSERT_EQ(0, do_revoke(self->phi, region));
+	ASSERT_EQ(0, do_drop(self->phi, region));
+	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	EXPECT_EQ(EKEYREVOKED, keeper_ask(&keeper));
+}
+
+/* A live one keeps the object; its expiry is enough, nobody touches it. */
+TEST_F(gone, pages_after_an_expiry)
+{
+	uint64_t region, child, when = boottime_ns() + SOON_NS;
+	struct keeper keeper;
+
+	ASSERT_EQ(0, do_region(self->phi, BYTES, 0, &region));
+	ASSERT_EQ(0, do_derive_until(self->phi, region, ALL, when, 0, &child));
+	ASSERT_EQ(0, keeper_start(&keeper, self->phi, child));
+	ASSERT_EQ(0, do_drop(self->phi, region));
+	ASSERT_EQ(0, do_drop(self->phi, child));
+	wait_until(when);
+	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	EXPECT_EQ(EKEYEXPIRED, keeper_ask(&keeper));
+}
+
+/* The next to expire may be dropped before, or be made after others. */
+TEST_F(gone, expiries_in_any_order)
+{
+	uint64_t region, child[8], now = boottime_ns();
+
+	ASSERT_EQ(0, do_region(self->phi, getpagesize(), 0, &region));
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, do_derive_until(self->phi, region, ALL,
+					     now + (50 + i * 5 % 8) * MS, 0,
+					     &child[i]));
+	}
+	ASSERT_EQ(0, do_drop(self->phi, child[0]));
+	ASSERT_EQ(0, do_drop(self->phi, region));
+	for (int tries = 0; tries < 500; tries++) {
+		struct phi_system_stats stats;
+
+		ASSERT_EQ(0, do_stats(self->phi, &stats));
+		if (stats.objects[0] == self->before.objects[0])
+			break;
+		ASSERT_NE(499, tries);
+		usleep(10000);
+	}
+	for (int i = 1; i < 8; i++) {
+		EXPECT_EQ(-EKEYEXPIRED, do_probe(self->phi, child[i]));
+		EXPECT_EQ(0, do_drop(self->phi, child[i]));
+	}
+}
+
+/* Nobody reads the mailbox; what is queued there is dead. */
+TEST_F(gone, queued_in_a_mailbox)
+{
+	struct phi_system_stats stats;
+	uint64_t region, ep;
+	struct phi_recv arg;
+
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	ASSERT_EQ(0, do_region(self->phi, BYTES, 0, &region));
+	ASSERT_EQ(0, do_send_cap(self->phi, ep, region, 0, PHI_RIGHT_ALL));
+	ASSERT_EQ(0, do_revoke(self->phi, region));
+	ASSERT_EQ(0, do_drop(self->phi, region));
+	ASSERT_EQ(0, do_stats(self->phi, &stats));
+	EXPECT_EQ(self->before.used[PHI_QUOTA_PAGES],
+		  stats.used[PHI_QUOTA_PAGES]);
+	EXPECT_EQ(self->before.objects[PHI_TYPE_MEMORY],
+		  stats.objects[PHI_TYPE_MEMORY]);
+	/* It arrives dead, and still says what it was. */
+	ASSERT_EQ(0, do_recv(self->phi, ep, NULL, 0, &arg));
+	ASSERT_EQ(1, arg.ncaps);
+	EXPECT_EQ(PHI_TYPE_MEMORY, arg.caps[0].type);
+	EXPECT_EQ(-EKEYREVOKED, do_probe(self->phi, arg.caps[0].cap));
+	EXPECT_EQ(0, do_drop(self->phi, arg.caps[0].cap));
+	EXPECT_EQ(0, do_drop(self->phi, ep));
+}
+
+/* A dead handle can be listed and dropped, and sealed no more. */
+TEST_F(gone, dead_handles_are_stubs)
+{
+	uint64_t region, child, handles[2];
+	struct phi_system_stats stats;
+	struct phi_token token;
+	uint32_t count, total;
+
+	ASSERT_EQ(0, do_region(self->phi, getpagesize(), 0, &region));
+	ASSERT_EQ(0, do_derive(self->phi, region, ALL, &child));
+	ASSERT_EQ(0, do_seal(self->phi, child, 0, 0, 0, &token));
+	ASSERT_EQ(0, do_revoke(self->phi, region));
+	ASSERT_EQ(0, do_drop(self->phi, region));
+	ASSERT_EQ(0, do_stats(self->phi, &stats));
+	EXPECT_EQ(self->before.objects[0], stats.objects[0]);
+	EXPECT_EQ(self->before.used[PHI_QUOTA_CAPS] + 1,
+		  stats.used[PHI_QUOTA_CAPS]);
+	EXPECT_EQ(-EKEYREVOKED, do_probe(self->phi, child));
+	EXPECT_EQ(-EKEYREVOKED, do_derive(self->phi, child, 0, &region));
+	EXPECT_EQ(-EKEYREVOKED, do_unseal(self->phi, &token, &region));
+	EXPECT_EQ(-EKEYREVOKED, do_seal(self->phi, child, 0, 0, 0, &token));
+	EXPECT_EQ(-EKEYREVOKED, do_same(self->phi, child, child));
+	ASSERT_EQ(0, do_list(self->phi, handles, 2, &count, &total));
+	EXPECT_EQ(1, total);
+	EXPECT_EQ(child, handles[0]);
+	EXPECT_EQ(0, do_drop(self->phi, child));
+}
+
+TEST_F(gone, unit_after_a_revoke)
+{
+	struct phi_unit_register unit = {
+		.kind = PHI_UNIT_CPU,
+		.node = PHI_UNIT_UNKNOWN,
+		.capacity = 1,
+		.name = "gone",
+	};
+	struct phi_unit_query query = {};
+	struct keeper keeper;
+
+	ASSERT_EQ(0, PHI_DO(self->phi, UNIT_REGISTER, &unit));
+	ASSERT_EQ(0, keeper_start(&keeper, self->phi, unit.cap));
+	query.id = unit.id;
+	ASSERT_EQ(0, PHI_DO(self->phi, UNIT_QUERY, &query));
+	ASSERT_EQ(unit.id, query.id);
+	ASSERT_EQ(0, do_revoke(self->phi, unit.cap));
+	ASSERT_EQ(0, do_drop(self->phi, unit.cap));
+	EXPECT_EQ(-ENOENT, PHI_DO(self->phi, UNIT_QUERY, &query));
+	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	EXPECT_EQ(EKEYREVOKED, keeper_ask(&keeper));
+}
+
+/* Revoking the endpoint reaches the models behind it. */
+TEST_F(gone, model_after_a_revoke)
+{
+	struct phi_model_register model = { .max_batch = 1, .name = "gone" };
+	struct phi_model_query query = {};
+	struct keeper keeper;
+	uint64_t ep;
+
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	model.endpoint = ep;
+	ASSERT_EQ(0, PHI_DO(self->phi, MODEL_REGISTER, &model));
+	ASSERT_EQ(0, keeper_start(&keeper, self->phi, model.cap));
+	ASSERT_EQ(0, do_drop(self->phi, model.cap));
+	query.id = model.id;
+	ASSERT_EQ(0, PHI_DO(self->phi, MODEL_QUERY, &query));
+	ASSERT_EQ(model.id, query.id);
+	ASSERT_EQ(0, do_revoke(self->phi, ep));
+	query.id = model.id;
+	EXPECT_EQ(-ENOENT, PHI_DO(self->phi, MODEL_QUERY, &query));
+	ASSERT_EQ(0, do_drop(self->phi, ep));
+	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	EXPECT_EQ(EKEYREVOKED, keeper_ask(&keeper));
+}
+
+/* The daemon is gone; a client's handle, alive, leads nowhere. */
+TEST_F(gone, model_of_a_dead_endpoint)
+{
+	struct phi_model_register model = { .max_batch = 1, .name = "gone" };
+	struct phi_model_query query = {};
+	int daemon = do_open();
+	struct keeper keeper;
+
+	ASSERT_LE(0, daemon);
+	ASSERT_EQ(0, do_endpoint(daemon, (uint64_t *)&model.endpoint));
+	ASSERT_EQ(0, PHI_DO(daemon, MODEL_REGISTER, &model));
+	ASSERT_EQ(0, keeper_start(&keeper, daemon, model.cap));
+	close(daemon);
+	query.id = model.id;
+	EXPECT_EQ(-ENOENT, PHI_DO(self->phi, MODEL_QUERY, &query));
+	EXPECT_EQ(0, keeper_ask(&keeper));
+}
+
+/* An endpoint dies with its last receiver, also when that one expires. */
+TEST_F(gone, endpoint_whose_receiver_expires)
+{
+	struct phi_call arg = {};
+	struct job job = JOB(self->phi, CALL, &arg);
+	uint64_t ep, to, from;
+
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	ASSERT_EQ(0, do_derive(self->phi, ep, PHI_RIGHT_SEND, &to));
+	ASSERT_EQ(0, do_derive_until(self->phi, ep, PHI_RIGHT_RECV,
+				     boottime_ns() + SOON_NS, 0, &from));
+	ASSERT_EQ(0, do_drop(self->phi, ep));
+	arg.endpoint = to;
+	ASSERT_EQ(0, job_start(&job));
+	EXPECT_EQ(-EPIPE, job_join(&job));
+	EXPECT_EQ(-EPIPE, do_send(self->phi, to, "x", 1));
+	EXPECT_EQ(-EKEYEXPIRED, do_take(self->phi, from));
+	EXPECT_EQ(0, do_drop(self->phi, to));
+	EXPECT_EQ(0, do_drop(self->phi, from));
+}
+
+/* A wide and deep subtree goes, in whatever order it was made. */
+TEST_F(gone, a_bush)
+{
+	uint64_t region, caps[400];
+	struct phi_system_stats stats;
+	int phi = do_open();
+
+	ASSERT_LE(0, phi);
+	ASSERT_EQ(0, do_region(phi, getpagesize(), 0, &region));
+	for (int i = 0; i < 400; i++) {
+		uint64_t from = i < 20 ? region : caps[i % 20];
+
+		if (i >= 200)
+			from = caps[i - 180];
+		ASSERT_EQ(0, do_derive(phi, from, ALL, &caps[i]));
+	}
+	/* Some were dropped: their children hold the tree together. */
+	for (int i = 0; i < 400; i += 3)
+		ASSERT_EQ(0, do_drop(phi, caps[i]));
+	ASSERT_EQ(0, do_revoke(phi, region));
+	for (int i = 0; i < 400; i++) {
+		EXPECT_EQ(i % 3 ? -EKEYREVOKED : -EBADF,
+			  do_probe(phi, caps[i]));
+	}
+	ASSERT_EQ(0, do_drop(phi, region));
+	ASSERT_EQ(0, do_stats(phi, &stats));
+	EXPECT_EQ(self->before.objects[0], stats.objects[0]);
+	EXPECT_EQ(self->before.used[PHI_QUOTA_CAPS] + 400 - 134,
+		  stats.used[PHI_QUOTA_CAPS]);
+	for (int i = 0; i < 400; i++) {
+		if (i % 3)
+			EXPECT_EQ(0, do_drop(phi, caps[i]));
+	}
+	close(phi);
+}
+
+TEST_HARNESS_MAIN

@@ -16,21 +16,28 @@ static atomic64_t phi_cspace_ids;
 /**
  * phi_cspace_new() - make an empty cspace
  *
- * It belongs to the current process and uses its credentials.
+ * It belongs to the current process, uses its credentials, and is charged to
+ * its user as an object.
  *
  * Context: Process context. May sleep.
- * Return: The cspace with one reference, or ERR_PTR(-ENOMEM).
+ * Return: The cspace with one reference, or ERR_PTR() of -EDQUOT or -ENOMEM.
  */
 struct phi_cspace *phi_cspace_new(void)
 {
-	struct phi_cspace *cs __free(kfree) =
-		kzalloc(sizeof(*cs), GFP_KERNEL_ACCOUNT);
+	struct phi_user *user = phi_user_get(current_euid());
+	struct phi_cspace *cs;
+	int ret;
 
+	if (IS_ERR(user))
+		return ERR_CAST(user);
+	ret = phi_quota_charge(user, PHI_QUOTA_OBJECTS, 1);
+	if (ret)
+		goto put_user;
+	ret = -ENOMEM;
+	cs = kzalloc(sizeof(*cs), GFP_KERNEL_ACCOUNT);
 	if (!cs)
-		return ERR_PTR(-ENOMEM);
-	cs->user = phi_user_get(current_euid());
-	if (IS_ERR(cs->user))
-		return ERR_CAST(cs->user);
+		goto uncharge;
+	cs->user = user;
 	kref_init(&cs->ref);
 	spin_lock_init(&cs->lock);
 	xa_init_flags(&cs->parked, XA_FLAGS_ACCOUNT);
@@ -40,7 +47,13 @@ struct phi_cspace *phi_cspace_new(void)
 	cs->tgid = get_pid(task_tgid(current));
 	cs->cred = get_current_cred();
 	atomic64_inc(&phi_cspaces);
-	return_ptr(cs);
+	return cs;
+
+uncharge:
+	phi_quota_uncharge(user, PHI_QUOTA_OBJECTS, 1);
+put_user:
+	phi_user_put(user);
+	return ERR_PTR(ret);
 }
 
 /**
@@ -66,6 +79,7 @@ static void phi_cspace_release(struct kref *ref)
 	xa_destroy(&cs->tickets);
 	put_cred(cs->cred);
 	put_pid(cs->tgid);
+	phi_quota_uncharge(cs->user, PHI_QUOTA_OBJECTS, 1);
 	phi_user_put(cs->user);
 	kfree(cs);
 	atomic64_dec(&phi_cspaces);

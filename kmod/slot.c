@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+#include <linux/cleanup.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 
+#include "quota.h"
 #include "seal.h"
 #include "slot.h"
 
@@ -141,28 +143,51 @@ struct phi_cap *phi_slot_empty(struct phi_cspace *cs, u64 handle)
 	return cap;
 }
 
+/* The first page is charged with the cspace. */
+static int phi_slots_charge(struct phi_cspace *cs, u32 page)
+{
+	return page ? phi_quota_charge(cs->user, PHI_QUOTA_OBJECTS, 1) : 0;
+}
+
+static void phi_slots_uncharge(struct phi_cspace *cs, u32 page)
+{
+	if (page)
+		phi_quota_uncharge(cs->user, PHI_QUOTA_OBJECTS, 1);
+}
+
 /**
  * phi_slots_grow() - make a page of slots
- * @cs: The cspace.
- * @page: Number of the page. Nothing happens when it is there already.
+ * @cs: The cspace; its user pays.
+ * @page: Number of the page. Nothing happens when there is one already.
  *
  * Context: Process context. May sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -EDQUOT or -ENOMEM.
  */
 int phi_slots_grow(struct phi_cspace *cs, u32 page)
 {
-	struct phi_slot_page *fresh __free(kfree) =
-		kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	struct phi_slot_page *fresh;
+	int ret = phi_slots_charge(cs, page);
 
-	if (!fresh)
+	if (ret)
+		return ret;
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh) {
+		phi_slots_uncharge(cs, page);
 		return -ENOMEM;
+	}
 	for (u32 i = 0; i < PHI_SLOTS_PER_PAGE; i++)
 		fresh->slots[i].gen = 1;
 
-	spin_lock(&cs->lock);
-	if (!rcu_access_pointer(cs->pages[page]))
-		rcu_assign_pointer(cs->pages[page], no_free_ptr(fresh));
-	spin_unlock(&cs->lock);
+	scoped_guard(spinlock, &cs->lock) {
+		if (!rcu_access_pointer(cs->pages[page])) {
+			rcu_assign_pointer(cs->pages[page], fresh);
+			fresh = NULL;
+		}
+	}
+	if (fresh) {
+		phi_slots_uncharge(cs, page);
+		kfree(fresh);
+	}
 	return 0;
 }
 
@@ -174,6 +199,10 @@ int phi_slots_grow(struct phi_cspace *cs, u32 page)
  */
 void phi_slots_free(struct phi_cspace *cs)
 {
-	for (u32 page = 0; page < ARRAY_SIZE(cs->pages); page++)
+	for (u32 page = 0; page < ARRAY_SIZE(cs->pages); page++) {
+		if (!rcu_access_pointer(cs->pages[page]))
+			continue;
+		phi_slots_uncharge(cs, page);
 		kfree(rcu_access_pointer(cs->pages[page]));
+	}
 }

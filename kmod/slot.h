@@ -9,7 +9,8 @@
  *
  * A cspace is an array of slots in pages of 256, made as they are needed and
  * kept until the cspace goes, so a reader may keep a pointer to a slot as long
- * as it has a reference to the cspace. A slot's generation grows each time it
+ * as it has a reference to the cspace. The first page belongs to the cspace,
+ * each other one is charged as an object of its own. A slot's generation grows each time it
  * is emptied; after 2^32 - 1 of them it is not used again.
  */
 

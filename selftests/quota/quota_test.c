@@ -88,7 +88,7 @@ TEST_F(quota, caps)
 	EXPECT_EQ(0, do_derive(other, root, 0, &child[0]));
 	EXPECT_EQ(-EDQUOT, do_derive(other, root, 0, &out));
 	/* The object that had no room for its capability is gone. */
-	EXPECT_EQ(self->before.used[PHI_QUOTA_OBJECTS] + 1,
+	EXPECT_EQ(self->before.used[PHI_QUOTA_OBJECTS] + 2,
 		  used(other, PHI_QUOTA_OBJECTS));
 	close(other);
 }
@@ -112,6 +112,31 @@ TEST_F(quota, inner_nodes_of_chains)
 	ASSERT_EQ(0, do_drop(other, c));
 	EXPECT_EQ(self->before.used[PHI_QUOTA_CAPS],
 		  used(other, PHI_QUOTA_CAPS));
+	close(other);
+}
+
+/* A cspace is an object, and so is each page of slots but its first. */
+TEST_F(quota, cspaces_and_their_slots)
+{
+	uint64_t root, cap[512];
+	int other = do_open(), more;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_notify(other, &root));
+	ASSERT_EQ(0, do_limit("quota_objects",
+			      used(other, PHI_QUOTA_OBJECTS) + 1));
+	more = do_open();
+	ASSERT_LE(0, more);
+	EXPECT_EQ(-EDQUOT, do_open());
+	for (int i = 1; i < 256; i++)
+		ASSERT_EQ(0, do_derive(other, root, 0, &cap[i]));
+	EXPECT_EQ(-EDQUOT, do_derive(other, root, 0, &cap[256]));
+	close(more);
+	for (int i = 256; i < 512; i++)
+		ASSERT_EQ(0, do_derive(other, root, 0, &cap[i]));
+	EXPECT_EQ(self->before.used[PHI_QUOTA_OBJECTS] + 3,
+		  used(other, PHI_QUOTA_OBJECTS));
+	EXPECT_EQ(-EDQUOT, do_open());
 	close(other);
 }
 
@@ -281,10 +306,9 @@ static int spend_as(void *arg)
 		return phi;
 	ret = spend(phi);
 	/* A second cspace is the same account. */
+	/* A second cspace is one object more. */
 	again = do_open();
-	if (again < 0)
-		return again;
-	return ret < 0 || spend(again) == 0 ? ret : -EIO;
+	return ret < 0 || again == -EDQUOT ? ret : -EIO;
 }
 
 /* Spends all that SOMEBODY has, and sees what OTHER has meanwhile. */
@@ -304,7 +328,7 @@ static int spend_both(void *arg)
 		return -errno;
 	theirs = in_child(spend_as, &uid);
 	uid = SOMEBODY;
-	if (in_child(spend_as, &uid) != 0)
+	if (in_child(spend_as, &uid) != -EDQUOT)
 		return -EIO;
 	return mine == theirs ? mine : -ERANGE;
 }
@@ -314,10 +338,10 @@ TEST_F_TIMEOUT(quota, each_user_has_an_account, 120)
 	uid_t uid = SOMEBODY;
 
 	ASSERT_EQ(0, do_limit("quota_objects", 50));
-	EXPECT_EQ(50, in_child(spend_as, &uid));
-	EXPECT_EQ(50, in_child(spend_both, NULL));
+	EXPECT_EQ(49, in_child(spend_as, &uid));
+	EXPECT_EQ(49, in_child(spend_both, NULL));
 	/* What the dead ones had is there again. */
-	EXPECT_EQ(50, in_child(spend_as, &uid));
+	EXPECT_EQ(49, in_child(spend_as, &uid));
 }
 
 /* Two cspaces of two users in one process, and a way from one to the other. */

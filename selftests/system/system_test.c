@@ -85,7 +85,7 @@ TEST_F(system, stats_count_what_is_made)
 		  after.objects[PHI_TYPE_NOTIFY]);
 	EXPECT_EQ(before.objects[PHI_TYPE_MEMORY],
 		  after.objects[PHI_TYPE_MEMORY]);
-	EXPECT_EQ(before.used[PHI_QUOTA_OBJECTS] + 1,
+	EXPECT_EQ(before.used[PHI_QUOTA_OBJECTS] + 2,
 		  after.used[PHI_QUOTA_OBJECTS]);
 	EXPECT_EQ(before.used[PHI_QUOTA_CAPS] + 2, after.used[PHI_QUOTA_CAPS]);
 

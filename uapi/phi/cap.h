@@ -15,7 +15,8 @@
  * that uses the file gets EPERM unless the owner called CSPACE_SHARE. It ends,
  * with every handle, when the file is closed or when the last thread of that
  * process ends, even if another process still has the file; one that is shared
- * ends with the file.
+ * ends with the file. It is charged to the user of that process as an object,
+ * and so is each page of 256 slots but its first.
  *
  * A capability dies when one above it is revoked, or when its time is up. A
  * dead one fails with EKEYREVOKED or EKEYEXPIRED from that moment on, with

@@ -34,7 +34,7 @@ struct phi_system_info {
 #define PHI_QUOTA_CAPS 0 /* capabilities held or in flight */
 #define PHI_QUOTA_PAGES 1 /* pages in regions */
 #define PHI_QUOTA_BYTES 2 /* message bytes in flight */
-#define PHI_QUOTA_OBJECTS 3 /* objects of any type */
+#define PHI_QUOTA_OBJECTS 3 /* objects of any type, cspaces, 256 slots each */
 #define PHI_QUOTA_TICKETS 4 /* inferences in flight */
 #define PHI_QUOTAS 5
 

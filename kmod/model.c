@@ -139,6 +139,9 @@ int phi_model_register(struct phi_cspace *cs, void *arg)
 		cs, cmd->endpoint, PHI_TYPES(ENDPOINT), PHI_RIGHT_ADMIN);
 	if (IS_ERR(endpoint))
 		return PTR_ERR(endpoint);
+	ret = phi_service_check(endpoint, PHI_MODEL_RIGHTS, cmd->badge);
+	if (ret)
+		return ret;
 
 	model = kzalloc(sizeof(*model), GFP_KERNEL_ACCOUNT);
 	if (!model)

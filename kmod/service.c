@@ -60,6 +60,31 @@ static struct phi_network *phi_network_of(struct phi_object *obj)
 }
 
 /**
+ * phi_service_check() - may a service object be made so?
+ * @endpoint: ENDPOINT capability; the caller has checked ADMIN.
+ * @rights: Rights that its first capability gets.
+ * @badge: Badge of that.
+ *
+ * Rights shrink on this road too: what means something at the endpoint itself
+ * must be among the rights of @endpoint, and a badge stays. READ, WRITE, EXEC
+ * and MAP mean what the service says.
+ *
+ * Context: Any.
+ * Return: 0 or -EPERM.
+ */
+int phi_service_check(const struct phi_cap *endpoint, u32 rights, u64 badge)
+{
+	const u32 shared = PHI_RIGHT_SEND | PHI_RIGHT_RECV | PHI_RIGHT_ADMIN |
+			   PHI_RIGHT_GRANT;
+
+	if (rights & shared & ~endpoint->rights)
+		return -EPERM;
+	if (endpoint->badge && badge != endpoint->badge)
+		return -EPERM;
+	return 0;
+}
+
+/**
  * phi_service_init() - start the life of a service object
  * @service: Its head.
  * @ops: What its type does.
@@ -369,8 +394,13 @@ static int phi_service_mint_network(struct phi_cspace *cs,
 int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint, u32 type,
 		     u32 rights, u64 badge, u64 *handle)
 {
+	int ret;
+
 	if (rights & ~PHI_RIGHT_ALL)
 		return -EINVAL;
+	ret = phi_service_check(endpoint, rights, badge);
+	if (ret)
+		return ret;
 	switch (type) {
 	case PHI_TYPE_FILE:
 		return phi_service_mint_file(cs, endpoint, rights, badge,

@@ -38,6 +38,7 @@ struct phi_service {
 	void (*shut)(struct phi_service *service);
 };
 
+int phi_service_check(const struct phi_cap *endpoint, u32 rights, u64 badge);
 int phi_service_init(struct phi_service *service,
 		     const struct phi_object_ops *ops, struct phi_cap *endpoint,
 		     struct phi_user *user);

@@ -170,8 +170,9 @@ int phi_cap_rekey(int phi, uint32_t *key_id);
  * @phi: Cspace.
  * @endpoint: ENDPOINT handle with ADMIN that will receive its messages.
  * @type: PHI_TYPE_FILE or PHI_TYPE_NETWORK.
- * @rights: Rights of the new capability.
- * @badge: What the receiver sees.
+ * @rights: Rights of the new capability. SEND, RECV, ADMIN and GRANT must be
+ *          among those of @endpoint.
+ * @badge: What the receiver sees; the badge of @endpoint when it has one.
  * @out: Out, the new handle.
  *
  * Context: Any thread.
@@ -493,8 +494,9 @@ int phi_unit_query(int phi, uint32_t id, struct phi_unit_query *out);
 /**
  * phi_model_register() - make a MODEL capability
  * @phi: Cspace.
- * @endpoint: ENDPOINT handle with ADMIN that will receive its requests.
- * @badge: What the receiver sees.
+ * @endpoint: ENDPOINT handle with SEND, ADMIN and GRANT that will receive its
+ *            requests.
+ * @badge: What the receiver sees; the badge of @endpoint when it has one.
  * @name: Shorter than PHI_NAME_MAX, not empty.
  * @max_batch: Most inputs in one batch.
  * @id: Out, the model's number; may be NULL.

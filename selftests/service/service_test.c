@@ -143,6 +143,78 @@ TEST_F(service, mint_refuses_bad_input)
 	EXPECT_EQ(-EPERM, do_mint(self->phi, weak, PHI_TYPE_FILE, 1, 1, &out));
 }
 
+/* What means something at the endpoint must come from the handle. */
+TEST_F(service, mint_gives_no_more_than_the_handle_has)
+{
+	const uint32_t own = PHI_RIGHT_READ | PHI_RIGHT_WRITE | PHI_RIGHT_EXEC |
+			     PHI_RIGHT_MAP;
+	const uint32_t shared = PHI_RIGHT_SEND | PHI_RIGHT_RECV |
+				PHI_RIGHT_GRANT;
+	uint64_t admin, out;
+
+	ASSERT_EQ(0, do_derive(self->phi, self->ep, PHI_RIGHT_ADMIN, &admin));
+	for (uint32_t right = 1; right <= PHI_RIGHT_ALL; right <<= 1) {
+		EXPECT_EQ(right & shared ? -EPERM : 0,
+			  do_mint(self->phi, admin, PHI_TYPE_FILE, right, 1,
+				  &out));
+		EXPECT_EQ(0, do_mint(self->phi, self->ep, PHI_TYPE_FILE, right,
+				     1, &out));
+	}
+	EXPECT_EQ(0, do_mint(self->phi, admin, PHI_TYPE_FILE,
+			     own | PHI_RIGHT_ADMIN, 1, &out));
+	EXPECT_EQ(-EPERM,
+		  do_mint(self->phi, admin, PHI_TYPE_NETWORK, PHI_RIGHT_SEND,
+			  PHI_NETWORK_BADGE(IPPROTO_TCP, 80), &out));
+}
+
+TEST_F(service, a_badge_makes_no_other)
+{
+	const uint64_t tcp = PHI_NETWORK_BADGE(IPPROTO_TCP, 80);
+	struct phi_cap_query query;
+	uint64_t badged, out;
+
+	ASSERT_EQ(0, do_derive_until(self->phi, self->ep,
+				     PHI_RIGHT_SEND | PHI_RIGHT_ADMIN |
+					     PHI_RIGHT_GRANT,
+				     0, tcp, &badged));
+	EXPECT_EQ(-EPERM, do_mint(self->phi, badged, PHI_TYPE_FILE,
+				  PHI_RIGHT_SEND, 0, &out));
+	EXPECT_EQ(-EPERM, do_mint(self->phi, badged, PHI_TYPE_FILE,
+				  PHI_RIGHT_SEND, tcp + 1, &out));
+	EXPECT_EQ(-EPERM, do_mint(self->phi, badged, PHI_TYPE_NETWORK,
+				  PHI_RIGHT_SEND, tcp + 1, &out));
+	ASSERT_EQ(0, do_mint(self->phi, badged, PHI_TYPE_NETWORK,
+			     PHI_RIGHT_SEND, tcp, &out));
+	ASSERT_EQ(0, do_query(self->phi, out, &query));
+	EXPECT_EQ(tcp, query.badge);
+}
+
+/* MODEL_REGISTER gives SEND, ADMIN and GRANT, so the endpoint's handle has them. */
+TEST_F(service, model_register_gives_no_more_than_the_handle_has)
+{
+	const uint32_t need = PHI_RIGHT_SEND | PHI_RIGHT_ADMIN |
+			      PHI_RIGHT_GRANT;
+	struct phi_model_register arg = { .max_batch = 1, .name = "m" };
+	uint64_t ep, weak, badged;
+
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	for (uint32_t rights = 0; rights <= PHI_RIGHT_ALL; rights++) {
+		if (rights & ~(need | PHI_RIGHT_RECV))
+			continue;
+		ASSERT_EQ(0, do_derive(self->phi, ep, rights, &weak));
+		arg.endpoint = weak;
+		EXPECT_EQ((rights & need) == need ? 0 : -EPERM,
+			  PHI_DO(self->phi, MODEL_REGISTER, &arg));
+	}
+	ASSERT_EQ(0, do_derive_until(self->phi, ep, need, 0, 5, &badged));
+	arg.endpoint = badged;
+	EXPECT_EQ(-EPERM, PHI_DO(self->phi, MODEL_REGISTER, &arg));
+	arg.badge = 6;
+	EXPECT_EQ(-EPERM, PHI_DO(self->phi, MODEL_REGISTER, &arg));
+	arg.badge = 5;
+	EXPECT_EQ(0, PHI_DO(self->phi, MODEL_REGISTER, &arg));
+}
+
 TEST_F(service, network_is_for_ports_of_tcp_and_udp)
 {
 	const uint64_t bad[] = {

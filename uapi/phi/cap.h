@@ -289,9 +289,12 @@ struct phi_cap_rekey {
  * @flags: Must be 0.
  * @endpoint: ENDPOINT handle with ADMIN.
  * @type: PHI_TYPE_FILE or PHI_TYPE_NETWORK.
- * @rights: Rights of the new capability.
+ * @rights: Rights of the new capability. SEND, RECV, ADMIN and GRANT must
+ *          be among those of @endpoint, else EPERM; READ, WRITE, EXEC and MAP
+ *          mean what the service says.
  * @badge: What the endpoint's receiver sees. For NETWORK it must be a
- *         PHI_NETWORK_BADGE() of protocol 6 (TCP) or 17 (UDP).
+ *         PHI_NETWORK_BADGE() of protocol 6 (TCP) or 17 (UDP). When
+ *         @endpoint has a badge it must be that one, else EPERM.
  * @out: Out, handle of the new service object.
  *
  * Make a service object: sending to it or calling it reaches @endpoint with

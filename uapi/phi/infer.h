@@ -53,8 +53,9 @@
  * struct phi_model_register - ioctl(PHI_IOC_MODEL_REGISTER)
  * @size: sizeof(struct phi_model_register).
  * @flags: Must be 0.
- * @endpoint: ENDPOINT handle with ADMIN.
- * @badge: What the endpoint's receiver sees.
+ * @endpoint: ENDPOINT handle with SEND, ADMIN and GRANT, else EPERM.
+ * @badge: What the endpoint's receiver sees. When @endpoint has a badge it
+ *         must be that one, else EPERM.
  * @max_batch: Most inputs in one batch, 1 to 65536.
  * @id: Out, the model's number, never used again until the module is
  *      loaded anew.

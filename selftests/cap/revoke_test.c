@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "lib/phi_ioctl.h"
+#include "lib/phi_message.h"
 
 #define RIGHTS \
 	(PHI_RIGHT_READ | PHI_RIGHT_WRITE | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)
@@ -196,6 +196,7 @@ struct churn {
 	int phi;
 	unsigned int seed;
 	uint64_t *pool;
+	uint64_t mailbox;
 	unsigned long wrong;
 };
 
@@ -215,6 +216,21 @@ static bool expected(int ret)
 	}
 }
 
+/* Send it away, and take what comes, which another thread may have sent. */
+static int move_through(int phi, uint64_t mailbox, uint64_t cap, bool weaker,
+			uint64_t *out)
+{
+	struct phi_recv arg;
+	int ret =
+		do_send_cap(phi, mailbox, cap, PHI_XFER_MOVE,
+			    weaker ? RIGHTS & ~PHI_RIGHT_WRITE : PHI_RIGHT_ALL);
+
+	if (!ret)
+		ret = do_recv(phi, mailbox, NULL, 0, &arg);
+	*out = ret ? 0 : arg.caps[0].cap;
+	return ret == -EAGAIN ? -EBADF : ret;
+}
+
 static int churn_once(struct churn *churn)
 {
 	uint64_t *slot = &churn->pool[rand_r(&churn->seed) % POOL];
@@ -222,7 +238,7 @@ static int churn_once(struct churn *churn)
 	struct phi_token token;
 	int ret;
 
-	switch (rand_r(&churn->seed) % 8) {
+	switch (rand_r(&churn->seed) % 12) {
 	case 0:
 		return do_revoke(churn->phi, cap);
 	case 1:
@@ -236,6 +252,19 @@ static int churn_once(struct churn *churn)
 		break;
 	case 4:
 		ret = do_notify(churn->phi, &out);
+		break;
+	case 5:
+		ret = do_region(churn->phi, getpagesize(), 0, &out);
+		break;
+	case 6:
+		ret = do_derive_until(churn->phi, cap, RIGHTS,
+				      boottime_ns() +
+					      rand_r(&churn->seed) % 2000000,
+				      0, &out);
+		break;
+	case 7:
+		ret = move_through(churn->phi, churn->mailbox, cap,
+				   rand_r(&churn->seed) % 2, &out);
 		break;
 	default:
 		ret = do_derive(churn->phi, cap, RIGHTS, &out);
@@ -261,12 +290,13 @@ TEST_F_TIMEOUT(revoke, churn_leaves_nothing, 120)
 {
 	struct churn churn[WORKERS];
 	pthread_t worker[WORKERS];
-	uint64_t pool[POOL] = {};
+	uint64_t pool[POOL] = {}, mailbox;
 	int other = do_open();
 
 	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_endpoint(other, &mailbox));
 	for (int i = 0; i < WORKERS; i++) {
-		churn[i] = (struct churn){ other, i + 1, pool, 0 };
+		churn[i] = (struct churn){ other, i + 1, pool, mailbox, 0 };
 		ASSERT_EQ(0, pthread_create(&worker[i], NULL, churn_loop,
 					    &churn[i]));
 	}

@@ -145,7 +145,8 @@ int phi_cap_same(struct phi_cspace *cs, void *arg)
  * @cs: The caller's cspace.
  * @arg: struct phi_cap_list.
  *
- * What other threads install or drop meanwhile may or may not be seen.
+ * The list may or may not show handles that other threads install or drop
+ * meanwhile.
  *
  * Context: Process context. May sleep.
  * Return: 0 or a negative errno.

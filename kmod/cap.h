@@ -32,9 +32,9 @@ struct phi_cspace;
  * A node has one owner: who made it, a slot or a message. The owner passes it
  * on, or releases it. A node ends when its owner releases it or when it dies,
  * whichever is first; it has an object until then, and for as long as calls
- * in progress pin it. What remains is a stub: a dead one keeps nothing but
- * itself, and goes with its owner; one that was released while it had
- * children goes with the last of them. The user of the owner pays for a
+ * in progress pin it. A stub remains: that of a dead node keeps nothing but
+ * itself, and its owner frees it; that of a node which was released while it
+ * had children goes with the last of them. The user of the owner pays for a
  * node and for its stub.
  *
  * phi_cap_tryget(), phi_cap_get() and phi_cap_put() handle pins; only with a
@@ -75,7 +75,7 @@ struct phi_cspace;
  * @token: In the table of sealed nodes.
  * @rcu: Frees it.
  *
- * What no line above says to change, never does.
+ * Fields whose line names no change keep their value from birth.
  */
 struct phi_cap {
 	refcount_t ref;

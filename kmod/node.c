@@ -321,7 +321,7 @@ void phi_cap_end(struct phi_cap *cap)
 
 /**
  * phi_cap_release() - give up a node that one owns
- * @cap: The node, or NULL, or an ERR_PTR(). What was derived from it lives on.
+ * @cap: The node, or NULL, or an ERR_PTR(). Its children live on.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */

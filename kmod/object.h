@@ -13,10 +13,11 @@ struct phi_user;
 /**
  * DOC: Objects
  *
- * What a capability can name. An object lives as long as a capability to it
- * has not ended, or a call in progress uses one, or another object refers to
- * it. Handles and messages that have a dead capability keep no object: its
- * memory and the quota of its maker are free when the last live one goes.
+ * An object is anything that a capability can name. It lives as long as a
+ * capability to it has not ended, or a call in progress uses one, or another
+ * object refers to it. Handles and messages that have a dead capability keep
+ * no object: its memory and the quota of its maker are free when the last live
+ * one goes.
  */
 
 /**

@@ -46,7 +46,7 @@ struct phi_network {
 /* By key; changed under the mutex, read under RCU, in softirqs too. */
 static DEFINE_XARRAY(phi_ports);
 static DEFINE_MUTEX(phi_ports_mutex); /* see main.h */
-/* What counts in ports and networks, and the services of endpoints. */
+/* Guards the counts of ports and networks, and the services of endpoints. */
 static DEFINE_SPINLOCK(phi_services_lock); /* see main.h */
 
 static struct phi_service *phi_service_of(struct phi_object *obj)

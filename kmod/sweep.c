@@ -39,7 +39,7 @@ static struct phi_cap *phi_sweep_child(struct phi_cap *cap, bool all)
 	return child;
 }
 
-/* Whatever is dead below a dead node is found through the first child. */
+/* Each step starts at the top: a sweep beside this one may unlink nodes. */
 static struct phi_cap *phi_sweep_leaf(struct phi_cap *top, bool all)
 {
 	struct phi_cap *leaf = phi_sweep_child(top, all);
@@ -80,7 +80,7 @@ static bool phi_sweep_step(struct phi_cap *top, bool all)
 	struct phi_cap *parent = NULL;
 	bool freed = leaf && !refcount_inc_not_zero(&leaf->ref);
 
-	/* Who frees a node waits for the lock, and has torn it down. */
+	/* The thread that frees a node waits for the lock; nothing uses it. */
 	if (freed)
 		parent = phi_tree_unlink(root, leaf);
 	phi_tree_unlock(root);
@@ -217,7 +217,7 @@ static void phi_expiry_settle(struct phi_cap **caps, u32 n)
 	}
 }
 
-/* What was derived from an expired node has expired too. */
+/* Every node below an expired one has expired too. */
 static void phi_expiry_run(struct work_struct *work)
 {
 	struct phi_cap *caps[PHI_EXPIRY_BATCH];

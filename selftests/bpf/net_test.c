@@ -276,7 +276,7 @@ TEST_F_TIMEOUT(net, udp_passes_while_a_capability_lives, SLOW)
 	EXPECT_FALSE(arrives(fd, s));
 }
 
-/* What counts is whether any is live, of whatever object and endpoint. */
+/* One live capability is enough, of any object and endpoint. */
 TEST_F_TIMEOUT(net, udp_passes_while_any_capability_lives, SLOW)
 {
 	struct sending s = { variant->family, PORT, 10, false };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What dead handles must not keep: the object, its pages, the quota of its
- * maker, a place in a table. Two users: the maker is root, the keeper a child
- * of the test as somebody else, who never lets go of its handle.
+ * Dead handles must not keep an object, its pages, the quota of its maker or a
+ * place in a table. Two users: the maker is root; the keeper, a child of the
+ * test with another uid, never drops its handle.
  */
 
 #include "kselftest_harness.h"
@@ -93,7 +93,7 @@ static int keeper_start(struct keeper *keeper, int phi, uint64_t cap)
 	return ret;
 }
 
-/* What the keeper's handle says in the end, an errno. */
+/* Return: the errno that the keeper's handle gives in the end, or 0. */
 static int keeper_ask(struct keeper *keeper)
 {
 	int status;

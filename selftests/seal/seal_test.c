@@ -91,7 +91,7 @@ static int move_around(int phi, uint64_t *cap)
 	return ret ?: do_drop(phi, ep);
 }
 
-/* Who moved a capability away keeps no way back to it. */
+/* A sender of a moved capability keeps no way back to it. */
 TEST_F(seal, a_move_kills_tokens)
 {
 	struct phi_token token;

@@ -143,7 +143,7 @@ TEST_F(service, mint_refuses_bad_input)
 	EXPECT_EQ(-EPERM, do_mint(self->phi, weak, PHI_TYPE_FILE, 1, 1, &out));
 }
 
-/* What means something at the endpoint must come from the handle. */
+/* Rights that the endpoint itself knows must be among the handle's. */
 TEST_F(service, mint_gives_no_more_than_the_handle_has)
 {
 	const uint32_t own = PHI_RIGHT_READ | PHI_RIGHT_WRITE | PHI_RIGHT_EXEC |

@@ -22,8 +22,8 @@
  * dead one fails with EKEYREVOKED or EKEYEXPIRED from that moment on, with
  * either when both have happened. Its handle can still be listed and dropped,
  * but keeps no object: memory, quota, units, models and agents go with the
- * last live capability, in the call that revokes or drops that. What expires
- * is swept by a worker soon after.
+ * last live capability, in the call that revokes or drops that. A worker
+ * sweeps expired ones soon after their time.
  *
  * The holder of a handle pays for one capability until the handle is dropped,
  * dead or alive. A dropped capability with live children stays charged to its

@@ -128,7 +128,7 @@ test_45_mends()
 
 test_50_collections()
 {
-	local i
+	local i writer
 	phi collection create c --dim 2 --metric l2
 	fails 1 "other parameters" phi collection create c --dim 3
 	phi collection insert c a 1,0 --metadata '{"n":1}'
@@ -139,7 +139,14 @@ test_50_collections()
 	eq "$(json '.items[].key' phi collection search c --key b --k 1)" b
 	eq "$(json '.items[].key' phi vdfs search c 3,0 \
 		--filter '{"n":{"$gt":1}}')" b
-	fails 1 "filter" phi vdfs search c 3,0 --filter '{'
+	fails 1 "line 1, column" phi vdfs search c 3,0 --filter '{'
+	fails 1 "there is no operator" \
+		phi vdfs search c 3,0 --filter '{"n":{"$no":1}}'
+	fails 1 "a field is a path" phi collection index-field c '$n'
+	fails 1 "metadata is a JSON object" \
+		phi collection insert c m 1,1 --metadata '[1]'
+	fails 1 "name of a collection" phi collection stats 'c/d'
+	fails 2 "--k 0" phi vdfs search c 3,0 --k 0
 	fails 1 "another length" phi vdfs search c 3,0,0
 	phi collection update c a --metadata '{"n":7}'
 	eq "$(json .metadata.n phi vdfs collection get c a)" 7
@@ -171,6 +178,30 @@ test_50_collections()
 	fails 2 "5" phi collection create codes5 --dim 2 --codes 5
 	echo '{"id":"x","vector":[1]}' >"$tmp/bad.jsonl"
 	fails 1 "import" phi vdfs import c "$tmp/bad.jsonl"
+	# What is wrong at the end of a file leaves nothing of its beginning.
+	phi collection create f --dim 2
+	{
+		cat "$tmp/items.jsonl"
+		echo '{"id":"k100","vector":[1,"one"]}'
+	} >"$tmp/half.jsonl"
+	fails 1 "line 101" phi vdfs import f "$tmp/half.jsonl"
+	eq "$(json .items phi collection stats f)" 0
+	# A pipe cannot be read twice: what came before is stored, and the mended
+	# file passes over it.
+	mkfifo "$tmp/pipe"
+	cat "$tmp/half.jsonl" >"$tmp/pipe" &
+	writer=$!
+	fails 1 "line 101" phi vdfs import f "$tmp/pipe" --format jsonl
+	wait "$writer"
+	sed -i '$d' "$tmp/half.jsonl"
+	echo '{"id":"k100","vector":[1,2]}' >>"$tmp/half.jsonl"
+	eq "$(json .items phi vdfs import f "$tmp/half.jsonl")" 1
+	eq "$(json .unchanged phi vdfs import f "$tmp/half.jsonl")" 101
+	eq "$(json .items phi collection stats f)" 101
+	# Another item of the key is no such thing.
+	echo '{"id":"k7","vector":[7,2]}' >"$tmp/other.jsonl"
+	fails 1 "row 1, key k7" phi vdfs import f "$tmp/other.jsonl"
+	phi collection drop f
 	phi collection drop d
 	eq "$(json '.collections[].name' phi collection list | xargs)" "c e"
 }

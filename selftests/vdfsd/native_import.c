@@ -242,13 +242,13 @@ TEST(rows_with_lengths_are_checked)
 	EXPECT_EQ(0, got.n);
 	EXPECT_EQ(-EBADMSG, import(VDFS_FORMAT_FVECS, row, 23, &got));
 	EXPECT_EQ(1, got.n);
-	EXPECT_STREQ("row 1: the file ends in the middle of it", got.why);
+	EXPECT_STREQ("row 2: the file ends in the middle of it", got.why);
 	EXPECT_EQ(-EBADMSG, import(VDFS_FORMAT_FVECS, row, 16, &got));
 	EXPECT_EQ(-EBADMSG, import(VDFS_FORMAT_FVECS, row, 14, &got));
 	EXPECT_EQ(-EBADMSG, import(VDFS_FORMAT_FVECS, row, 4, &got));
 	row[3] = 3;
 	EXPECT_EQ(-EMSGSIZE, import(VDFS_FORMAT_FVECS, row, 28, &got));
-	EXPECT_STREQ("row 1 has 3 elements, those before have 2", got.why);
+	EXPECT_STREQ("row 2 has 3 elements, those before have 2", got.why);
 	row[0] = 0;
 	EXPECT_EQ(-EMSGSIZE, import(VDFS_FORMAT_FVECS, row, 28, &got));
 	row[0] = 0xffffffff;
@@ -258,7 +258,7 @@ TEST(rows_with_lengths_are_checked)
 	memcpy(copy, nan_row, sizeof(copy));
 	memcpy(copy, &(uint32_t){ 3 }, 4);
 	EXPECT_EQ(-EDOM, import(VDFS_FORMAT_FVECS, copy, sizeof(copy), &got));
-	EXPECT_STREQ("row 0, element 1 is no finite f32 number", got.why);
+	EXPECT_STREQ("row 1, element 2 is no finite f32 number", got.why);
 	row[0] = 1;
 	row[1] = 1 << 24;
 	EXPECT_EQ(0, import(VDFS_FORMAT_IVECS, row, 8, &got));
@@ -460,9 +460,9 @@ TEST(lines_that_are_refused)
 		{ "{\"vector\":1}", -EINVAL, "no list" },
 		{ "{\"id\":\"a\"}", -EINVAL, "missing" },
 		{ "{\"vector\":[]}", -EMSGSIZE, "0 elements" },
-		{ "{\"vector\":[1,\"2\"]}", -EDOM, "element 1" },
-		{ "{\"vector\":[1e39]}", -EDOM, "element 0" },
-		{ "{\"vector\":[null]}", -EDOM, "element 0" },
+		{ "{\"vector\":[1,\"2\"]}", -EDOM, "element 2" },
+		{ "{\"vector\":[1e39]}", -EDOM, "element 1" },
+		{ "{\"vector\":[null]}", -EDOM, "element 1" },
 		{ "{\"vector\":[1],\"id\":\"\"}", -EINVAL, "empty key" },
 		{ "{\"vector\":[1],\"id\":1.5}", -EINVAL, "neither" },
 		{ "{\"vector\":[1],\"id\":1,\"key\":1}", -EINVAL, "both" },

@@ -65,7 +65,8 @@ int collection_begin(const struct args *args, unsigned int flags,
 	if (!ret)
 		return EXIT_OK;
 	phi_vdfs_close(*v);
-	return vdfs_fail(ret, "open the collection %s", args->operand[0]);
+	return vdfs_fail_at(ret, &wrong_collection, "open the collection %s",
+			    args->operand[0]);
 }
 
 static int create(struct args *args)
@@ -109,8 +110,9 @@ static int drop(struct args *args)
 		return ret;
 	ret = phi_vdfs_collection_drop(v, args->operand[0]);
 	phi_vdfs_close(v);
-	return ret ? vdfs_fail(ret, "delete the collection %s",
-			       args->operand[0]) :
+	return ret ? vdfs_fail_at(ret, &wrong_collection,
+				  "delete the collection %s",
+				  args->operand[0]) :
 		     EXIT_OK;
 }
 
@@ -192,8 +194,8 @@ static int index_field(struct args *args)
 		return ret;
 	ret = phi_vdfs_collection_index_field(v, id, args->operand[1]);
 	phi_vdfs_close(v);
-	return ret ? vdfs_fail(ret, "index the field %s of %s",
-			       args->operand[1], args->operand[0]) :
+	return ret ? vdfs_fail_at(ret, &wrong_field, "index the field %s of %s",
+				  args->operand[1], args->operand[0]) :
 		     EXIT_OK;
 }
 

@@ -2,6 +2,8 @@
 /* Collections: items from files and to files. */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,37 +62,129 @@ struct importing {
 	struct phi_vdfs *v;
 	uint64_t id;
 	unsigned int flags;
+	struct phi_vdfs_params params;
 	const struct args *args;
 	struct vdfs_import *im;
 	struct phi_vdfs_item *items; /* room for as many as ever came at once */
 	size_t room;
 	uint64_t stored;
+	uint64_t unchanged; /* rows that were there already, just so */
+	uint64_t rows; /* done with */
 };
 
+/* Half precision keeps eleven bits of an element. */
+static bool same_vector(const struct importing *in,
+			const struct phi_vdfs_item *a,
+			const struct phi_vdfs_item *b)
+{
+	float part = in->params.type == PHI_VDFS_F16 ? 1.0f / 1024 : 0;
+	uint32_t d;
+
+	for (d = 0; a->dim == b->dim && d < a->dim; d++)
+		if (fabsf(a->vector[d] - b->vector[d]) >
+		    part * (fabsf(a->vector[d]) + 0.0001f))
+			return false;
+	return a->dim == b->dim;
+}
+
+static bool same_metadata(const char *a, const char *b)
+{
+	json_t *x = json_loads(a && *a ? a : "{}", 0, NULL);
+	json_t *y = json_loads(b && *b ? b : "{}", 0, NULL);
+	bool same = x && y && json_equal(x, y);
+
+	json_decref(x);
+	json_decref(y);
+	return same;
+}
+
+/* An item of the file beside that of its key in the collection. */
+struct beside {
+	const struct importing *in;
+	const struct phi_vdfs_item *item;
+	bool same;
+};
+
+static int compare(void *arg, const struct phi_vdfs_item *item, uint32_t query,
+		   float dist)
+{
+	struct beside *b = arg;
+
+	(void)query;
+	(void)dist;
+	b->same = same_vector(b->in, b->item, item) &&
+		  same_metadata(b->item->metadata, item->metadata);
+	return 0;
+}
+
+static int key_taken(const struct importing *in, size_t row, const char *key)
+{
+	return fail_because(
+		"--replace gives keys that are taken the new items; rows that are stored as they are in the file are passed over",
+		"the key is taken by another item", "import row %llu, key %s",
+		(unsigned long long)(in->rows + row + 1), key);
+}
+
+/*
+ * Leave out what an import that broke off has stored; @n becomes what is left.
+ * Which row is which is not known afterwards.
+ */
+static int leave_out_same(struct importing *in, struct phi_vdfs_item *items,
+			  size_t *n)
+{
+	size_t i, left = 0;
+	int ret;
+
+	for (i = 0; i < *n; i++) {
+		struct beside b = { in, &items[i], false };
+
+		ret = phi_vdfs_collection_get(in->v, in->id, items[i].key,
+					      compare, &b);
+		if (!ret && !b.same)
+			return key_taken(in, i, items[i].key);
+		if (ret && ret != -ENOENT)
+			return vdfs_fail(ret, "read %s", items[i].key);
+		if (ret)
+			items[left++] = items[i];
+	}
+	*n = left;
+	return EXIT_OK;
+}
+
 /* Insert some of them; says what is wrong with which. */
-static int insert_some(struct importing *in, const struct phi_vdfs_item *items,
+static int insert_some(struct importing *in, struct phi_vdfs_item *items,
 		       size_t n)
 {
-	size_t failed = 0;
+	size_t failed = 0, left = n;
 	int ret;
 
 	ret = phi_vdfs_collection_insert(in->v, in->id, items, n, in->flags,
 					 &failed);
+	if (ret == -EEXIST) {
+		ret = leave_out_same(in, items, &left);
+		if (ret)
+			return ret;
+		ret = left ? phi_vdfs_collection_insert(in->v, in->id, items,
+							left, in->flags,
+							&failed) :
+			     0;
+	}
 	if (!ret) {
-		in->stored += n;
+		in->rows += n;
+		in->stored += left;
+		in->unchanged += n - left;
 		return EXIT_OK;
 	}
-	if (failed >= n)
+	if (failed >= left)
 		failed = 0;
-	if (ret == -EEXIST)
-		return fail_because(
-			"--replace gives keys that are taken the new items; rows before it may be stored",
-			"the key is taken", "import row %llu, key %s",
-			(unsigned long long)(in->stored + failed),
-			items[failed].key);
-	return vdfs_fail(ret, "import row %llu, key %s; %llu rows are stored",
-			 (unsigned long long)(in->stored + failed),
-			 items[failed].key, (unsigned long long)in->stored);
+	if (left == n)
+		return vdfs_fail(
+			ret, "import row %llu, key %s; %llu rows are stored",
+			(unsigned long long)(in->rows + failed + 1),
+			items[failed].key, (unsigned long long)in->stored);
+	return vdfs_fail_at(ret, &wrong_item,
+			    "import key %s; %llu rows are stored",
+			    items[failed].key, (unsigned long long)in->stored);
 }
 
 static int insert_all(struct importing *in, const struct vdfs_item *items,
@@ -142,13 +236,55 @@ static int import_all(struct importing *in)
 	vdfs_teller_end(&t);
 	if (err)
 		return fail_because(
-			in->stored ? "the rows before it are stored" : NULL,
+			in->rows ?
+				"the rows before it are stored; import all of the mended file" :
+				NULL,
 			vdfs_import_why(in->im), "import %s",
 			in->args->operand[1]);
 	if (ret)
 		return ret;
 	out_u64("items", in->stored);
+	out_u64("unchanged", in->unchanged);
 	return out_end();
+}
+
+/* Read all of it before anything is stored, where it can be read again. */
+static int check_all(struct importing *in,
+		     const struct vdfs_import_options *options, int fd)
+{
+	const struct vdfs_item *items;
+	off_t start = lseek(fd, 0, SEEK_CUR);
+	uint32_t dim = in->params.dim;
+	struct vdfs_teller t;
+	uint64_t rows = 0;
+	size_t n = 1;
+	int ret = 0;
+
+	if (start < 0)
+		return EXIT_OK;
+	vdfs_teller_init(&t, "checked", "items");
+	while (n && !(ret = vdfs_import_next(in->im, &items, &n))) {
+		if (n && items[0].dim != dim)
+			break;
+		rows += n;
+		vdfs_tell(&t, rows, 0);
+	}
+	vdfs_teller_end(&t);
+	if (!ret && n)
+		return vdfs_fail(
+			-EMSGSIZE,
+			"import %s: its vectors have %u elements, those of the collection %u",
+			in->args->operand[1], items[0].dim, dim);
+	if (ret)
+		return fail_because("nothing was stored",
+				    vdfs_import_why(in->im), "import %s",
+				    in->args->operand[1]);
+	vdfs_import_close(in->im);
+	in->im = NULL;
+	if (lseek(fd, start, SEEK_SET) < 0)
+		return fail(-errno, "read %s again", in->args->operand[1]);
+	ret = vdfs_import_open(fd, options, &in->im);
+	return ret ? fail(ret, "read %s again", in->args->operand[1]) : EXIT_OK;
 }
 
 static int import_file(struct args *args,
@@ -168,9 +304,11 @@ static int import_file(struct args *args,
 		vdfs_import_close(in.im);
 		return ret;
 	}
-	ret = collection_begin(args, 0, &in.v, &in.id, NULL);
+	ret = collection_begin(args, 0, &in.v, &in.id, &in.params);
 	if (!ret) {
-		ret = import_all(&in);
+		ret = check_all(&in, options, fd);
+		if (!ret)
+			ret = import_all(&in);
 		phi_vdfs_close(in.v);
 	}
 	vdfs_import_close(in.im);

@@ -107,8 +107,9 @@ int collection_insert(struct args *args)
 					   "the key is taken", "insert %s",
 					   item.key);
 		else if (ret)
-			ret = vdfs_fail(ret, "insert %s into %s", item.key,
-					args->operand[0]);
+			ret = vdfs_fail_at(ret, &wrong_item,
+					   "insert %s into %s", item.key,
+					   args->operand[0]);
 	}
 	free(vector);
 	return ret;
@@ -134,8 +135,8 @@ int collection_update(struct args *args)
 		ret = phi_vdfs_collection_update(v, id, &item);
 		phi_vdfs_close(v);
 		if (ret)
-			ret = vdfs_fail(ret, "update %s in %s", item.key,
-					args->operand[0]);
+			ret = vdfs_fail_at(ret, &wrong_item, "update %s in %s",
+					   item.key, args->operand[0]);
 	}
 	free(vector);
 	return ret;
@@ -153,8 +154,8 @@ int collection_delete(struct args *args)
 	for (i = 1; i < args->n && !ret; i++) {
 		ret = phi_vdfs_collection_delete(v, id, args->operand[i]);
 		if (ret)
-			ret = vdfs_fail(ret, "delete %s from %s",
-					args->operand[i], args->operand[0]);
+			ret = vdfs_fail_at(ret, &wrong_key, "delete %s from %s",
+					   args->operand[i], args->operand[0]);
 	}
 	phi_vdfs_close(v);
 	return ret;
@@ -239,8 +240,8 @@ int collection_get(struct args *args)
 	ret = phi_vdfs_collection_get(v, id, args->operand[1], print_one, NULL);
 	phi_vdfs_close(v);
 	if (ret)
-		return vdfs_fail(ret, "read %s of %s", args->operand[1],
-				 args->operand[0]);
+		return vdfs_fail_at(ret, &wrong_key, "read %s of %s",
+				    args->operand[1], args->operand[0]);
 	return out_end();
 }
 
@@ -304,7 +305,8 @@ static int find_vector(struct phi_vdfs *v, uint64_t id, const struct args *args,
 		return collection_vector(args, args->operand[1], &kept->vector,
 					 &kept->dim);
 	ret = phi_vdfs_collection_get(v, id, key, keep_vector, kept);
-	return ret ? vdfs_fail(ret, "read %s of %s", key, args->operand[0]) :
+	return ret ? vdfs_fail_at(ret, &wrong_key, "read %s of %s", key,
+				  args->operand[0]) :
 		     EXIT_OK;
 }
 
@@ -312,9 +314,11 @@ static int find_nearest(struct phi_vdfs *v, uint64_t id,
 			const struct args *args, struct phi_vdfs_search *s,
 			const struct show *show)
 {
+	char why[PHI_VDFS_WHY_MAX];
 	struct kept kept = { 0 };
 	int ret;
 
+	s->why = why;
 	ret = find_vector(v, id, args, &kept);
 	if (ret)
 		return ret;
@@ -324,10 +328,15 @@ static int find_nearest(struct phi_vdfs *v, uint64_t id,
 	out_table("items", "nothing found");
 	ret = phi_vdfs_collection_search(v, id, s, print_item, (void *)show);
 	free(kept.vector);
-	if (ret == -EINVAL && s->filter)
+	if (ret == -EINVAL && *why)
 		return fail_because(
 			"a filter is JSON: {\"field\": {\"$gt\": 3}}; vdfsd(8) lists the operators",
-			"the filter or a number makes no sense", "search in %s",
+			why, "search in %s with that --filter",
+			args->operand[0]);
+	if (ret == -EINVAL)
+		return fail_because(
+			"--k is 1 to 10000, --ef 0 to 1000000, --recall above 0 to 1",
+			"a number is out of range", "search in %s",
 			args->operand[0]);
 	if (ret)
 		return vdfs_fail(ret, "search in %s", args->operand[0]);
@@ -353,6 +362,9 @@ int collection_search(struct args *args)
 	if (option_u32(args, "k", 10000, &s.k) ||
 	    option_u32(args, "ef", 1000000, &s.ef))
 		return EXIT_USAGE;
+	if (!s.k)
+		return usage_error(args,
+				   "--k 0 asks for nothing; it is 1 to 10000");
 	if (recall) {
 		s.recall = strtof(recall, &end);
 		if (end == recall || *end || !(s.recall > 0 && s.recall <= 1))

@@ -58,27 +58,68 @@ static const struct reason {
 	  "use the phi command that came with it" },
 };
 
-int vdfs_fail(int err, const char *fmt, ...)
+const struct vdfs_wrong wrong_collection = {
+	"that is no name of a collection",
+	"a name is a-z 0-9 _ - and at most 64"
+};
+
+const struct vdfs_wrong wrong_field = {
+	"that cannot be the name of a field",
+	"a field is a path, a.b, of at most 255 bytes without quotes"
+};
+
+const struct vdfs_wrong wrong_item = {
+	"the key or the metadata makes no sense",
+	"a key has 1 to 255 bytes, metadata is a JSON object"
+};
+
+const struct vdfs_wrong wrong_key = { "that is no key",
+				      "a key has 1 to 255 bytes" };
+
+static int say_why(int err, const struct vdfs_wrong *wrong, const char *fmt,
+		   va_list ap)
 {
-	va_list ap;
 	char *what;
 	size_t i;
 	int ret;
 
-	va_start(ap, fmt);
 	if (vasprintf(&what, fmt, ap) < 0)
 		what = NULL;
-	va_end(ap);
 	for (i = 0; i < ARRAY_SIZE(reasons); i++) {
 		if (reasons[i].err == -err)
 			break;
 	}
-	if (i < ARRAY_SIZE(reasons))
+	if (err == -EINVAL && wrong)
+		ret = fail_because(wrong->hint, wrong->why, "%s",
+				   what ? what : "go on");
+	else if (i < ARRAY_SIZE(reasons))
 		ret = fail_because(reasons[i].hint, reasons[i].why, "%s",
 				   what ? what : "go on");
 	else
 		ret = fail(err, "%s", what ? what : "go on");
 	free(what);
+	return ret;
+}
+
+int vdfs_fail(int err, const char *fmt, ...)
+{
+	va_list ap;
+	int ret;
+
+	va_start(ap, fmt);
+	ret = say_why(err, NULL, fmt, ap);
+	va_end(ap);
+	return ret;
+}
+
+int vdfs_fail_at(int err, const struct vdfs_wrong *wrong, const char *fmt, ...)
+{
+	va_list ap;
+	int ret;
+
+	va_start(ap, fmt);
+	ret = say_why(err, wrong, fmt, ap);
+	va_end(ap);
 	return ret;
 }
 

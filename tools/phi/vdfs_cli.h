@@ -47,6 +47,32 @@ int vdfs_fail(int err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /**
+ * struct vdfs_wrong - what EINVAL means for an argument
+ * @why: What is wrong with it.
+ * @hint: What it has to be.
+ */
+struct vdfs_wrong {
+	const char *why;
+	const char *hint;
+};
+
+extern const struct vdfs_wrong wrong_collection;
+extern const struct vdfs_wrong wrong_field;
+extern const struct vdfs_wrong wrong_item;
+extern const struct vdfs_wrong wrong_key;
+
+/**
+ * vdfs_fail_at() - say what failed, and which argument is out of range
+ * @err: Negative errno.
+ * @wrong: What EINVAL means here.
+ * @fmt: What failed.
+ *
+ * Return: EXIT_FAILED.
+ */
+int vdfs_fail_at(int err, const struct vdfs_wrong *wrong, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
  * struct vdfs_teller - who tells how far something is
  * @what: Goes before the number.
  * @unit: Goes behind it.

@@ -107,6 +107,18 @@ int vdfs_import_need(struct vdfs_import *im, size_t bytes)
 }
 
 /**
+ * vdfs_import_place() - where in the file, for people
+ * @im: The file.
+ *
+ * Return: Number of the row or line being read, from 1 on.
+ */
+uint64_t vdfs_import_place(const struct vdfs_import *im)
+{
+	/* A line is counted before it is read, a row after. */
+	return im->row + (im->options.format != VDFS_FORMAT_JSONL);
+}
+
+/**
  * vdfs_import_set_dim() - the length of the vectors has become known
  * @im: The file.
  * @dim: Elements.
@@ -119,7 +131,8 @@ int vdfs_import_set_dim(struct vdfs_import *im, uint64_t dim)
 		return vdfs_import_fail(im, -EMSGSIZE,
 					"row %" PRIu64 " has %" PRIu64
 					" elements, not 1 to %d",
-					im->row, dim, VDFS_DIM_MAX);
+					vdfs_import_place(im), dim,
+					VDFS_DIM_MAX);
 	im->dim = (uint32_t)dim;
 	im->batch = IMPORT_BYTES / (dim * sizeof(float));
 	if (im->batch > IMPORT_ROWS)

@@ -10,7 +10,7 @@
  * Items from a file or a pipe, some thousand at a time, in memory that does
  * not depend on how many there are. Nothing is believed that a file says of
  * itself but what has been read of it; the first thing wrong ends it, with
- * the row and a reason in vdfs_import_why():
+ * the row or line, from 1 on, and a reason in vdfs_import_why():
  *   EINVAL     not a file of its format, or of a kind that is not read
  *   EBADMSG    it ends too early, or has more than it says
  *   EMSGSIZE   rows of different lengths, or too long

@@ -67,6 +67,7 @@ struct vdfs_import {
 /* import.c */
 int vdfs_import_fail(struct vdfs_import *im, int error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+uint64_t vdfs_import_place(const struct vdfs_import *im);
 int vdfs_import_need(struct vdfs_import *im, size_t bytes);
 int vdfs_import_set_dim(struct vdfs_import *im, uint64_t dim);
 int vdfs_import_number(struct vdfs_import *im, size_t i);

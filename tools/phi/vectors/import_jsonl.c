@@ -77,7 +77,7 @@ static int take_vector(struct vdfs_import *im, size_t i, json_t *vector)
 			return vdfs_import_fail(
 				im, -EDOM,
 				LINE "element %zu is no finite f32 number",
-				im->row, d);
+				im->row, d + 1);
 	}
 	im->items[i] = (struct vdfs_item){ .vector = out, .dim = im->dim };
 	return 0;

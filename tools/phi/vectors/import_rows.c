@@ -99,7 +99,7 @@ static int at_end(struct vdfs_import *im, size_t left)
 		return vdfs_import_fail(im, -EBADMSG,
 					"row %" PRIu64
 					": the file ends in the middle of it",
-					im->row);
+					vdfs_import_place(im));
 	if (im->rows != ROWS_UNKNOWN && im->row < im->rows)
 		return vdfs_import_fail(im, -EBADMSG,
 					"the file ends after %" PRIu64
@@ -126,7 +126,7 @@ static int row_length(struct vdfs_import *im)
 		return vdfs_import_fail(im, -EMSGSIZE,
 					"row %" PRIu64 " has %" PRIu32
 					" elements, those before have %" PRIu32,
-					im->row, dim, im->dim);
+					vdfs_import_place(im), dim, im->dim);
 	return 1;
 }
 
@@ -187,7 +187,7 @@ int vdfs_import_row(struct vdfs_import *im, float *out)
 						"row %" PRIu64
 						", element %" PRIu32
 						" is no finite f32 number",
-						im->row, d);
+						vdfs_import_place(im), d + 1);
 	}
 	im->start += im->dim * bytes;
 	return 1;

@@ -331,6 +331,38 @@ TEST_F(twins, are_saved)
 	EXPECT_GE(0.005, lost(self));
 }
 
+/* A thousand copies of one vector say nothing of the others. */
+TEST(codes_are_learnt_from_distinct_vectors)
+{
+	struct vdfs_params p = { .dim = DIM,
+				 .codes = VDFS_CODES_4,
+				 .m = 12,
+				 .ef_build = 100,
+				 .capacity = 3 * OTHERS };
+	struct vdfs_query how = { .k = 10, .ef = 200, .rerank = 200 };
+	float *rows = vectors_clustered(OTHERS, DIM, 30, 5);
+	float *queries = vectors_clustered(QUERIES, DIM, 30, 6);
+	struct vdfs_index_stats stats;
+	struct vdfs_index *ix;
+	uint64_t i;
+
+	ASSERT_EQ(0, vdfs_index_new(&p, &ix));
+	for (i = 0; i < OTHERS; i++) {
+		ASSERT_EQ(0, vdfs_index_add(ix, OTHERS + i, rows));
+	}
+	vdfs_index_stats(ix, &stats);
+	EXPECT_FALSE(stats.coded);
+	for (i = 0; i < OTHERS; i++) {
+		ASSERT_EQ(0, vdfs_index_add(ix, i, rows + i * DIM));
+	}
+	vdfs_index_stats(ix, &stats);
+	EXPECT_TRUE(stats.coded);
+	EXPECT_LE(0.99, vectors_recall(ix, queries, QUERIES, &how));
+	vdfs_index_free(ix);
+	free(rows);
+	free(queries);
+}
+
 /* No two are equal and all are as far from each other: no row may be full. */
 TEST(equidistant_ones_hide_no_others)
 {

@@ -8,7 +8,7 @@
 # kernel to build the module and the policies for.
 
 VERSION := 0.1.0
-TARGETS := all kmod bpf lib daemons tools selftests check check-crash \
+TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-crash \
 	   check-tsan fuzz-vdfs demo bench bench-vdfs \
 	   lint census install install-files clean
 .PHONY: $(TARGETS) rootfs help uninstall
@@ -28,6 +28,7 @@ lint:
 help:
 	@echo "all        module, policies, library, daemons, tools, tests"
 	@echo "kmod bpf lib daemons tools selftests    one of them"
+	@echo "kmod-fail  the module once more, for tests: its requests can fail"
 	@echo "check      lint, census, unit tests, kselftests on both kernels"
 	@echo "lint census                             one of them"
 	@echo "check-crash  kills and power cuts, more than check has time for"

@@ -96,19 +96,24 @@ kver = $(shell cat $(1)/include/config/kernel.release)
 KVERS := $(foreach k,$(KDIRS),$(call kver,$(k)))
 
 all: kmod bpf lib daemons tools selftests
+.PHONY: kmod-fail
 
 # The kernel writes beside the sources and, when it cleans, removes every
 # module below M=: so each kernel gets a tree of links to build in.
 define kmod_rules
-.PHONY: kmod-$(2)
-kmod: kmod-$(2)
-kmod-$(2): | $(BUILD)
-	$$(Q)tools/kmod-tree $(BUILD)/kmod-$(2)
+.PHONY: $(2)
+$(3): $(2)
+$(2): | $(BUILD)
+	$$(Q)tools/kmod-tree $(BUILD)/$(2)
 	$$(Q)$$(MAKE) $$(if $$(filter 1,$$(V)),,-s) -C $(1) \
-		M=$(TOP)/$(BUILD)/kmod-$(2) W=$$(W) \
+		M=$(TOP)/$(BUILD)/$(2) W=$$(W) $(4) \
 		$$(if $$(filter 1,$$(WERROR)),KCFLAGS=-Werror) modules
 endef
-$(foreach k,$(KDIRS),$(eval $(call kmod_rules,$(k),$(call kver,$(k)))))
+$(foreach k,$(KDIRS),$(eval $(call kmod_rules,$(k),kmod-$(call \
+	kver,$(k)),kmod)))
+# A second module in which each request to the kernel can fail: kmod/fail.h
+$(foreach k,$(KDIRS),$(eval $(call kmod_rules,$(k),kmod-fail-$(call \
+	kver,$(k)),kmod-fail,FAIL_NTH=1)))
 
 $(BUILD):
 	@mkdir -p $@

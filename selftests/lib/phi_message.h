@@ -60,6 +60,19 @@ static inline int do_recv(int phi, uint64_t endpoint, void *data, uint32_t len,
 	return PHI_DO(phi, RECV, arg);
 }
 
+/* The next message, which is on its way; its sender may be slow, not absent. */
+static inline int do_recv_soon(int phi, uint64_t endpoint, void *data,
+			       uint32_t len, struct phi_recv *arg)
+{
+	*arg = (struct phi_recv){
+		.endpoint = endpoint,
+		.data = (uintptr_t)data,
+		.len = len,
+		.deadline_ns = monotonic_ns() + 100000 * MS,
+	};
+	return PHI_DO(phi, RECV, arg);
+}
+
 /* Take a message and forget it; the errno when there is none. */
 static inline int do_take(int phi, uint64_t endpoint)
 {

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Scenes of the calls that carry no message.
+ */
+
+#include <sys/stat.h>
+
+#include "scene.h"
+
+SET(endpoint_create, endpoint_create)
+{
+}
+
+SET(endpoint_fd, endpoint_fd)
+{
+	arg->endpoint = s->ep;
+}
+
+static bool seen_endpoint_fd(struct stage *s)
+{
+	return !close(OUT(s, endpoint_fd)->fd);
+}
+
+SET(endpoint_watch, endpoint_watch)
+{
+	arg->endpoint = s->ep;
+	arg->notify = s->notify;
+	arg->bits = 2;
+}
+
+SET(notify_create, notify_create)
+{
+}
+
+SET(notify_signal, notify_signal)
+{
+	arg->notify = s->notify;
+	arg->bits = 5;
+}
+
+static bool has_bits(struct stage *s)
+{
+	uint64_t bits;
+
+	return !do_bits(s->phi, s->notify, 7, &bits) && bits == 5;
+}
+
+SET(wait, notify_wait)
+{
+	arg->flags = PHI_NONBLOCK;
+	arg->notify = s->notify;
+	arg->mask = 7;
+}
+
+static int set_notify_wait(struct stage *s)
+{
+	return set_wait(s) ?: do_signal(s->phi, s->notify, 5);
+}
+
+static bool seen_notify_wait(struct stage *s)
+{
+	return OUT(s, notify_wait)->bits == 5;
+}
+
+SET(notify_bind, notify_bind)
+{
+	arg->notify = s->notify;
+	arg->eventfd = s->file;
+}
+
+static bool seen_notify_bind(struct stage *s)
+{
+	uint64_t count;
+
+	return !do_signal(s->phi, s->notify, 1) &&
+	       read(s->file, &count, sizeof(count)) == sizeof(count);
+}
+
+SET(cap_derive, cap_derive)
+{
+	arg->cap = s->ep;
+	arg->rights = PHI_RIGHT_SEND;
+	arg->badge = 7;
+}
+
+SET(cap_revoke, cap_revoke)
+{
+	arg->cap = s->ep;
+}
+
+static bool seen_cap_revoke(struct stage *s)
+{
+	return do_probe(s->phi, s->badged) && !do_probe(s->phi, s->ep);
+}
+
+SET(cap_drop, cap_drop)
+{
+	arg->cap = s->region;
+}
+
+SET(cap_query, cap_query)
+{
+	arg->cap = s->ep;
+}
+
+SET(cap_same, cap_same)
+{
+	arg->a = s->ep;
+	arg->b = s->badged;
+}
+
+SET(cap_list, cap_list)
+{
+	arg->handles = (uintptr_t)s->handles;
+	arg->count = 64;
+}
+
+SET(cap_seal, cap_seal)
+{
+	arg->cap = s->notify;
+	arg->rights = PHI_RIGHT_WRITE;
+	arg->token = (uintptr_t)&s->token;
+}
+
+SET(cap_unseal, cap_unseal)
+{
+	arg->token = (uintptr_t)&s->token;
+}
+
+SET(cap_rekey, cap_rekey)
+{
+}
+
+/* One rekey leaves older tokens good, two do not. */
+static bool seen_cap_rekey(struct stage *s)
+{
+	uint64_t out;
+
+	return !do_unseal(s->other, &s->token, &out);
+}
+
+SET(cspace_share, cspace_share)
+{
+	arg->shared = 1;
+}
+
+SET(mint_file, cap_mint)
+{
+	arg->endpoint = s->ep;
+	arg->type = PHI_TYPE_FILE;
+	arg->rights = PHI_RIGHT_SEND;
+	arg->badge = 5;
+}
+
+SET(mint_network, cap_mint)
+{
+	arg->endpoint = s->ep;
+	arg->type = PHI_TYPE_NETWORK;
+	arg->rights = PHI_RIGHT_SEND;
+	arg->badge = PHI_NETWORK_BADGE(6, 8080);
+}
+
+SET(region_small, region_create)
+{
+	arg->bytes = STAGE_BYTES;
+}
+
+SET(region_huge, region_create)
+{
+	arg->bytes = 4 << 20;
+}
+
+SET(region_dma, region_create)
+{
+	arg->bytes = 4 << 20;
+	arg->flags = PHI_REGION_DMA;
+}
+
+SET(region_info, region_info)
+{
+	arg->cap = s->region;
+}
+
+SET(unit_register, unit_register)
+{
+	*arg = (struct phi_unit_register){ UNIT_DEFAULTS };
+	arg->size = sizeof(*arg);
+}
+
+SET(unit_update, unit_update)
+{
+	arg->cap = s->unit;
+	arg->load = 10;
+	arg->healthy = 1;
+}
+
+SET(unit_query, unit_query)
+{
+	arg->id = s->unit_id;
+}
+
+SET(model_register, model_register)
+{
+	*arg = (struct phi_model_register){ .size = sizeof(*arg),
+					    .endpoint = s->ep,
+					    .max_batch = 8,
+					    .name = "model" };
+}
+
+SET(model_query, model_query)
+{
+	arg->id = s->model_id;
+}
+
+SET(infer_begin, infer_begin)
+{
+	arg->model = s->model;
+	arg->batch = 2;
+}
+
+SET(infer_end, infer_end)
+{
+	arg->ticket = s->ticket;
+}
+
+SET(infer_select, infer_select)
+{
+	arg->model = s->model;
+	arg->batch = 2;
+}
+
+SET(system_info, system_info)
+{
+}
+
+SET(system_stats, system_stats)
+{
+}
+
+SET(agent, agent_register)
+{
+	close(s->file);
+	mkdir("/sys/fs/cgroup/phi-fail", 0755);
+	s->file = open("/sys/fs/cgroup/phi-fail", O_RDONLY | O_CLOEXEC);
+	*arg = (struct phi_agent_register){ .size = sizeof(*arg),
+					    .cgroup = s->file,
+					    .name = "agent" };
+}
+
+static void end_agent(struct stage *s)
+{
+	(void)s;
+	rmdir("/sys/fs/cgroup/phi-fail");
+}
+
+const struct scene call_scenes[] = {
+	SCENE(ENDPOINT_CREATE, endpoint_create),
+	SCENE(ENDPOINT_FD, endpoint_fd, SEEN(endpoint_fd)),
+	SCENE(ENDPOINT_WATCH, endpoint_watch),
+	SCENE(NOTIFY_CREATE, notify_create),
+	SCENE(NOTIFY_SIGNAL, notify_signal, .seen = has_bits),
+	SCENE(NOTIFY_WAIT, notify_wait, SEEN(notify_wait)),
+	SCENE(NOTIFY_BIND, notify_bind, SEEN(notify_bind)),
+	SCENE(CAP_DERIVE, cap_derive),
+	SCENE(CAP_REVOKE, cap_revoke, SEEN(cap_revoke)),
+	SCENE(CAP_DROP, cap_drop),
+	SCENE(CAP_QUERY, cap_query),
+	SCENE(CAP_SAME, cap_same),
+	SCENE(CAP_LIST, cap_list),
+	SCENE(CAP_SEAL, cap_seal),
+	SCENE(CAP_UNSEAL, cap_unseal, .other = true),
+	SCENE(CAP_REKEY, cap_rekey, SEEN(cap_rekey)),
+	SCENE(CAP_MINT, mint_file),
+	SCENE(CAP_MINT, mint_network),
+	SCENE(CSPACE_SHARE, cspace_share),
+	SCENE(REGION_CREATE, region_small),
+	SCENE(REGION_CREATE, region_huge),
+	SCENE(REGION_CREATE, region_dma),
+	SCENE(REGION_INFO, region_info),
+	SCENE(UNIT_REGISTER, unit_register),
+	SCENE(UNIT_UPDATE, unit_update),
+	SCENE(UNIT_QUERY, unit_query),
+	SCENE(MODEL_REGISTER, model_register),
+	SCENE(MODEL_QUERY, model_query),
+	SCENE(INFER_BEGIN, infer_begin),
+	SCENE(INFER_END, infer_end),
+	SCENE(INFER_SELECT, infer_select),
+	SCENE(SYSTEM_INFO, system_info),
+	SCENE(SYSTEM_STATS, system_stats),
+	SCENE(AGENT_REGISTER, agent, .end = end_agent),
+	{},
+};

@@ -15,6 +15,7 @@
  * it becomes visible some time later, one step after the other (proctype
  * memory). What a mutant weakens goes the same way.
  *
+ * reach: all
  * variant: -DSTRIDE=1
  * variant: -DSTRIDE=2
  */

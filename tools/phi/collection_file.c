@@ -65,6 +65,7 @@ struct importing {
 	struct phi_vdfs_params params;
 	const struct args *args;
 	struct vdfs_import *im;
+	off_t start; /* of the file; -1 = it cannot be read again */
 	struct phi_vdfs_item *items; /* room for as many as ever came at once */
 	size_t room;
 	uint64_t stored;
@@ -253,14 +254,13 @@ static int check_all(struct importing *in,
 		     const struct vdfs_import_options *options, int fd)
 {
 	const struct vdfs_item *items;
-	off_t start = lseek(fd, 0, SEEK_CUR);
 	uint32_t dim = in->params.dim;
 	struct vdfs_teller t;
 	uint64_t rows = 0;
 	size_t n = 1;
 	int ret = 0;
 
-	if (start < 0)
+	if (in->start < 0)
 		return EXIT_OK;
 	vdfs_teller_init(&t, "checked", "items");
 	while (n && !(ret = vdfs_import_next(in->im, &items, &n))) {
@@ -281,7 +281,7 @@ static int check_all(struct importing *in,
 				    in->args->operand[1]);
 	vdfs_import_close(in->im);
 	in->im = NULL;
-	if (lseek(fd, start, SEEK_SET) < 0)
+	if (lseek(fd, in->start, SEEK_SET) < 0)
 		return fail(-errno, "read %s again", in->args->operand[1]);
 	ret = vdfs_import_open(fd, options, &in->im);
 	return ret ? fail(ret, "read %s again", in->args->operand[1]) : EXIT_OK;
@@ -290,7 +290,9 @@ static int check_all(struct importing *in,
 static int import_file(struct args *args,
 		       const struct vdfs_import_options *options, int fd)
 {
-	struct importing in = { .args = args };
+	struct importing in = { .args = args,
+				/* Opening reads what a file begins with. */
+				.start = lseek(fd, 0, SEEK_CUR) };
 	int ret;
 
 	if (args_option(args, "replace"))

@@ -9,6 +9,12 @@
 /* A huge page, by which large arenas grow; small ones double, by pages. */
 #define STEP ((size_t)2 << 20)
 #define PAGE ((size_t)4096)
+/* What is larger than this gets a whole huge page. */
+#define SMALL ((size_t)256 << 10)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 static size_t round_up(size_t n, size_t to)
 {
@@ -54,7 +60,7 @@ static size_t next_size(size_t usable, size_t bytes)
 	size_t more = usable < STEP ? usable * 2 : usable + usable / 8;
 	size_t want = more > bytes ? more : bytes;
 
-	return round_up(want, want < STEP ? PAGE : STEP);
+	return round_up(want, want <= SMALL ? PAGE : STEP);
 }
 
 /**
@@ -78,11 +84,11 @@ int vdfs_arena_grow(struct vdfs_arena *arena, size_t bytes)
 		want = arena->reserved;
 	if (mprotect(from, want - arena->usable, PROT_READ | PROT_WRITE))
 		return -ENOMEM;
-	/* The first huge page is one only once all of it may be used. */
-	if (want >= STEP && arena->usable < STEP)
+	if (want > SMALL)
 		madvise(arena->base, want, MADV_HUGEPAGE);
-	else if (want > STEP)
-		madvise(from, want - arena->usable, MADV_HUGEPAGE);
+	/* Small pages in use become a part of the first huge one. */
+	if (want > SMALL && arena->usable && arena->usable < STEP)
+		madvise(arena->base, STEP, MADV_COLLAPSE);
 	arena->usable = want;
 	return 0;
 }

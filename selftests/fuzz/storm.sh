@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# storm.sh - a storm of 25 000 calls that begins with the saved corpus, if
+# there is one; PHI_STORM_CALLS makes it a longer one.
+exec "$PHI_BUILD/selftests/fuzz/storm_prog" --cover --corpus corpus \
+	--calls "${PHI_STORM_CALLS:-25000}"

@@ -4,7 +4,8 @@
  * hold is little: nothing hangs, the kernel log stays clean (tools/check looks
  * at it), no call returns an errno the interface does not have, and all that
  * was made is gone at the end. PHI_FUZZ_CALLS and PHI_FUZZ_SEED change it;
- * the seed of a failure is printed.
+ * the seed of a failure is printed. With PHI_FUZZ_FAULTS the processes may be
+ * chosen by the kernel's fault injection, as it is set up.
  */
 
 #include "kselftest_harness.h"
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 
 #include "fuzz.h"
+#include "lib/phi_message.h"
 
 #define THREADS 3
 #define CALLS_PER_LIFE 5000
@@ -179,7 +181,7 @@ static void *fuzz_loop(void *arg)
 	return NULL;
 }
 
-static int make_world(struct world *w)
+static int try_to_make_world(struct world *w)
 {
 	char name[] = "/tmp/phi-fuzz-XXXXXX";
 
@@ -189,17 +191,82 @@ static int make_world(struct world *w)
 	w->files[1] = -1;
 	w->files[2] = open("/sys/fs/cgroup", O_RDONLY | O_CLOEXEC);
 	w->files[3] = mkstemp(name);
-	unlink(name);
 	w->memory = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (w->phi[0] < 0 || w->phi[1] < 0 || w->memory == MAP_FAILED ||
-	    w->files[0] < 0 || w->files[3] < 0)
-		return -EIO;
+	if (w->phi[0] < 0)
+		return w->phi[0];
+	if (w->phi[1] < 0)
+		return w->phi[1];
+	if (w->memory == MAP_FAILED || w->files[0] < 0 || w->files[3] < 0)
+		return -errno;
+	unlink(name);
 	for (int i = 3; i < PAGES; i += 4)
 		mprotect(w->memory + i * 4096, 4096, PROT_NONE);
 	if (ftruncate(w->files[3], 4096))
 		return -errno;
 	return 0;
+}
+
+/* Where memory is short, or made to seem so, that may take some attempts. */
+static int make_world(struct world *w)
+{
+	int ret;
+
+	for (int tries = 0; tries < 1000; tries++) {
+		ret = try_to_make_world(w);
+		if (ret != -ENOMEM)
+			break;
+		for (int i = 0; i < 2; i++)
+			close(w->phi[i]);
+		for (int i = 0; i < 4; i++)
+			close(w->files[i]);
+		if (w->memory != MAP_FAILED)
+			munmap(w->memory, PAGES * 4096);
+	}
+	return ret;
+}
+
+/*
+ * One REPLY_RECV that finds both a caller and a message: at random the two
+ * meet in some runs and in others not.
+ */
+static int answer_and_receive(struct world *w)
+{
+	char data[16];
+	struct phi_call call = {};
+	struct job job = JOB(w->phi[0], CALL, &call);
+	struct phi_recv recv;
+	struct phi_reply_recv both = {};
+	uint64_t ep;
+	int ret;
+
+	ret = do_endpoint(w->phi[0], &ep);
+	if (ret)
+		return ret;
+	call.endpoint = ep;
+	ret = -pthread_create(&job.thread, NULL, job_thread, &job);
+	if (ret)
+		return ret;
+	ret = do_recv_soon(w->phi[0], ep, data, sizeof(data), &recv);
+	if (!ret)
+		ret = do_send(w->phi[0], ep, "x", 1);
+	both.reply = (struct phi_reply){ .size = sizeof(both.reply),
+					 .reply = recv.reply };
+	both.recv = (struct phi_recv){ .size = sizeof(both.recv),
+				       .flags = PHI_NONBLOCK,
+				       .endpoint = ep,
+				       .data = (uintptr_t)data,
+				       .len = sizeof(data) };
+	if (!ret)
+		ret = PHI_DO(w->phi[0], REPLY_RECV, &both);
+	if (!ret)
+		count(PHI_IOC_REPLY_RECV);
+	/* Without its endpoint a call that nobody answered ends too. */
+	if (ret)
+		do_drop(w->phi[0], ep);
+	ret = job_join(&job) ?: ret;
+	do_drop(w->phi[0], ep);
+	return ret;
 }
 
 /* What a process is told, and what it tells. */
@@ -216,6 +283,16 @@ static void *killer(void *arg)
 	return NULL;
 }
 
+/* From here on the kernel's fault injection may choose this process. */
+static void may_fail(void)
+{
+	int fd = open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		printf("# this kernel injects no faults\n");
+	close(fd);
+}
+
 /* The life of one process: some threads that call at random. */
 static int live(void *arg)
 {
@@ -228,8 +305,12 @@ static int live(void *arg)
 	ret = life->uid ? become(life->uid) : 0;
 	if (!ret)
 		ret = make_world(&world);
+	if (!ret)
+		ret = answer_and_receive(&world);
 	if (ret)
 		return ret;
+	if (getenv("PHI_FUZZ_FAULTS"))
+		may_fail();
 	/* A hang is a failure, not a wait. */
 	alarm(240);
 	if (life->dies_after_us &&
@@ -238,11 +319,16 @@ static int live(void *arg)
 	for (int i = 0; i < THREADS; i++) {
 		f[i].world = &world;
 		f[i].state = (life->seed << 8 | i) * 0x9e3779b97f4a7c15ULL | 1;
-		if (pthread_create(&thread[i], NULL, fuzz_loop, &f[i]))
-			return -EIO;
+		/* Where memory is short, this is done without a thread. */
+		if (pthread_create(&thread[i], NULL, fuzz_loop, &f[i])) {
+			fuzz_loop(&f[i]);
+			thread[i] = 0;
+		}
 	}
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(thread[i], NULL);
+	for (int i = 0; i < THREADS; i++) {
+		if (thread[i])
+			pthread_join(thread[i], NULL);
+	}
 	for (int i = 0; i < THREADS; i++) {
 		if (f[i].wrong) {
 			printf("# call %#x: %s\n", f[i].wrong_cmd,

@@ -13,7 +13,7 @@
  *  bpftool map update pinned /sys/fs/bpf/phi/infer_guard/caps \
  *	key hex 03 00 00 00 value hex 08 00 00 00
  *
- * A refused batch fails with EPERM. What bpf_phi_call_cap() tells of the
+ * A refused batch fails with EPERM. What bpf_phi_call_cap() says of the
  * capability is kept by the last map: how many batches each badge began.
  */
 #include "phi.bpf.h"

@@ -52,7 +52,7 @@ struct model;
  * @publish: Where tokens go; its directory may be NULL.
  * @vdfs: Token of vdfsd, for models that are blobs.
  * @shared: Units serve every user.
- * @verbose: Tell of each session, not only of those that break rules.
+ * @verbose: Log each session, not only those that break rules.
  */
 struct options {
 	uint32_t units;

@@ -25,7 +25,7 @@ static const char *const ort_libraries[] = {
 };
 
 /*
- * @values holds the tensors that were made so far, by rows: making them anew
+ * @values holds the tensors that were made so far, by rows: making them again
  * for each run would cost more than a small model's run.
  */
 struct engine_binding {

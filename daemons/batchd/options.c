@@ -52,7 +52,7 @@ static void print_help(FILE *to)
 	      "  -d, --vdfs FILE            token of vdfsd, for models vdfs:NAME and\n"
 	      "                             vdfs:sha256:HEX (" VDFS_TOKEN ")\n"
 	      "  -C, --convert IN=OUT       write a model in ONNX Runtime's format, and end\n"
-	      "  -v, --verbose              tell of each session\n"
+	      "  -v, --verbose              log each session\n"
 	      "  -V, --version              print the version\n"
 	      "  -h, --help                 this text\n",
 	      to);

@@ -248,7 +248,7 @@ TEST_F(agent, processes_cannot_shed_it)
 
 	ASSERT_EQ(0, do_agent(self->phi, OUTER, &id, &cap));
 	ASSERT_EQ(0, put(OUTER "/cgroup.procs", "0"));
-	/* Neither by fork() nor by opening /dev/phi anew. */
+	/* Neither by fork() nor by opening /dev/phi again. */
 	EXPECT_EQ(id, in_child(agent_of_new_file, NULL));
 	EXPECT_EQ(-EACCES, in_child(leave_as_nobody, CGROUPS "/cgroup.procs"));
 	EXPECT_EQ(-EACCES, in_child(leave_as_nobody, INNER "/cgroup.procs"));

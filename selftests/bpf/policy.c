@@ -220,7 +220,7 @@ int policy_main(int (*run)(int argc, char **argv), int argc, char **argv,
 	return status ? 1 : 0;
 }
 
-/* What the kernel tells of a map behind a file; 0 for anything else. */
+/* What the kernel reports of a map behind a file; 0 for anything else. */
 static unsigned int map_fact(int fd, const char *what)
 {
 	char path[64], line[128];

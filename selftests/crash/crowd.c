@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a crowd changes, and how one sees what is there. */
+/* What a crowd changes, and how the result is read. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

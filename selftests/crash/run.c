@@ -122,7 +122,7 @@ static void start(struct run *run, const char *count, const char *prog,
 
 /**
  * run_start() - start a program
- * @run: Run; its root, notes and log are begun anew if it does not say keep.
+ * @run: Run; its root, notes and log start empty if it does not say keep.
  * @prog: Name of a program beside this one.
  * @how: Its third argument, after the root and the notes.
  *

@@ -47,7 +47,7 @@ static inline int do_send_cap(int phi, uint64_t endpoint, uint64_t cap,
 	return PHI_DO(phi, SEND, &arg);
 }
 
-/* What is there, without waiting. */
+/* Receives without waiting. */
 static inline int do_recv(int phi, uint64_t endpoint, void *data, uint32_t len,
 			  struct phi_recv *arg)
 {

@@ -295,7 +295,7 @@ struct child {
 	struct phi_token token;
 };
 
-/* Maps through the parent's cspace, adds 1 to what is there. */
+/* Maps through the parent's cspace, adds 1 to the first word. */
 static int add_one(void *arg)
 {
 	struct child *child = arg;

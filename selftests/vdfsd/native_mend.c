@@ -201,7 +201,7 @@ TEST_F(mend, what_was_beside_a_file_goes)
 	EXPECT_EQ(0, tree_shell(&self->t, look));
 }
 
-/* Put the other way than what is there was. */
+/* Put in the other form than the stored one. */
 TEST_F(mend, a_file_by_a_list)
 {
 	ASSERT_EQ(0, flip_whole(self));

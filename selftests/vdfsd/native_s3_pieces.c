@@ -142,7 +142,7 @@ TEST_F_TIMEOUT(pieces, damaged_and_missing, 120)
 	ASSERT_EQ(0, bucket_do(&self->p.b, "DELETE", whole, NULL));
 	EXPECT_EQ(-EIO, name_same(&self->p.there, &bob, "x", data, 3 * MIB));
 	EXPECT_EQ(0, no_fault(&self->p.there));
-	/* As an upload that broke off: what is there is not sent again. */
+	/* As an upload that broke off: pieces that arrived are not sent again. */
 	nanosleep(&t, NULL);
 	ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data, 3 * MIB, 0,
 			       "y", &hash));

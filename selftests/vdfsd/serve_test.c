@@ -347,7 +347,7 @@ SLOW_TEST(serve, refuses_a_second_daemon)
 	EXPECT_EQ(0, phi_vdfs_put(self->v, "z", 1, "z", NULL));
 }
 
-/* Store one small blob after the other and tell of each that is there. */
+/* Store one small blob after the other and report each that is stored. */
 static void put_until_killed(const struct daemon *d, int told)
 {
 	struct phi_vdfs *v;

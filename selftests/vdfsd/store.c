@@ -163,7 +163,7 @@ int put_bytes(struct vdfs_store *store, const struct vdfs_who *who,
  * @who: For whom.
  * @text: The blob.
  * @place: Where.
- * @st: Out: what is there then.
+ * @st: Out: what the name is then.
  *
  * Context: Any.
  * Return: 0 or a negative errno.

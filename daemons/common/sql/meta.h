@@ -85,7 +85,7 @@ struct vdfs_value {
  * Statements are kept, prepared, by the address of their text, which has to
  * be a constant. vdfs_sql() is followed by vdfs_sql_next() until that
  * returns something other than 1; asking for the same statement again
- * starts it anew, so no statement is nested in itself. vdfs_sql_run() does
+ * restarts it, so no statement is nested in itself. vdfs_sql_run() does
  * both, for statements without rows.
  */
 int vdfs_sql_bind(struct sqlite3 *db, struct sqlite3_stmt **out,

@@ -8,7 +8,7 @@
 #include "check_impl.h"
 
 /**
- * vdfs_fsck_fault() - count faults and tell of them
+ * vdfs_fsck_fault() - count faults and report them
  * @f: The check.
  * @n: How many.
  * @format: As for printf(), one line.

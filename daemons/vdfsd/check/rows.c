@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What rows say of each other. References are what the names and lists are;
- * the counts of them can always be made anew.
+ * the counts of them can always be recounted.
  */
 #include <errno.h>
 

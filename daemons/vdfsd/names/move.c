@@ -228,7 +228,7 @@ static int rename_name(struct sqlite3 *db, void *arg)
  * @store: The store.
  * @who: The user.
  * @from: The name.
- * @to: Its new path, in a directory that exists; what is there is replaced
+ * @to: Its new path, in a directory that exists; an entry there is replaced
  *      if it may be: a blob's name by one, an empty directory by one.
  * @no_replace: -EEXIST when something is there.
  *

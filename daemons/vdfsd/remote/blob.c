@@ -223,7 +223,7 @@ static void put_ends(struct vdfs_remote *remote)
  * @name: Its name, or NULL:
  * @place: What it becomes the content of.
  * @hash: Out, its hash.
- * @st: Out, with @place: what is there then.
+ * @st: Out, with @place: what the name is then.
  */
 struct commit {
 	struct vdfs_put *put;

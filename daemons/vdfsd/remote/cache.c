@@ -85,7 +85,7 @@ struct cache {
 	struct vdfs_object object[BATCH];
 };
 
-/* Only what is there by all its names, and is kept by nobody without one. */
+/* Only blobs whose names the bucket has, all, and that no user keeps. */
 static int find_old(struct sqlite3 *db, struct cache *c)
 {
 	struct sqlite3_stmt *st;

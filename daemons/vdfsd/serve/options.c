@@ -59,7 +59,7 @@ static void print_help(FILE *to)
 	      "                           s3://HOST[:PORT]/BUCKET[/PREFIX]\n"
 	      "  -C, --remote-credentials FILE\n"
 	      "                           its keys ($CREDENTIALS_DIRECTORY/s3)\n"
-	      "  -B, --remote-budget SIZE what to keep here of what is there (all)\n"
+	      "  -B, --remote-budget SIZE bytes of the bucket to keep here (all)\n"
 	      "  -A, --remote-ca FILE     certificates its own has to come from (the system's)\n"
 	      "  -H, --remote-http        without TLS\n"
 	      "  -G, --remote-gc          take away there what has no name, and end\n"
@@ -71,7 +71,7 @@ static void print_help(FILE *to)
 	      "  -c, --check              compare all with what was stored, and end\n"
 	      "  -R, --repair             ... and mend what can be\n"
 	      "  -g, --gc                 take away what nothing refers to, and end\n"
-	      "  -v, --verbose            tell of each session\n"
+	      "  -v, --verbose            log each session\n"
 	      "  -V, --version            print the version\n"
 	      "  -h, --help               this text\n"
 	      "SIZE is in bytes; K, M, G and T are powers of 1024.\n",

@@ -62,7 +62,7 @@ struct session;
  * @repair: ... and mend what can be.
  * @gc: Collect garbage and end.
  * @no_phi: Serve the filesystem view only.
- * @verbose: Tell of each session.
+ * @verbose: Log each session.
  */
 struct options {
 	const char *store;

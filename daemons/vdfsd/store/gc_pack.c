@@ -130,7 +130,7 @@ static int sync_moved(struct vdfs_store *store, const struct move *m)
 	return err;
 }
 
-/* Damaged ones stay where they are, for fsck to tell of. */
+/* Damaged ones stay where they are, for fsck to report. */
 static int move_batch(struct vdfs_store *store, struct move *m)
 {
 	unsigned int i;

@@ -229,7 +229,7 @@ int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
  * @record: Where a small one was written, if it was.
  * @damaged: What was there is; this takes its place.
  * @linked: A whole one has its file.
- * @anew: ... in the place of a damaged one: the name stays, whatever comes.
+ * @replaced: It took the place of a damaged one: the file stays in any case.
  * @kept: Out: the record, file or list is now the object's.
  * @pinned: The hash is, for a list, ...
  * @claimed: ... or it is claimed.
@@ -245,7 +245,7 @@ struct commit {
 	struct vdfs_record record;
 	bool damaged;
 	bool linked;
-	bool anew;
+	bool replaced;
 	bool kept;
 	bool pinned;
 	bool claimed;
@@ -411,8 +411,8 @@ static int commit_small(struct commit *c)
 }
 
 /*
- * Look at what is there, and keep it there. A file could be taking the place
- * of a damaged one just now, so that takes a claim.
+ * Look at the object of that hash, and keep it. A file could be taking the
+ * place of a damaged one just now, so that takes a claim.
  */
 static int hold(struct commit *c, struct vdfs_object *there)
 {
@@ -481,13 +481,13 @@ static int commit_file(struct commit *c)
 	err = vdfs_put_relies(store, &c->hash, c->put->size, &there);
 	c->damaged = err == -EBADMSG;
 	if (err == -ENOENT || c->damaged) {
-		c->anew = c->damaged && there.kind == VDFS_FILE;
+		c->replaced = c->damaged && there.kind == VDFS_FILE;
 		err = vdfs_file_link(store, c->put->stream->fd, &c->hash);
 		c->linked = !err;
 	}
 	if (!err)
 		err = vdfs_meta_write(store->meta, commit, c);
-	if (c->linked && !c->anew && !stays(c, err))
+	if (c->linked && !c->replaced && !stays(c, err))
 		vdfs_file_unlink(store, &c->hash);
 	vdfs_unclaim(store, &c->hash);
 	return err;

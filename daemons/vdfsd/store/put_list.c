@@ -114,7 +114,7 @@ static int find_parts(struct sqlite3 *db, void *arg)
 	return 0;
 }
 
-/* Is what is there of a part such that the list may rely on it? */
+/* Is the object of a part such that the list may rely on it? */
 static int check_part(struct vdfs_store *store, struct vdfs_part *part)
 {
 	int err;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is there already of what is being put. A put says that its bytes are
+ * Objects that a put finds in the store. A put says that its bytes are
  * on the disk; so those that others have put there are read, and checked,
  * before it relies on them. Where they are damaged its own are written, and
  * everything that refers to the damaged ones gets these.

@@ -89,7 +89,7 @@ void vdfs_record_end(struct vdfs_store *store, struct vdfs_record *record,
 	vdfs_segment_put(store, seg);
 }
 
-/* Write all that @iov tells of, which is changed. */
+/* Write all of @iov, which is changed. */
 static int pwritev_all(int fd, struct iovec *iov, int n, uint64_t offset)
 {
 	for (;;) {

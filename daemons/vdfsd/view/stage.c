@@ -152,7 +152,7 @@ static void changed(struct vdfs_stage *stage)
 }
 
 /**
- * vdfs_stage_read() - read what is there now
+ * vdfs_stage_read() - read the bytes staged so far
  * @stage: Which.
  * @buf: Out.
  * @len: Room in it.
@@ -282,7 +282,7 @@ static int put_content(struct vdfs_stage *stage, struct vdfs_put *put)
 }
 
 /**
- * vdfs_stage_put() - make what is there now a blob, and a name's content
+ * vdfs_stage_put() - make the staged bytes a blob, and a name's content
  * @fuse: Of which view.
  * @stage: Which; it is dirty.
  * @who: For whom.

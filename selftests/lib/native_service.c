@@ -37,6 +37,7 @@ struct state {
 	struct phi_service *s;
 	struct phi_source *src;
 	struct phi_source *other;
+	struct phi_source *after; /* a job */
 	int fd;
 	int calls;
 	int limit;
@@ -236,26 +237,37 @@ static int frees_both(void *arg, uint32_t events)
 	phi_source_free(st->src);
 	phi_source_free(st->other);
 	phi_source_free(st->other);
+	phi_source_kick(st->after);
 	return 1;
 }
 
-/* Both have an event in the same turn; whoever runs first frees both. */
+/* Lets the loop look at its files some more times, then ends it. */
+static int some_turns(void *arg)
+{
+	struct state *st = arg;
+
+	if (++st->limit < 20)
+		return 1;
+	phi_service_exit(st->s, -ETIME);
+	return 0;
+}
+
+/* Both have an event in the same turn; the handler that runs first frees both. */
 TEST_F(service, free_in_a_handler)
 {
 	struct state *st = &self->st;
-	struct phi_source *t;
 	int fd = eventfd(1, EFD_NONBLOCK);
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(1, write(self->pipe[1], "x", 1));
+	ASSERT_EQ(0, phi_service_job(self->s, some_turns, st, &st->after));
 	ASSERT_EQ(0, phi_service_fd(self->s, st->fd, POLLIN, frees_both, st,
 				    &st->src));
 	ASSERT_EQ(0, phi_service_fd(self->s, fd, POLLIN, frees_both, st,
 				    &st->other));
-	ASSERT_EQ(0, phi_service_timer(self->s, late, self->s, &t));
-	phi_source_set(t, now_ns() + 20 * MS);
 	EXPECT_EQ(-ETIME, phi_service_run(self->s));
 	EXPECT_EQ(1, st->calls);
+	EXPECT_EQ(20, st->limit);
 	close(fd);
 }
 

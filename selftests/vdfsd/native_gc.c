@@ -15,7 +15,6 @@
 
 #define MIB ((size_t)1 << 20)
 #define SMALL_BLOBS 600
-#define SECONDS 3
 
 FIXTURE(gc)
 {
@@ -235,7 +234,7 @@ TEST_F(gc, stops_when_told)
 /**
  * struct race - those who put and drop the same, and gc
  * @store: The store.
- * @stop: All shall end.
+ * @stop: The collector is to end.
  * @wrong: What went wrong, of all of them.
  * @rounds: How often it went well.
  */
@@ -247,6 +246,7 @@ struct race {
 };
 
 #define CONTENTS 6
+#define RACE_ROUNDS 16 /* of each thread that puts */
 
 static void *collector(void *arg)
 {
@@ -283,7 +283,7 @@ static void *putter(void *arg)
 	struct vdfs_who who = { .uid = 2000 + atomic_fetch_add(&next, 1) };
 	int i;
 
-	for (i = who.uid; !atomic_load(&r->stop); i++) {
+	for (i = who.uid; i < (int)who.uid + RACE_ROUNDS; i++) {
 		if (put_check_drop(r, &who, i % CONTENTS))
 			atomic_fetch_add(&r->wrong, 1);
 		else
@@ -304,12 +304,12 @@ TEST_F(gc, loses_nothing_to_a_race)
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL,
 					    i ? putter : collector, &r));
 	}
-	sleep(SECONDS);
-	atomic_store(&r.stop, true);
-	for (i = 0; i < 5; i++)
+	for (i = 1; i < 5; i++)
 		pthread_join(thread[i], NULL);
+	atomic_store(&r.stop, true);
+	pthread_join(thread[0], NULL);
 	EXPECT_EQ(0, atomic_load(&r.wrong));
-	EXPECT_LT(10, atomic_load(&r.rounds));
+	EXPECT_EQ(4 * RACE_ROUNDS, atomic_load(&r.rounds));
 	ASSERT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, NULL));
 	ASSERT_EQ(0, vdfs_store_stats(self->t.store, &stats));
 	EXPECT_EQ(0, stats.objects);

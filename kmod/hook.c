@@ -47,6 +47,9 @@ static DEFINE_PER_CPU(struct phi_hook_now *, phi_hook_now);
 
 static DEFINE_PER_CPU(u32, phi_hook_asks);
 
+/* In phi_hook_unit_ask(): what the caller has in flight. */
+static DEFINE_PER_CPU(const struct phi_share *, phi_hook_shares);
+
 __bpf_hook_start();
 
 /**
@@ -217,17 +220,22 @@ int phi_hook_infer_ask(struct phi_hook_infer *infer)
 /**
  * phi_hook_unit_ask() - ask the policies for a unit
  * @infer: The batch.
+ * @shares: What the caller has in flight, for bpf_phi_unit_stat().
  *
  * Context: Process context.
- * Return: What the policy returned, or -EPERM when none can be asked.
+ * Return: Number of a unit plus 1, 0 to keep the built-in choice, or -EPERM
+ * when no policy can be asked.
  */
-int phi_hook_unit_ask(struct phi_hook_infer *infer)
+int phi_hook_unit_ask(struct phi_hook_infer *infer,
+		      const struct phi_share *shares)
 {
 	int verdict;
 
 	if (!phi_hook_begin(PHI_ASKS_UNIT))
 		return -EPERM;
+	this_cpu_write(phi_hook_shares, shares);
 	verdict = phi_hook_select_unit(infer);
+	this_cpu_write(phi_hook_shares, NULL);
 	phi_hook_end(PHI_ASKS_UNIT);
 	/* Nothing else of it is a refusal. */
 	return max(verdict, 0);
@@ -299,7 +307,11 @@ __bpf_kfunc int bpf_phi_call_cap(struct phi_cap_info *info)
  */
 __bpf_kfunc int bpf_phi_unit_stat(u32 id, struct phi_unit_stat *stat)
 {
-	return phi_unit_stat(id, stat);
+	const struct phi_share *shares;
+
+	guard(preempt)();
+	shares = in_task() ? this_cpu_read(phi_hook_shares) : NULL;
+	return phi_unit_stat(id, shares, stat);
 }
 
 /**

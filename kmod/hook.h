@@ -6,6 +6,7 @@
 
 struct phi_cap;
 struct phi_cspace;
+struct phi_share;
 
 /**
  * DOC: Hooks
@@ -126,12 +127,13 @@ struct phi_cap_info {
  * @kind: See struct phi_unit_query for this and all below.
  * @node: NUMA node.
  * @capacity: Batches it runs at once.
- * @in_flight: Batches begun and not ended.
+ * @in_flight: Batches begun and not ended. To phi_hook_select_unit() as the
+ *             built-in choice counts them for the caller, see uapi/phi/infer.h.
  * @load: As reported.
  * @temperature: As reported.
  * @power: As reported.
  * @healthy: As reported.
- * @batches: Batches ended.
+ * @batches: Batches ended well.
  * @items: Inputs in them.
  * @run_ns: Time in them.
  */
@@ -153,7 +155,8 @@ int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		   u64 handle);
 void phi_hook_leave(struct phi_hook_call *call, long result);
 int phi_hook_infer_ask(struct phi_hook_infer *infer);
-int phi_hook_unit_ask(struct phi_hook_infer *infer);
+int phi_hook_unit_ask(struct phi_hook_infer *infer,
+		      const struct phi_share *shares);
 void phi_hook_infer_told(struct phi_hook_infer *infer);
 
 /* Where programs attach; called by the five above alone. */

@@ -29,14 +29,18 @@
  * @infer: What the hooks see of it.
  * @start_ns: CLOCK_MONOTONIC at INFER_BEGIN.
  * @serial: Serial of the unit that runs it.
+ * @shares: What its user has in flight; lives as long as the cspace.
  * @pid: The thread that began it, in the initial pid namespace.
+ * @teaches: The model's owner began it, so its run time counts.
  * @again: It tries a unit again that was passed over for long.
  */
 struct phi_ticket {
 	struct phi_hook_infer infer;
 	u64 start_ns;
 	u64 serial;
+	struct phi_share *shares;
 	pid_t pid;
+	bool teaches;
 	bool again;
 };
 
@@ -134,8 +138,10 @@ static struct phi_average *phi_average_of(struct phi_model *model, u32 id,
 
 /* Snapshot the units open to a user, with the model's averages on them. */
 static void phi_choice_gather(struct phi_choice *choice,
-			      struct phi_model *model, kuid_t uid, u64 *mask)
+			      struct phi_model *model, struct phi_user *user,
+			      u64 *mask)
 {
+	const struct phi_share *shares = READ_ONCE(user->shares);
 	u32 id;
 
 	choice->n = 0;
@@ -145,7 +151,7 @@ static void phi_choice_gather(struct phi_choice *choice,
 		const struct phi_unit *unit = phi_unit_get_locked(id);
 		const struct phi_average *average;
 
-		if (!unit || !phi_unit_open(unit, uid))
+		if (!unit || !phi_unit_open(unit, user->uid))
 			continue;
 		average = phi_average_of(model, id, unit->serial);
 		choice->units[choice->n++] = (struct phi_candidate){
@@ -153,7 +159,7 @@ static void phi_choice_gather(struct phi_choice *choice,
 			.kind = unit->kind,
 			.node = unit->node,
 			.capacity = unit->capacity,
-			.in_flight = unit->in_flight,
+			.in_flight = phi_unit_seen(unit, shares),
 			.load = unit->load,
 			.temperature = unit->temperature,
 			.passed = average->passed,
@@ -179,7 +185,7 @@ phi_choice_find(const struct phi_choice *choice, int verdict)
 
 /* Choose a unit for @infer, and ask the policy about it. */
 static int phi_infer_choose(struct phi_choice *choice, struct phi_model *model,
-			    kuid_t uid, struct phi_hook_infer *infer)
+			    struct phi_user *user, struct phi_hook_infer *infer)
 {
 	struct phi_wish wish = {
 		.batch = infer->batch,
@@ -191,7 +197,7 @@ static int phi_infer_choose(struct phi_choice *choice, struct phi_model *model,
 	const struct phi_candidate *asked;
 	int best, verdict;
 
-	phi_choice_gather(choice, model, uid, &infer->units);
+	phi_choice_gather(choice, model, user, &infer->units);
 	phi_select_fill(choice->units, choice->n, infer->batch);
 	best = phi_select_best(choice->units, choice->n, &wish,
 			       &choice->score_ns);
@@ -200,7 +206,7 @@ static int phi_infer_choose(struct phi_choice *choice, struct phi_model *model,
 	infer->unit = choice->units[best].id;
 	choice->why = PHI_CHOSEN_BUILTIN;
 
-	verdict = phi_hook_unit_ask(infer);
+	verdict = phi_hook_unit_ask(infer, READ_ONCE(user->shares));
 	if (verdict < 0)
 		return verdict;
 	asked = phi_choice_find(choice, verdict);
@@ -235,18 +241,20 @@ static void phi_choice_note(const struct phi_choice *choice,
 /* Charge the chosen unit, unless it has closed meanwhile. */
 static int phi_ticket_charge(struct phi_ticket *ticket,
 			     const struct phi_choice *choice,
-			     struct phi_model *model, kuid_t uid)
+			     struct phi_model *model, struct phi_user *user)
 {
 	u32 id = ticket->infer.unit;
 	struct phi_unit *unit;
 
 	guard(spinlock)(&phi_units_lock);
 	unit = phi_unit_get_locked(id);
-	if (!unit || !phi_unit_open(unit, uid))
+	if (!unit || !phi_unit_open(unit, user->uid))
 		return -EAGAIN;
-	WRITE_ONCE(unit->in_flight, unit->in_flight + 1);
+	phi_unit_begin(unit, ticket->shares);
 	model->in_flight++;
 	ticket->serial = unit->serial;
+	if (!ticket->teaches)
+		return 0;
 	ticket->again = phi_average_of(model, id, unit->serial)->passed >
 			PHI_PASSED_FREE;
 	phi_choice_note(choice, model, id);
@@ -256,16 +264,16 @@ static int phi_ticket_charge(struct phi_ticket *ticket,
 /* Choose until the chosen unit can be charged. */
 static int phi_ticket_place(struct phi_ticket *ticket,
 			    struct phi_choice *choice, struct phi_model *model,
-			    kuid_t uid)
+			    struct phi_user *user)
 {
 	int i;
 
 	for (i = 0; i < PHI_CHOICES_MAX; i++) {
-		int ret = phi_infer_choose(choice, model, uid, &ticket->infer);
+		int ret = phi_infer_choose(choice, model, user, &ticket->infer);
 
 		if (ret)
 			return ret;
-		if (!phi_ticket_charge(ticket, choice, model, uid))
+		if (!phi_ticket_charge(ticket, choice, model, user))
 			return 0;
 	}
 	return -ENOENT;
@@ -297,8 +305,9 @@ static void phi_ticket_release(const struct phi_ticket *ticket)
 	unit = phi_unit_get_locked(infer->unit);
 	if (unit && unit->serial != ticket->serial)
 		unit = NULL;
-	if (unit) {
-		WRITE_ONCE(unit->in_flight, unit->in_flight - 1);
+	if (unit)
+		phi_unit_end(unit, ticket->shares);
+	if (unit && !infer->result) {
 		WRITE_ONCE(unit->batches, unit->batches + 1);
 		WRITE_ONCE(unit->items, unit->items + infer->batch);
 		WRITE_ONCE(unit->run_ns, unit->run_ns + infer->run_ns);
@@ -314,7 +323,7 @@ static void phi_ticket_release(const struct phi_ticket *ticket)
 	model->batches++;
 	model->items += infer->batch;
 	model->run_ns += infer->run_ns;
-	if (unit)
+	if (unit && ticket->teaches)
 		phi_ticket_learn(ticket, model);
 }
 
@@ -359,11 +368,16 @@ static int phi_ticket_begin(struct phi_cspace *cs, struct phi_ticket *ticket,
 	ret = phi_hook_infer_ask(&ticket->infer);
 	if (ret)
 		return ret;
+	ret = phi_shares_make(cs->user);
+	if (ret)
+		return ret;
+	ticket->shares = cs->user->shares;
+	ticket->teaches = uid_eq(model->uid, cs->user->uid);
 	ticket->pid = current->pid;
 	ret = phi_runner_count(ticket->pid, true);
 	if (ret)
 		return ret;
-	ret = phi_ticket_place(ticket, choice, model, phi_cspace_uid(cs));
+	ret = phi_ticket_place(ticket, choice, model, cs->user);
 	if (ret) {
 		phi_runner_count(ticket->pid, false);
 		return ret;
@@ -535,7 +549,7 @@ int phi_infer_select(struct phi_cspace *cs, void *arg)
 		kmalloc(sizeof(*choice), GFP_KERNEL_ACCOUNT);
 	if (!choice)
 		return -ENOMEM;
-	ret = phi_infer_choose(choice, model, phi_cspace_uid(cs), &infer);
+	ret = phi_infer_choose(choice, model, cs->user, &infer);
 	if (ret)
 		return ret;
 	cmd->unit = infer.unit;

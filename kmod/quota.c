@@ -139,6 +139,7 @@ void phi_user_put(struct phi_user *user)
 
 	for (u32 what = 0; what < PHI_QUOTAS; what++)
 		WARN_ON_ONCE(atomic64_read(&user->used[what]));
+	kfree(user->shares);
 	kfree(user);
 }
 

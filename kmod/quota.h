@@ -7,6 +7,8 @@
 #include <linux/uidgid.h>
 #include <phi/system.h>
 
+struct phi_share;
+
 /**
  * DOC: Quotas
  *
@@ -22,12 +24,15 @@
  * @ref: cspaces, objects, capabilities and messages charged to it.
  * @uid: Whose it is.
  * @used: What is charged, by PHI_QUOTA_*.
+ * @shares: What it has in flight, by unit; NULL until its first inference.
+ *          See unit.h.
  */
 struct phi_user {
 	struct hlist_node node;
 	refcount_t ref;
 	kuid_t uid;
 	atomic64_t used[PHI_QUOTAS];
+	struct phi_share *shares;
 };
 
 struct phi_user *phi_user_get(kuid_t uid);

@@ -4,6 +4,7 @@
  * them.
  */
 
+#include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/numa.h>
 #include <linux/rcupdate.h>
@@ -14,9 +15,15 @@
 #include "dispatch.h"
 #include "main.h"
 #include "name.h"
+#include "quota.h"
 #include "unit.h"
 
 #define PHI_CAPACITY_MAX 4096
+
+static unsigned int quota_units = 16;
+module_param(quota_units, uint, 0644);
+MODULE_PARM_DESC(quota_units,
+		 "Units a user without CAP_SYS_ADMIN may have registered");
 
 DEFINE_SPINLOCK(phi_units_lock);
 
@@ -72,14 +79,110 @@ bool phi_unit_open(const struct phi_unit *unit, kuid_t uid)
 }
 
 /**
+ * phi_shares_make() - make room to count what a user has in flight
+ * @user: The user. Nothing happens when it has it already.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int phi_shares_make(struct phi_user *user)
+{
+	struct phi_share *shares;
+
+	if (READ_ONCE(user->shares))
+		return 0;
+	shares = kcalloc(PHI_UNITS_MAX, sizeof(*shares), GFP_KERNEL_ACCOUNT);
+	if (!shares)
+		return -ENOMEM;
+	if (cmpxchg(&user->shares, NULL, shares))
+		kfree(shares);
+	return 0;
+}
+
+/* A user's batches in flight on a unit; its id was another one's before. */
+static u32 phi_share_in_flight(const struct phi_unit *unit,
+			       const struct phi_share *shares)
+{
+	const struct phi_share *share;
+
+	if (!shares)
+		return 0;
+	share = &shares[array_index_nospec(unit->id, PHI_UNITS_MAX)];
+	return READ_ONCE(share->serial) == unit->serial ?
+		       READ_ONCE(share->in_flight) :
+		       0;
+}
+
+/**
+ * phi_unit_seen() - how many batches in flight a user sees on a unit
+ * @unit: The unit.
+ * @shares: The user's, NULL when it never had any.
+ *
+ * Context: Under RCU, or phi_units_lock is held.
+ * Return: All of the user's own, and of each other one's as many as the unit
+ * runs at once.
+ */
+u32 phi_unit_seen(const struct phi_unit *unit, const struct phi_share *shares)
+{
+	u32 own = phi_share_in_flight(unit, shares);
+	u32 crowd = READ_ONCE(unit->crowd);
+
+	return crowd - min3(own, unit->capacity, crowd) + own;
+}
+
+/**
+ * phi_unit_begin() - count a batch on a unit
+ * @unit: The unit.
+ * @shares: The user's, from phi_shares_make().
+ *
+ * Context: phi_units_lock is held.
+ */
+void phi_unit_begin(struct phi_unit *unit, struct phi_share *shares)
+{
+	struct phi_share *share =
+		&shares[array_index_nospec(unit->id, PHI_UNITS_MAX)];
+
+	lockdep_assert_held(&phi_units_lock);
+	if (share->serial != unit->serial) {
+		WRITE_ONCE(share->in_flight, 0);
+		WRITE_ONCE(share->serial, unit->serial);
+	}
+	if (share->in_flight < unit->capacity)
+		WRITE_ONCE(unit->crowd, unit->crowd + 1);
+	WRITE_ONCE(share->in_flight, share->in_flight + 1);
+	WRITE_ONCE(unit->in_flight, unit->in_flight + 1);
+}
+
+/**
+ * phi_unit_end() - count a batch off a unit
+ * @unit: The unit that phi_unit_begin() counted it on.
+ * @shares: The user's.
+ *
+ * Context: phi_units_lock is held.
+ */
+void phi_unit_end(struct phi_unit *unit, struct phi_share *shares)
+{
+	struct phi_share *share =
+		&shares[array_index_nospec(unit->id, PHI_UNITS_MAX)];
+
+	lockdep_assert_held(&phi_units_lock);
+	if (share->in_flight <= unit->capacity)
+		WRITE_ONCE(unit->crowd, unit->crowd - 1);
+	WRITE_ONCE(share->in_flight, share->in_flight - 1);
+	WRITE_ONCE(unit->in_flight, unit->in_flight - 1);
+}
+
+/**
  * phi_unit_stat() - the figures of a unit, for policies
  * @id: Its number, any value.
+ * @shares: Of the user that asks for a unit, NULL when nobody does.
  * @stat: Out; each figure is whole, but they may be of different moments.
  *
  * Context: Any.
  * Return: 0, or -ENOENT when there is no such unit.
  */
-int phi_unit_stat(u32 id, struct phi_unit_stat *stat)
+int phi_unit_stat(u32 id, const struct phi_share *shares,
+		  struct phi_unit_stat *stat)
 {
 	const struct phi_unit *unit;
 
@@ -94,7 +197,8 @@ int phi_unit_stat(u32 id, struct phi_unit_stat *stat)
 		.kind = unit->kind,
 		.node = unit->node,
 		.capacity = unit->capacity,
-		.in_flight = READ_ONCE(unit->in_flight),
+		.in_flight = shares ? phi_unit_seen(unit, shares) :
+				      READ_ONCE(unit->in_flight),
 		.load = READ_ONCE(unit->load),
 		.temperature = READ_ONCE(unit->temperature),
 		.power = READ_ONCE(unit->power),
@@ -125,13 +229,32 @@ u64 phi_unit_serial(u32 id)
 	return unit ? unit->serial : 0;
 }
 
-/* Put a unit into the table under the lowest free number. */
-static int phi_unit_publish(struct phi_unit *unit)
+/* How many units a user has in the table. */
+static u32 phi_unit_count(kuid_t uid)
 {
+	u32 id, n = 0;
+
+	for (id = 0; id < PHI_UNITS_MAX; id++) {
+		const struct phi_unit *unit = phi_unit_get_locked(id);
+
+		n += unit && uid_eq(unit->uid, uid);
+	}
+	return n;
+}
+
+/*
+ * Put a unit into the table under the lowest free number. Ordinary users have
+ * a limit each, and all of them together leave room for the privileged.
+ */
+static int phi_unit_publish(struct phi_unit *unit, bool privileged)
+{
+	u32 end = PHI_UNITS_MAX - (privileged ? 0 : PHI_UNITS_RESERVED);
 	u32 id;
 
 	guard(spinlock)(&phi_units_lock);
-	for (id = 0; id < PHI_UNITS_MAX; id++) {
+	if (!privileged && phi_unit_count(unit->uid) >= READ_ONCE(quota_units))
+		return -EDQUOT;
+	for (id = 0; id < end; id++) {
 		if (rcu_access_pointer(phi_units[id]))
 			continue;
 		unit->id = id;
@@ -154,6 +277,7 @@ int phi_unit_register(struct phi_cspace *cs, void *arg)
 {
 	struct phi_unit_register *cmd = arg;
 	struct phi_unit *unit;
+	bool privileged;
 	int ret;
 
 	if (cmd->flags & ~PHI_UNIT_SHARED)
@@ -166,7 +290,8 @@ int phi_unit_register(struct phi_cspace *cs, void *arg)
 		return -EINVAL;
 	if (!phi_name_valid(cmd->name))
 		return -EINVAL;
-	if (cmd->flags && !phi_cspace_capable(cs, CAP_SYS_ADMIN))
+	privileged = phi_cspace_capable(cs, CAP_SYS_ADMIN);
+	if (cmd->flags && !privileged)
 		return -EPERM;
 
 	unit = kzalloc(sizeof(*unit), GFP_KERNEL_ACCOUNT);
@@ -189,7 +314,7 @@ int phi_unit_register(struct phi_cspace *cs, void *arg)
 	unit->power = PHI_UNIT_UNKNOWN;
 	unit->healthy = 1;
 
-	ret = phi_unit_publish(unit);
+	ret = phi_unit_publish(unit, privileged);
 	if (!ret) {
 		cmd->id = unit->id;
 		ret = phi_cspace_install_new(cs, &unit->obj,

@@ -8,6 +8,8 @@
 #include "hook.h"
 #include "object.h"
 
+struct phi_user;
+
 /**
  * DOC: Execution units
  *
@@ -17,8 +19,25 @@
  *
  * One spinlock guards what changes in units and in models. Policies may run
  * anywhere, so their kfuncs do not take it: they read under RCU.
+ *
+ * Of what a user has in flight on a unit, other users see no more than the
+ * unit's capacity. The account of each user has its batches in flight by unit,
+ * and each unit the sum of what the others may see of them, so that neither
+ * depends on how many users there are.
  */
 extern spinlock_t phi_units_lock;
+
+/**
+ * struct phi_share - what a user has in flight on a unit
+ * @serial: The unit's; for another one @in_flight is void.
+ * @in_flight: Batches begun and not ended.
+ *
+ * Guarded by phi_units_lock.
+ */
+struct phi_share {
+	u64 serial;
+	u32 in_flight;
+};
 
 /**
  * struct phi_unit - something that runs inferences
@@ -36,7 +55,8 @@ extern spinlock_t phi_units_lock;
  * @power: As reported.
  * @healthy: As reported; 1 at first.
  * @in_flight: Batches begun and not ended.
- * @batches: Batches ended.
+ * @crowd: The same, of each user @capacity at most.
+ * @batches: Batches ended well.
  * @items: Inputs in them.
  * @run_ns: Time in them.
  * @rcu: Frees it.
@@ -56,6 +76,7 @@ struct phi_unit {
 	u32 power;
 	u32 healthy;
 	u32 in_flight;
+	u32 crowd;
 	u64 batches;
 	u64 items;
 	u64 run_ns;
@@ -64,7 +85,12 @@ struct phi_unit {
 
 struct phi_unit *phi_unit_get_locked(u32 id);
 bool phi_unit_open(const struct phi_unit *unit, kuid_t uid);
-int phi_unit_stat(u32 id, struct phi_unit_stat *stat);
+int phi_shares_make(struct phi_user *user);
+u32 phi_unit_seen(const struct phi_unit *unit, const struct phi_share *shares);
+void phi_unit_begin(struct phi_unit *unit, struct phi_share *shares);
+void phi_unit_end(struct phi_unit *unit, struct phi_share *shares);
+int phi_unit_stat(u32 id, const struct phi_share *shares,
+		  struct phi_unit_stat *stat);
 u64 phi_unit_serial(u32 id);
 
 #endif /* _PHI_KUNIT_H */

@@ -37,6 +37,19 @@ static inline int do_open(void)
 	return phi < 0 ? -errno : phi;
 }
 
+/* The same as a user without privileges; the rest of the process stays root. */
+static inline int do_open_as(uid_t uid)
+{
+	int phi;
+
+	if (seteuid(uid))
+		return -errno;
+	phi = do_open();
+	if (seteuid(0))
+		exit(1);
+	return phi;
+}
+
 static inline int do_notify(int phi, uint64_t *cap)
 {
 	struct phi_notify_create arg = {};

@@ -196,6 +196,68 @@ TEST_F(unit, table_fills_up_and_empties)
 	EXPECT_EQ(0, do_unit(self->phi, PHI_UNIT_CPU, 1, &id, &cap));
 }
 
+/* Register units for one user only until that fails: how many, and how. */
+static uint32_t fill(int phi, int *error)
+{
+	struct phi_unit_register own = { UNIT_DEFAULTS };
+	uint32_t n = 0;
+
+	own.flags = 0;
+	for (;;) {
+		*error = reg(phi, &own);
+		if (*error || n == PHI_UNITS_MAX)
+			return n;
+		n++;
+	}
+}
+
+#define PER_USER 16
+#define USERS ((PHI_UNITS_MAX - PHI_UNITS_RESERVED) / PER_USER)
+
+TEST_F(unit, users_together_leave_room_for_root)
+{
+	int phi[USERS + 1], error, i;
+	uint32_t id, n;
+	uint64_t cap;
+
+	for (i = 0; i < USERS; i++) {
+		phi[i] = do_open_as(60100 + i);
+		ASSERT_LE(0, phi[i]);
+		EXPECT_EQ(PER_USER, fill(phi[i], &error));
+		EXPECT_EQ(-EDQUOT, error);
+	}
+	phi[i] = do_open_as(60100 + i);
+	ASSERT_LE(0, phi[i]);
+	EXPECT_EQ(0, fill(phi[i], &error));
+	EXPECT_EQ(-ENOSPC, error);
+	for (n = 0; n < PHI_UNITS_RESERVED; n++) {
+		ASSERT_EQ(0, do_unit(self->phi, PHI_UNIT_CPU, 1, &id, &cap));
+		EXPECT_LE(PHI_UNITS_MAX - PHI_UNITS_RESERVED, id);
+	}
+	EXPECT_EQ(-ENOSPC, do_unit(self->phi, PHI_UNIT_CPU, 1, &id, &cap));
+	/* What is given back is for all again. */
+	close(phi[0]);
+	EXPECT_EQ(PER_USER, fill(phi[USERS], &error));
+	EXPECT_EQ(-EDQUOT, error);
+	for (i = 1; i <= USERS; i++)
+		close(phi[i]);
+}
+
+TEST_F(unit, the_limit_of_a_user_is_a_parameter)
+{
+	int phi = do_open_as(60100), error;
+
+	ASSERT_LE(0, phi);
+	ASSERT_EQ(0, do_limit("quota_units", 3));
+	EXPECT_EQ(3, fill(phi, &error));
+	EXPECT_EQ(-EDQUOT, error);
+	ASSERT_EQ(0, do_limit("quota_units", 0));
+	EXPECT_EQ(0, fill(phi, &error));
+	EXPECT_EQ(-EDQUOT, error);
+	EXPECT_EQ(0, do_limit("quota_units", PER_USER));
+	close(phi);
+}
+
 static int share_as_nobody(void *arg)
 {
 	struct phi_unit_register shared = { UNIT_DEFAULTS };

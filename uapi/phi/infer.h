@@ -26,19 +26,24 @@
  *  RUN / 10   when unit and caller are on different, known NUMA nodes
  *  RUN / 10   when a kind is wanted and it is another
  *
- * each rounded down, and held at 2^64 - 1. What is PHI_UNIT_UNKNOWN adds
- * nothing. Of a unit that the last PASSED > 16 batches of the model begun
- * were not given to, though it was open to them, and that has less than
- * capacity in flight, only 16 / PASSED of the sum counts: one that looks K
- * times slower is tried again after 16 * K batches, so that trying costs
- * about a sixteenth of the time at most.
+ * each rounded down, and held at 2^64 - 1. in_flight is what the caller's user
+ * has in flight there, plus, of each other user, what it has but no more than
+ * capacity: batches that are begun and never ended cost the others one turn of
+ * the unit, however many they are. What is PHI_UNIT_UNKNOWN adds nothing. Of a
+ * unit that the last PASSED > 16 batches of the model begun were not given to,
+ * though it was open to them, and that has less than capacity in flight, only
+ * 16 / PASSED of the sum counts: one that looks K times slower is tried again
+ * after 16 * K batches, so that trying costs about a sixteenth of the time at
+ * most.
  *
  * For a model on a unit the mean run time, at most 2^50 ns, and the mean
  * inputs, in 1/1024, are kept. Both are the first batch's; each later batch
  * moves them by an eighth of the difference, rounded down. A batch that tries
  * a unit again, PASSED being above 16, counts as the first. Batches that
- * failed do not count. The average is the mean run time over the mean inputs,
- * rounded down, at least 1 ns.
+ * failed do not count, nor do those of other users than the model's owner,
+ * here and in PASSED: a client cannot spoil what the daemon measured. The
+ * average is the mean run time over the mean inputs, rounded down, at least
+ * 1 ns.
  *
  * What small batches need for each input says little about larger ones. MEAN
  * is the mean of the averages of the candidates whose mean inputs are half

@@ -17,8 +17,12 @@
 #define PHI_UNIT_GPU 2
 #define PHI_UNIT_TPU 3
 
-/* Units of one host at most; ids are 0 to PHI_UNITS_MAX - 1. */
+/*
+ * Units of one host at most; ids are 0 to PHI_UNITS_MAX - 1. The last of them
+ * are for callers with CAP_SYS_ADMIN.
+ */
 #define PHI_UNITS_MAX 64
+#define PHI_UNITS_RESERVED 16
 
 /* struct phi_unit_register flag: serves every user's inferences. */
 #define PHI_UNIT_SHARED (1U << 0)
@@ -38,8 +42,10 @@
  * @name: For people; NUL-terminated, not empty, the rest zero.
  * @cap: Out, DEVICE handle with READ, WRITE, ADMIN and GRANT.
  *
- * The unit is gone when the last handle to it is dropped.
- * Fails with ENOSPC when PHI_UNITS_MAX are there.
+ * The unit is gone when the last live handle to it is dropped or revoked.
+ * A caller without CAP_SYS_ADMIN gets EDQUOT when its user has as many units as
+ * the module parameter quota_units says, and ENOSPC when only the
+ * PHI_UNITS_RESERVED last are free; with it, when none is.
  */
 struct phi_unit_register {
 	__u32 size;
@@ -86,7 +92,8 @@ struct phi_unit_update {
  * @kind: Out.
  * @node: Out.
  * @capacity: Out.
- * @in_flight: Out, batches begun and not ended.
+ * @in_flight: Out, batches begun and not ended, of all users. What of them
+ *             counts for a choice is in infer.h.
  * @load: Out.
  * @temperature: Out.
  * @power: Out.
@@ -94,9 +101,10 @@ struct phi_unit_update {
  * @unit_flags: Out, PHI_UNIT_SHARED.
  * @uid: Out, the owner, in the caller's user namespace.
  * @pad: Must be 0.
- * @batches: Out, batches ended since it was registered.
+ * @batches: Out, batches ended well since it was registered.
  * @items: Out, inputs in them.
- * @run_ns: Out, time in them.
+ * @run_ns: Out, time in them, from INFER_BEGIN to INFER_END. Whoever may run
+ *          batches on the unit adds to these three; no choice goes by them.
  * @name: Out.
  */
 struct phi_unit_query {

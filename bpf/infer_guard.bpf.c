@@ -6,25 +6,25 @@
  *  bpftool prog loadall infer_guard.bpf.o /sys/fs/bpf/phi/infer_guard \
  *	autoattach pinmaps /sys/fs/bpf/phi/infer_guard
  *
- * The key is the model's number, 32 bits, or all ones for every model that
+ * The key is the model's number, 64 bits, or all ones for every model that
  * has no rule of its own; the value is the most inputs a batch may have, 32
  * bits, 0 to refuse the model. To cap model 3 at 8:
  *
  *  bpftool map update pinned /sys/fs/bpf/phi/infer_guard/caps \
- *	key hex 03 00 00 00 value hex 08 00 00 00
+ *	key hex 03 00 00 00 00 00 00 00 value hex 08 00 00 00
  *
  * A refused batch fails with EPERM. What bpf_phi_call_cap() says of the
  * capability is kept by the last map: how many batches each badge began.
  */
 #include "phi.bpf.h"
 
-#define ANY 0xffffffffU
+#define ANY ~0ULL
 #define PHI_CALL_INFER_BEGIN 0x74
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
-	__type(key, __u32);
+	__type(key, __u64);
 	__type(value, __u32);
 } caps SEC(".maps");
 
@@ -55,7 +55,7 @@ static void count(__u32 what)
 SEC("fmod_ret/phi_hook_infer_pre")
 int BPF_PROG(infer_guard, struct phi_hook_infer___phi *infer, int verdict)
 {
-	__u32 model = infer->model, any = ANY;
+	__u64 model = infer->model, any = ANY;
 	__u32 *cap = bpf_map_lookup_elem(&caps, &model);
 
 	if (verdict)

@@ -18,8 +18,9 @@
 #define SLOTS 40
 
 struct model_unit {
-	__u32 model;
+	__u64 model;
 	__u32 unit;
+	__u32 pad;
 };
 
 struct hist {

@@ -44,7 +44,7 @@ struct phi_hook_call___phi {
 
 /* One batch on its way; see struct phi_hook_infer. */
 struct phi_hook_infer___phi {
-	__u32 model;
+	__u64 model;
 	__u32 batch;
 	__u32 wanted;
 	__u32 unit;
@@ -85,7 +85,7 @@ struct phi_unit_stat {
 /* Functions of phi.ko; see kmod/hook.c. */
 extern int bpf_phi_call_cap(struct phi_cap_info *info) __ksym;
 extern int bpf_phi_unit_stat(__u32 id, struct phi_unit_stat *stat) __ksym;
-extern __u64 bpf_phi_unit_average(__u32 model, __u32 unit) __ksym;
+extern __u64 bpf_phi_unit_average(__u64 model, __u32 unit) __ksym;
 extern __u64 bpf_phi_rate_take(__u64 *bucket, __u64 per_second,
 			       __u64 burst) __ksym;
 extern __u32 bpf_phi_thread_infers(__u32 pid) __ksym;

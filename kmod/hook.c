@@ -322,7 +322,7 @@ __bpf_kfunc int bpf_phi_unit_stat(u32 id, struct phi_unit_stat *stat)
  * Context: Any.
  * Return: Nanoseconds per input, 0 when it never ran there.
  */
-__bpf_kfunc u64 bpf_phi_unit_average(u32 model, u32 unit)
+__bpf_kfunc u64 bpf_phi_unit_average(u64 model, u32 unit)
 {
 	return phi_model_average(model, unit);
 }

@@ -77,29 +77,27 @@ struct phi_hook_call {
  * @unit: Unit chosen; in phi_hook_select_unit() what the built-in choice is.
  * @uid: The caller, in the initial user namespace.
  * @node: NUMA node of the caller.
+ * @result: In phi_hook_infer_post(): 0 or a negative errno.
  * @agent: Number of the agent it belongs to, 0 = none.
  * @deadline_ns: CLOCK_MONOTONIC, 0 = none.
  * @queued_ns: How long the oldest input waited before the call.
  * @run_ns: In phi_hook_infer_post(): how long it ran.
- * @result: In phi_hook_infer_post(): 0 or a negative errno.
- * @pad: 0.
  * @units: Units open to the caller and healthy, bit by id; 0 until
  *         phi_hook_select_unit().
  * @name: The model's name.
  */
 struct phi_hook_infer {
-	u32 model;
+	u64 model;
 	u32 batch;
 	u32 wanted;
 	u32 unit;
 	u32 uid;
 	u32 node;
+	s32 result;
 	u64 agent;
 	u64 deadline_ns;
 	u64 queued_ns;
 	u64 run_ns;
-	s32 result;
-	u32 pad;
 	u64 units;
 	char name[32];
 };

@@ -69,7 +69,7 @@ struct phi_model *phi_model_of(struct phi_cap *cap)
  * is used.
  * Return: The model, which may be about to go, or NULL.
  */
-struct phi_model *phi_model_find(u32 id)
+struct phi_model *phi_model_find(u64 id)
 {
 	return xa_load(&phi_models, id);
 }
@@ -82,7 +82,7 @@ struct phi_model *phi_model_find(u32 id)
  * Context: Any.
  * Return: Nanoseconds per input, 0 when it never ran there.
  */
-u64 phi_model_average(u32 id, u32 unit)
+u64 phi_model_average(u64 id, u32 unit)
 {
 	const struct phi_average *average;
 	const struct phi_model *model;
@@ -102,13 +102,11 @@ u64 phi_model_average(u32 id, u32 unit)
 /* Give a model a number that was never used, and list it. */
 static int phi_model_publish(struct phi_model *model)
 {
-	u64 id = atomic64_inc_return(&phi_model_ids);
 	int ret;
 
-	if (id > U32_MAX)
-		return -ENOSPC;
-	model->id = id;
-	ret = xa_insert(&phi_models, id, model, GFP_KERNEL_ACCOUNT);
+	static_assert(sizeof(unsigned long) == sizeof(model->id));
+	model->id = atomic64_inc_return(&phi_model_ids);
+	ret = xa_insert(&phi_models, model->id, model, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		model->id = 0;
 	return ret;
@@ -130,7 +128,7 @@ int phi_model_register(struct phi_cspace *cs, void *arg)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	if (!cmd->max_batch || cmd->max_batch > PHI_BATCH_MAX)
+	if (cmd->pad || !cmd->max_batch || cmd->max_batch > PHI_BATCH_MAX)
 		return -EINVAL;
 	if (!phi_name_valid(cmd->name))
 		return -EINVAL;
@@ -184,9 +182,11 @@ int phi_model_query(struct phi_cspace *cs, void *arg)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
+	if (cmd->pad)
+		return -EINVAL;
 
 	guard(rcu)();
-	model = xa_find(&phi_models, &id, U32_MAX, XA_PRESENT);
+	model = xa_find(&phi_models, &id, ULONG_MAX, XA_PRESENT);
 	if (!model)
 		return -ENOENT;
 	guard(spinlock)(&phi_units_lock);

@@ -40,7 +40,7 @@ struct phi_average {
  */
 struct phi_model {
 	struct phi_service service;
-	u32 id;
+	u64 id;
 	u32 max_batch;
 	kuid_t uid;
 	u8 name[PHI_NAME_MAX];
@@ -54,7 +54,7 @@ struct phi_model {
 };
 
 struct phi_model *phi_model_of(struct phi_cap *cap);
-struct phi_model *phi_model_find(u32 id);
-u64 phi_model_average(u32 id, u32 unit);
+struct phi_model *phi_model_find(u64 id);
+u64 phi_model_average(u64 id, u32 unit);
 
 #endif /* _PHI_MODEL_H */

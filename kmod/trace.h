@@ -128,7 +128,7 @@ TRACE_EVENT(phi_infer_begin,
 	TP_ARGS(infer, why),
 
 	TP_STRUCT__entry(
-		__field(u32, model)
+		__field(u64, model)
 		__field(u32, batch)
 		__field(u32, unit)
 		__field(u32, why)
@@ -145,7 +145,7 @@ TRACE_EVENT(phi_infer_begin,
 		__entry->queued_ns = infer->queued_ns;
 	),
 
-	TP_printk("model=%u batch=%u unit=%u why=%u agent=%llu queued_ns=%llu",
+	TP_printk("model=%llu batch=%u unit=%u why=%u agent=%llu queued_ns=%llu",
 		  __entry->model, __entry->batch, __entry->unit, __entry->why,
 		  __entry->agent, __entry->queued_ns)
 );
@@ -158,7 +158,7 @@ TRACE_EVENT(phi_infer_end,
 	TP_ARGS(infer),
 
 	TP_STRUCT__entry(
-		__field(u32, model)
+		__field(u64, model)
 		__field(u32, batch)
 		__field(u32, unit)
 		__field(s32, result)
@@ -173,7 +173,7 @@ TRACE_EVENT(phi_infer_end,
 		__entry->run_ns = infer->run_ns;
 	),
 
-	TP_printk("model=%u batch=%u unit=%u result=%d run_ns=%llu",
+	TP_printk("model=%llu batch=%u unit=%u result=%d run_ns=%llu",
 		  __entry->model, __entry->batch, __entry->unit,
 		  __entry->result, __entry->run_ns)
 );

@@ -3,7 +3,7 @@
 #include "internal.h"
 
 int phi_model_register(int phi, uint64_t endpoint, uint64_t badge,
-		       const char *name, uint32_t max_batch, uint32_t *id,
+		       const char *name, uint32_t max_batch, uint64_t *id,
 		       uint64_t *cap)
 {
 	struct phi_model_register arg = {
@@ -26,7 +26,7 @@ int phi_model_register(int phi, uint64_t endpoint, uint64_t badge,
 	return 0;
 }
 
-int phi_model_query(int phi, uint32_t id, struct phi_model_query *out)
+int phi_model_query(int phi, uint64_t id, struct phi_model_query *out)
 {
 	struct phi_model_query arg = { .size = sizeof(arg), .id = id };
 	int ret = phi_ioctl(phi, PHI_IOC_MODEL_QUERY, &arg);

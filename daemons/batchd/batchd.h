@@ -215,7 +215,7 @@ struct model {
 	struct engine_model *engine;
 	const struct engine_info *info;
 	uint32_t max_batch;
-	uint32_t id;
+	uint64_t id;
 	uint64_t cap;
 	struct queue queue;
 	uint32_t promised;

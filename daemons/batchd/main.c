@@ -164,7 +164,8 @@ static int setup_phi(struct batchd *b)
 			ret = model_register(b, m, i + 1);
 		if (ret)
 			return ret;
-		say("model %u \"%s\": %u B -> %u B a row, batches of up to %u, alone %" PRIu64
+		say("model %" PRIu64
+		    " \"%s\": %u B -> %u B a row, batches of up to %u, alone %" PRIu64
 		    " us, knee %u at %" PRIu64 " us",
 		    m->id, m->name, (uint32_t)m->info->in.row_bytes,
 		    (uint32_t)m->info->out.row_bytes, m->max_batch,

@@ -107,7 +107,6 @@ struct phi_batch_attach {
  * @model: The model's number.
  * @max_batch: Most inputs in one request.
  * @credits: Requests the session may have in flight.
- * @pad: 0.
  * @input: Type and shape of an input; the first length is 0 and stands for
  *         the number of inputs, offset and slot are 0.
  * @output: The same of an output.
@@ -118,10 +117,9 @@ struct phi_batch_attached {
 	__s32 status;
 	__u32 version;
 	__u64 tag;
-	__u32 model;
+	__u64 model;
 	__u32 max_batch;
 	__u32 credits;
-	__u32 pad;
 	struct phi_batch_tensor input;
 	struct phi_batch_tensor output;
 };

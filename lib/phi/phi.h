@@ -506,7 +506,7 @@ int phi_unit_query(int phi, uint32_t id, struct phi_unit_query *out);
  * Return: 0 or a negative errno.
  */
 int phi_model_register(int phi, uint64_t endpoint, uint64_t badge,
-		       const char *name, uint32_t max_batch, uint32_t *id,
+		       const char *name, uint32_t max_batch, uint64_t *id,
 		       uint64_t *cap);
 
 /**
@@ -518,7 +518,7 @@ int phi_model_register(int phi, uint64_t endpoint, uint64_t badge,
  * Context: Any thread.
  * Return: 0, -ENOENT when there is none, or another negative errno.
  */
-int phi_model_query(int phi, uint32_t id, struct phi_model_query *out);
+int phi_model_query(int phi, uint64_t id, struct phi_model_query *out);
 
 /**
  * phi_infer_begin() - ask leave for a batch, and which unit runs it

@@ -212,11 +212,11 @@ TEST_F(undo, keys_and_their_tokens_stay)
 /* A unit, a model and an inference begun with it. */
 static int infer(int phi, struct phi_infer_begin *begin)
 {
-	uint64_t unit, model = 0;
+	uint64_t unit, model = 0, model_id;
 	uint32_t id;
 	int ret = do_unit(phi, PHI_UNIT_CPU, 2, &id, &unit);
 
-	ret = ret ?: do_model(phi, 1, 0, &id, &model);
+	ret = ret ?: do_model(phi, 1, 0, &model_id, &model);
 	*begin = (struct phi_infer_begin){ .model = model, .batch = 1 };
 	return ret ?: PHI_DO(phi, INFER_BEGIN, begin);
 }

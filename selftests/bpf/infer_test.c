@@ -9,14 +9,14 @@
 
 #include "policy.h"
 
-#define ANY 0xffffffffU
+#define ANY ~0ULL
 #define MS 1000000ULL
 
 FIXTURE(infer)
 {
 	int phi;
 	uint64_t model;
-	uint32_t model_id;
+	uint64_t model_id;
 	uint64_t units[2];
 	uint32_t ids[2];
 };
@@ -44,7 +44,7 @@ FIXTURE_TEARDOWN(infer)
 	EXPECT_EQ(0, policy_unload("select_deadline"));
 }
 
-static int cap_model(uint32_t model, uint32_t cap)
+static int cap_model(uint64_t model, uint32_t cap)
 {
 	return policy_set("infer_guard", "caps", &model, &cap);
 }
@@ -116,8 +116,9 @@ TEST_F_TIMEOUT(infer, guard_sees_the_badge, SLOW)
 #define SLOTS 40
 
 struct model_unit {
-	uint32_t model;
+	uint64_t model;
 	uint32_t unit;
+	uint32_t pad;
 };
 
 struct hist {

@@ -33,7 +33,7 @@ FIXTURE(miss)
 	int phi;
 	int cpus;
 	uint64_t model;
-	uint32_t model_id;
+	uint64_t model_id;
 	uint64_t units[2];
 	uint32_t ids[2];
 };
@@ -171,7 +171,8 @@ TEST_F_TIMEOUT(miss, a_rule_refuses_every_inference, SLOW)
 		.model = self->model,
 		.attempt = begin_is_refused,
 	}, sum;
-	uint32_t any = ANY, none = 0;
+	uint64_t any = ~0ULL;
+	uint32_t none = 0;
 
 	ASSERT_EQ(0, policy_load("infer_guard"));
 	ASSERT_EQ(0, policy_set("infer_guard", "caps", &any, &none));
@@ -248,8 +249,9 @@ static int begin_and_end(const struct caller *c)
 }
 
 struct model_unit {
-	uint32_t model;
+	uint64_t model;
 	uint32_t unit;
+	uint32_t pad;
 };
 
 struct hist {

@@ -24,6 +24,7 @@ FIXTURE(sched)
 
 FIXTURE_SETUP(sched)
 {
+	uint64_t model_id;
 	uint32_t id;
 
 	self->phi = do_open();
@@ -31,7 +32,7 @@ FIXTURE_SETUP(sched)
 	{
 		TH_LOG("is phi.ko loaded?");
 	}
-	ASSERT_EQ(0, do_model(self->phi, 1, 0, &id, &self->model));
+	ASSERT_EQ(0, do_model(self->phi, 1, 0, &model_id, &self->model));
 	ASSERT_EQ(0, do_unit(self->phi, PHI_UNIT_CPU, 8, &id, &self->unit));
 }
 

@@ -16,7 +16,8 @@ struct stage {
 	uint64_t there; /* the same endpoint, in other */
 	uint64_t region, notify; /* in phi */
 	uint64_t unit, model, ticket;
-	uint32_t unit_id, model_id;
+	uint32_t unit_id;
+	uint64_t model_id;
 	struct phi_token token;
 	int file; /* an eventfd, or what the scene opens */
 	char *map;

@@ -15,7 +15,7 @@ FIXTURE(infer)
 	uint64_t unit;
 	uint64_t model;
 	uint32_t unit_id;
-	uint32_t model_id;
+	uint64_t model_id;
 	struct phi_system_stats before;
 };
 
@@ -391,7 +391,7 @@ static int begin_as_nobody(void *arg)
 {
 	struct phi_infer_begin begin;
 	uint64_t model;
-	uint32_t id;
+	uint64_t id;
 	int phi;
 
 	(void)arg;
@@ -438,7 +438,7 @@ static int die_in_the_middle(void *arg)
 {
 	struct phi_infer_begin begin;
 	uint64_t model;
-	uint32_t id;
+	uint64_t id;
 	int phi = do_open();
 
 	(void)arg;
@@ -502,7 +502,7 @@ TEST_F(infer, model_capability_is_as_promised)
 {
 	struct phi_model_query model;
 	struct phi_cap_query cap;
-	uint32_t id;
+	uint64_t id;
 	uint64_t other;
 
 	ASSERT_EQ(0, do_query(self->phi, self->model, &cap));
@@ -521,6 +521,11 @@ TEST_F(infer, model_capability_is_as_promised)
 	EXPECT_EQ(-ENOENT, PHI_DO(self->phi, MODEL_QUERY, &model));
 	model = (struct phi_model_query){ .flags = 1 };
 	EXPECT_EQ(-EOPNOTSUPP, PHI_DO(self->phi, MODEL_QUERY, &model));
+	model = (struct phi_model_query){ .pad = 1 };
+	EXPECT_EQ(-EINVAL, PHI_DO(self->phi, MODEL_QUERY, &model));
+	/* Nor do they end: those that 32 bits hold would last half a day. */
+	model = (struct phi_model_query){ .id = 1ULL << 32 };
+	EXPECT_EQ(-ENOENT, PHI_DO(self->phi, MODEL_QUERY, &model));
 }
 
 /* What the threads of the race below share. */

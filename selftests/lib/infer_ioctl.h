@@ -58,7 +58,7 @@ static inline int do_unit_query(int phi, uint32_t id,
 }
 
 static inline int do_model(int phi, uint32_t max_batch, uint64_t badge,
-			   uint32_t *id, uint64_t *cap)
+			   uint64_t *id, uint64_t *cap)
 {
 	struct phi_model_register arg = {
 		.badge = badge,
@@ -74,7 +74,7 @@ static inline int do_model(int phi, uint32_t max_batch, uint64_t badge,
 }
 
 /* The model with exactly this number. */
-static inline int do_model_query(int phi, uint32_t id,
+static inline int do_model_query(int phi, uint64_t id,
 				 struct phi_model_query *arg)
 {
 	int ret;

@@ -431,10 +431,10 @@ TEST_F(calls, units_models_and_inferences)
 {
 	struct phi_infer_select select = { .batch = 4 };
 	struct phi_infer_begin begin = { .batch = 4 };
-	uint64_t unit, ep, model, run_ns = 0;
+	uint64_t unit, ep, model, mid = 0, run_ns = 0;
 	struct phi_model_query mq;
 	struct phi_unit_query uq;
-	uint32_t uid = 99, mid = 0;
+	uint32_t uid = 99;
 
 	EXPECT_EQ(-EINVAL, phi_unit_register(self->phi, "", PHI_UNIT_CPU, 0, 1,
 					     0, &uid, &unit));

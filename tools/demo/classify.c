@@ -50,7 +50,7 @@ struct part {
 
 static struct digits set;
 static struct phi_token token;
-static uint32_t model;
+static uint64_t model;
 static double offline_rate;
 static uint32_t uncapped;
 
@@ -523,7 +523,7 @@ static int find_model(void)
 {
 	struct phi_model_query q;
 	int phi = phi_open(0);
-	uint32_t id = 0;
+	uint64_t id = 0;
 	int ret;
 
 	while (!(ret = phi_model_query(phi, id, &q))) {
@@ -535,10 +535,13 @@ static int find_model(void)
 	return model ? 0 : -ENOENT;
 }
 
-static void map_key(char *text, size_t room, uint32_t key)
+static void map_key(char *text, size_t room, uint64_t key)
 {
-	snprintf(text, room, "%02x %02x %02x %02x", key & 255, key >> 8 & 255,
-		 key >> 16 & 255, key >> 24);
+	size_t at = 0;
+
+	for (int i = 0; i < 8 && at < room; i++, key >>= 8)
+		at += snprintf(text + at, room - at, "%s%02x", i ? " " : "",
+			       (unsigned int)(key & 255));
 }
 
 /* A policy caps the model's batches, then refuses it. */
@@ -546,7 +549,7 @@ void classify_capped(void)
 {
 	struct run *run = run_new(set.n / 10);
 	struct figures f;
-	char key[16];
+	char key[32];
 	bool well;
 
 	heading("A policy caps a model's batches at 4, then refuses the model");

@@ -11,7 +11,7 @@ static int model_register(struct args *args)
 	uint64_t badge = 0;
 	uint64_t endpoint;
 	uint64_t cap;
-	uint32_t id;
+	uint64_t id;
 	int ret;
 
 	if (args_handle(args, 1, &endpoint) ||
@@ -48,8 +48,8 @@ int model_table(int phi)
 	int ret = 0;
 
 	out_table("models", "none; batchd registers what it loads");
-	for (id = 0; id <= UINT32_MAX; id = (uint64_t)model.id + 1) {
-		ret = phi_model_query(phi, (uint32_t)id, &model);
+	for (id = 0;; id = model.id + 1) {
+		ret = phi_model_query(phi, id, &model);
 		if (ret)
 			break;
 		out_row();
@@ -66,9 +66,9 @@ static int model_query(struct args *args)
 	uint64_t id;
 	int ret;
 
-	if (args_u64(args, "id", args->operand[0], UINT32_MAX, &id))
+	if (args_u64(args, "id", args->operand[0], UINT64_MAX, &id))
 		return EXIT_USAGE;
-	ret = phi_model_query(args->phi, (uint32_t)id, &model);
+	ret = phi_model_query(args->phi, id, &model);
 	if (!ret && model.id != id)
 		ret = -ENOENT;
 	if (ret)

@@ -14,7 +14,7 @@
 
 /* What a unit or a model had done when it was looked at. */
 struct sample {
-	uint32_t id;
+	uint64_t id;
 	uint64_t batches;
 	uint64_t items;
 	uint64_t run_ns;
@@ -141,8 +141,8 @@ static int show_models(int phi, const struct view *before, struct view *now)
 	int ret = 0;
 
 	out_table("models", "none");
-	for (id = 0; id <= UINT32_MAX; id = (uint64_t)model.id + 1) {
-		ret = phi_model_query(phi, (uint32_t)id, &model);
+	for (id = 0;; id = model.id + 1) {
+		ret = phi_model_query(phi, id, &model);
 		if (ret)
 			break;
 		sample = (struct sample){ model.id, model.batches, model.items,

@@ -62,8 +62,9 @@
  * @badge: What the endpoint's receiver sees. When @endpoint has a badge it
  *         must be that one, else EPERM.
  * @max_batch: Most inputs in one batch, 1 to 65536.
- * @id: Out, the model's number, never used again until the module is
- *      loaded anew.
+ * @pad: Must be 0.
+ * @id: Out, the model's number, never used again until the module is loaded
+ *      again.
  * @name: For people and policies; NUL-terminated, not empty, rest zero.
  * @cap: Out, MODEL handle with EXEC, SEND, ADMIN and GRANT.
  *
@@ -76,7 +77,8 @@ struct phi_model_register {
 	__aligned_u64 endpoint;
 	__aligned_u64 badge;
 	__u32 max_batch;
-	__u32 id;
+	__u32 pad;
+	__aligned_u64 id;
 	__u8 name[PHI_NAME_MAX];
 	__aligned_u64 cap;
 };
@@ -186,6 +188,7 @@ struct phi_infer_select {
  * @max_batch: Out.
  * @in_flight: Out, batches begun and not ended.
  * @uid: Out, the owner, in the caller's user namespace.
+ * @pad: Must be 0.
  * @batches: Out, batches ended well.
  * @items: Out, inputs in them.
  * @failed: Out, batches that ended with an error.
@@ -195,10 +198,11 @@ struct phi_infer_select {
 struct phi_model_query {
 	__u32 size;
 	__u32 flags;
-	__u32 id;
+	__aligned_u64 id;
 	__u32 max_batch;
 	__u32 in_flight;
 	__u32 uid;
+	__u32 pad;
 	__aligned_u64 batches;
 	__aligned_u64 items;
 	__aligned_u64 failed;

@@ -24,17 +24,21 @@
  * struct phi_agent - a registered cgroup
  * @obj: What AGENT capabilities name.
  * @id: Its number.
+ * @parent: Number of the agent above whose holder allowed this one, 0 = none.
  * @cgroup: Referenced, so that its id cannot pass to another one.
  * @name: For people.
+ * @rcu: Frees it.
  */
 struct phi_agent {
 	struct phi_object obj;
 	u64 id;
+	u64 parent;
 	struct cgroup *cgroup;
 	u8 name[PHI_NAME_MAX];
+	struct rcu_head rcu;
 };
 
-/* By id of the cgroup: numbers of agents, as values. */
+/* By id of the cgroup. */
 static DEFINE_XARRAY(phi_agents);
 static atomic64_t phi_agent_ids;
 /* How many there are: without any, calls look no further. */
@@ -43,12 +47,16 @@ static atomic_t phi_agent_count;
 /**
  * phi_agent_current() - whose process is running
  *
+ * On the way up from the cgroup of the process, an agent counts in place of
+ * those below it, unless its holder allowed the one right below: whoever makes
+ * an agent inside another's cgroup, before or after, does not get out of it.
+ *
  * Context: Process context.
- * Return: Number of the agent whose cgroup is the nearest above the current
- * process, itself included; 0 = none.
+ * Return: Number of the agent; 0 = none.
  */
 u64 phi_agent_current(void)
 {
+	u64 found = 0, parent = 0;
 	struct cgroup *cgroup;
 
 	if (!atomic_read(&phi_agent_count))
@@ -56,10 +64,28 @@ u64 phi_agent_current(void)
 	guard(rcu)();
 	for (cgroup = task_dfl_cgroup(current); cgroup;
 	     cgroup = cgroup_parent(cgroup)) {
-		void *entry = xa_load(&phi_agents, cgroup_id(cgroup));
+		const struct phi_agent *agent =
+			xa_load(&phi_agents, cgroup_id(cgroup));
 
-		if (entry)
-			return xa_to_value(entry);
+		if (!agent)
+			continue;
+		if (agent->id != parent)
+			found = agent->id;
+		parent = agent->parent;
+	}
+	return found;
+}
+
+/* Number of the nearest agent above a cgroup, 0 = none. */
+static u64 phi_agent_above(struct cgroup *cgroup)
+{
+	guard(rcu)();
+	while ((cgroup = cgroup_parent(cgroup))) {
+		const struct phi_agent *agent =
+			xa_load(&phi_agents, cgroup_id(cgroup));
+
+		if (agent)
+			return agent->id;
 	}
 	return 0;
 }
@@ -75,7 +101,7 @@ static void phi_agent_free(struct phi_object *obj)
 	if (agent->cgroup)
 		cgroup_put(agent->cgroup);
 	phi_object_fini(obj);
-	kfree(agent);
+	kfree_rcu(agent, rcu);
 }
 
 static const struct phi_object_ops phi_agent_ops = {
@@ -118,16 +144,45 @@ static struct cgroup *phi_agent_cgroup(struct phi_cspace *cs, int fd)
 /* Give an agent a number that was never used, and list its cgroup. */
 static int phi_agent_publish(struct phi_agent *agent)
 {
-	u64 id = atomic64_inc_return(&phi_agent_ids);
 	int ret;
 
-	ret = xa_insert(&phi_agents, cgroup_id(agent->cgroup), xa_mk_value(id),
+	agent->id = atomic64_inc_return(&phi_agent_ids);
+	ret = xa_insert(&phi_agents, cgroup_id(agent->cgroup), agent,
 			GFP_KERNEL_ACCOUNT);
-	if (ret)
+	if (ret) {
+		agent->id = 0;
 		return ret == -EBUSY ? -EEXIST : ret;
-	agent->id = id;
+	}
 	atomic_inc(&phi_agent_count);
 	return 0;
+}
+
+/* The number of the agent behind a handle with ADMIN; no handle is 0. */
+static int phi_agent_parent(struct phi_cspace *cs, u64 handle, u64 *id)
+{
+	*id = 0;
+	if (!handle)
+		return 0;
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, handle, PHI_TYPES(AGENT), PHI_RIGHT_ADMIN);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	*id = container_of(cap->obj, struct phi_agent, obj)->id;
+	return 0;
+}
+
+/* Find the cgroup of a new agent, and list it there. */
+static int phi_agent_place(struct phi_agent *agent, struct phi_cspace *cs,
+			   int fd)
+{
+	struct cgroup *cgroup = phi_agent_cgroup(cs, fd);
+
+	if (IS_ERR(cgroup))
+		return PTR_ERR(cgroup);
+	agent->cgroup = cgroup;
+	if (phi_agent_above(cgroup) != agent->parent)
+		return -EPERM;
+	return phi_agent_publish(agent);
 }
 
 /**
@@ -142,12 +197,16 @@ int phi_agent_register(struct phi_cspace *cs, void *arg)
 {
 	struct phi_agent_register *cmd = arg;
 	struct phi_agent *agent;
+	u64 parent;
 	int ret;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
 	if (cmd->pad || !phi_name_valid(cmd->name))
 		return -EINVAL;
+	ret = phi_agent_parent(cs, cmd->parent, &parent);
+	if (ret)
+		return ret;
 
 	agent = kzalloc(sizeof(*agent), GFP_KERNEL_ACCOUNT);
 	if (!agent)
@@ -158,13 +217,8 @@ int phi_agent_register(struct phi_cspace *cs, void *arg)
 		return ret;
 	}
 	memcpy(agent->name, cmd->name, sizeof(agent->name));
-	agent->cgroup = phi_agent_cgroup(cs, cmd->cgroup);
-	if (IS_ERR(agent->cgroup)) {
-		ret = PTR_ERR(agent->cgroup);
-		agent->cgroup = NULL;
-	} else {
-		ret = phi_agent_publish(agent);
-	}
+	agent->parent = parent;
+	ret = phi_agent_place(agent, cs, cmd->cgroup);
 	if (!ret) {
 		cmd->id = agent->id;
 		ret = phi_cspace_install_new(cs, &agent->obj,

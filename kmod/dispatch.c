@@ -85,7 +85,8 @@ static const struct phi_op phi_ops[] = {
 	       OUT(region_info, bytes, mappings)),
 
 	PHI_OP(PHI_IOC_AGENT_REGISTER, agent_register, cap,
-	       OUT(agent_register, id, cap), MAKES(agent_register, cap)),
+	       ON(agent_register, parent), OUT(agent_register, id, cap),
+	       MAKES(agent_register, cap)),
 
 	PHI_OP(PHI_IOC_UNIT_REGISTER, unit_register, cap,
 	       OUT(unit_register, id, cap), MAKES(unit_register, cap)),

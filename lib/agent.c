@@ -2,12 +2,13 @@
 /* Agents: see uapi/phi/agent.h. */
 #include "internal.h"
 
-int phi_agent_register(int phi, int cgroup, const char *name, uint64_t *id,
-		       uint64_t *cap)
+int phi_agent_register(int phi, int cgroup, const char *name, uint64_t parent,
+		       uint64_t *id, uint64_t *cap)
 {
 	struct phi_agent_register arg = {
 		.size = sizeof(arg),
 		.cgroup = cgroup,
+		.parent = parent,
 	};
 	int ret;
 

@@ -559,14 +559,16 @@ int phi_infer_select(int phi, struct phi_infer_select *batch);
  * @phi: Cspace.
  * @cgroup: File of a cgroup v2 directory.
  * @name: Shorter than PHI_NAME_MAX, not empty.
+ * @parent: AGENT handle with ADMIN of the nearest agent above the cgroup, 0
+ *          when none is.
  * @id: Out, the agent's number; may be NULL.
  * @cap: Out, AGENT handle; the agent lasts as long as it.
  *
  * Context: Any thread.
  * Return: 0 or a negative errno.
  */
-int phi_agent_register(int phi, int cgroup, const char *name, uint64_t *id,
-		       uint64_t *cap);
+int phi_agent_register(int phi, int cgroup, const char *name, uint64_t parent,
+		       uint64_t *id, uint64_t *cap);
 
 /**
  * phi_system_info() - read the module's version and features

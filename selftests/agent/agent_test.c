@@ -14,6 +14,9 @@
 #define CGROUPS "/sys/fs/cgroup"
 #define OUTER CGROUPS "/phi-test"
 #define INNER OUTER "/inner"
+#define CORE INNER "/core"
+#define CHILD OUTER "/child"
+#define BESIDE CGROUPS "/phi-test-beside"
 #define TRACING "/sys/kernel/tracing"
 #define EVENT TRACING "/events/phi/phi_call_exit"
 
@@ -38,8 +41,11 @@ static int put(const char *path, const char *text)
 static void remove_cgroups(void)
 {
 	put(CGROUPS "/cgroup.procs", "0");
+	rmdir(CORE);
 	rmdir(INNER);
+	rmdir(CHILD);
 	rmdir(OUTER);
+	rmdir(BESIDE);
 }
 
 FIXTURE_SETUP(agent)
@@ -71,9 +77,10 @@ FIXTURE_TEARDOWN(agent)
 	close(other);
 }
 
-static int do_agent(int phi, const char *path, uint64_t *id, uint64_t *cap)
+static int do_agent_below(int phi, const char *path, uint64_t parent,
+			  uint64_t *id, uint64_t *cap)
 {
-	struct phi_agent_register arg = { .name = "agent" };
+	struct phi_agent_register arg = { .name = "agent", .parent = parent };
 	int ret;
 
 	arg.cgroup = open(path, O_RDONLY | O_CLOEXEC);
@@ -83,6 +90,11 @@ static int do_agent(int phi, const char *path, uint64_t *id, uint64_t *cap)
 	*id = arg.id;
 	*cap = arg.cap;
 	return ret;
+}
+
+static int do_agent(int phi, const char *path, uint64_t *id, uint64_t *cap)
+{
+	return do_agent_below(phi, path, 0, id, cap);
 }
 
 /*
@@ -218,12 +230,98 @@ TEST_F(agent, calls_carry_the_innermost_agent)
 	EXPECT_EQ(outer, agent_of_call(self->phi));
 	ASSERT_EQ(0, put(INNER "/cgroup.procs", "0"));
 	EXPECT_EQ(outer, agent_of_call(self->phi));
-	ASSERT_EQ(0, do_agent(self->phi, INNER, &inner, &b));
+	ASSERT_EQ(0, do_agent_below(self->phi, INNER, a, &inner, &b));
 	EXPECT_EQ(inner, agent_of_call(self->phi));
 	ASSERT_EQ(0, do_drop(self->phi, b));
 	EXPECT_EQ(outer, agent_of_call(self->phi));
 	ASSERT_EQ(0, do_drop(self->phi, a));
 	EXPECT_EQ(0, agent_of_call(self->phi));
+}
+
+TEST_F(agent, only_its_holder_makes_one_inside)
+{
+	uint64_t outer, id, a, b, weak, other;
+
+	ASSERT_EQ(0, mkdir(BESIDE, 0755));
+	ASSERT_EQ(0, do_agent(self->phi, OUTER, &outer, &a));
+	EXPECT_EQ(-EPERM, do_agent(self->phi, INNER, &id, &b));
+	EXPECT_EQ(-EBADF, do_agent_below(self->phi, INNER, 1, &id, &b));
+	ASSERT_EQ(0, do_derive(self->phi, a, PHI_RIGHT_READ, &weak));
+	EXPECT_EQ(-EPERM, do_agent_below(self->phi, INNER, weak, &id, &b));
+	ASSERT_EQ(0, do_notify(self->phi, &other));
+	EXPECT_EQ(-EINVAL, do_agent_below(self->phi, INNER, other, &id, &b));
+	/* Another agent's is no help, nor is one where none is needed. */
+	EXPECT_EQ(-EPERM, do_agent_below(self->phi, BESIDE, a, &id, &b));
+	ASSERT_EQ(0, do_agent(self->phi, BESIDE, &id, &other));
+	EXPECT_EQ(-EPERM, do_agent_below(self->phi, INNER, other, &id, &b));
+	ASSERT_EQ(0, do_derive(self->phi, a, PHI_RIGHT_ADMIN, &weak));
+	EXPECT_EQ(0, do_agent_below(self->phi, INNER, weak, &id, &b));
+}
+
+/* Of three, each made by the holder of the one above, the middle one goes. */
+TEST_F(agent, the_outer_counts_where_one_between_is_gone)
+{
+	uint64_t outer, inner, core, a, b, c;
+
+	ASSERT_EQ(0, mkdir(CORE, 0755));
+	ASSERT_EQ(0, do_agent(self->phi, OUTER, &outer, &a));
+	ASSERT_EQ(0, do_agent_below(self->phi, INNER, a, &inner, &b));
+	EXPECT_EQ(-EPERM, do_agent_below(self->phi, CORE, a, &core, &c));
+	ASSERT_EQ(0, do_agent_below(self->phi, CORE, b, &core, &c));
+	ASSERT_EQ(0, put(CORE "/cgroup.procs", "0"));
+	EXPECT_EQ(core, agent_of_call(self->phi));
+	ASSERT_EQ(0, do_drop(self->phi, b));
+	EXPECT_EQ(outer, agent_of_call(self->phi));
+	ASSERT_EQ(0, do_drop(self->phi, a));
+	EXPECT_EQ(core, agent_of_call(self->phi));
+}
+
+/* Made while nothing was above, it hides nothing from what comes later. */
+TEST_F(agent, an_outer_that_comes_later_counts)
+{
+	uint64_t outer, inner, a, b;
+
+	ASSERT_EQ(0, do_agent(self->phi, INNER, &inner, &a));
+	ASSERT_EQ(0, put(INNER "/cgroup.procs", "0"));
+	EXPECT_EQ(inner, agent_of_call(self->phi));
+	ASSERT_EQ(0, do_agent(self->phi, OUTER, &outer, &b));
+	EXPECT_EQ(outer, agent_of_call(self->phi));
+}
+
+/*
+ * An agent's process as another user, with the cgroup delegated to it: makes
+ * a child there, registers it and moves. Tells what the registration gave, or
+ * what went wrong, in one number.
+ */
+static int shed_as_owner(void *arg)
+{
+	uint64_t id, cap;
+	int phi, ret;
+
+	(void)arg;
+	if (put(OUTER "/cgroup.procs", "0") || become(60001))
+		return -1000;
+	phi = do_open();
+	if (phi < 0)
+		return phi;
+	if (mkdir(CHILD, 0755))
+		return -1001;
+	ret = do_agent(phi, CHILD, &id, &cap);
+	if (put(CHILD "/cgroup.procs", "0"))
+		ret = -1002;
+	return ret;
+}
+
+TEST_F(agent, a_delegated_cgroup_is_no_way_out)
+{
+	uint64_t outer, cap;
+
+	ASSERT_EQ(0, chown(OUTER, 60001, 60001));
+	ASSERT_EQ(0, chown(OUTER "/cgroup.procs", 60001, 60001));
+	ASSERT_EQ(0, do_agent(self->phi, OUTER, &outer, &cap));
+	EXPECT_EQ(-EPERM, in_child(shed_as_owner, NULL));
+	ASSERT_EQ(0, put(CHILD "/cgroup.procs", "0"));
+	EXPECT_EQ(outer, agent_of_call(self->phi));
 }
 
 static int agent_of_new_file(void *arg)

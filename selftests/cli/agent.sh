@@ -46,7 +46,7 @@ test_run_ends_what_is_left()
 
 test_register()
 {
-	local group=/sys/fs/cgroup/phi-cli-test agent
+	local group=/sys/fs/cgroup/phi-cli-test agent inner
 	mkdir "$group"
 	agent=$(phi agent register tester --cgroup "$group" --json) || {
 		rmdir "$group"
@@ -55,8 +55,13 @@ test_register()
 	eq "$(json .type phi cap query "$(jq -r .cap <<<"$agent")")" agent
 	has "$(jq -r .agent <<<"$agent")" '^[1-9]'
 	fails 1 "EEXIST" phi agent register again --cgroup "$group"
+	mkdir "$group/inner"
+	fails 1 "EPERM" phi agent register inner --cgroup "$group/inner"
+	inner=$(phi agent register inner --cgroup "$group/inner" \
+		--parent "$(jq -r .cap <<<"$agent")" --json)
+	phi cap drop "$(jq -r .cap <<<"$inner")"
 	phi cap drop "$(jq -r .cap <<<"$agent")"
-	rmdir "$group"
+	rmdir "$group/inner" "$group"
 }
 
 test_register_refusals()

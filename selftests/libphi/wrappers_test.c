@@ -519,11 +519,13 @@ TEST_F(calls, agents)
 	mkdir("/sys/fs/cgroup/phi-wrappers", 0755);
 	dir = open("/sys/fs/cgroup/phi-wrappers", O_RDONLY | O_DIRECTORY);
 	ASSERT_LE(0, dir);
-	EXPECT_EQ(-EINVAL, phi_agent_register(self->phi, dir, "", &id, &cap));
-	ASSERT_EQ(0, phi_agent_register(self->phi, dir, "tester", &id, &cap));
+	EXPECT_EQ(-EINVAL,
+		  phi_agent_register(self->phi, dir, "", 0, &id, &cap));
+	ASSERT_EQ(0,
+		  phi_agent_register(self->phi, dir, "tester", 0, &id, &cap));
 	EXPECT_NE(0, id);
 	EXPECT_EQ(-EEXIST,
-		  phi_agent_register(self->phi, dir, "again", NULL, &cap));
+		  phi_agent_register(self->phi, dir, "again", 0, NULL, &cap));
 	close(dir);
 	rmdir("/sys/fs/cgroup/phi-wrappers");
 }

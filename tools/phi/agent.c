@@ -20,17 +20,21 @@
 static int agent_register(struct args *args)
 {
 	const char *path = args_option(args, "cgroup");
+	uint64_t parent = 0;
 	uint64_t cap;
 	uint64_t id;
 	int dir;
 	int ret;
 
+	if (option_u64(args, "parent", UINT64_MAX, &parent))
+		return EXIT_USAGE;
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return fail_because("give a directory below " CGROUPS,
 				    strerror(errno), "open the cgroup %s",
 				    path);
-	ret = phi_agent_register(args->phi, dir, args->operand[0], &id, &cap);
+	ret = phi_agent_register(args->phi, dir, args->operand[0], parent, &id,
+				 &cap);
 	close(dir);
 	if (ret)
 		return fail(ret, "make %s the agent %s", path,
@@ -130,16 +134,19 @@ static int run_in(int dir, uint64_t id, char **argv, int *status)
 static int run_agent(struct args *args, const char *path)
 {
 	const char *name = args->operand[0];
+	uint64_t parent = 0;
 	uint64_t cap;
 	uint64_t id;
 	int status = 0;
 	int dir;
 	int ret;
 
+	if (option_u64(args, "parent", UINT64_MAX, &parent))
+		return EXIT_USAGE;
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return fail(-errno, "open the cgroup %s", path);
-	ret = phi_agent_register(args->phi, dir, name, &id, &cap);
+	ret = phi_agent_register(args->phi, dir, name, parent, &id, &cap);
 	if (ret) {
 		close(dir);
 		return fail(ret, "make %s the agent %s", path, name);
@@ -195,10 +202,10 @@ static int agent_run(struct args *args)
 }
 
 static const struct verb verbs[] = {
-	{ "register", agent_register, "NAME --cgroup DIR",
+	{ "register", agent_register, "NAME --cgroup DIR [--parent AGENT]",
 	  "make the processes of a cgroup one agent, as long as the handle lasts",
 	  HANDLES },
-	{ "run", agent_run, "NAME [--cgroup PARENT] CMD [ARG]...",
+	{ "run", agent_run, "NAME [--cgroup DIR] [--parent AGENT] CMD [ARG]...",
 	  "run a command as an agent in a cgroup of its own; its number is in PHI_AGENT",
 	  VERB_PHI },
 	{ 0 },

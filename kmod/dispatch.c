@@ -110,7 +110,7 @@ static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_SYSTEM_INFO, system_info, features,
 	       OUT(system_info, abi, features)),
 	PHI_OP(PHI_IOC_SYSTEM_STATS, system_stats, limit,
-	       OUT(system_stats, objects, limit)),
+	       OUT(system_stats, objects, host_limit)),
 };
 
 /* clang-format on */

@@ -10,7 +10,7 @@ struct phi_message;
 struct phi_ticket;
 
 /* The longest struct of a call, in bytes. */
-#define PHI_ARG_MAX 256
+#define PHI_ARG_MAX 320
 
 /* struct phi_op @waits: no flag helps. */
 #define PHI_WAITS U16_MAX

@@ -23,6 +23,7 @@
  *   services lock (spin)          what opens ports, services of endpoints
  *     models lock (spin)          xa_lock of the table of models
  *   users lock (spin)             the table of accounts
+ *   pool lock (spin, irq)         what each account has of the totals
  *   seal lock (rwsem)             the keys of tokens
  *
  * Nothing calls out (ops->removed, ops->dead, ops->revoked, ops->free, BPF)

@@ -296,7 +296,7 @@ void phi_cap_repay(struct phi_cap *cap, struct phi_user *user)
 {
 	if (user == cap->user)
 		return;
-	phi_quota_recharge(user, PHI_QUOTA_CAPS, 1);
+	phi_quota_force(user, PHI_QUOTA_CAPS, 1);
 	phi_user_hold(user);
 	phi_quota_uncharge(cap->user, PHI_QUOTA_CAPS, 1);
 	phi_user_put(cap->user);

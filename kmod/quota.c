@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+#include <linux/cleanup.h>
 #include <linux/hashtable.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -9,56 +11,118 @@
 #include "main.h"
 #include "quota.h"
 
-/* 0 as the limit on pages: half of the memory there was at loading. */
-static unsigned long phi_pages_default;
+/* The share of each total that only root may use: one in so many. */
+#define PHI_ROOT_SHARE 8
 
-static unsigned long quota_caps = 65536;
-module_param(quota_caps, ulong, 0644);
-MODULE_PARM_DESC(quota_caps, "Capabilities a user may hold or have in flight");
+/* By PHI_QUOTA_*: what one user may have. 0 for pages: their total. */
+static unsigned long phi_quotas[PHI_QUOTAS] = {
+	[PHI_QUOTA_CAPS] = 65536,
+	[PHI_QUOTA_BYTES] = 16UL << 20,
+	[PHI_QUOTA_OBJECTS] = 16384,
+	[PHI_QUOTA_TICKETS] = 4096,
+};
 
-static unsigned long quota_pages;
-module_param(quota_pages, ulong, 0644);
-MODULE_PARM_DESC(quota_pages,
-		 "Pages a user may have in regions (0: half of the memory)");
+/* By PHI_QUOTA_*: what all users may have together. 0: by size of memory. */
+static unsigned long phi_totals[PHI_QUOTAS];
+static unsigned long phi_totals_default[PHI_QUOTAS] __ro_after_init;
 
-static unsigned long quota_bytes = 16UL << 20;
-module_param(quota_bytes, ulong, 0644);
-MODULE_PARM_DESC(quota_bytes, "Message bytes a user may have in flight");
+#define PHI_QUOTA_PARAM(_name, _what, _text)                               \
+	module_param_named(quota_##_name, phi_quotas[_what], ulong, 0644); \
+	MODULE_PARM_DESC(quota_##_name, _text " of one user");             \
+	module_param_named(total_##_name, phi_totals[_what], ulong, 0644); \
+	MODULE_PARM_DESC(total_##_name,                                    \
+			 _text " of all users (0: by size of memory)")
 
-static unsigned long quota_objects = 16384;
-module_param(quota_objects, ulong, 0644);
-MODULE_PARM_DESC(quota_objects, "Objects a user may have");
+PHI_QUOTA_PARAM(caps, PHI_QUOTA_CAPS, "Capabilities");
+PHI_QUOTA_PARAM(pages, PHI_QUOTA_PAGES, "Pages in regions");
+PHI_QUOTA_PARAM(bytes, PHI_QUOTA_BYTES, "Message bytes in flight");
+PHI_QUOTA_PARAM(objects, PHI_QUOTA_OBJECTS, "Objects");
+PHI_QUOTA_PARAM(tickets, PHI_QUOTA_TICKETS, "Inferences in flight");
 
-static unsigned long quota_tickets = 4096;
-module_param(quota_tickets, ulong, 0644);
-MODULE_PARM_DESC(quota_tickets, "Inferences a user may have in flight");
-
-static DEFINE_HASHTABLE(phi_users, 6);
+/* 65 536 subordinate uids are 16 in each. */
+static DEFINE_HASHTABLE(phi_users, 12);
 static DEFINE_SPINLOCK(phi_users_lock); /* leaf; the table of accounts */
 
+/* By PHI_QUOTA_*: the sum of all accounts' granted. */
+static u64 phi_granted[PHI_QUOTAS];
+static DEFINE_SPINLOCK(phi_pool_lock); /* leaf, any context; every granted */
+
 /**
- * phi_quota_limit() - the limit in force
+ * phi_quota_of_user() - the parameter that bounds each user
  * @what: PHI_QUOTA_*.
  *
  * Context: Any.
- * Return: How much of @what one user may have.
+ * Return: How much of @what one user may have if the others leave as much.
  */
-u64 phi_quota_limit(u32 what)
+u64 phi_quota_of_user(u32 what)
 {
-	switch (what) {
-	case PHI_QUOTA_CAPS:
-		return READ_ONCE(quota_caps);
-	case PHI_QUOTA_PAGES:
-		return READ_ONCE(quota_pages) ?: phi_pages_default;
-	case PHI_QUOTA_BYTES:
-		return READ_ONCE(quota_bytes);
-	case PHI_QUOTA_OBJECTS:
-		return READ_ONCE(quota_objects);
-	case PHI_QUOTA_TICKETS:
-		return READ_ONCE(quota_tickets);
-	default:
-		return 0;
-	}
+	u64 limit = READ_ONCE(phi_quotas[what]);
+
+	return !limit && what == PHI_QUOTA_PAGES ? phi_quota_total(what) :
+						   limit;
+}
+
+/**
+ * phi_quota_total() - the parameter that bounds all users together
+ * @what: PHI_QUOTA_*.
+ *
+ * Context: Any.
+ * Return: How much of @what they may have.
+ */
+u64 phi_quota_total(u32 what)
+{
+	return READ_ONCE(phi_totals[what]) ?: phi_totals_default[what];
+}
+
+/**
+ * phi_quota_granted() - count what all users have together
+ * @what: PHI_QUOTA_*.
+ *
+ * Context: Any.
+ * Return: How much, rounded up to steps for each user.
+ */
+u64 phi_quota_granted(u32 what)
+{
+	return READ_ONCE(phi_granted[what]);
+}
+
+static u64 phi_quota_less(u64 a, u64 b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* An account takes from the pool, and gives back, in steps of this. */
+static u64 phi_quota_step(u32 what)
+{
+	return (phi_quota_total(what) >> 12) + 1;
+}
+
+/* What an account may have of the pool while the others have @others. */
+static u64 phi_quota_share(const struct phi_user *user, u32 what, u64 others)
+{
+	u64 total = phi_quota_total(what);
+
+	if (uid_eq(user->uid, GLOBAL_ROOT_UID))
+		return phi_quota_less(total, others);
+	/* As much as it leaves to the next user. */
+	return phi_quota_less(total - total / PHI_ROOT_SHARE, others) / 2;
+}
+
+/**
+ * phi_quota_limit() - the limit in force
+ * @user: Whose.
+ * @what: PHI_QUOTA_*.
+ *
+ * Context: Any.
+ * Return: How much of @what the user may have while others have what they do.
+ */
+u64 phi_quota_limit(const struct phi_user *user, u32 what)
+{
+	u64 others = phi_quota_less(READ_ONCE(phi_granted[what]),
+				    READ_ONCE(user->granted[what]));
+
+	return min(phi_quota_of_user(what),
+		   phi_quota_share(user, what, others));
 }
 
 static struct phi_user *phi_user_find(kuid_t uid)
@@ -116,6 +180,13 @@ void phi_user_hold(struct phi_user *user)
 	refcount_inc(&user->ref);
 }
 
+/* Set what an account has of the pool. Called with the pool locked. */
+static void phi_quota_grant(struct phi_user *user, u32 what, u64 granted)
+{
+	phi_granted[what] += granted - user->granted[what];
+	WRITE_ONCE(user->granted[what], granted);
+}
+
 /**
  * phi_user_put() - give back a reference to an account
  * @user: The account. It is freed with its last reference.
@@ -137,10 +208,36 @@ void phi_user_put(struct phi_user *user)
 	if (!last)
 		return;
 
-	for (u32 what = 0; what < PHI_QUOTAS; what++)
-		WARN_ON_ONCE(atomic64_read(&user->used[what]));
+	scoped_guard(spinlock_irqsave, &phi_pool_lock) {
+		for (u32 what = 0; what < PHI_QUOTAS; what++) {
+			WARN_ON_ONCE(atomic64_read(&user->used[what]));
+			phi_quota_grant(user, what, 0);
+		}
+	}
 	kfree(user->shares);
 	kfree(user);
+}
+
+/*
+ * Let an account have what it uses and not more than a step above it. Return:
+ * false when the pool does not have that much for it.
+ */
+static bool phi_quota_claim(struct phi_user *user, u32 what)
+{
+	u64 granted;
+	u64 others;
+	u64 share;
+	u64 used;
+
+	guard(spinlock_irqsave)(&phi_pool_lock);
+	granted = user->granted[what];
+	used = atomic64_read(&user->used[what]);
+	others = phi_granted[what] - granted;
+	share = phi_quota_share(user, what, others);
+	if (used > share)
+		return false;
+	phi_quota_grant(user, what, min(used + phi_quota_step(what), share));
+	return true;
 }
 
 /**
@@ -155,7 +252,7 @@ void phi_user_put(struct phi_user *user)
  */
 int phi_quota_charge(struct phi_user *user, u32 what, u64 n)
 {
-	u64 limit = phi_quota_limit(what);
+	u64 limit = phi_quota_of_user(what);
 	s64 used = atomic64_read(&user->used[what]);
 
 	do {
@@ -163,20 +260,51 @@ int phi_quota_charge(struct phi_user *user, u32 what, u64 n)
 		if ((u64)used > limit || n > limit - (u64)used)
 			return -EDQUOT;
 	} while (!atomic64_try_cmpxchg(&user->used[what], &used, used + n));
-	return 0;
+	/* The cmpxchg orders this with phi_quota_return(). */
+	if (likely(used + n <= READ_ONCE(user->granted[what]) &&
+		   phi_quota_granted(what) <= phi_quota_total(what)))
+		return 0;
+	if (phi_quota_claim(user, what))
+		return 0;
+	phi_quota_uncharge(user, what, n);
+	return -EDQUOT;
 }
 
 /**
- * phi_quota_recharge() - charge again what was given back too early
- * @user: Whom, as for phi_quota_charge().
+ * phi_quota_force() - charge a user beyond every limit
+ * @user: Whom.
  * @what: PHI_QUOTA_*.
  * @n: How much.
  *
+ * For what must not fail. Until it is uncharged, other charges do.
+ *
  * Context: Any.
  */
-void phi_quota_recharge(struct phi_user *user, u32 what, u64 n)
+void phi_quota_force(struct phi_user *user, u32 what, u64 n)
 {
-	atomic64_add(n, &user->used[what]);
+	u64 used = atomic64_add_return(n, &user->used[what]);
+
+	guard(spinlock_irqsave)(&phi_pool_lock);
+	if (used > user->granted[what])
+		phi_quota_grant(user, what, used);
+}
+
+/* Give what an account does not use back to the pool, but for a step. */
+static void phi_quota_return(struct phi_user *user, u32 what)
+{
+	u64 keep;
+	u64 used;
+
+	guard(spinlock_irqsave)(&phi_pool_lock);
+	keep = atomic64_read(&user->used[what]) + phi_quota_step(what);
+	if (user->granted[what] <= keep)
+		return;
+	phi_quota_grant(user, what, keep);
+	/* A charge that saw more granted is seen here, or sees less there. */
+	smp_mb();
+	used = atomic64_read(&user->used[what]);
+	if (used > keep)
+		phi_quota_grant(user, what, used);
 }
 
 /**
@@ -189,18 +317,32 @@ void phi_quota_recharge(struct phi_user *user, u32 what, u64 n)
  */
 void phi_quota_uncharge(struct phi_user *user, u32 what, u64 n)
 {
-	WARN_ON_ONCE(atomic64_sub_return(n, &user->used[what]) < 0);
+	s64 used = atomic64_sub_return(n, &user->used[what]);
+
+	WARN_ON_ONCE(used < 0);
+	if (unlikely(READ_ONCE(user->granted[what]) >
+		     used + 2 * phi_quota_step(what)))
+		phi_quota_return(user, what);
 }
 
 /**
  * phi_quota_init() - load the accounts
+ *
+ * By default all regions together take at most half of the memory, and each
+ * other kind a 32nd of it, by the bytes that one of the kind takes.
  *
  * Context: Module init.
  * Return: 0.
  */
 int __init phi_quota_init(void)
 {
-	phi_pages_default = totalram_pages() / 2;
+	u64 share = ((u64)totalram_pages() << PAGE_SHIFT) / 32;
+
+	phi_totals_default[PHI_QUOTA_CAPS] = share / 256;
+	phi_totals_default[PHI_QUOTA_PAGES] = totalram_pages() / 2;
+	phi_totals_default[PHI_QUOTA_BYTES] = share;
+	phi_totals_default[PHI_QUOTA_OBJECTS] = share / 1024;
+	phi_totals_default[PHI_QUOTA_TICKETS] = share / 512;
 	return 0;
 }
 

@@ -16,6 +16,17 @@ struct phi_share;
  * capability or message carries a reference to the account it was charged
  * to until it is gone, wherever it has travelled. The limits are module
  * parameters.
+ *
+ * Two limits hold for each kind: quota_* for each account, and total_* for the
+ * sum of all accounts, so that any number of uids together cannot exceed it.
+ * An account other than root's may have at most as much of the total as it
+ * leaves to the others, and an eighth of it is root's alone. So one user has
+ * 7/16 of the total at most, two have 7/24 each, and there is always room for
+ * one more.
+ *
+ * To charge is one atomic operation on the account. The account draws on the
+ * total in steps, under a lock, and keeps at most two steps that it does not
+ * use.
  */
 
 /**
@@ -24,6 +35,8 @@ struct phi_share;
  * @ref: cspaces, objects, capabilities and messages charged to it.
  * @uid: Whose it is.
  * @used: What is charged, by PHI_QUOTA_*.
+ * @granted: What it has of the total, by PHI_QUOTA_*; at least @used, but for
+ *           a charge in progress. Written under the pool's lock.
  * @shares: What it has in flight, by unit; NULL until its first inference.
  *          See unit.h.
  */
@@ -32,6 +45,7 @@ struct phi_user {
 	refcount_t ref;
 	kuid_t uid;
 	atomic64_t used[PHI_QUOTAS];
+	u64 granted[PHI_QUOTAS];
 	struct phi_share *shares;
 };
 
@@ -39,8 +53,11 @@ struct phi_user *phi_user_get(kuid_t uid);
 void phi_user_hold(struct phi_user *user);
 void phi_user_put(struct phi_user *user);
 int phi_quota_charge(struct phi_user *user, u32 what, u64 n);
-void phi_quota_recharge(struct phi_user *user, u32 what, u64 n);
 void phi_quota_uncharge(struct phi_user *user, u32 what, u64 n);
-u64 phi_quota_limit(u32 what);
+void phi_quota_force(struct phi_user *user, u32 what, u64 n);
+u64 phi_quota_limit(const struct phi_user *user, u32 what);
+u64 phi_quota_of_user(u32 what);
+u64 phi_quota_total(u32 what);
+u64 phi_quota_granted(u32 what);
 
 #endif /* _PHI_QUOTA_H */

@@ -48,7 +48,10 @@ int phi_system_stats(struct phi_cspace *cs, void *arg)
 	cmd->cspaces = phi_cspace_count();
 	for (u32 what = 0; what < PHI_QUOTAS; what++) {
 		cmd->used[what] = atomic64_read(&cs->user->used[what]);
-		cmd->limit[what] = phi_quota_limit(what);
+		cmd->limit[what] = phi_quota_limit(cs->user, what);
+		cmd->quota[what] = phi_quota_of_user(what);
+		cmd->host_used[what] = phi_quota_granted(what);
+		cmd->host_limit[what] = phi_quota_total(what);
 	}
 	return 0;
 }

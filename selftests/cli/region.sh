@@ -21,6 +21,46 @@ test_quota()
 	fails 1 "EDQUOT|ENOMEM" phi region create 1024G
 }
 
+param=/sys/module/phi/parameters
+
+# limit NAME VALUE CMD...: with that value of the module's parameter.
+limit()
+{
+	local name=$1 before status=0
+	before=$(cat "$param/$1")
+	echo "$2" >"$param/$1"
+	shift 2
+	"$@" || status=$?
+	echo "$before" >"$param/$name"
+	return "$status"
+}
+
+quota()
+{
+	phi status --json | jq ".quotas[] | select(.of == \"$1\") | .$2"
+}
+
+# The hint names the parameter that is in the way, whichever it is.
+test_quota_names_the_parameter()
+{
+	local used
+	fails 1 "pages: .*quota_pages.*phi_quota" phi region create 1024G
+	used=$(quota pages used)
+	limit quota_pages $((used + 10)) \
+		fails 1 "pages: .*quota_pages" phi region create 44K
+	limit total_pages $((used + 10)) \
+		fails 1 "pages: .*total_pages" phi region create 44K
+	limit quota_objects "$(quota objects used)" \
+		fails 1 "objects: .*quota_objects" phi region create 4K
+	limit quota_objects "$(quota objects used)" \
+		fails 1 "objects: .*quota_objects" phi notify create
+	limit quota_caps "$(quota capabilities used)" \
+		fails 1 "capabilities: .*quota_caps" phi notify create
+	limit total_caps "$(quota capabilities used)" \
+		fails 1 "capabilities: .*total_caps" phi notify create
+	eq "$(limit quota_caps 7 quota capabilities limit)" 7
+}
+
 test_write_and_read()
 {
 	local r

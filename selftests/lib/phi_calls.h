@@ -9,13 +9,14 @@
 #include <stdint.h>
 
 /* The longest struct of a call. */
-#define CALL_BYTES 256
+#define CALL_BYTES 320
 
 /* One call; an offset of 0 says that it has no such field. */
 struct call {
 	const char *name;
 	unsigned int cmd;
 	uint32_t size;
+	uint32_t first; /* size of its first version, if it has grown since */
 	uint32_t flags; /* that it knows */
 	uint32_t pad; /* offset of its padding */
 	uint32_t deadline; /* offset of its deadline */
@@ -29,6 +30,8 @@ struct call {
 #define CALL(_cmd, _call, ...)                    \
 	{ .name = #_call, .cmd = PHI_IOC_##_cmd,  \
 	  .size = sizeof(struct phi_##_call), ##__VA_ARGS__ }
+/* The field that the second version begins with. */
+#define GREW(_call, _field) .first = offsetof(struct phi_##_call, _field)
 #define PAD(_call) .pad = offsetof(struct phi_##_call, pad)
 #define FLAGS(_flags) .flags = (_flags)
 #define WAITS(_call, _field) .deadline = offsetof(struct phi_##_call, _field)
@@ -93,7 +96,7 @@ static const struct call calls[] __attribute__((unused)) = {
 	CALL(INFER_END, infer_end, PAD(infer_end)),
 	CALL(INFER_SELECT, infer_select, ON(infer_select, model, MODEL)),
 	CALL(SYSTEM_INFO, system_info),
-	CALL(SYSTEM_STATS, system_stats),
+	CALL(SYSTEM_STATS, system_stats, GREW(system_stats, quota)),
 };
 
 /* clang-format on */

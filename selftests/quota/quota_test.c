@@ -34,7 +34,7 @@ FIXTURE_SETUP(quota)
 FIXTURE_TEARDOWN(quota)
 {
 	for (int what = 0; what < PHI_QUOTAS; what++) {
-		EXPECT_EQ(0, do_limit(names[what], self->before.limit[what]));
+		EXPECT_EQ(0, do_limit(names[what], self->before.quota[what]));
 	}
 	EXPECT_TRUE(do_settled(self->phi, &self->before));
 	close(self->phi);

@@ -330,6 +330,35 @@ const char *kind_name(uint32_t kind);
 const char *quota_name(unsigned int quota);
 
 /**
+ * quota_parameter() - the module's parameters for what is counted
+ * @quota: PHI_QUOTA_*.
+ *
+ * Return: Their name, after quota_ for one user and total_ for all.
+ */
+const char *quota_parameter(unsigned int quota);
+
+/**
+ * quota_asks() - name the cspace whose quotas quota_hint() looks at
+ * @phi: Cspace.
+ */
+void quota_asks(int phi);
+
+/**
+ * quota_needs() - say what the next call takes of a quota
+ * @quota: PHI_QUOTA_*.
+ * @n: How much; unless this is called, 1.
+ */
+void quota_needs(unsigned int quota, uint64_t n);
+
+/**
+ * quota_hint() - name the quota that a call was refused for
+ *
+ * Return: Text with the figures and the module parameter, or NULL when the
+ * module cannot be asked. Valid until the next call.
+ */
+const char *quota_hint(void);
+
+/**
  * duration_text() - "1.5 ms"
  * @ns: Nanoseconds.
  *

@@ -54,12 +54,14 @@ int cspace_open(struct args *args)
 				"PHI_FD names no open /dev/phi",
 				"use the session");
 		args->phi = (int)fd;
+		quota_asks(args->phi);
 		return EXIT_OK;
 	}
 
 	args->phi = phi_open(0);
 	if (args->phi < 0)
 		return cannot_open(args->phi);
+	quota_asks(args->phi);
 	if (args->verb->flags & VERB_SESSION)
 		return fail_because(
 			"start a shell with phi session, then repeat it there",

@@ -40,7 +40,7 @@ static const struct reason {
 	{ EACCES, "permission is missing", "run it as a user who has it" },
 	{ ELOOP, "the chain of derivations is at its limit of 8",
 	  "derive from a capability nearer to the root" },
-	{ EDQUOT, "the quota of this user is spent",
+	{ EDQUOT, "a quota of this user is spent",
 	  "phi system stats shows the quotas; drop what is not needed" },
 	{ EAGAIN, "it would have to wait",
 	  "leave out --nonblock, or try again later" },
@@ -122,6 +122,8 @@ int fail(int err, const char *fmt, ...)
 			hint = reasons[i].hint;
 		}
 	}
+	if (err == -EDQUOT && quota_hint())
+		hint = quota_hint();
 	va_start(ap, fmt);
 	what = format(fmt, ap);
 	va_end(ap);

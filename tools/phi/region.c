@@ -42,6 +42,7 @@ static int region_create(struct args *args)
 	if (!bytes || bytes % (uint64_t)page)
 		return usage_error(args, "size %s is no multiple of %ld",
 				   args->operand[0], page);
+	quota_needs(PHI_QUOTA_PAGES, bytes / (uint64_t)page);
 	ret = phi_region_create(args->phi, bytes, flags, &cap);
 	if (ret)
 		return fail(ret, "make a region of %s bytes", args->operand[0]);

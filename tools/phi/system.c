@@ -66,7 +66,11 @@ void system_stats_fields(const struct phi_system_stats *stats)
 		out_str("of", quota_name(i));
 		out_u64("used", stats->used[i]);
 		out_u64("limit", stats->limit[i]);
-		if (!out_json) {
+		if (out_json) {
+			out_u64("quota", stats->quota[i]);
+			out_u64("all_used", stats->host_used[i]);
+			out_u64("all_limit", stats->host_limit[i]);
+		} else {
 			bar(text, stats->used[i], stats->limit[i]);
 			out_str("share", text);
 		}

@@ -15,25 +15,11 @@ static const char *const rights_words[] = {
 	"read", "write", "exec", "map", "send", "recv", "admin", "grant",
 };
 
-static const char *const type_words[] = {
-	[PHI_TYPE_MEMORY] = "memory",	[PHI_TYPE_ENDPOINT] = "endpoint",
-	[PHI_TYPE_DEVICE] = "device",	[PHI_TYPE_THREAD] = "thread",
-	[PHI_TYPE_MODEL] = "model",	[PHI_TYPE_FILE] = "file",
-	[PHI_TYPE_NETWORK] = "network", [PHI_TYPE_NOTIFY] = "notify",
-	[PHI_TYPE_REPLY] = "reply",	[PHI_TYPE_AGENT] = "agent",
-};
-
-static const char *const kind_words[] = {
-	[PHI_UNIT_ANY] = "any",
-	[PHI_UNIT_CPU] = "cpu",
-	[PHI_UNIT_GPU] = "gpu",
-	[PHI_UNIT_TPU] = "tpu",
-};
-
-static const char *const quota_words[] = {
-	[PHI_QUOTA_CAPS] = "capabilities",   [PHI_QUOTA_PAGES] = "pages",
-	[PHI_QUOTA_BYTES] = "message bytes", [PHI_QUOTA_OBJECTS] = "objects",
-	[PHI_QUOTA_TICKETS] = "inferences",
+/* After quota_ and total_ in the names of the module's parameters. */
+static const char *const quota_parameters[] = {
+	[PHI_QUOTA_CAPS] = "caps",	 [PHI_QUOTA_PAGES] = "pages",
+	[PHI_QUOTA_BYTES] = "bytes",	 [PHI_QUOTA_OBJECTS] = "objects",
+	[PHI_QUOTA_TICKETS] = "tickets",
 };
 
 const char *right_name(unsigned int bit)
@@ -124,6 +110,12 @@ const char *kind_name(uint32_t kind)
 const char *quota_name(unsigned int quota)
 {
 	return quota < ARRAY_SIZE(quota_words) ? quota_words[quota] : "unknown";
+}
+
+const char *quota_parameter(unsigned int quota)
+{
+	return quota < ARRAY_SIZE(quota_parameters) ? quota_parameters[quota] :
+						      "unknown";
 }
 
 const char *duration_text(uint64_t ns)

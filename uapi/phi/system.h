@@ -29,10 +29,12 @@ struct phi_system_info {
 
 /*
  * What is counted for each user. A capability in a message is counted for
- * whoever sent it, and from its arrival on for whoever received it.
+ * whoever sent it, and from its arrival on for whoever received it. The module
+ * parameters quota_* limit each user, total_* all users together; a charge
+ * above either fails with EDQUOT. phi_quota(7) lists them.
  */
-#define PHI_QUOTA_CAPS 0 /* capabilities held or in flight */
-#define PHI_QUOTA_PAGES 1 /* pages in regions */
+#define PHI_QUOTA_CAPS 0 /* capabilities held or in flight, mappings */
+#define PHI_QUOTA_PAGES 1 /* pages in regions, or pinned since they left one */
 #define PHI_QUOTA_BYTES 2 /* message bytes in flight */
 #define PHI_QUOTA_OBJECTS 3 /* objects of any type, cspaces, 256 slots each */
 #define PHI_QUOTA_TICKETS 4 /* inferences in flight */
@@ -45,7 +47,13 @@ struct phi_system_info {
  * @objects: Out, objects on the host, by PHI_TYPE_*; [0] is their sum.
  * @cspaces: Out, cspaces open on the host.
  * @used: Out, what the caller's user has charged, by PHI_QUOTA_*.
- * @limit: Out, the limit on each.
+ * @limit: Out, the limit on each, while other users have what they have: @quota
+ *         or less.
+ * @quota: Out, the limit on each user, by PHI_QUOTA_*.
+ * @host_used: Out, what all users have charged, rounded up for each of them.
+ * @host_limit: Out, the limit on all users together. A user other than root can
+ *              have at most as much of it as it leaves to others, and not the
+ *              last eighth.
  */
 struct phi_system_stats {
 	__u32 size;
@@ -54,6 +62,9 @@ struct phi_system_stats {
 	__aligned_u64 cspaces;
 	__aligned_u64 used[PHI_QUOTAS];
 	__aligned_u64 limit[PHI_QUOTAS];
+	__aligned_u64 quota[PHI_QUOTAS];
+	__aligned_u64 host_used[PHI_QUOTAS];
+	__aligned_u64 host_limit[PHI_QUOTAS];
 };
 
 #define PHI_IOC_SYSTEM_STATS _IO(PHI_IOC_MAGIC, 0xf1)

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which quota an EDQUOT of the module speaks of. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+/* The cspace that failed, and what its call needs of each quota. */
+static int asked = -1;
+static uint64_t needs[PHI_QUOTAS];
+
+void quota_asks(int phi)
+{
+	asked = phi;
+}
+
+void quota_needs(unsigned int quota, uint64_t n)
+{
+	needs[quota] = n;
+}
+
+/* Would the call exceed it? */
+static bool exceeds(const struct phi_system_stats *stats, unsigned int quota)
+{
+	uint64_t need = needs[quota] ? needs[quota] : 1;
+	uint64_t used = stats->used[quota];
+
+	return used > stats->limit[quota] || need > stats->limit[quota] - used;
+}
+
+static double share(const struct phi_system_stats *stats, unsigned int quota)
+{
+	return stats->limit[quota] ? (double)stats->used[quota] /
+					     (double)stats->limit[quota] :
+				     1;
+}
+
+/* The one that it exceeds, else the one that is nearest to its limit. */
+static unsigned int spent(const struct phi_system_stats *stats)
+{
+	unsigned int found = 0;
+	unsigned int i;
+
+	for (i = 0; i < PHI_QUOTAS; i++) {
+		if (exceeds(stats, i))
+			return i;
+		if (share(stats, i) > share(stats, found))
+			found = i;
+	}
+	return found;
+}
+
+const char *quota_hint(void)
+{
+	static char text[256];
+	struct phi_system_stats stats;
+	unsigned int i;
+
+	if (asked < 0 || phi_system_stats(asked, &stats))
+		return NULL;
+	i = spent(&stats);
+	snprintf(
+		text, sizeof(text),
+		"%s: %" PRIu64 " of %" PRIu64
+		" used; drop what is not needed, or raise the module parameter %s_%s, see phi_quota(7)",
+		quota_name(i), (uint64_t)stats.used[i],
+		(uint64_t)stats.limit[i],
+		stats.limit[i] < stats.quota[i] ? "total" : "quota",
+		quota_parameter(i));
+	return text;
+}

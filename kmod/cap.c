@@ -55,7 +55,7 @@ int phi_cap_revoke(struct phi_cspace *cs, void *arg)
 {
 	struct phi_cap_revoke *cmd = arg;
 
-	if (cmd->flags)
+	if (cmd->flags & ~PHI_REVOKE_WAIT)
 		return -EOPNOTSUPP;
 
 	struct phi_cap *cap __free(phi_cap_put) =
@@ -63,6 +63,9 @@ int phi_cap_revoke(struct phi_cspace *cs, void *arg)
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
 	phi_cap_revoke_children(cap);
+	if (cap->obj->ops->reclaim)
+		return cap->obj->ops->reclaim(cap->obj,
+					      cmd->flags & PHI_REVOKE_WAIT);
 	return 0;
 }
 

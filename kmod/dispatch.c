@@ -61,7 +61,8 @@ static const struct phi_op phi_ops[] = {
 
 	PHI_OP(PHI_IOC_CAP_DERIVE, cap_derive, out, ON(cap_derive, cap),
 	       OUT(cap_derive, out, out), MAKES(cap_derive, out)),
-	PHI_OP(PHI_IOC_CAP_REVOKE, cap_revoke, cap, ON(cap_revoke, cap)),
+	PHI_OP(PHI_IOC_CAP_REVOKE, cap_revoke, cap, ON(cap_revoke, cap),
+	       WAITS(cap_revoke, flags), .waits_if = PHI_REVOKE_WAIT),
 	PHI_OP(PHI_IOC_CAP_DROP, cap_drop, cap, ON(cap_drop, cap)),
 	PHI_OP(PHI_IOC_CAP_QUERY, cap_query, badge, ON(cap_query, cap),
 	       OUT(cap_query, type, badge)),
@@ -81,8 +82,8 @@ static const struct phi_op phi_ops[] = {
 
 	PHI_OP(PHI_IOC_REGION_CREATE, region_create, cap,
 	       OUT(region_create, cap, cap), MAKES(region_create, cap)),
-	PHI_OP(PHI_IOC_REGION_INFO, region_info, pad, ON(region_info, cap),
-	       OUT(region_info, bytes, mappings)),
+	PHI_OP(PHI_IOC_REGION_INFO, region_info, pinned, ON(region_info, cap),
+	       OUT(region_info, bytes, pinned)),
 
 	PHI_OP(PHI_IOC_AGENT_REGISTER, agent_register, cap,
 	       ON(agent_register, parent), OUT(agent_register, id, cap),
@@ -200,9 +201,12 @@ static int phi_run(struct phi_cspace *cs, const struct phi_op *op,
 /* May it wait for what others do? */
 static bool phi_op_waits(const struct phi_op *op, const void *arg)
 {
+	u32 flags;
+
 	if (!op->waits || op->waits == PHI_WAITS)
 		return op->waits;
-	return !(*(const u32 *)(arg + op->waits) & PHI_NONBLOCK);
+	flags = *(const u32 *)(arg + op->waits);
+	return op->waits_if ? flags & op->waits_if : !(flags & PHI_NONBLOCK);
 }
 
 /**

@@ -25,6 +25,7 @@ struct phi_ticket;
  *        handle is dropped when the struct cannot be written back.
  * @waits: Offset of the flags without whose PHI_NONBLOCK the call may wait for
  *         others, 0 when it never does, PHI_WAITS when it does in any case.
+ * @waits_if: Flags with which it may, in place of PHI_NONBLOCK; 0 = none.
  * @out: Offset of the first byte that is written back.
  * @out_end: Offset past the last one; 0 when the struct is only read.
  * @run: Checks the arguments, which are already in kernel memory, and does
@@ -41,6 +42,7 @@ struct phi_op {
 	u16 target;
 	u16 made;
 	u16 waits;
+	u16 waits_if;
 	u16 out;
 	u16 out_end;
 	int (*run)(struct phi_cspace *cs, void *arg);

@@ -4,20 +4,16 @@
 #include <linux/compat.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
-#include "compat.h"
 #include "cspace.h"
 #include "hook.h"
 #include "main.h"
+#include "quota.h"
 #include "region.h"
 #include "slot.h"
 #include "trace.h"
-
-/* Pages put into the page table at one fault, aligned to as many. */
-#define PHI_FAULT_AROUND 16UL
 
 /*
  * An mmap() offset: the generation of a handle above its index. mmap2() of a
@@ -39,29 +35,8 @@
  */
 #define PHI_EXPIRE_STEP_NS (10 * NSEC_PER_SEC)
 
-/* Its own, so that unloading can wait for what still runs. */
-static struct workqueue_struct *phi_region_wq;
-
-/**
- * struct phi_mapping - what one mmap() of a region made
- * @ref: Areas it consists of, and a sweep at work on it.
- * @node: In @region's mappings, or in the list of the sweep that killed it.
- * @region: Its bookkeeping is referenced, its pages through @cap.
- * @cap: What it was made through; referenced until death.
- * @mm: The address space it was made in, for comparison only. No other ever
- *      has pages through it.
- * @base: First offset of its window in the region's inode, in pages.
- * @dead: Set for good under @region's lock.
- */
-struct phi_mapping {
-	refcount_t ref;
-	struct list_head node;
-	struct phi_region *region;
-	struct phi_cap *cap;
-	struct mm_struct *mm;
-	pgoff_t base;
-	bool dead;
-};
+/* Its own, so that unloading can wait for the work that still runs. */
+struct workqueue_struct *phi_region_wq;
 
 /**
  * phi_mapping_offset() - say what to give mmap() for a handle
@@ -94,28 +69,23 @@ static u64 phi_mapping_handle(struct phi_cspace *cs, unsigned long pgoff)
 	return (u64)(pgoff >> PHI_INDEX_BITS) << 32 | (pgoff & PHI_INDEX_MASK);
 }
 
-/* The last area is gone, or the sweep is done with a dead mapping. */
-static void phi_mapping_put(struct phi_mapping *mapping)
+/* Take a mapping out of every list but that of a sweep. */
+static void phi_mapping_unlink(struct phi_mapping *mapping)
 {
 	struct phi_region *region = mapping->region;
-	struct phi_cap *cap = NULL;
 
-	if (!refcount_dec_and_test(&mapping->ref))
-		return;
-	down_write(&region->lock);
-	if (!mapping->dead) {
-		list_del(&mapping->node);
-		region->mapped--;
-		cap = mapping->cap;
+	lockdep_assert_held_write(&region->lock);
+	if (!RB_EMPTY_NODE(&mapping->by_cap)) {
+		rb_erase(&mapping->by_cap, &region->mappings);
+		RB_CLEAR_NODE(&mapping->by_cap);
 	}
-	up_write(&region->lock);
-
-	phi_cap_put(cap);
-	kfree(mapping);
-	phi_region_unref(region);
+	if (!RB_EMPTY_NODE(&mapping->expiry)) {
+		rb_erase_cached(&mapping->expiry, &region->expiries);
+		RB_CLEAR_NODE(&mapping->expiry);
+	}
 }
 
-/* Look again when the first of the mappings' capabilities expires. */
+/* Look again at @expires_ns, or earlier when that is planned. */
 static void phi_mapping_arm(struct phi_region *region, u64 expires_ns)
 {
 	u64 now = ktime_get_boottime_ns();
@@ -132,74 +102,220 @@ static void phi_mapping_arm(struct phi_region *region, u64 expires_ns)
 			 nsecs_to_jiffies(wait) + 1);
 }
 
-/* Return: whether it was alive until now; it is the caller's to zap then. */
-static bool phi_mapping_kill(struct phi_mapping *mapping)
+/*
+ * A mapping ends other than by a revoke or by expiry. Its pins may stay, and
+ * whoever has them may be revoked later. A root is never revoked.
+ */
+static void phi_mapping_orphan(struct phi_mapping *mapping)
 {
-	lockdep_assert_held_write(&mapping->region->lock);
-	/* Its last area went away; phi_mapping_put() waits for the lock. */
-	if (!refcount_inc_not_zero(&mapping->ref))
-		return false;
-	mapping->dead = true;
-	mapping->region->mapped--;
-	return true;
+	struct phi_region *region = mapping->region;
+	u64 expires_ns = mapping->cap->expires_ns;
+
+	lockdep_assert_held_write(&region->lock);
+	if (!mapping->pin || mapping->cap->depth == 1)
+		return;
+	region->orphans = true;
+	region->orphans_ns = min_not_zero(region->orphans_ns, expires_ns);
+	phi_mapping_arm(region, expires_ns);
+}
+
+/* Called once at death, and again when it is freed. */
+static void phi_mapping_uncharge(struct phi_mapping *mapping)
+{
+	if (!mapping->user)
+		return;
+	phi_quota_uncharge(mapping->user, PHI_QUOTA_CAPS, 1);
+	phi_user_put(mapping->user);
+	mapping->user = NULL;
 }
 
 /**
- * phi_mapping_sweep() - kill mappings and take their pages away
- * @region: The region. The caller keeps it from going away until the lock is
- *          let go.
- * @gone: Kill those made through this capability; NULL: those whose
- *        capability was revoked or expired.
+ * phi_mapping_put() - the last area is gone, or the sweep is done with it
+ * @mapping: The mapping; the caller gives back one reference.
  *
- * Whoever revokes first counts up the version of a node, then calls this.
- * A fault that held the lock before sees its page zapped here; one that takes
- * it later sees the version, or the mapping dead. The lock is kept, shared,
- * until the zap is done, so that a second sweep which finds nothing left to
- * kill does not return before the first has taken the pages.
- *
- * Context: Process context. May sleep. May drop the last reference to the
- * region's object unless the caller has one.
+ * Context: Process context. May sleep. May free the region's object.
  */
-void phi_mapping_sweep(struct phi_region *region, const struct phi_cap *gone)
+void phi_mapping_put(struct phi_mapping *mapping)
+{
+	struct phi_region *region = mapping->region;
+	struct phi_cap *cap = NULL;
+
+	if (!refcount_dec_and_test(&mapping->ref))
+		return;
+	down_write(&region->lock);
+	if (!mapping->dead) {
+		phi_mapping_unlink(mapping);
+		phi_mapping_orphan(mapping);
+		region->mapped--;
+		cap = mapping->cap;
+	}
+	up_write(&region->lock);
+
+	phi_cap_put(cap);
+	phi_mapping_uncharge(mapping);
+	kfree(mapping);
+	phi_region_unref(region);
+}
+
+/* Move a mapping to a sweep's list, unless phi_mapping_put() ends it now. */
+static void phi_mapping_kill(struct phi_mapping *mapping,
+			     struct list_head *dead)
+{
+	phi_mapping_unlink(mapping);
+	if (!refcount_inc_not_zero(&mapping->ref)) {
+		/* phi_mapping_put() waits for the lock. */
+		phi_mapping_orphan(mapping);
+		return;
+	}
+	mapping->dead = true;
+	mapping->region->mapped--;
+	list_add_tail(&mapping->node, dead);
+}
+
+/*
+ * Take the pages of dead mappings away. Called with the lock held exclusively,
+ * returns without it. It is kept, shared, until the zap is done, so that a
+ * second sweep which finds nothing left to kill does not return before the
+ * first has taken the pages.
+ */
+static void phi_mapping_zap(struct phi_region *region, struct list_head *dead)
 {
 	struct phi_mapping *mapping;
-	struct phi_mapping *next;
-	u64 expires_ns = 0;
-	LIST_HEAD(dead);
 
-	down_write(&region->lock);
-	list_for_each_entry_safe(mapping, next, &region->mappings, node) {
-		const struct phi_cap *cap = mapping->cap;
-
-		cond_resched();
-		if (gone ? cap == gone : phi_cap_live(cap) < 0) {
-			if (phi_mapping_kill(mapping))
-				list_move(&mapping->node, &dead);
-		} else if (cap->expires_ns) {
-			expires_ns = min_not_zero(expires_ns, cap->expires_ns);
-		}
-	}
-	region->expires_ns = 0;
-	phi_mapping_arm(region, expires_ns);
 	downgrade_write(&region->lock);
-	list_for_each_entry(mapping, &dead, node)
+	list_for_each_entry(mapping, dead, node)
 		unmap_mapping_pages(region->file->f_mapping, mapping->base,
 				    region->nr, true);
 	up_read(&region->lock);
+}
 
-	list_for_each_entry_safe(mapping, next, &dead, node) {
+/* May drop the last reference to the region's object. */
+static void phi_mapping_bury(struct phi_region *region, struct list_head *dead)
+{
+	struct phi_mapping *mapping;
+	struct phi_mapping *next;
+
+	list_for_each_entry_safe(mapping, next, dead, node) {
 		phi_trace(phi_region_zap, &region->obj,
 			  region->nr << PAGE_SHIFT);
+		phi_mapping_uncharge(mapping);
 		phi_cap_put(mapping->cap);
 		phi_mapping_put(mapping);
 	}
 }
 
+/* Could one of them, of a derived capability, be pinned? */
+static bool phi_mapping_pinned(const struct list_head *dead)
+{
+	const struct phi_mapping *mapping;
+
+	list_for_each_entry(mapping, dead, node) {
+		if (mapping->pin && mapping->cap->depth > 1)
+			return true;
+	}
+	return false;
+}
+
+static int phi_mapping_cmp_cap(const void *cap, const struct rb_node *node)
+{
+	const struct phi_cap *of =
+		rb_entry(node, struct phi_mapping, by_cap)->cap;
+
+	return cap<(const void *)of ? -1 : cap>(const void *) of;
+}
+
+/**
+ * phi_mapping_dropped() - kill the mappings made through a capability
+ * @region: The region.
+ * @cap: A capability to it that left its slot. Keeps the region.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_mapping_dropped(struct phi_region *region, struct phi_cap *cap)
+{
+	struct rb_node *node;
+	LIST_HEAD(dead);
+
+	down_write(&region->lock);
+	while ((node = rb_find(cap, &region->mappings, phi_mapping_cmp_cap))) {
+		struct phi_mapping *mapping =
+			rb_entry(node, struct phi_mapping, by_cap);
+
+		phi_mapping_kill(mapping, &dead);
+		phi_mapping_orphan(mapping);
+		cond_resched();
+	}
+	phi_mapping_zap(region, &dead);
+	phi_mapping_bury(region, &dead);
+}
+
+/**
+ * phi_mapping_revoked() - kill the mappings of dead capabilities
+ * @region: The region. The caller keeps it.
+ *
+ * phi_cap_revoke_children() calls this. A fault that held the lock before this
+ * has its page zapped here; a later one finds the capability or the mapping
+ * dead. Pages that the dead still pin leave the region before this returns.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_mapping_revoked(struct phi_region *region)
+{
+	struct rb_node *node;
+	LIST_HEAD(dead);
+	bool pins;
+
+	down_write(&region->lock);
+	for (node = rb_first(&region->mappings); node;) {
+		struct phi_mapping *mapping =
+			rb_entry(node, struct phi_mapping, by_cap);
+
+		node = rb_next(node);
+		if (phi_cap_live(mapping->cap) < 0)
+			phi_mapping_kill(mapping, &dead);
+		cond_resched();
+	}
+	pins = phi_mapping_pinned(&dead) || region->orphans;
+	phi_mapping_zap(region, &dead);
+	if (pins)
+		phi_pins_detach(region);
+	phi_mapping_bury(region, &dead);
+}
+
 static void phi_mapping_expire(struct work_struct *work)
 {
-	phi_mapping_sweep(container_of(to_delayed_work(work), struct phi_region,
-				       expire),
-			  NULL);
+	struct phi_region *region =
+		container_of(to_delayed_work(work), struct phi_region, expire);
+	u64 now = ktime_get_boottime_ns();
+	u64 next_ns = 0;
+	LIST_HEAD(dead);
+	bool pins;
+
+	down_write(&region->lock);
+	for (;;) {
+		struct rb_node *first = rb_first_cached(&region->expiries);
+		struct phi_mapping *mapping;
+
+		if (!first)
+			break;
+		mapping = rb_entry(first, struct phi_mapping, expiry);
+		next_ns = mapping->cap->expires_ns;
+		if (next_ns > now)
+			break;
+		next_ns = 0;
+		phi_mapping_kill(mapping, &dead);
+		cond_resched();
+	}
+	pins = region->orphans_ns && region->orphans_ns <= now;
+	if (!pins)
+		next_ns = min_not_zero(next_ns, region->orphans_ns);
+	pins |= phi_mapping_pinned(&dead);
+	region->expires_ns = 0;
+	phi_mapping_arm(region, next_ns);
+	phi_mapping_zap(region, &dead);
+	if (pins)
+		phi_pins_detach(region);
+	phi_mapping_bury(region, &dead);
 }
 
 /**
@@ -211,7 +327,8 @@ static void phi_mapping_expire(struct work_struct *work)
 void phi_mapping_start(struct phi_region *region)
 {
 	init_rwsem(&region->lock);
-	INIT_LIST_HEAD(&region->mappings);
+	region->mappings = RB_ROOT;
+	region->expiries = RB_ROOT_CACHED;
 	INIT_DELAYED_WORK(&region->expire, phi_mapping_expire);
 }
 
@@ -229,133 +346,6 @@ void phi_mapping_stop(struct phi_region *region)
 	else
 		cancel_delayed_work_sync(&region->expire);
 }
-
-/*
- * A mapping was cut in two or moved; or fork() copies it, although it is
- * VM_DONTCOPY, because of MADV_DOFORK. A child gets an area without a mapping
- * then, where every touch is SIGBUS; VM_WIPEONFORK keeps fork() from copying
- * page table entries to it after this call.
- */
-static void phi_mapping_open(struct vm_area_struct *vma)
-{
-	struct phi_mapping *mapping = vma->vm_private_data;
-
-	if (!mapping)
-		return;
-	if (vma->vm_mm == mapping->mm) {
-		refcount_inc(&mapping->ref);
-		return;
-	}
-	vm_flags_set(vma, VM_WIPEONFORK | VM_DONTCOPY);
-	vma->vm_private_data = NULL;
-}
-
-static void phi_mapping_close(struct vm_area_struct *vma)
-{
-	struct phi_mapping *mapping = vma->vm_private_data;
-
-	if (mapping)
-		phi_mapping_put(mapping);
-}
-
-/* Whether pages may go into the mapping's page tables. */
-static bool phi_mapping_alive(const struct phi_mapping *mapping)
-{
-	lockdep_assert_held(&mapping->region->lock);
-	return !mapping->dead && !phi_cap_live(mapping->cap);
-}
-
-static vm_fault_t phi_mapping_insert(struct vm_area_struct *vma,
-				     unsigned long addr)
-{
-	const struct phi_mapping *mapping = vma->vm_private_data;
-	const struct phi_region *region = mapping->region;
-	pgoff_t i = linear_page_index(vma, addr) - mapping->base;
-
-	if (i >= region->nr)
-		return VM_FAULT_SIGBUS;
-	if (region->flags & PHI_REGION_DMA)
-		return vmf_insert_page(vma, addr, region->pages[i]);
-	return vmf_insert_pfn(vma, addr, page_to_pfn(region->pages[i]));
-}
-
-/*
- * Nobody can hold the lock for long, so this waits for it with whatever lock
- * the kernel has taken around a fault: a sweep never takes that one.
- */
-static vm_fault_t phi_mapping_fault(struct vm_fault *vmf)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct phi_mapping *mapping = vma->vm_private_data;
-	unsigned long around = PHI_FAULT_AROUND * PAGE_SIZE;
-	unsigned long addr = vmf->address & PAGE_MASK;
-	unsigned long at = ALIGN_DOWN(addr, around);
-	unsigned long end = min(at + around, vma->vm_end);
-	vm_fault_t ret;
-
-	if (!mapping)
-		return VM_FAULT_SIGBUS;
-	guard(rwsem_read)(&mapping->region->lock);
-	if (!phi_mapping_alive(mapping))
-		return VM_FAULT_SIGBUS;
-	ret = phi_mapping_insert(vma, addr);
-	if (ret != VM_FAULT_NOPAGE)
-		return ret;
-	/* The neighbours are a bonus: whatever fails there is left out. */
-	for (at = max(at, vma->vm_start); at < end; at += PAGE_SIZE) {
-		if (phi_mapping_insert(vma, at) != VM_FAULT_NOPAGE)
-			break;
-	}
-	return VM_FAULT_NOPAGE;
-}
-
-/* An entry that is there already but lacks something: let it be split. */
-static vm_fault_t phi_mapping_huge_fault(struct vm_fault *vmf,
-					 unsigned int order)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct phi_mapping *mapping = vma->vm_private_data;
-	unsigned long addr = vmf->address & PMD_MASK;
-	struct page *page;
-	pgoff_t i;
-
-	if (!mapping)
-		return VM_FAULT_SIGBUS;
-	if (order != HPAGE_PMD_ORDER || !pmd_none(vmf->orig_pmd) ||
-	    addr < vma->vm_start || addr + PMD_SIZE > vma->vm_end)
-		return VM_FAULT_FALLBACK;
-	i = linear_page_index(vma, addr) - mapping->base;
-	if (i >= mapping->region->nr || !IS_ALIGNED(i, HPAGE_PMD_NR))
-		return VM_FAULT_FALLBACK;
-
-	guard(rwsem_read)(&mapping->region->lock);
-	if (!phi_mapping_alive(mapping))
-		return VM_FAULT_SIGBUS;
-	page = mapping->region->pages[i];
-	if (compound_order(page) != HPAGE_PMD_ORDER)
-		return VM_FAULT_FALLBACK;
-	return phi_insert_huge(vmf, page_to_pfn(page));
-}
-
-/*
- * Called under RCU, where the region's lock cannot be taken, so it maps
- * nothing; phi_mapping_fault() does. It is here because the kernel calls
- * fault() under the lock of the area alone only where this exists.
- */
-static vm_fault_t phi_mapping_map_pages(struct vm_fault *vmf, pgoff_t start,
-					pgoff_t end)
-{
-	return 0;
-}
-
-/* No ->access: what get_user_pages() does not get, a debugger does not. */
-static const struct vm_operations_struct phi_mapping_vm_ops = {
-	.open = phi_mapping_open,
-	.close = phi_mapping_close,
-	.fault = phi_mapping_fault,
-	.huge_fault = phi_mapping_huge_fault,
-	.map_pages = phi_mapping_map_pages,
-};
 
 /* No hardware gives write or execute access without read access. */
 static u32 phi_mapping_rights(unsigned long vm_flags)
@@ -385,17 +375,30 @@ static unsigned long phi_mapping_never(u32 rights)
 	return never;
 }
 
-/* A mapping that is not yet among its region's. */
-static struct phi_mapping *phi_mapping_new(struct phi_region *region)
+/* A mapping in no list yet. The cspace's user pays. */
+static struct phi_mapping *phi_mapping_new(struct phi_cspace *cs,
+					   const struct phi_cap *cap)
 {
-	struct phi_mapping *mapping =
-		kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
+	struct phi_region *region = to_region(cap->obj);
+	struct phi_mapping *mapping;
+	int ret = phi_quota_charge(cs->user, PHI_QUOTA_CAPS, 1);
 
-	if (!mapping)
+	if (ret)
+		return ERR_PTR(ret);
+	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
+	if (!mapping) {
+		phi_quota_uncharge(cs->user, PHI_QUOTA_CAPS, 1);
 		return ERR_PTR(-ENOMEM);
+	}
+	mapping->user = cs->user;
+	phi_user_hold(cs->user);
 	mapping->mm = current->mm;
+	mapping->pin = region->flags & PHI_REGION_DMA &&
+		       cap->rights & PHI_RIGHT_PIN;
 	mapping->region = region;
 	kref_get(&region->ref);
+	RB_CLEAR_NODE(&mapping->by_cap);
+	RB_CLEAR_NODE(&mapping->expiry);
 	refcount_set(&mapping->ref, 1);
 	return mapping;
 }
@@ -417,11 +420,39 @@ static pgoff_t phi_mapping_window(struct phi_region *region)
 	return base;
 }
 
+static bool phi_mapping_earlier(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct phi_mapping, expiry)->cap->expires_ns <
+	       rb_entry(b, struct phi_mapping, expiry)->cap->expires_ns;
+}
+
+static bool phi_mapping_before(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct phi_mapping, by_cap)->cap <
+	       rb_entry(b, struct phi_mapping, by_cap)->cap;
+}
+
+/* Put it where a drop, a revoke and expiry look. */
+static void phi_mapping_link(struct phi_mapping *mapping, struct phi_cap *cap)
+{
+	struct phi_region *region = mapping->region;
+
+	lockdep_assert_held_write(&region->lock);
+	phi_cap_get(cap);
+	mapping->cap = cap;
+	mapping->base = phi_mapping_window(region);
+	region->mapped++;
+	rb_add(&mapping->by_cap, &region->mappings, phi_mapping_before);
+	if (cap->expires_ns)
+		rb_add_cached(&mapping->expiry, &region->expiries,
+			      phi_mapping_earlier);
+	phi_mapping_arm(region, cap->expires_ns);
+}
+
 /*
- * Put it among its region's, unless the capability left its slot or died
- * since @cap was found. A revoke, an expiry or a drop after this point finds
- * the mapping in the list; the checks find an earlier one. They take no
- * reference: its last put would free the region under its own lock.
+ * Link it, unless the capability left its slot or died since @cap was found.
+ * A later drop, revoke or expiry finds the mapping in its list; an earlier one
+ * is seen here. No reference is taken or put under the lock.
  */
 static int phi_mapping_join(struct phi_mapping *mapping, struct phi_cspace *cs,
 			    u64 handle, struct phi_cap *cap)
@@ -431,19 +462,13 @@ static int phi_mapping_join(struct phi_mapping *mapping, struct phi_cspace *cs,
 
 	down_write(&region->lock);
 	ret = phi_cspace_holds(cs, handle, cap) ? phi_cap_live(cap) : -EBADF;
-	if (!ret) {
-		phi_cap_get(cap);
-		mapping->cap = cap;
-		mapping->base = phi_mapping_window(region);
-		list_add(&mapping->node, &region->mappings);
-		region->mapped++;
-		phi_mapping_arm(region, cap->expires_ns);
-	}
-	up_write(&region->lock);
-	if (ret) {
+	if (!ret)
+		phi_mapping_link(mapping, cap);
+	else
 		mapping->dead = true;
+	up_write(&region->lock);
+	if (ret)
 		phi_mapping_put(mapping);
-	}
 	return ret;
 }
 
@@ -456,7 +481,6 @@ static int phi_mapping_map(struct phi_cspace *cs, u64 handle,
 {
 	struct phi_mapping *mapping;
 	struct phi_region *region;
-	unsigned long kind;
 	int ret;
 
 	/* Keeps the region whatever becomes of the mapping meanwhile. */
@@ -469,15 +493,16 @@ static int phi_mapping_map(struct phi_cspace *cs, u64 handle,
 	if (vma_pages(vma) > region->nr)
 		return -EINVAL;
 
-	mapping = phi_mapping_new(region);
+	mapping = phi_mapping_new(cs, cap);
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping);
 	ret = phi_mapping_join(mapping, cs, handle, cap);
 	if (ret)
 		return ret;
 
-	kind = region->flags & PHI_REGION_DMA ? VM_MIXEDMAP : VM_PFNMAP;
-	vm_flags_mod(vma, kind | VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY,
+	vm_flags_mod(vma,
+		     (mapping->pin ? VM_MIXEDMAP : VM_PFNMAP) | VM_DONTEXPAND |
+			     VM_DONTDUMP | VM_DONTCOPY,
 		     phi_mapping_never(cap->rights));
 	vma->vm_pgoff = mapping->base;
 	vma->vm_ops = &phi_mapping_vm_ops;
@@ -496,7 +521,7 @@ static int phi_mapping_map(struct phi_cspace *cs, u64 handle,
  * Context: Process context, mmap_lock held exclusively. May sleep.
  * Return: 0; -EPERM when the cspace is another process's or a right is
  * missing, -EINVAL for a private or too long mapping or a bad offset,
- * -ENOMEM, the error of phi_cspace_lookup(), or the errno of a policy.
+ * -EDQUOT, -ENOMEM, the error of phi_cspace_lookup(), or the errno of a policy.
  */
 int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
 {

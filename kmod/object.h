@@ -38,6 +38,10 @@ struct phi_user;
  *           capabilities had queued. Optional. May sleep; no lock is held.
  *           Called once for all of them. Returns when no revoked holder can
  *           reach the object any more.
+ * @reclaim: After a revoke: returns the errno that the revoke has, which is
+ *           done all the same; with @wait, when nothing that was revoked has
+ *           pages of the object pinned any more. Optional. May sleep; no lock
+ *           is held.
  */
 struct phi_object_ops {
 	u32 type;
@@ -46,6 +50,7 @@ struct phi_object_ops {
 	void (*removed)(struct phi_object *obj, struct phi_cap *cap);
 	void (*dead)(struct phi_object *obj, struct phi_cap *cap);
 	void (*revoked)(struct phi_object *obj);
+	int (*reclaim)(struct phi_object *obj, bool wait);
 };
 
 /**

@@ -4,6 +4,7 @@
 #include <linux/cleanup.h>
 #include <linux/file.h>
 #include <linux/gfp.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -35,7 +36,12 @@ static const struct file_operations phi_region_fops = {
 
 static void phi_region_release(struct kref *ref)
 {
-	kfree(container_of(ref, struct phi_region, ref));
+	struct phi_region *region = container_of(ref, struct phi_region, ref);
+
+	if (!IS_ERR_OR_NULL(region->file))
+		fput(region->file);
+	phi_user_put(region->user);
+	kfree(region);
 }
 
 /**
@@ -49,10 +55,31 @@ void phi_region_unref(struct phi_region *region)
 	kref_put(&region->ref, phi_region_release);
 }
 
-/*
- * A page that someone else still pins stays theirs: this drops the region's
- * reference, and the last one frees it.
+/**
+ * phi_region_uncharge() - give pages back to the account that pays for them
+ * @region: The region.
+ * @nr: How many of its pages are gone.
+ *
+ * Context: Any. The caller keeps others from changing @region's charge.
  */
+void phi_region_uncharge(struct phi_region *region, unsigned long nr)
+{
+	region->charged -= nr;
+	phi_quota_uncharge(region->user, PHI_QUOTA_PAGES, nr);
+}
+
+/**
+ * phi_region_alloc() - allocate one page for a region
+ *
+ * Context: Process context. May sleep.
+ * Return: A zeroed page, or NULL.
+ */
+struct page *phi_region_alloc(void)
+{
+	return alloc_page(PHI_REGION_GFP);
+}
+
+/* A half-made region has holes. */
 static void phi_region_free_pages(struct phi_region *region)
 {
 	unsigned int order;
@@ -60,12 +87,16 @@ static void phi_region_free_pages(struct phi_region *region)
 
 	if (!region->pages)
 		return;
-	for (i = 0; i < region->nr && region->pages[i]; i += 1UL << order) {
-		order = compound_order(region->pages[i]);
-		__free_pages(region->pages[i], order);
+	for (i = 0; i < region->nr; i += 1UL << order) {
+		order = 0;
+		if (region->pages[i]) {
+			order = compound_order(region->pages[i]);
+			__free_pages(region->pages[i], order);
+		}
 		cond_resched();
 	}
 	kvfree(region->pages);
+	region->pages = NULL;
 }
 
 /* Also undoes half of phi_region_new(). No mapping is alive. */
@@ -74,22 +105,35 @@ static void phi_region_free(struct phi_object *obj)
 	struct phi_region *region = to_region(obj);
 
 	phi_mapping_stop(region);
+	phi_pins_inherit(region);
 	phi_region_free_pages(region);
-	if (!IS_ERR_OR_NULL(region->file))
-		fput(region->file);
-	phi_quota_uncharge(obj->user, PHI_QUOTA_PAGES, region->charged);
+	down_write(&region->lock);
+	phi_region_uncharge(region, region->charged - region->pinned);
+	up_write(&region->lock);
 	phi_object_fini(obj);
 	phi_region_unref(region);
 }
 
 static void phi_region_removed(struct phi_object *obj, struct phi_cap *cap)
 {
-	phi_mapping_sweep(to_region(obj), cap);
+	phi_mapping_dropped(to_region(obj), cap);
 }
 
 static void phi_region_revoked(struct phi_object *obj)
 {
-	phi_mapping_sweep(to_region(obj), NULL);
+	phi_mapping_revoked(to_region(obj));
+}
+
+static int phi_region_reclaim(struct phi_object *obj, bool wait)
+{
+	struct phi_region *region = to_region(obj);
+
+	/* Pins of a holder who dropped its capability, so nothing died. */
+	if (READ_ONCE(region->orphans))
+		phi_pins_detach(region);
+	if (xchg(&region->lost, false))
+		return -ENOMEM;
+	return wait ? phi_pins_wait(region) : 0;
 }
 
 static const struct phi_object_ops phi_region_ops = {
@@ -97,6 +141,7 @@ static const struct phi_object_ops phi_region_ops = {
 	.free = phi_region_free,
 	.removed = phi_region_removed,
 	.revoked = phi_region_revoked,
+	.reclaim = phi_region_reclaim,
 };
 
 /*
@@ -139,7 +184,7 @@ static int phi_region_fill(struct phi_region *region)
 			i += got;
 			continue;
 		}
-		region->pages[i] = alloc_page(PHI_REGION_GFP);
+		region->pages[i] = phi_region_alloc();
 		if (!region->pages[i])
 			return -ENOMEM;
 		i++;
@@ -152,7 +197,7 @@ static int phi_region_setup(struct phi_region *region)
 {
 	int ret;
 
-	ret = phi_quota_charge(region->obj.user, PHI_QUOTA_PAGES, region->nr);
+	ret = phi_quota_charge(region->user, PHI_QUOTA_PAGES, region->nr);
 	if (ret)
 		return ret;
 	region->charged = region->nr;
@@ -191,7 +236,10 @@ static struct phi_region *phi_region_new(struct phi_user *user, u32 flags,
 	kref_init(&region->ref);
 	region->flags = flags;
 	region->nr = nr;
+	phi_user_hold(user);
+	region->user = user;
 	phi_mapping_start(region);
+	phi_pins_start(region);
 	ret = phi_object_init(&region->obj, &phi_region_ops, user);
 	if (ret) {
 		phi_region_unref(region);
@@ -218,6 +266,7 @@ static struct phi_region *phi_region_new(struct phi_user *user, u32 flags,
 int phi_region_create(struct phi_cspace *cs, void *arg)
 {
 	struct phi_region_create *cmd = arg;
+	u32 rights = PHI_REGION_RIGHTS;
 
 	if (cmd->flags & ~PHI_REGION_DMA)
 		return -EOPNOTSUPP;
@@ -228,8 +277,9 @@ int phi_region_create(struct phi_cspace *cs, void *arg)
 		phi_region_new(cs->user, cmd->flags, cmd->bytes >> PAGE_SHIFT);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
-	return phi_cspace_install_new(cs, &region->obj, PHI_REGION_RIGHTS, 0,
-				      &cmd->cap);
+	if (region->flags & PHI_REGION_DMA)
+		rights |= PHI_RIGHT_PIN;
+	return phi_cspace_install_new(cs, &region->obj, rights, 0, &cmd->cap);
 }
 
 /**
@@ -238,8 +288,7 @@ int phi_region_create(struct phi_cspace *cs, void *arg)
  * @arg: struct phi_region_info.
  *
  * Context: Process context. May sleep.
- * Return: 0; -EOPNOTSUPP for a flag, -EINVAL for padding, or the error of
- * phi_cspace_lookup().
+ * Return: 0; -EOPNOTSUPP for a flag, or the error of phi_cspace_lookup().
  */
 int phi_region_info(struct phi_cspace *cs, void *arg)
 {
@@ -248,8 +297,6 @@ int phi_region_info(struct phi_cspace *cs, void *arg)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	if (cmd->pad)
-		return -EINVAL;
 
 	struct phi_cap *cap __free(phi_cap_put) =
 		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES(MEMORY), 0);
@@ -263,5 +310,6 @@ int phi_region_info(struct phi_cspace *cs, void *arg)
 	cmd->rights = cap->rights;
 	guard(rwsem_read)(&region->lock);
 	cmd->mappings = region->mapped;
+	cmd->pinned = min_t(unsigned long, region->pinned, U32_MAX);
 	return 0;
 }

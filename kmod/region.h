@@ -5,7 +5,10 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
 #include <linux/rwsem.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "object.h"
@@ -13,8 +16,8 @@
 /**
  * DOC: Regions and their mappings
  *
- * A region owns its pages from birth to death; nothing is allocated when one
- * is touched, so touching never fails for want of memory.
+ * A region allocates its pages when it is created and none at a fault, so an
+ * access never fails for want of memory.
  *
  * A mapping is what one mmap() made, in however many pieces munmap(),
  * mprotect() and mremap() have since cut it. It belongs to the capability it
@@ -22,53 +25,133 @@
  * dropped or moves away. Death is for good, and a dead mapping keeps only
  * this bookkeeping alive, no page.
  *
+ * The mappings of a region are in a tree by capability, and those that expire
+ * in another by time: a drop visits the mappings made through the capability
+ * and expiry those that expired, however many others there are.
+ *
  * All regions and mappings go through files of the module's own: each region
  * has an inode to itself, so that zapping it touches no one else's mappings,
  * and each mapping a window of that inode's offsets to itself, so that killing
  * one leaves the pages of the others in place.
+ *
+ * Pins: a mapping of a DMA region made with PHI_RIGHT_PIN is VM_MIXEDMAP, and
+ * get_user_pages() works on it; any other mapping is VM_PFNMAP, where it fails
+ * with EFAULT. Zapping does not end a pin. So after a revoke phi_pins_detach()
+ * takes every pinned page out of the region and puts a copy in its place. The
+ * detached page stays charged to the creator until its last pin is gone; no
+ * event says when, so a work item looks again and again.
  */
 
 /**
  * struct phi_region - memory that several processes may map
  * @obj: What capabilities name; its end frees the pages.
- * @ref: @obj and each mapping. Keeps this struct, not the pages.
+ * @ref: @obj, each mapping, and @reap while @detached is not empty. Keeps this
+ *       struct, @file and @user, not the pages.
+ * @user: Pays for the pages, referenced; same as @obj.user, which ends earlier.
  * @flags: PHI_REGION_*.
  * @nr: Length in pages.
- * @charged: Pages charged to @obj.user: @nr, or 0 if that failed.
+ * @charged: Pages charged to @user: those in @pages and in @detached.
  * @pages: Each of them; of a REVOCABLE region some are parts of huge pages.
+ *         NULL where a detached page could not be replaced: SIGBUS.
  * @file: Of an inode of its own; never has a descriptor.
  * @lock: Taken shared to put a page into an address space or take pages out,
  *        exclusively to change what is below.
- * @mappings: Those alive.
- * @mapped: How many.
+ * @mappings: Those alive, by @cap.
+ * @expiries: Those of them that expire, by time of expiry.
+ * @mapped: Mappings alive.
  * @window: Where the window of the next mapping begins, in pages.
- * @expires_ns: When @expire is to look next, 0 = never. CLOCK_BOOTTIME.
+ * @expires_ns: When @expire looks next, 0 = never. CLOCK_BOOTTIME.
  * @expire: Kills the mappings whose capabilities expired.
+ * @orphans: A mapping that could be pinned, of a derived capability, ended by
+ *           unmapping or dropping: its pins may have outlived it.
+ * @orphans_ns: When the first of those capabilities expires, 0 = never.
+ * @detached: Pages taken out of @pages while somebody pinned them, by lru.
+ * @pinned: How many.
+ * @reap: Frees those whose pins are gone.
+ * @reap_delay: Of the next look of @reap, in jiffies.
+ * @lost: Pages left @pages without a copy, and no revoke has said so yet.
+ * @waiting: Calls that wait for @pinned to become 0.
+ * @unpinned: Where they wait.
  */
 struct phi_region {
 	struct phi_object obj;
 	struct kref ref;
+	struct phi_user *user;
 	u32 flags;
 	unsigned long nr;
 	unsigned long charged;
 	struct page **pages;
 	struct file *file;
 	struct rw_semaphore lock; /* see main.h */
-	struct list_head mappings;
+	struct rb_root mappings;
+	struct rb_root_cached expiries;
 	u32 mapped;
 	pgoff_t window;
 	u64 expires_ns;
 	struct delayed_work expire;
+	bool orphans;
+	u64 orphans_ns;
+	struct list_head detached;
+	unsigned long pinned;
+	struct delayed_work reap;
+	unsigned long reap_delay;
+	bool lost;
+	atomic_t waiting;
+	wait_queue_head_t unpinned;
 };
 
 #define to_region(_obj) container_of(_obj, struct phi_region, obj)
 
+/**
+ * struct phi_mapping - what one mmap() of a region made
+ * @ref: Areas it consists of, and a sweep at work on it.
+ * @region: Its bookkeeping is referenced, its pages through @cap.
+ * @cap: What it was made through; referenced until death.
+ * @user: Pays one PHI_QUOTA_CAPS for it until death, referenced; then NULL.
+ * @mm: The address space it was made in, for comparison only. No other ever
+ *      has pages through it.
+ * @base: First offset of its window in the region's inode, in pages.
+ * @pin: get_user_pages() works on it.
+ * @dead: Set for good under @region's lock.
+ * @node: In the list of the sweep that killed it.
+ * @by_cap: In @region's tree until death.
+ * @expiry: In @region's other tree until death when @cap expires.
+ */
+struct phi_mapping {
+	refcount_t ref;
+	struct phi_region *region;
+	struct phi_cap *cap;
+	struct phi_user *user;
+	struct mm_struct *mm;
+	pgoff_t base;
+	bool pin;
+	bool dead;
+	struct list_head node;
+	struct rb_node by_cap;
+	struct rb_node expiry;
+};
+
 void phi_region_unref(struct phi_region *region);
+void phi_region_uncharge(struct phi_region *region, unsigned long nr);
+struct page *phi_region_alloc(void);
 
 /* mapping.c */
 u64 phi_mapping_offset(u64 handle);
 void phi_mapping_start(struct phi_region *region);
 void phi_mapping_stop(struct phi_region *region);
-void phi_mapping_sweep(struct phi_region *region, const struct phi_cap *gone);
+void phi_mapping_dropped(struct phi_region *region, struct phi_cap *cap);
+void phi_mapping_revoked(struct phi_region *region);
+void phi_mapping_put(struct phi_mapping *mapping);
+
+/* fault.c */
+extern const struct vm_operations_struct phi_mapping_vm_ops;
+
+/* pin.c */
+void phi_pins_start(struct phi_region *region);
+void phi_pins_detach(struct phi_region *region);
+void phi_pins_inherit(struct phi_region *region);
+int phi_pins_wait(struct phi_region *region);
+
+extern struct workqueue_struct *phi_region_wq;
 
 #endif /* _PHI_KREGION_H */

@@ -15,22 +15,17 @@ extern "C" {
 /**
  * DOC: libphi, the calls
  *
- * One function a call of /dev/phi. What a call means, which rights it needs
- * and how it fails is written at its struct in uapi/phi/; here is only what
- * the function adds. Caveats first:
+ * One function a call of /dev/phi; its struct in uapi/phi/ says what the call
+ * means, which rights it needs and how it fails. Caveats first:
  *
- *  - Every function returns 0 or a positive result, or a negative errno.
- *    errno itself is not set.
+ *  - Every function returns 0 or more, or a negative errno; errno is not set.
  *  - Out pointers are written only on success. One that is NULL is skipped
  *    where its comment says so.
  *  - A call that waits returns -EINTR when a signal handler ran that was
- *    installed without SA_RESTART, so that a loop can look at its flags.
- *    The others repeat the call.
- *  - Deadlines are CLOCK_MONOTONIC, expiries CLOCK_BOOTTIME, nanoseconds;
- *    0 means none.
- *  - A cspace belongs to the process that called phi_open(), and ends with
- *    it, even if a child still has the file. After fork() the child opens its
- *    own.
+ *    installed without SA_RESTART. The others repeat the call.
+ *  - Deadlines (CLOCK_MONOTONIC) and expiries (CLOCK_BOOTTIME): ns, 0 = none.
+ *  - A cspace ends with the process that called phi_open(), even if a child
+ *    still has the file: a child opens its own.
  *  - Touching a mapped region whose capability was revoked is SIGBUS.
  */
 
@@ -83,6 +78,16 @@ int phi_cap_derive(int phi, uint64_t cap, uint32_t rights, uint64_t expires_ns,
  * capability can use it or what was mapped through it.
  */
 int phi_cap_revoke(int phi, uint64_t cap);
+
+/**
+ * phi_cap_revoke_wait() - revoke and wait for the last pin
+ * @phi: Cspace.
+ * @cap: As phi_cap_revoke().
+ *
+ * Context: Any thread.
+ * Return: As phi_cap_revoke(); -EINTR when all are dead but pages still pinned.
+ */
+int phi_cap_revoke_wait(int phi, uint64_t cap);
 
 /**
  * phi_cap_drop() - forget a handle
@@ -195,7 +200,7 @@ int phi_cspace_share(int phi, bool shared);
  * phi_region_create() - make a zeroed region
  * @phi: Cspace.
  * @bytes: Length; a non-zero multiple of the page size.
- * @flags: 0 or PHI_REGION_DMA.
+ * @flags: 0 or PHI_REGION_DMA, whose pages can be pinned.
  * @cap: Out, handle with all rights of a region.
  *
  * Context: Any thread.

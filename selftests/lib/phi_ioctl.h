@@ -108,6 +108,14 @@ static inline int do_revoke(int phi, uint64_t cap)
 	return PHI_DO(phi, CAP_REVOKE, &arg);
 }
 
+/* Revoke, and wait until the last pin is gone. */
+static inline int do_revoke_wait(int phi, uint64_t cap)
+{
+	struct phi_cap_revoke arg = { .flags = PHI_REVOKE_WAIT, .cap = cap };
+
+	return PHI_DO(phi, CAP_REVOKE, &arg);
+}
+
 static inline int do_drop(int phi, uint64_t cap)
 {
 	struct phi_cap_drop arg = { .cap = cap };

@@ -135,6 +135,7 @@ TEST_F(calls, caps)
 	EXPECT_TRUE(list[0] == child || list[1] == child);
 
 	EXPECT_EQ(0, phi_cap_revoke(self->phi, root));
+	EXPECT_EQ(0, phi_cap_revoke_wait(self->phi, root));
 	EXPECT_EQ(-EKEYREVOKED, phi_cap_query(self->phi, child, &q));
 	EXPECT_EQ(0, phi_cap_drop(self->phi, child));
 	EXPECT_EQ(-EBADF, phi_cap_drop(self->phi, child));

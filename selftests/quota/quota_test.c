@@ -2,6 +2,8 @@
 
 #include "kselftest_harness.h"
 
+#include <sys/mman.h>
+
 #include "lib/phi_ioctl.h"
 
 #define SOMEBODY 4242
@@ -57,6 +59,42 @@ TEST_F(quota, limits_are_module_parameters)
 		ASSERT_EQ(0, do_stats(self->phi, &stats));
 		EXPECT_EQ(1234 + what, stats.limit[what]);
 	}
+}
+
+/* A mapping is charged to the user who made it while it lives. */
+TEST_F(quota, mappings_count_as_capabilities)
+{
+	uint64_t page = getpagesize(), root, cap, before;
+	struct phi_region_info info = {};
+	void *at[10];
+	int other = do_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_region(other, page, 0, &root));
+	ASSERT_EQ(0,
+		  do_derive(other, root, PHI_RIGHT_READ | PHI_RIGHT_MAP, &cap));
+	info.cap = cap;
+	ASSERT_EQ(0, PHI_DO(other, REGION_INFO, &info));
+	before = used(other, PHI_QUOTA_CAPS);
+	ASSERT_EQ(0, do_limit("quota_caps", before + 9));
+	for (int i = 0; i < 10; i++) {
+		errno = 0;
+		at[i] = mmap(NULL, page, PROT_READ, MAP_SHARED, other,
+			     (off_t)info.offset);
+		ASSERT_EQ(i < 9 ? 0 : EDQUOT, errno);
+	}
+	EXPECT_EQ(before + 9, used(other, PHI_QUOTA_CAPS));
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, munmap(at[i], page));
+		EXPECT_EQ(before + 8 - i, used(other, PHI_QUOTA_CAPS));
+	}
+	ASSERT_EQ(0, do_revoke(other, root));
+	EXPECT_EQ(before, used(other, PHI_QUOTA_CAPS));
+	for (int i = 4; i < 9; i++) {
+		ASSERT_EQ(0, munmap(at[i], page));
+		EXPECT_EQ(before, used(other, PHI_QUOTA_CAPS));
+	}
+	close(other);
 }
 
 /* 0 pages: half of the memory that the machine has. */

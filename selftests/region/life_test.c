@@ -96,6 +96,8 @@ TEST_F(life, costs_nothing_when_there_is_no_memory)
 	snprintf(old, sizeof(old), "%ld", had);
 	ASSERT_LE(0, module_number("parameters/quota_pages",
 				   "4611686018427387904"));
+	ASSERT_LE(0, module_number("parameters/total_pages",
+				   "4611686018427387904"));
 	EXPECT_EQ(-ENOMEM, do_region(self->phi, 1ULL << 45, 0, &cap));
 	EXPECT_EQ(0, do_stats(self->phi, &now));
 	EXPECT_EQ(self->before.used[PHI_QUOTA_PAGES],
@@ -103,6 +105,7 @@ TEST_F(life, costs_nothing_when_there_is_no_memory)
 	EXPECT_EQ(self->before.used[PHI_QUOTA_OBJECTS],
 		  now.used[PHI_QUOTA_OBJECTS]);
 	ASSERT_LE(0, module_number("parameters/quota_pages", old));
+	ASSERT_LE(0, module_number("parameters/total_pages", "0"));
 }
 
 /* Regions, mappings and handles of every kind, then wait to be killed. */

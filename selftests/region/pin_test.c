@@ -3,12 +3,10 @@
 /* Who may pin pages of a region, and what becomes of pinned pages. */
 
 #include <kselftest_harness.h>
-#include <liburing.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
-#include "map.h"
+#include "pins.h"
 
 FIXTURE(pin)
 {
@@ -37,6 +35,8 @@ FIXTURE_TEARDOWN(pin)
 
 	ASSERT_LE(0, other);
 	close(self->phi);
+	close(self->pipe[0]);
+	close(self->pipe[1]);
 	io_uring_queue_exit(&self->ring);
 	EXPECT_TRUE(do_settled(other, &self->before));
 	close(other);
@@ -47,21 +47,6 @@ static int futex_wake_shared(void *at)
 	long ret = syscall(SYS_futex, at, FUTEX_WAKE, 1, NULL, NULL, 0);
 
 	return ret < 0 ? -errno : (int)ret;
-}
-
-static int splice_out(int to, void *at)
-{
-	struct iovec iov = { at, PAGE };
-	ssize_t ret = vmsplice(to, &iov, 1, SPLICE_F_NONBLOCK);
-
-	return ret < 0 ? -errno : (int)ret;
-}
-
-static int pin(struct io_uring *ring, void *at, size_t bytes)
-{
-	struct iovec iov = { at, bytes };
-
-	return io_uring_register_buffers(ring, &iov, 1);
 }
 
 /* Small pages and huge ones, touched and not. */
@@ -101,24 +86,6 @@ TEST_F(pin, a_dma_region_can_be_pinned)
 	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
 }
 
-/* Write one page of the registered buffer to the pipe: the result. */
-static int write_fixed(struct io_uring *ring, int to, void *at)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-	struct io_uring_cqe *cqe;
-	int ret;
-
-	io_uring_prep_write_fixed(sqe, to, at, PAGE, 0, 0);
-	if (io_uring_submit(ring) != 1)
-		return -EIO;
-	ret = io_uring_wait_cqe(ring, &cqe);
-	if (ret)
-		return ret;
-	ret = cqe->res;
-	io_uring_cqe_seen(ring, cqe);
-	return ret;
-}
-
 /* Make a region full of a pattern; tell how many of its bytes were not 0. */
 static long churn(int phi, size_t bytes, unsigned char pattern)
 {
@@ -147,7 +114,7 @@ TEST_F(pin, a_pinned_page_is_not_used_again)
 	char *mem;
 
 	ASSERT_EQ(0, do_region(self->phi, bytes, PHI_REGION_DMA, &root));
-	ASSERT_EQ(0, do_derive(self->phi, root, RIGHTS, &cap));
+	ASSERT_EQ(0, do_derive(self->phi, root, PINNABLE, &cap));
 	ASSERT_EQ(0, do_map(self->phi, cap, bytes, RW, &mem));
 	memset(mem, 0x5a, bytes);
 	ASSERT_EQ(0, pin(&self->ring, mem, bytes));
@@ -157,11 +124,11 @@ TEST_F(pin, a_pinned_page_is_not_used_again)
 	EXPECT_EQ(-SIGBUS, poke(mem + PAGE, 1));
 	EXPECT_EQ(-EFAULT, splice_out(self->pipe[1], mem));
 
-	/* The region goes and gives its quota back; the pinned pages stay. */
+	/* The region goes, the pinned pages and their charge stay. */
 	ASSERT_EQ(0, do_drop(self->phi, cap));
 	ASSERT_EQ(0, do_drop(self->phi, root));
 	ASSERT_EQ(0, do_stats(self->phi, &now));
-	EXPECT_EQ(self->before.used[PHI_QUOTA_PAGES],
+	EXPECT_EQ(self->before.used[PHI_QUOTA_PAGES] + bytes / PAGE,
 		  now.used[PHI_QUOTA_PAGES]);
 	for (int i = 0; i < 16; i++) {
 		ASSERT_EQ(0, churn(self->phi, bytes, 0xa5));
@@ -177,6 +144,61 @@ TEST_F(pin, a_pinned_page_is_not_used_again)
 	}
 	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
 	EXPECT_EQ(-EFAULT, pin(&self->ring, mem, bytes));
+}
+
+/* Without a revoke too: pages are given back when they are unpinned. */
+TEST_F(pin, a_pinned_page_stays_charged)
+{
+	struct phi_system_stats now;
+	char page[PAGE];
+	uint64_t root;
+	char *mem;
+
+	ASSERT_EQ(0, do_region(self->phi, 8 * PAGE, PHI_REGION_DMA, &root));
+	ASSERT_EQ(0, do_map(self->phi, root, 8 * PAGE, RW, &mem));
+	ASSERT_EQ(PAGE, splice_out(self->pipe[1], mem));
+	ASSERT_EQ(PAGE, splice_out(self->pipe[1], mem + 5 * PAGE));
+	ASSERT_EQ(0, do_drop(self->phi, root));
+	ASSERT_EQ(0, do_stats(self->phi, &now));
+	EXPECT_EQ(self->before.used[PHI_QUOTA_PAGES] + 2,
+		  now.used[PHI_QUOTA_PAGES]);
+	EXPECT_EQ(self->before.objects[PHI_TYPE_MEMORY],
+		  now.objects[PHI_TYPE_MEMORY]);
+	ASSERT_EQ(PAGE, read(self->pipe[0], page, PAGE));
+	ASSERT_EQ(PAGE, read(self->pipe[0], page, PAGE));
+	ASSERT_EQ(0, munmap(mem, 8 * PAGE));
+	EXPECT_TRUE(do_settled(self->phi, &self->before));
+}
+
+/* MAP alone does not pin, whichever way it came. */
+TEST_F(pin, a_pin_needs_the_right)
+{
+	uint64_t root, weak, weaker, given;
+	struct phi_token token;
+	char *mem;
+	char byte;
+
+	ASSERT_EQ(0, do_region(self->phi, HUGE, PHI_REGION_DMA, &root));
+	ASSERT_EQ(0, do_derive(self->phi, root, RIGHTS, &weak));
+	EXPECT_EQ(-EPERM, do_derive(self->phi, weak, PINNABLE, &weaker));
+	EXPECT_EQ(-EPERM, do_seal(self->phi, weak, PINNABLE, 0, 0, &token));
+	ASSERT_EQ(0, do_seal(self->phi, root, RIGHTS, 0, 0, &token));
+	ASSERT_EQ(0, do_unseal(self->phi, &token, &given));
+	for (int i = 0; i < 4; i++) {
+		uint64_t cap = i % 2 ? weak : given;
+
+		ASSERT_EQ(0, do_map(self->phi, cap, HUGE, RW, &mem));
+		if (i < 2)
+			memset(mem, 7, HUGE);
+		EXPECT_EQ(-EFAULT, futex_wake_shared(mem));
+		EXPECT_EQ(-EFAULT, splice_out(self->pipe[1], mem));
+		EXPECT_EQ(-EFAULT, pin(&self->ring, mem, HUGE));
+		EXPECT_EQ(1, write(self->pipe[1], mem, 1));
+		EXPECT_EQ(1, read(self->pipe[0], &byte, 1));
+		EXPECT_EQ(7, byte);
+	}
+	ASSERT_EQ(0, do_region(self->phi, PAGE, 0, &root));
+	EXPECT_EQ(-EPERM, do_derive(self->phi, root, PINNABLE, &weak));
 }
 
 TEST_F(pin, a_page_is_zeroed_before_it_is_used_again)

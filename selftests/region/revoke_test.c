@@ -45,7 +45,9 @@ FIXTURE_SETUP(revoke)
 	ASSERT_EQ(0, do_stats(self->phi, &self->before));
 	ASSERT_EQ(0, do_region(self->phi, self->bytes, variant->flags,
 			       &self->root));
-	ASSERT_EQ(0, do_derive(self->phi, self->root, RIGHTS, &self->cap));
+	ASSERT_EQ(0, do_derive(self->phi, self->root,
+			       RIGHTS | (variant->flags ? PHI_RIGHT_PIN : 0),
+			       &self->cap));
 	ASSERT_EQ(0,
 		  do_map(self->phi, self->root, self->bytes, RW, &self->own));
 	ASSERT_EQ(0, do_map(self->phi, self->cap, self->bytes, RW, &self->mem));
@@ -346,8 +348,9 @@ TEST_F(revoke, reaches_another_process)
 
 	ASSERT_EQ(0, pipe(holder.ready));
 	ASSERT_EQ(0, pipe(holder.leave));
-	ASSERT_EQ(0,
-		  do_seal(self->phi, self->cap, RIGHTS, 0, 0, &holder.token));
+	ASSERT_EQ(0, do_seal(self->phi, self->cap,
+			     RIGHTS | (variant->flags ? PHI_RIGHT_PIN : 0), 0,
+			     0, &holder.token));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)

@@ -60,7 +60,10 @@ static int cap_revoke(struct args *args)
 
 	if (args_handle(args, 0, &cap))
 		return EXIT_USAGE;
-	ret = phi_cap_revoke(args->phi, cap);
+	if (args_option(args, "wait"))
+		ret = phi_cap_revoke_wait(args->phi, cap);
+	else
+		ret = phi_cap_revoke(args->phi, cap);
 	if (ret)
 		return fail(ret, "revoke what was derived from %s",
 			    args->operand[0]);
@@ -336,8 +339,8 @@ static const struct verb verbs[] = {
 	  "CAP [--rights LIST] [--expires TIME] [--badge BITS]",
 	  "make a weaker child; rights and expiry default to the parent's",
 	  HANDLES },
-	{ "revoke", cap_revoke, "CAP",
-	  "kill every capability derived from it, and what was mapped through them",
+	{ "revoke", cap_revoke, "CAP [--wait]",
+	  "kill all capabilities derived from it, and their mappings; --wait: return when the last page is unpinned",
 	  HANDLES },
 	{ "drop", cap_drop, "CAP...", "forget handles", HANDLES },
 	{ "query", cap_query, "CAP", "say what a handle is", HANDLES },

@@ -51,6 +51,14 @@ static unsigned int spent(const struct phi_system_stats *stats)
 	return found;
 }
 
+/* As it is by default for pages, whose quota follows the total. */
+static bool limited_by_total(const struct phi_system_stats *stats,
+			     unsigned int quota)
+{
+	return stats->limit[quota] < stats->quota[quota] ||
+	       stats->quota[quota] >= stats->host_limit[quota];
+}
+
 const char *quota_hint(void)
 {
 	static char text[256];
@@ -66,7 +74,7 @@ const char *quota_hint(void)
 		" used; drop what is not needed, or raise the module parameter %s_%s, see phi_quota(7)",
 		quota_name(i), (uint64_t)stats.used[i],
 		(uint64_t)stats.limit[i],
-		stats.limit[i] < stats.quota[i] ? "total" : "quota",
+		limited_by_total(&stats, i) ? "total" : "quota",
 		quota_parameter(i));
 	return text;
 }

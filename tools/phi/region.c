@@ -67,6 +67,7 @@ static int region_info(struct args *args)
 		info.region_flags & PHI_REGION_DMA ? "dma" : "revocable");
 	out_rights("rights", info.rights);
 	out_u64("mappings", info.mappings);
+	out_u64("pinned", info.pinned);
 	return out_end();
 }
 
@@ -267,7 +268,7 @@ static int region_map(struct args *args)
 
 static const struct verb verbs[] = {
 	{ "create", region_create, "SIZE [--dma]",
-	  "make a zeroed region, for io_uring buffers and O_DIRECT too with --dma",
+	  "make a zeroed region; --dma: its pages can be pinned (io_uring, O_DIRECT, VFIO), and a revoke does not end a pin: it replaces the page",
 	  HANDLES },
 	{ "info", region_info, "CAP", "say how long it is and who maps it",
 	  HANDLES },

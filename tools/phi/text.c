@@ -15,6 +15,35 @@ static const char *const rights_words[] = {
 	"read", "write", "exec", "map", "send", "recv", "admin", "grant",
 };
 
+/* The right of a DMA region that has the bit of another type's right. */
+static const struct {
+	const char *word;
+	uint32_t right;
+} rights_too[] = {
+	{ "pin", PHI_RIGHT_PIN },
+};
+
+static const char *const type_words[] = {
+	[PHI_TYPE_MEMORY] = "memory",	[PHI_TYPE_ENDPOINT] = "endpoint",
+	[PHI_TYPE_DEVICE] = "device",	[PHI_TYPE_THREAD] = "thread",
+	[PHI_TYPE_MODEL] = "model",	[PHI_TYPE_FILE] = "file",
+	[PHI_TYPE_NETWORK] = "network", [PHI_TYPE_NOTIFY] = "notify",
+	[PHI_TYPE_REPLY] = "reply",	[PHI_TYPE_AGENT] = "agent",
+};
+
+static const char *const kind_words[] = {
+	[PHI_UNIT_ANY] = "any",
+	[PHI_UNIT_CPU] = "cpu",
+	[PHI_UNIT_GPU] = "gpu",
+	[PHI_UNIT_TPU] = "tpu",
+};
+
+static const char *const quota_words[] = {
+	[PHI_QUOTA_CAPS] = "capabilities",   [PHI_QUOTA_PAGES] = "pages",
+	[PHI_QUOTA_BYTES] = "message bytes", [PHI_QUOTA_OBJECTS] = "objects",
+	[PHI_QUOTA_TICKETS] = "inferences",
+};
+
 /* After quota_ and total_ in the names of the module's parameters. */
 static const char *const quota_parameters[] = {
 	[PHI_QUOTA_CAPS] = "caps",	 [PHI_QUOTA_PAGES] = "pages",
@@ -35,6 +64,13 @@ static bool right_parse(const char *word, size_t len, uint32_t *rights)
 		if (strlen(rights_words[bit]) == len &&
 		    !strncmp(rights_words[bit], word, len)) {
 			*rights |= 1U << bit;
+			return true;
+		}
+	}
+	for (bit = 0; bit < ARRAY_SIZE(rights_too); bit++) {
+		if (strlen(rights_too[bit].word) == len &&
+		    !strncmp(rights_too[bit].word, word, len)) {
+			*rights |= rights_too[bit].right;
 			return true;
 		}
 	}

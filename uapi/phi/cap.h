@@ -62,10 +62,16 @@ struct phi_cap_derive {
 
 #define PHI_IOC_CAP_DERIVE _IO(PHI_IOC_MAGIC, 0x10)
 
+/*
+ * Flag of struct phi_cap_revoke: return when no page that left a DMA region is
+ * pinned any more. A signal handler ends the wait with EINTR.
+ */
+#define PHI_REVOKE_WAIT (1U << 1)
+
 /**
  * struct phi_cap_revoke - ioctl(PHI_IOC_CAP_REVOKE)
  * @size: sizeof(struct phi_cap_revoke).
- * @flags: Must be 0.
+ * @flags: 0 or PHI_REVOKE_WAIT.
  * @cap: Handle with ADMIN; itself it stays alive.
  *
  * Kill every capability derived from @cap, in whatever cspace, message or
@@ -73,6 +79,12 @@ struct phi_cap_derive {
  * read, write, map, send or receive through it: mappings are gone and
  * waiters were woken with EKEYREVOKED. Objects that only these kept are gone
  * too, with what was charged for them.
+ *
+ * It does not end what was started before: a copy that was made is made, and
+ * pages of a DMA region that were pinned through PHI_RIGHT_PIN stay pinned.
+ * Such a page leaves the region, and a copy takes its place, before the call
+ * returns, so no pin of a revoked holder reaches the owner's memory; see
+ * region.h, also for ENOMEM.
  */
 struct phi_cap_revoke {
 	__u32 size;

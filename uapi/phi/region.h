@@ -12,11 +12,33 @@
  * address space that mapped them through it, at once; touching them then is
  * SIGBUS.
  *
- * A REVOCABLE region gives no pages to get_user_pages(): O_DIRECT, vmsplice()
- * and io_uring registered buffers on it fail with EFAULT. A DMA region
- * does; a page that a device or another subsystem still pins is not used
- * again until that pin is gone. Shared futexes fail with EFAULT on both.
+ * A pin is a reference to a page that get_user_pages() took: of O_DIRECT in
+ * progress, of vmsplice(), of a registered io_uring buffer, of a device that
+ * VFIO mapped. It outlives the mapping that it was made through, and a revoke
+ * cannot end it.
+ *
+ * Pages of a REVOCABLE region cannot be pinned: those calls fail with EFAULT.
+ * Pages of a DMA region can be pinned through a capability with
+ * PHI_RIGHT_PIN; through one without it the calls fail with EFAULT as well.
+ * Shared futexes fail with EFAULT on both.
+ *
+ * When a capability with PHI_RIGHT_PIN that was mapped is revoked or expires,
+ * each page of the region that is pinned then leaves the region, and a copy of
+ * it takes its place. A pin that stays refers to the old page: who has it can
+ * read what the page held at the revoke, and what is written through the pin
+ * reaches nobody. This holds for every pin, also of live holders and of the
+ * creator: buffers registered before have to be registered again. The old page
+ * is charged to the creator until its last pin is gone, and not used again
+ * before. When memory for the copies is short, pages are lost instead: the
+ * revoke returns ENOMEM, its capabilities are dead all the same, and touching
+ * such a page is SIGBUS.
  */
+
+/*
+ * Right on a DMA region: get_user_pages() works on mappings made with it. The
+ * creator of a DMA region has it and gives it away by name; see above.
+ */
+#define PHI_RIGHT_PIN PHI_RIGHT_SEND
 
 /* Flags of struct phi_region_create. */
 #define PHI_REGION_DMA (1U << 0)
@@ -26,11 +48,13 @@
  * @size: sizeof(struct phi_region_create).
  * @flags: 0 or PHI_REGION_DMA.
  * @bytes: Length; a non-zero multiple of the page size.
- * @cap: Out, handle with READ, WRITE, EXEC, MAP, ADMIN and GRANT.
+ * @cap: Out, handle with READ, WRITE, EXEC, MAP, ADMIN and GRANT, and PIN when
+ *       the region is a DMA region.
  *
- * Make a zeroed region. All its pages are there when the call returns:
- * touching it never fails for want of memory.
- * Fails with EDQUOT when the caller's quota is spent.
+ * Make a zeroed region. All its pages are allocated when the call returns:
+ * touching it never fails for want of memory. They are charged to the caller's
+ * quota, else EDQUOT, and to its memory cgroup, else ENOMEM. They do not count
+ * in the resident set of a process that maps them.
  */
 struct phi_region_create {
 	__u32 size;
@@ -51,13 +75,14 @@ struct phi_region_create {
  * @region_flags: Out, PHI_REGION_*.
  * @rights: Out, rights of @cap.
  * @mappings: Out, mappings of the region that exist now, in all processes.
- * @pad: Must be 0.
+ * @pinned: Out, pages that left the region and are still pinned.
  *
  * mmap() needs MAP; and READ, WRITE and EXEC for PROT_READ, PROT_WRITE and
  * PROT_EXEC, else EPERM; mprotect() cannot add them later (EACCES). No
  * hardware gives write or execute access alone: both need READ as well. The
  * mapping starts at the region's first byte and must be MAP_SHARED.
- * A child made by fork() does not inherit it. To policies mmap() is a call of
+ * A child made by fork() does not inherit it. A mapping counts as a capability
+ * of the cspace's user while it lives: EDQUOT. To policies mmap() is a call of
  * the number PHI_NR_REGION_MAP about @cap.
  *
  * A 32-bit program gets an @offset that mmap2() can carry. It stands for @cap
@@ -75,7 +100,7 @@ struct phi_region_info {
 	__u32 region_flags;
 	__u32 rights;
 	__u32 mappings;
-	__u32 pad;
+	__u32 pinned;
 };
 
 #define PHI_IOC_REGION_INFO _IO(PHI_IOC_MAGIC, 0x22)

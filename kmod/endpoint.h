@@ -13,9 +13,10 @@
  * DOC: Mailboxes
  *
  * Each cspace that sends to an endpoint has a credit there, with a queue of
- * its own; the receiver goes round the credits that have messages, one message
- * each. So what one sender queues is in order, and the length of its queue is
- * no concern of another.
+ * its own, which keeps its messages in order. The receiver serves the users
+ * that have messages in turn, one message each, and among the cspaces of one
+ * user goes round in the same way: neither a long queue nor many cspaces make
+ * another user wait longer.
  *
  * Messages are in the queues, in the hand of a receiver that copies one out,
  * or gone. Whatever takes messages out in bulk (death, revoke) unlinks one at
@@ -33,7 +34,8 @@ struct phi_frame;
  * @lock: Guards the rest, and the credits and callers.
  * @dead: Nobody can receive any more; stays true.
  * @recvs: Live capabilities with RECV that are in slots, those @counted.
- * @active: Credits with messages, the next to be served first.
+ * @active: Users with messages, struct phi_turn, the next to be served first.
+ * @turns: All users with a credit, by uid.
  * @credits: All credits, by id of the cspace.
  * @idle: Credits that nobody counts on, the oldest first: a client that calls
  *        again needs no new one.
@@ -53,6 +55,7 @@ struct phi_endpoint {
 	bool dead;
 	u32 recvs;
 	struct list_head active;
+	struct xarray turns;
 	struct xarray credits;
 	struct list_head idle;
 	u32 idles;
@@ -66,18 +69,34 @@ struct phi_endpoint {
 };
 
 /**
+ * struct phi_turn - what one user may still send to one endpoint
+ * @uid: Of the user.
+ * @ref: Its credits.
+ * @active: In the endpoint's list of that name while @credits is not empty.
+ * @credits: Its credits with messages, the next to be served first.
+ */
+struct phi_turn {
+	kuid_t uid;
+	u32 ref;
+	struct list_head active;
+	struct list_head credits;
+};
+
+/**
  * struct phi_credit - what one cspace may still send to one endpoint
  * @id: Of the cspace.
+ * @turn: Of its user.
  * @ref: Messages, senders and files that count on it.
  * @used: Messages of it that are queued or in a receiver's hand.
- * @active: In the endpoint's list of that name while @queue has messages, in
- *          the idle ones while @ref is 0.
+ * @active: In the credits of @turn while @queue has messages, in the idle ones
+ *          while @ref is 0.
  * @queue: Its messages.
  * @senders: Threads that wait for credit.
  * @pollers: Files that poll for credit, struct phi_poller.
  */
 struct phi_credit {
 	u64 id;
+	struct phi_turn *turn;
 	u32 ref;
 	u32 used;
 	struct list_head active;

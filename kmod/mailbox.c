@@ -53,8 +53,9 @@ static void phi_endpoint_free(struct phi_object *obj)
 
 	phi_credits_free(ep);
 	WARN_ON_ONCE(!list_empty(&ep->active) || !list_empty(&ep->watches) ||
-		     !xa_empty(&ep->credits));
+		     !xa_empty(&ep->credits) || !xa_empty(&ep->turns));
 	xa_destroy(&ep->credits);
+	xa_destroy(&ep->turns);
 	phi_object_fini(obj);
 	kfree_rcu(ep, rcu);
 }
@@ -229,6 +230,7 @@ struct phi_endpoint *phi_mailbox_new(struct phi_user *user)
 	spin_lock_init(&ep->lock);
 	INIT_LIST_HEAD(&ep->active);
 	xa_init_flags(&ep->credits, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&ep->turns, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&ep->idle);
 	INIT_LIST_HEAD(&ep->receivers);
 	INIT_LIST_HEAD(&ep->callers);

@@ -39,12 +39,70 @@ static void phi_credit_hold(struct phi_endpoint *ep, struct phi_credit *credit)
 	}
 }
 
+static void phi_turn_put(struct phi_endpoint *ep, struct phi_turn *turn)
+{
+	if (--turn->ref)
+		return;
+	xa_erase(&ep->turns, __kuid_val(turn->uid));
+	kfree(turn);
+}
+
 static void phi_credit_free(struct phi_endpoint *ep, struct phi_credit *credit)
 {
 	list_del(&credit->active);
 	ep->idles--;
 	xa_erase(&ep->credits, credit->id);
+	phi_turn_put(ep, credit->turn);
 	kfree(credit);
+}
+
+static struct phi_turn *phi_turn_new(kuid_t uid)
+{
+	struct phi_turn *turn = kzalloc(sizeof(*turn), GFP_KERNEL_ACCOUNT);
+
+	if (!turn)
+		return NULL;
+	turn->uid = uid;
+	INIT_LIST_HEAD(&turn->active);
+	INIT_LIST_HEAD(&turn->credits);
+	return turn;
+}
+
+/* Put what @made has into the tables, where places were reserved for it. */
+static struct phi_credit *phi_credit_add(struct phi_endpoint *ep,
+					 struct phi_credit *made,
+					 struct phi_turn **fresh)
+{
+	unsigned long uid = __kuid_val((*fresh)->uid);
+	struct phi_turn *turn = xa_load(&ep->turns, uid);
+
+	if (!turn &&
+	    !xa_is_err(xa_store(&ep->turns, uid, *fresh, GFP_NOWAIT))) {
+		turn = *fresh;
+		*fresh = NULL;
+	}
+	if (!turn)
+		return NULL;
+	turn->ref++;
+	if (xa_is_err(xa_store(&ep->credits, made->id, made, GFP_NOWAIT))) {
+		phi_turn_put(ep, turn);
+		return NULL;
+	}
+	made->turn = turn;
+	return made;
+}
+
+/* Reserve places in the tables; those that stay unused are given back. */
+static bool phi_credit_reserve(struct phi_endpoint *ep, struct phi_cspace *cs)
+{
+	unsigned long uid = __kuid_val(phi_cspace_uid(cs));
+
+	if (xa_reserve(&ep->turns, uid, GFP_KERNEL_ACCOUNT))
+		return false;
+	if (!xa_reserve(&ep->credits, cs->id, GFP_KERNEL_ACCOUNT))
+		return true;
+	xa_release(&ep->turns, uid);
+	return false;
 }
 
 /**
@@ -59,16 +117,18 @@ struct phi_credit *phi_credit_get(struct phi_endpoint *ep,
 				  struct phi_cspace *cs)
 {
 	struct phi_credit *fresh __free(kfree) = NULL;
+	struct phi_turn *turn __free(kfree) = NULL;
 	struct phi_credit *credit;
 
 	for (;;) {
 		scoped_guard(spinlock, &ep->lock) {
 			credit = xa_load(&ep->credits, cs->id);
-			/* Needs no memory: the place was reserved. */
-			if (!credit && fresh &&
-			    !xa_is_err(xa_store(&ep->credits, cs->id, fresh,
-						GFP_NOWAIT)))
-				credit = no_free_ptr(fresh);
+			/* Needs no memory: the places were reserved. */
+			if (!credit && fresh && turn) {
+				credit = phi_credit_add(ep, fresh, &turn);
+				if (credit)
+					retain_and_null_ptr(fresh);
+			}
 			if (credit) {
 				phi_credit_hold(ep, credit);
 				return credit;
@@ -77,8 +137,9 @@ struct phi_credit *phi_credit_get(struct phi_endpoint *ep,
 		/* Again, if another thread used and freed the place. */
 		if (!fresh)
 			fresh = phi_credit_new(cs->id);
-		if (!fresh ||
-		    xa_reserve(&ep->credits, cs->id, GFP_KERNEL_ACCOUNT))
+		if (!turn)
+			turn = phi_turn_new(phi_cspace_uid(cs));
+		if (!fresh || !turn || !phi_credit_reserve(ep, cs))
 			return ERR_PTR(-ENOMEM);
 	}
 }
@@ -171,12 +232,16 @@ static void phi_queue_link(struct phi_endpoint *ep, struct phi_message *msg,
 			   bool first)
 {
 	struct phi_credit *credit = msg->credit;
+	struct phi_turn *turn = credit->turn;
 
+	if (list_empty(&turn->credits))
+		list_add_tail(&turn->active, &ep->active);
 	if (list_empty(&credit->queue))
-		list_add_tail(&credit->active, &ep->active);
+		list_add_tail(&credit->active, &turn->credits);
 	if (first) {
 		list_add(&msg->node, &credit->queue);
-		list_move(&credit->active, &ep->active);
+		list_move(&credit->active, &turn->credits);
+		list_move(&turn->active, &ep->active);
 	} else {
 		list_add_tail(&msg->node, &credit->queue);
 	}
@@ -190,6 +255,8 @@ static void phi_queue_unlink(struct phi_message *msg)
 	list_del_init(&msg->node);
 	if (list_empty(&credit->queue))
 		list_del_init(&credit->active);
+	if (list_empty(&credit->turn->credits))
+		list_del_init(&credit->turn->active);
 	phi_caller_taken(msg);
 }
 
@@ -321,11 +388,13 @@ int phi_queue_post(struct phi_endpoint *ep, struct phi_waiter *w,
 
 static struct phi_message *phi_queue_first(struct phi_endpoint *ep)
 {
-	struct phi_credit *credit = list_first_entry_or_null(
-		&ep->active, struct phi_credit, active);
+	struct phi_turn *turn =
+		list_first_entry_or_null(&ep->active, struct phi_turn, active);
+	struct phi_credit *credit;
 
-	if (!credit)
+	if (!turn)
 		return NULL;
+	credit = list_first_entry(&turn->credits, struct phi_credit, active);
 	return list_first_entry(&credit->queue, struct phi_message, node);
 }
 
@@ -371,10 +440,14 @@ struct phi_message *phi_queue_take(struct phi_endpoint *ep,
 	list_del_init(&w->node);
 	if (!ret) {
 		struct phi_credit *credit = msg->credit;
+		struct phi_turn *turn = credit->turn;
 
+		/* The next of the user is another cspace, after all users. */
 		phi_queue_unlink(msg);
 		if (!list_empty(&credit->active))
-			list_move_tail(&credit->active, &ep->active);
+			list_move_tail(&credit->active, &turn->credits);
+		if (!list_empty(&turn->active))
+			list_move_tail(&turn->active, &ep->active);
 	}
 	/* The next one is for the next receiver, which may be asleep. */
 	phi_queue_kick(ep);

@@ -126,7 +126,7 @@ static struct phi_message *phi_caller_quit(struct phi_caller *caller)
 	struct phi_message *message = caller->message;
 
 	lockdep_assert_held(&caller->ep->lock);
-	list_del_init(&caller->w.node);
+	phi_waiter_unlink(&caller->w);
 	caller->state = PHI_CALLER_LEFT;
 	return phi_queue_withdraw(caller->ep, message) ? message : NULL;
 }
@@ -191,7 +191,7 @@ int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns)
 	spin_lock(&ep->lock);
 	ret = phi_caller_sleep(caller, deadline_ns);
 	if (caller->state == PHI_CALLER_ANSWERED) {
-		list_del_init(&caller->w.node);
+		phi_waiter_unlink(&caller->w);
 		ret = caller->w.error;
 	} else if (ret == -ERESTARTSYS &&
 		   !phi_queue_mayleave(caller->message) && phi_park_due()) {
@@ -233,7 +233,7 @@ void phi_caller_leave(struct phi_caller *caller)
 
 	scoped_guard(spinlock, &caller->ep->lock) {
 		if (caller->state == PHI_CALLER_ANSWERED)
-			list_del_init(&caller->w.node);
+			phi_waiter_unlink(&caller->w);
 		else
 			message = phi_caller_quit(caller);
 	}

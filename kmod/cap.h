@@ -73,6 +73,9 @@ struct phi_cspace;
  * @sibling: In @children of @parent; empty when it is not linked.
  * @expiry: In the tree of nodes that expire, from derivation to end.
  * @token: In the table of sealed nodes.
+ * @ties: What ends when it leaves its slot or dies, struct phi_tie, under a
+ *        lock of the type's own.
+ * @posts: Messages sent with it that are queued, under the endpoint's lock.
  * @rcu: Frees it.
  *
  * Fields whose line names no change keep their value from birth.
@@ -101,6 +104,8 @@ struct phi_cap {
 	struct list_head sibling;
 	struct rb_node expiry;
 	struct rhash_head token;
+	struct hlist_head ties;
+	struct hlist_head posts;
 	struct rcu_head rcu;
 };
 

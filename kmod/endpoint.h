@@ -3,6 +3,7 @@
 #define _PHI_KENDPOINT_H
 
 #include <linux/hrtimer_types.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "message.h"
@@ -43,7 +44,11 @@ struct phi_frame;
  * @receivers: Threads in RECV.
  * @callers: Threads in CALL whose message is in a queue, or was taken.
  * @files: All files to poll it with, struct phi_poller.
- * @pollers: Those that poll for messages.
+ * @pollers: Those that were polled since they were last woken for a message,
+ *           or that somebody still waits on.
+ * @late_in: Those of @pollers that are still to be woken.
+ * @late_out: The same for credit.
+ * @late_work: Wakes those.
  * @watches: Notifies to signal at death.
  * @services: Service objects that hear of its death; kmod/service.c, under
  *            the services lock.
@@ -63,6 +68,9 @@ struct phi_endpoint {
 	struct list_head callers;
 	struct list_head files;
 	struct list_head pollers;
+	struct list_head late_in;
+	struct list_head late_out;
+	struct work_struct late_work;
 	struct list_head watches;
 	struct list_head services;
 	struct rcu_head rcu;
@@ -92,7 +100,8 @@ struct phi_turn {
  *          while @ref is 0.
  * @queue: Its messages.
  * @senders: Threads that wait for credit.
- * @pollers: Files that poll for credit, struct phi_poller.
+ * @pollers: Files that were polled since they were last woken for credit, or
+ *           that somebody still waits on; struct phi_poller.
  */
 struct phi_credit {
 	u64 id;
@@ -109,8 +118,8 @@ struct phi_credit {
  * struct phi_poller - a file to poll an endpoint with
  * @w: What the file stands for, in the files of the endpoint; poll() waits on
  *     its queue.
- * @in: In the pollers of the endpoint, with RECV.
- * @out: In the pollers of @credit.
+ * @in: In the pollers of the endpoint, or late; with RECV.
+ * @out: In the pollers of @credit, or late.
  * @credit: NULL without SEND.
  * @expiry: Wakes those who poll when the capability expires.
  */
@@ -124,7 +133,8 @@ struct phi_poller {
 
 /**
  * struct phi_watch - a wish to hear of an endpoint's death
- * @node: In the watches of the endpoint, or of whoever frees it.
+ * @node: In the watches of the endpoint, or of the one that frees it.
+ * @tie: To @through.
  * @through: The endpoint's capability that was shown; referenced. With it
  *           goes the watch.
  * @notify: What to signal; referenced.
@@ -133,6 +143,7 @@ struct phi_poller {
  */
 struct phi_watch {
 	struct list_head node;
+	struct phi_tie tie;
 	struct phi_cap *through;
 	struct phi_cap *notify;
 	u64 bits;
@@ -178,7 +189,7 @@ struct phi_endpoint *phi_endpoint_of(struct phi_object *obj);
 struct phi_endpoint *phi_endpoint_behind(struct phi_cap *cap);
 struct phi_endpoint *phi_mailbox_new(struct phi_user *user);
 bool phi_endpoint_dead(struct phi_object *obj);
-void phi_endpoint_unwait(struct phi_object *obj, struct phi_cap *cap);
+void phi_endpoint_cut(struct phi_object *obj, struct phi_cap *cap, int error);
 
 /* Queues and credits; kmod/queue.c. */
 struct phi_credit *phi_credit_get(struct phi_endpoint *ep,
@@ -195,6 +206,8 @@ struct phi_message *phi_queue_take(struct phi_endpoint *ep,
 void phi_queue_return(struct phi_endpoint *ep, struct phi_message *msg);
 void phi_queue_done(struct phi_endpoint *ep, struct phi_message *msg);
 void phi_queue_flush(struct phi_endpoint *ep);
+struct phi_message *phi_queue_recall(struct phi_endpoint *ep,
+				     struct phi_cap *cap);
 bool phi_queue_mayleave(const struct phi_message *msg);
 bool phi_queue_withdraw(struct phi_endpoint *ep, struct phi_message *msg);
 
@@ -222,6 +235,10 @@ struct phi_caller *phi_park_resume(struct phi_cspace *cs,
 bool phi_park_due(void);
 
 /* Files to poll with; kmod/poller.c. */
+void phi_pollers_wake_in(struct phi_endpoint *ep);
+void phi_pollers_wake_out(struct phi_endpoint *ep, struct phi_credit *credit);
+bool phi_pollers_hang_up(struct phi_endpoint *ep);
+void phi_pollers_late(struct work_struct *work);
 struct file *phi_poller_open(struct phi_cspace *cs, u64 handle,
 			     struct phi_cap *cap);
 
@@ -230,6 +247,7 @@ struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
 				struct phi_cap *notify, u64 bits);
 int phi_watch_add(struct phi_endpoint *ep, struct phi_watch *watch,
 		  const struct phi_waiter *w);
+bool phi_watches_take(struct phi_endpoint *ep, struct list_head *watches);
 void phi_watch_free(struct phi_watch *watch);
 void phi_watches_fire(struct list_head *watches);
 void phi_watches_free(struct list_head *watches);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/cleanup.h>
-#include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "endpoint.h"
@@ -60,34 +60,30 @@ static void phi_endpoint_free(struct phi_object *obj)
 	kfree_rcu(ep, rcu);
 }
 
-/* Nobody can receive any more: tell those who wait, under the lock. */
-static void phi_endpoint_kill(struct phi_endpoint *ep)
-{
-	struct phi_credit *credit;
-	struct phi_poller *poller;
-	unsigned long id;
-
-	lockdep_assert_held(&ep->lock);
-	WRITE_ONCE(ep->dead, true);
-	phi_waiters_fail(&ep->receivers, -EPIPE);
-	xa_for_each(&ep->credits, id, credit)
-		phi_waiters_fail(&credit->senders, -EPIPE);
-	list_for_each_entry(poller, &ep->files, w.node)
-		wake_up_poll(&poller->w.wq, EPOLLHUP);
-}
-
-/* What kill() leaves for when the lock is released. */
+/*
+ * Nobody can receive any more: wake those who wait, a few at a time. Nobody is
+ * added to a dead endpoint, so these are the last.
+ */
 static void phi_endpoint_bury(struct phi_endpoint *ep)
 {
 	LIST_HEAD(watches);
+	bool more;
 
 	phi_service_bury(ep);
+	do {
+		scoped_guard(spinlock, &ep->lock)
+			more = phi_waiters_fail(&ep->receivers, -EPIPE) |
+			       phi_pollers_hang_up(ep);
+		cond_resched();
+	} while (more);
 	phi_queue_flush(ep);
-	/* None are added to a dead one, so these are the last. */
-	scoped_guard(spinlock, &ep->lock)
-		list_splice_init(&ep->watches, &watches);
-	phi_watches_fire(&watches);
-	phi_watches_free(&watches);
+	do {
+		scoped_guard(spinlock, &ep->lock)
+			more = phi_watches_take(ep, &watches);
+		phi_watches_fire(&watches);
+		phi_watches_free(&watches);
+		cond_resched();
+	} while (more);
 }
 
 static void phi_endpoint_installed(struct phi_object *obj, struct phi_cap *cap)
@@ -113,94 +109,68 @@ static bool phi_endpoint_uncount(struct phi_endpoint *ep, struct phi_cap *cap)
 	cap->counted = false;
 	if (--ep->recvs || ep->dead)
 		return false;
-	phi_endpoint_kill(ep);
+	WRITE_ONCE(ep->dead, true);
 	return true;
 }
 
-/* Those who wait through a capability that left its slot give up. */
-static void phi_endpoint_forget(struct phi_endpoint *ep, struct phi_cap *cap,
-				struct list_head *watches)
+/* What was sent with a revoked capability does not arrive. */
+static void phi_endpoint_recall(struct phi_endpoint *ep, struct phi_cap *cap)
 {
-	struct phi_watch *watch, *next;
-	struct phi_credit *credit;
-	unsigned long id;
+	struct phi_message *msg;
 
-	lockdep_assert_held(&ep->lock);
-	phi_waiters_removed(&ep->receivers, cap);
-	phi_waiters_removed(&ep->callers, cap);
-	phi_waiters_removed(&ep->files, cap);
-	xa_for_each(&ep->credits, id, credit)
-		phi_waiters_removed(&credit->senders, cap);
-	list_for_each_entry_safe(watch, next, &ep->watches, node) {
-		if (watch->through == cap)
-			list_move(&watch->node, watches);
-	}
+	do {
+		scoped_guard(spinlock, &ep->lock)
+			msg = phi_queue_recall(ep, cap);
+		phi_message_free(msg);
+		cond_resched();
+	} while (msg);
 }
 
 /**
- * phi_endpoint_unwait() - a capability to a service object left its slot
- * @obj: The endpoint behind the service object.
- * @cap: The capability.
+ * phi_endpoint_cut() - end what ends with a capability
+ * @obj: The endpoint, or the one behind the service object of @cap.
+ * @cap: The capability, which has left its slot or died.
+ * @error: Why: -EBADF, -EKEYREVOKED or -EKEYEXPIRED.
  *
  * Context: Process context. May sleep.
  */
-void phi_endpoint_unwait(struct phi_object *obj, struct phi_cap *cap)
+void phi_endpoint_cut(struct phi_object *obj, struct phi_cap *cap, int error)
 {
 	struct phi_endpoint *ep = phi_endpoint_of(obj);
 	LIST_HEAD(watches);
+	bool more;
+
+	do {
+		scoped_guard(spinlock, &ep->lock)
+			more = phi_ties_cut(cap, error, &watches);
+		phi_watches_free(&watches);
+		cond_resched();
+	} while (more);
+	if (error == -EKEYREVOKED)
+		phi_endpoint_recall(ep, cap);
+}
+
+static void phi_endpoint_lose(struct phi_object *obj, struct phi_cap *cap,
+			      int error)
+{
+	struct phi_endpoint *ep = phi_endpoint_of(obj);
+	bool last;
 
 	scoped_guard(spinlock, &ep->lock)
-		phi_endpoint_forget(ep, cap, &watches);
-	phi_watches_free(&watches);
+		last = phi_endpoint_uncount(ep, cap);
+	phi_endpoint_cut(obj, cap, error);
+	if (last)
+		phi_endpoint_bury(ep);
 }
 
 static void phi_endpoint_removed(struct phi_object *obj, struct phi_cap *cap)
 {
-	struct phi_endpoint *ep = phi_endpoint_of(obj);
-	LIST_HEAD(watches);
-	bool last;
-
-	scoped_guard(spinlock, &ep->lock) {
-		phi_endpoint_forget(ep, cap, &watches);
-		last = phi_endpoint_uncount(ep, cap);
-	}
-	phi_watches_free(&watches);
-	if (last)
-		phi_endpoint_bury(ep);
+	phi_endpoint_lose(obj, cap, -EBADF);
 }
 
 static void phi_endpoint_cap_dead(struct phi_object *obj, struct phi_cap *cap)
 {
-	struct phi_endpoint *ep = phi_endpoint_of(obj);
-	bool last;
-
-	scoped_guard(spinlock, &ep->lock)
-		last = phi_endpoint_uncount(ep, cap);
-	if (last)
-		phi_endpoint_bury(ep);
-}
-
-static void phi_endpoint_revoked(struct phi_object *obj)
-{
-	struct phi_endpoint *ep = phi_endpoint_of(obj);
-	struct phi_watch *watch, *next;
-	struct phi_credit *credit;
-	LIST_HEAD(watches);
-	unsigned long id;
-
-	scoped_guard(spinlock, &ep->lock) {
-		phi_waiters_revoked(&ep->receivers);
-		phi_waiters_revoked(&ep->callers);
-		phi_waiters_revoked(&ep->files);
-		xa_for_each(&ep->credits, id, credit)
-			phi_waiters_revoked(&credit->senders);
-		list_for_each_entry_safe(watch, next, &ep->watches, node) {
-			if (phi_cap_live(watch->through))
-				list_move(&watch->node, &watches);
-		}
-	}
-	phi_watches_free(&watches);
-	phi_queue_flush(ep);
+	phi_endpoint_lose(obj, cap, phi_cap_live(cap) ?: -EKEYREVOKED);
 }
 
 static const struct phi_object_ops phi_endpoint_ops = {
@@ -209,7 +179,6 @@ static const struct phi_object_ops phi_endpoint_ops = {
 	.installed = phi_endpoint_installed,
 	.removed = phi_endpoint_removed,
 	.dead = phi_endpoint_cap_dead,
-	.revoked = phi_endpoint_revoked,
 };
 
 /**
@@ -236,6 +205,9 @@ struct phi_endpoint *phi_mailbox_new(struct phi_user *user)
 	INIT_LIST_HEAD(&ep->callers);
 	INIT_LIST_HEAD(&ep->files);
 	INIT_LIST_HEAD(&ep->pollers);
+	INIT_LIST_HEAD(&ep->late_in);
+	INIT_LIST_HEAD(&ep->late_out);
+	INIT_WORK(&ep->late_work, phi_pollers_late);
 	INIT_LIST_HEAD(&ep->watches);
 	INIT_LIST_HEAD(&ep->services);
 	ret = phi_object_init(&ep->obj, &phi_endpoint_ops, user);

@@ -42,6 +42,8 @@ int phi_unit_init(void);
 void phi_unit_exit(void);
 int phi_sweep_init(void);
 void phi_sweep_exit(void);
+int phi_poller_init(void);
+void phi_poller_exit(void);
 int phi_agent_init(void);
 void phi_agent_exit(void);
 int phi_hook_init(void);

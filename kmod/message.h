@@ -12,6 +12,7 @@ struct phi_user;
 /**
  * struct phi_message - bytes and capabilities on their way
  * @node: In the queue of @credit, while it is queued.
+ * @post: In the posts of @via, while it is queued.
  * @credit: What its sender has left at the endpoint; NULL for an answer.
  * @via: The capability it was sent with, pinned; NULL for an answer.
  * @reply: REPLY capability for the receiver, which the message owns, or NULL.
@@ -28,6 +29,7 @@ struct phi_user;
  */
 struct phi_message {
 	struct list_head node;
+	struct hlist_node post;
 	struct phi_credit *credit;
 	struct phi_cap *via;
 	struct phi_cap *reply;

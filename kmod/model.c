@@ -46,7 +46,7 @@ static const struct phi_object_ops phi_model_ops = {
 	.type = PHI_TYPE_MODEL,
 	.free = phi_model_free,
 	.removed = phi_service_removed,
-	.revoked = phi_service_revoked,
+	.dead = phi_service_dead,
 };
 
 /**

@@ -2,6 +2,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/eventfd.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "dispatch.h"
@@ -63,37 +64,41 @@ static void phi_binding_drop(struct phi_binding *binding)
 	phi_cap_put(binding->cap);
 }
 
-static void phi_notify_removed(struct phi_object *obj, struct phi_cap *cap)
+/* Through this capability nobody waits and nothing is passed on any more. */
+static void phi_notify_cut(struct phi_object *obj, struct phi_cap *cap,
+			   int error)
 {
 	struct phi_notify *notify = phi_notify_of(obj);
 	struct phi_binding old = {};
+	LIST_HEAD(none);
+	bool more;
 
-	scoped_guard(spinlock, &notify->lock) {
-		phi_waiters_removed(&notify->waiters, cap);
-		if (notify->binding.cap == cap)
-			swap(notify->binding, old);
-	}
+	do {
+		scoped_guard(spinlock, &notify->lock) {
+			if (notify->binding.cap == cap)
+				swap(notify->binding, old);
+			more = phi_ties_cut(cap, error, &none);
+		}
+		cond_resched();
+	} while (more);
 	phi_binding_drop(&old);
 }
 
-static void phi_notify_revoked(struct phi_object *obj)
+static void phi_notify_removed(struct phi_object *obj, struct phi_cap *cap)
 {
-	struct phi_notify *notify = phi_notify_of(obj);
-	struct phi_binding old = {};
+	phi_notify_cut(obj, cap, -EBADF);
+}
 
-	scoped_guard(spinlock, &notify->lock) {
-		phi_waiters_revoked(&notify->waiters);
-		if (notify->binding.cap && phi_cap_live(notify->binding.cap))
-			swap(notify->binding, old);
-	}
-	phi_binding_drop(&old);
+static void phi_notify_dead(struct phi_object *obj, struct phi_cap *cap)
+{
+	phi_notify_cut(obj, cap, phi_cap_live(cap) ?: -EKEYREVOKED);
 }
 
 static const struct phi_object_ops phi_notify_ops = {
 	.type = PHI_TYPE_NOTIFY,
 	.free = phi_notify_free,
 	.removed = phi_notify_removed,
-	.revoked = phi_notify_revoked,
+	.dead = phi_notify_dead,
 };
 
 /**
@@ -219,7 +224,7 @@ int phi_notify_wait(struct phi_cspace *cs, void *arg)
 			ret = phi_waiter_block(&nw.w, &notify->waiters,
 					       &notify->lock, cmd->deadline_ns);
 	}
-	list_del_init(&nw.w.node);
+	phi_waiter_unlink(&nw.w);
 	ret = nw.w.error ?: ret;
 	if (!ret) {
 		notify->bits &= ~cmd->bits;

@@ -10,6 +10,8 @@
 
 #include "compat.h"
 #include "endpoint.h"
+#include "main.h"
+#include "quota.h"
 
 static void phi_poller_free(struct phi_poller *poller)
 {
@@ -20,15 +22,148 @@ static void phi_poller_free(struct phi_poller *poller)
 	hrtimer_cancel(&poller->expiry);
 	ep = phi_endpoint_of(poller->w.cap->obj);
 	scoped_guard(spinlock, &ep->lock) {
-		list_del(&poller->w.node);
+		phi_waiter_unlink(&poller->w);
 		list_del(&poller->in);
 		list_del(&poller->out);
 		if (poller->credit)
 			phi_credit_put(ep, poller->credit);
 	}
 	phi_cap_put(poller->w.cap);
+	phi_quota_uncharge(poller->w.cs->user, PHI_QUOTA_CAPS, 1);
 	phi_cspace_put(poller->w.cs);
 	kfree(poller);
+}
+
+/* Wakes those that one call does not wake. */
+static struct workqueue_struct *phi_poller_wq;
+
+/*
+ * Wake some of those that were polled. One in whose queue somebody stays, as a
+ * multishot poll of io_uring does, goes to @kept; others wait to be polled.
+ */
+static bool phi_pollers_wake_ins(struct list_head *from, struct list_head *kept)
+{
+	struct phi_poller *poller;
+
+	for (int i = 0; i < PHI_STEP && !list_empty(from); i++) {
+		poller = list_first_entry(from, struct phi_poller, in);
+		list_del_init(&poller->in);
+		wake_up_interruptible_poll(&poller->w.wq,
+					   EPOLLIN | EPOLLRDNORM);
+		/* One that joins the queue now polls after it has. */
+		if (waitqueue_active(&poller->w.wq))
+			list_add_tail(&poller->in, kept);
+	}
+	return !list_empty(from);
+}
+
+static bool phi_pollers_wake_outs(struct list_head *from,
+				  struct list_head *kept)
+{
+	struct phi_poller *poller;
+
+	for (int i = 0; i < PHI_STEP && !list_empty(from); i++) {
+		poller = list_first_entry(from, struct phi_poller, out);
+		list_del_init(&poller->out);
+		wake_up_interruptible_poll(&poller->w.wq,
+					   EPOLLOUT | EPOLLWRNORM);
+		/* As above. */
+		if (waitqueue_active(&poller->w.wq))
+			list_add_tail(&poller->out,
+				      kept ?: &poller->credit->pollers);
+	}
+	return !list_empty(from);
+}
+
+/**
+ * phi_pollers_late() - wake the pollers that calls have left
+ * @work: In the endpoint; with a reference to it.
+ *
+ * However many files somebody polls, no call of another waits for them.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_pollers_late(struct work_struct *work)
+{
+	struct phi_endpoint *ep =
+		container_of(work, struct phi_endpoint, late_work);
+	bool more;
+
+	do {
+		scoped_guard(spinlock, &ep->lock)
+			more = phi_pollers_wake_ins(&ep->late_in,
+						    &ep->pollers) |
+			       phi_pollers_wake_outs(&ep->late_out, NULL);
+		cond_resched();
+	} while (more);
+	phi_object_put(&ep->obj);
+}
+
+static void phi_pollers_defer(struct phi_endpoint *ep)
+{
+	phi_object_get(&ep->obj);
+	/* Not the last: the caller has one. */
+	if (!queue_work(phi_poller_wq, &ep->late_work))
+		phi_object_put(&ep->obj);
+}
+
+/**
+ * phi_pollers_wake_in() - wake those who poll for messages
+ * @ep: The endpoint; its lock is held.
+ *
+ * Context: Any but interrupts.
+ */
+void phi_pollers_wake_in(struct phi_endpoint *ep)
+{
+	LIST_HEAD(kept);
+
+	if (list_empty(&ep->pollers))
+		return;
+	if (phi_pollers_wake_ins(&ep->pollers, &kept)) {
+		list_splice_tail_init(&ep->pollers, &ep->late_in);
+		phi_pollers_defer(ep);
+	}
+	list_splice(&kept, &ep->pollers);
+}
+
+/**
+ * phi_pollers_wake_out() - wake those who poll for credit
+ * @ep: The endpoint; its lock is held.
+ * @credit: The credit, of which there is more.
+ *
+ * Context: Any but interrupts.
+ */
+void phi_pollers_wake_out(struct phi_endpoint *ep, struct phi_credit *credit)
+{
+	LIST_HEAD(kept);
+
+	if (list_empty(&credit->pollers))
+		return;
+	if (phi_pollers_wake_outs(&credit->pollers, &kept)) {
+		list_splice_tail_init(&credit->pollers, &ep->late_out);
+		phi_pollers_defer(ep);
+	}
+	list_splice(&kept, &credit->pollers);
+}
+
+/**
+ * phi_pollers_hang_up() - tell some of the files that their endpoint is dead
+ * @ep: The endpoint; its lock is held.
+ *
+ * Context: Any but interrupts.
+ * Return: True when there are more: release the lock, and do it again.
+ */
+bool phi_pollers_hang_up(struct phi_endpoint *ep)
+{
+	struct phi_poller *poller;
+
+	for (int i = 0; i < PHI_STEP && !list_empty(&ep->files); i++) {
+		poller =
+			list_first_entry(&ep->files, struct phi_poller, w.node);
+		list_del_init(&poller->w.node);
+		wake_up_poll(&poller->w.wq, EPOLLHUP);
+	}
+	return !list_empty(&ep->files);
 }
 
 DEFINE_FREE(phi_poller_free, struct phi_poller *, phi_poller_free(_T))
@@ -51,6 +186,10 @@ static __poll_t phi_poller_poll(struct file *file,
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (poller->credit && !ep->dead && phi_credit_left(poller->credit))
 		mask |= EPOLLOUT | EPOLLWRNORM;
+	if (poller->w.rights & PHI_RIGHT_RECV && list_empty(&poller->in))
+		list_add_tail(&poller->in, &ep->pollers);
+	if (poller->credit && list_empty(&poller->out))
+		list_add_tail(&poller->out, &poller->credit->pollers);
 	return mask;
 }
 
@@ -81,18 +220,33 @@ static enum hrtimer_restart phi_poller_expired(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+/* Its maker pays, as for a capability. */
+static struct phi_poller *phi_poller_alloc(struct phi_cspace *cs)
+{
+	struct phi_poller *poller;
+	int ret = phi_quota_charge(cs->user, PHI_QUOTA_CAPS, 1);
+
+	if (ret)
+		return ERR_PTR(ret);
+	poller = kzalloc(sizeof(*poller), GFP_KERNEL_ACCOUNT);
+	if (poller)
+		return poller;
+	phi_quota_uncharge(cs->user, PHI_QUOTA_CAPS, 1);
+	return ERR_PTR(-ENOMEM);
+}
+
 static struct phi_poller *phi_poller_new(struct phi_cspace *cs, u64 handle,
 					 struct phi_cap *cap)
 {
 	struct phi_endpoint *ep = phi_endpoint_of(cap->obj);
-	struct phi_poller *poller =
-		kzalloc(sizeof(*poller), GFP_KERNEL_ACCOUNT);
+	struct phi_poller *poller = phi_poller_alloc(cs);
 
-	if (!poller)
-		return ERR_PTR(-ENOMEM);
+	if (IS_ERR(poller))
+		return poller;
 	if (cap->rights & PHI_RIGHT_SEND) {
 		poller->credit = phi_credit_get(ep, cs);
 		if (IS_ERR(poller->credit)) {
+			phi_quota_uncharge(cs->user, PHI_QUOTA_CAPS, 1);
 			kfree(poller);
 			return ERR_PTR(-ENOMEM);
 		}
@@ -117,11 +271,9 @@ static int phi_poller_link(struct phi_poller *poller)
 	struct phi_endpoint *ep = phi_endpoint_of(poller->w.cap->obj);
 
 	guard(spinlock)(&ep->lock);
-	list_add(&poller->w.node, &ep->files);
-	if (poller->w.rights & PHI_RIGHT_RECV)
-		list_add(&poller->in, &ep->pollers);
-	if (poller->credit)
-		list_add(&poller->out, &poller->credit->pollers);
+	if (!ep->dead)
+		list_add(&poller->w.node, &ep->files);
+	hlist_add_head(&poller->w.tie.node, &poller->w.cap->ties);
 	return phi_waiter_check(&poller->w);
 }
 
@@ -153,4 +305,26 @@ struct file *phi_poller_open(struct phi_cspace *cs, u64 handle,
 	if (!IS_ERR(file))
 		retain_and_null_ptr(poller); /* the file's now */
 	return file;
+}
+
+/**
+ * phi_poller_init() - make the worker that wakes many pollers
+ *
+ * Context: Module load.
+ * Return: 0 or -ENOMEM.
+ */
+int __init phi_poller_init(void)
+{
+	phi_poller_wq = alloc_workqueue("phi_poller", WQ_UNBOUND, 0);
+	return phi_poller_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * phi_poller_exit() - wait for the last of its work
+ *
+ * Context: Module unload, or failed load. No file is open any more.
+ */
+void phi_poller_exit(void)
+{
+	destroy_workqueue(phi_poller_wq);
 }

@@ -2,7 +2,6 @@
 
 #include <linux/cleanup.h>
 #include <linux/moduleparam.h>
-#include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -197,13 +196,10 @@ static void phi_credit_use(struct phi_credit *credit)
 
 static void phi_credit_unuse(struct phi_endpoint *ep, struct phi_credit *credit)
 {
-	struct phi_poller *poller;
 	struct phi_waiter *w;
 
 	credit->used--;
-	list_for_each_entry(poller, &credit->pollers, out)
-		wake_up_interruptible_poll(&poller->w.wq,
-					   EPOLLOUT | EPOLLWRNORM);
+	phi_pollers_wake_out(ep, credit);
 	list_for_each_entry(w, &credit->senders, node) {
 		if (!w->woken) {
 			phi_waiter_wake(w);
@@ -245,6 +241,7 @@ static void phi_queue_link(struct phi_endpoint *ep, struct phi_message *msg,
 	} else {
 		list_add_tail(&msg->node, &credit->queue);
 	}
+	hlist_add_head(&msg->post, &msg->via->posts);
 	phi_caller_queued(msg);
 }
 
@@ -253,6 +250,7 @@ static void phi_queue_unlink(struct phi_message *msg)
 	struct phi_credit *credit = msg->credit;
 
 	list_del_init(&msg->node);
+	hlist_del_init(&msg->post);
 	if (list_empty(&credit->queue))
 		list_del_init(&credit->active);
 	if (list_empty(&credit->turn->credits))
@@ -312,7 +310,7 @@ static int phi_queue_wait(struct phi_endpoint *ep, struct phi_waiter *w,
 			ret = phi_waiter_block(w, &credit->senders, &ep->lock,
 					       deadline_ns);
 	}
-	list_del_init(&w->node);
+	phi_waiter_unlink(w);
 	/* Whoever woke this one meant it for the first in line. */
 	if (ret && w->woken && !list_empty(&credit->senders))
 		phi_waiter_wake(list_first_entry(&credit->senders,
@@ -324,7 +322,6 @@ static int phi_queue_wait(struct phi_endpoint *ep, struct phi_waiter *w,
 static bool phi_queue_accept(struct phi_endpoint *ep, struct phi_message *msg)
 {
 	int barred = phi_queue_barred(ep, msg);
-	struct phi_poller *poller;
 
 	if (barred) {
 		phi_queue_lose(ep, msg, barred);
@@ -332,9 +329,7 @@ static bool phi_queue_accept(struct phi_endpoint *ep, struct phi_message *msg)
 	}
 	phi_queue_link(ep, msg, false);
 	phi_queue_kick(ep);
-	list_for_each_entry(poller, &ep->pollers, in)
-		wake_up_interruptible_poll(&poller->w.wq,
-					   EPOLLIN | EPOLLRDNORM);
+	phi_pollers_wake_in(ep);
 	return true;
 }
 
@@ -437,7 +432,7 @@ struct phi_message *phi_queue_take(struct phi_endpoint *ep,
 			ret = phi_waiter_block(w, &ep->receivers, &ep->lock,
 					       deadline_ns);
 	}
-	list_del_init(&w->node);
+	phi_waiter_unlink(w);
 	if (!ret) {
 		struct phi_credit *credit = msg->credit;
 		struct phi_turn *turn = credit->turn;
@@ -527,38 +522,59 @@ bool phi_queue_withdraw(struct phi_endpoint *ep, struct phi_message *msg)
 	return true;
 }
 
-/* The next message of a credit that must go, unlinked. */
-static struct phi_message *phi_queue_doomed(struct phi_endpoint *ep,
-					    struct phi_credit *credit)
+static void phi_queue_doom(struct phi_endpoint *ep, struct phi_message *msg,
+			   int error)
 {
-	struct phi_message *msg;
-	int barred;
-
-	list_for_each_entry(msg, &credit->queue, node) {
-		barred = phi_queue_barred(ep, msg);
-		if (barred) {
-			phi_queue_unlink(msg);
-			phi_queue_lose(ep, msg, barred);
-			return msg;
-		}
-	}
-	return NULL;
+	phi_queue_unlink(msg);
+	phi_queue_lose(ep, msg, error);
 }
 
 /**
- * phi_queue_flush() - free messages that must not arrive any more
- * @ep: The endpoint. All go when it is dead, else those sent with a revoked
- *      capability.
+ * phi_queue_recall() - take a message back that a revoked capability sent
+ * @ep: The endpoint; its lock is held.
+ * @cap: The capability. Nothing more is queued through it.
  *
- * No new ones of the kind come in: whoever adds one looks first, under the
- * lock.
+ * Context: Any but interrupts.
+ * Return: The message, to be freed, or NULL when there is none.
+ */
+struct phi_message *phi_queue_recall(struct phi_endpoint *ep,
+				     struct phi_cap *cap)
+{
+	struct phi_message *msg;
+
+	lockdep_assert_held(&ep->lock);
+	if (hlist_empty(&cap->posts))
+		return NULL;
+	msg = hlist_entry(cap->posts.first, struct phi_message, post);
+	phi_queue_doom(ep, msg, -EKEYREVOKED);
+	return msg;
+}
+
+/* What a credit of a dead endpoint still has. Return: true when it is done. */
+static bool phi_credit_flush(struct phi_endpoint *ep, struct phi_credit *credit,
+			     struct phi_message **msg)
+{
+	bool more = phi_waiters_fail(&credit->senders, -EPIPE);
+
+	*msg = list_first_entry_or_null(&credit->queue, struct phi_message,
+					node);
+	if (*msg)
+		phi_queue_doom(ep, *msg, -EPIPE);
+	return !*msg && !more;
+}
+
+/**
+ * phi_queue_flush() - end what waits to be received from a dead endpoint
+ * @ep: The endpoint. Messages and those who wait to send them go.
+ *
+ * No new ones come in: each is checked under the lock.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */
 void phi_queue_flush(struct phi_endpoint *ep)
 {
+	struct phi_message *msg = NULL;
 	struct phi_credit *credit;
-	struct phi_message *msg;
 	unsigned long id = 0;
 
 	for (;;) {
@@ -567,10 +583,9 @@ void phi_queue_flush(struct phi_endpoint *ep)
 					 XA_PRESENT);
 			if (!credit)
 				return;
-			msg = phi_queue_doomed(ep, credit);
+			if (phi_credit_flush(ep, credit, &msg))
+				id++;
 		}
-		if (!msg)
-			id++;
 		phi_message_free(msg);
 		cond_resched();
 	}

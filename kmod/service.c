@@ -155,20 +155,20 @@ int phi_service_install(struct phi_cspace *cs, struct phi_service *service,
  */
 void phi_service_removed(struct phi_object *obj, struct phi_cap *cap)
 {
-	phi_endpoint_unwait(phi_service_of(obj)->endpoint, cap);
+	phi_endpoint_cut(phi_service_of(obj)->endpoint, cap, -EBADF);
 }
 
 /**
- * phi_service_revoked() - ops->revoked of a service object
+ * phi_service_dead() - ops->dead of a service object
  * @obj: The object.
+ * @cap: A capability to it that was revoked or has expired.
  *
  * Context: Process context. May sleep.
  */
-void phi_service_revoked(struct phi_object *obj)
+void phi_service_dead(struct phi_object *obj, struct phi_cap *cap)
 {
-	struct phi_object *endpoint = phi_service_of(obj)->endpoint;
-
-	endpoint->ops->revoked(endpoint);
+	phi_endpoint_cut(phi_service_of(obj)->endpoint, cap,
+			 phi_cap_live(cap) ?: -EKEYREVOKED);
 }
 
 static void phi_file_free(struct phi_object *obj)
@@ -183,7 +183,7 @@ static const struct phi_object_ops phi_file_ops = {
 	.type = PHI_TYPE_FILE,
 	.free = phi_file_free,
 	.removed = phi_service_removed,
-	.revoked = phi_service_revoked,
+	.dead = phi_service_dead,
 };
 
 /* Return: the port of a key, which another object has now, or ERR_PTR(). */
@@ -248,7 +248,7 @@ static void phi_network_installed(struct phi_object *obj, struct phi_cap *cap)
 	phi_network_count(phi_network_of(obj), 1);
 }
 
-static void phi_network_dead(struct phi_object *obj, struct phi_cap *cap)
+static void phi_network_uncount(struct phi_object *obj, struct phi_cap *cap)
 {
 	guard(spinlock)(&phi_services_lock);
 	if (!cap->counted)
@@ -259,8 +259,14 @@ static void phi_network_dead(struct phi_object *obj, struct phi_cap *cap)
 
 static void phi_network_removed(struct phi_object *obj, struct phi_cap *cap)
 {
-	phi_network_dead(obj, cap);
+	phi_network_uncount(obj, cap);
 	phi_service_removed(obj, cap);
+}
+
+static void phi_network_dead(struct phi_object *obj, struct phi_cap *cap)
+{
+	phi_network_uncount(obj, cap);
+	phi_service_dead(obj, cap);
 }
 
 static const struct phi_object_ops phi_network_ops = {
@@ -269,7 +275,6 @@ static const struct phi_object_ops phi_network_ops = {
 	.installed = phi_network_installed,
 	.removed = phi_network_removed,
 	.dead = phi_network_dead,
-	.revoked = phi_service_revoked,
 };
 
 static void phi_network_shut(struct phi_service *service)

@@ -20,7 +20,7 @@ struct phi_endpoint;
  * revoking that one kills it.
  *
  * The ops of each type of them have phi_service_removed() and
- * phi_service_revoked(), or call them: callers wait at the endpoint.
+ * phi_service_dead(), or call them: callers wait at the endpoint.
  */
 
 /**
@@ -47,7 +47,7 @@ int phi_service_install(struct phi_cspace *cs, struct phi_service *service,
 			struct phi_cap *endpoint, u32 rights, u64 badge,
 			u64 *handle);
 void phi_service_removed(struct phi_object *obj, struct phi_cap *cap);
-void phi_service_revoked(struct phi_object *obj);
+void phi_service_dead(struct phi_object *obj, struct phi_cap *cap);
 void phi_service_join(struct phi_service *service,
 		      void (*shut)(struct phi_service *service));
 void phi_service_bury(struct phi_endpoint *ep);

@@ -6,6 +6,12 @@
 
 #include "wait.h"
 
+static void phi_waiter_cut(struct phi_tie *tie, int error,
+			   struct list_head *loose)
+{
+	phi_waiter_fail(container_of(tie, struct phi_waiter, tie), error);
+}
+
 /**
  * phi_waiter_init() - prepare to wait through a handle
  * @w: The waiter.
@@ -21,6 +27,8 @@ void phi_waiter_init(struct phi_waiter *w, struct phi_cspace *cs, u64 handle,
 		     struct phi_cap *cap, u32 types, u32 rights)
 {
 	INIT_LIST_HEAD(&w->node);
+	INIT_HLIST_NODE(&w->tie.node);
+	w->tie.cut = phi_waiter_cut;
 	init_waitqueue_head(&w->wq);
 	w->cs = cs;
 	w->handle = handle;
@@ -92,7 +100,7 @@ static int phi_waiter_sleep(struct phi_waiter *w, u64 deadline_ns)
 
 /**
  * phi_waiter_block() - wait until woken
- * @w: The waiter. The caller takes it out of the list in the end.
+ * @w: The waiter. The caller ends with phi_waiter_unlink().
  * @list: Where wakers look for it.
  * @lock: Guards @list; held, released while asleep.
  * @deadline_ns: CLOCK_MONOTONIC; 0 = none. The expiry of the capability
@@ -110,6 +118,8 @@ int phi_waiter_block(struct phi_waiter *w, struct list_head *list,
 	lockdep_assert_held(lock);
 	if (list_empty(&w->node)) {
 		list_add_tail(&w->node, list);
+		if (hlist_unhashed(&w->tie.node))
+			hlist_add_head(&w->tie.node, &w->cap->ties);
 		ret = phi_waiter_check(w);
 		if (ret)
 			return ret;
@@ -151,51 +161,55 @@ void phi_waiter_fail(struct phi_waiter *w, int error)
 }
 
 /**
- * phi_waiters_revoked() - make those give up whose handles are useless
- * @list: The waiters.
+ * phi_waiter_unlink() - take a waiter out of the lists
+ * @w: The waiter.
  *
  * Context: Any but interrupts; the object's lock is held.
  */
-void phi_waiters_revoked(struct list_head *list)
+void phi_waiter_unlink(struct phi_waiter *w)
 {
-	struct phi_waiter *w;
-	int ret;
-
-	list_for_each_entry(w, list, node) {
-		ret = phi_waiter_check(w);
-		if (ret)
-			phi_waiter_fail(w, ret);
-	}
+	list_del_init(&w->node);
+	hlist_del_init(&w->tie.node);
 }
 
 /**
- * phi_waiters_removed() - make those give up whose handle is gone
- * @list: The waiters.
- * @cap: What the handle led to.
- *
- * Context: Any but interrupts; the object's lock is held.
- */
-void phi_waiters_removed(struct list_head *list, const struct phi_cap *cap)
-{
-	struct phi_waiter *w;
-
-	list_for_each_entry(w, list, node) {
-		if (w->cap == cap)
-			phi_waiter_fail(w, -EBADF);
-	}
-}
-
-/**
- * phi_waiters_fail() - make all give up
- * @list: The waiters.
+ * phi_waiters_fail() - make some of those in a list give up
+ * @list: The waiters; those who give up are taken out.
  * @error: Why, a negative errno.
  *
  * Context: Any but interrupts; the object's lock is held.
+ * Return: True when there are more: release the lock, and do it again.
  */
-void phi_waiters_fail(struct list_head *list, int error)
+bool phi_waiters_fail(struct list_head *list, int error)
 {
 	struct phi_waiter *w;
 
-	list_for_each_entry(w, list, node)
+	for (int i = 0; i < PHI_STEP && !list_empty(list); i++) {
+		w = list_first_entry(list, struct phi_waiter, node);
+		list_del_init(&w->node);
 		phi_waiter_fail(w, error);
+	}
+	return !list_empty(list);
+}
+
+/**
+ * phi_ties_cut() - end some of what ends with a capability
+ * @cap: The capability, of which no ties are made any more: it is in no slot,
+ *       or dead.
+ * @error: Why, a negative errno.
+ * @loose: What the caller has to free when it has released the lock.
+ *
+ * Context: Any but interrupts; the object's lock is held.
+ * Return: True when there are more: release the lock, and do it again.
+ */
+bool phi_ties_cut(struct phi_cap *cap, int error, struct list_head *loose)
+{
+	struct phi_tie *tie;
+
+	for (int i = 0; i < PHI_STEP && !hlist_empty(&cap->ties); i++) {
+		tie = hlist_entry(cap->ties.first, struct phi_tie, node);
+		hlist_del_init(&tie->node);
+		tie->cut(tie, error, loose);
+	}
+	return !hlist_empty(&cap->ties);
 }

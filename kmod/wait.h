@@ -15,14 +15,32 @@
  * through. So a revoke, a drop or a death finds it, tells it why it must give
  * up, and wakes nobody else.
  *
- * The object's lock guards the list and the fields below. A waiter checks
+ * It is tied to the capability as well: what ends the capability cuts its
+ * ties, and looks at no others.
+ *
+ * The object's lock guards the lists and the fields below. A waiter checks
  * its handle once more when it is in the list: whoever made the handle
  * useless before that did not find it there.
  */
 
+/* What is done at once under the lock of an object. */
+#define PHI_STEP 16
+
+/**
+ * struct phi_tie - what ends with a capability
+ * @node: In the ties of the capability, or in no list.
+ * @cut: The capability has left its slot or died, for the reason @error. Under
+ *       the lock of its object; what must be freed without goes to @loose.
+ */
+struct phi_tie {
+	struct hlist_node node;
+	void (*cut)(struct phi_tie *tie, int error, struct list_head *loose);
+};
+
 /**
  * struct phi_waiter - a thread, or a file, that waits through a handle
  * @node: In a list of the object, or empty.
+ * @tie: To @cap, while it waits.
  * @wq: What the thread sleeps on, or the poll table points to.
  * @cs: Whose handle; outlives the waiter.
  * @handle: The handle.
@@ -34,6 +52,7 @@
  */
 struct phi_waiter {
 	struct list_head node;
+	struct phi_tie tie;
 	wait_queue_head_t wq;
 	struct phi_cspace *cs;
 	u64 handle;
@@ -51,8 +70,8 @@ int phi_waiter_block(struct phi_waiter *w, struct list_head *list,
 		     spinlock_t *lock, u64 deadline_ns);
 void phi_waiter_wake(struct phi_waiter *w);
 void phi_waiter_fail(struct phi_waiter *w, int error);
-void phi_waiters_revoked(struct list_head *list);
-void phi_waiters_removed(struct list_head *list, const struct phi_cap *cap);
-void phi_waiters_fail(struct list_head *list, int error);
+void phi_waiter_unlink(struct phi_waiter *w);
+bool phi_waiters_fail(struct list_head *list, int error);
+bool phi_ties_cut(struct phi_cap *cap, int error, struct list_head *loose);
 
 #endif /* _PHI_WAIT_H */

@@ -7,6 +7,12 @@
 #include "notify.h"
 #include "quota.h"
 
+static void phi_watch_cut(struct phi_tie *tie, int error,
+			  struct list_head *loose)
+{
+	list_move(&container_of(tie, struct phi_watch, tie)->node, loose);
+}
+
 /**
  * phi_watch_new() - make a watch, in no list
  * @user: Who pays for it, as for a capability.
@@ -33,6 +39,7 @@ struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
 		return ERR_PTR(-ENOMEM);
 	}
 	INIT_LIST_HEAD(&watch->node);
+	watch->tie.cut = phi_watch_cut;
 	phi_cap_get(through);
 	watch->through = through;
 	phi_stub_get(notify);
@@ -70,6 +77,7 @@ void phi_watches_free(struct list_head *watches)
 
 	list_for_each_entry_safe(watch, next, watches, node)
 		phi_watch_free(watch);
+	INIT_LIST_HEAD(watches);
 }
 
 /**
@@ -115,5 +123,26 @@ int phi_watch_add(struct phi_endpoint *ep, struct phi_watch *watch,
 	if (ep->dead)
 		return -EPIPE;
 	list_add_tail(&watch->node, &ep->watches);
+	hlist_add_head(&watch->tie.node, &watch->through->ties);
 	return 0;
+}
+
+/**
+ * phi_watches_take() - take some of the watches of an endpoint
+ * @ep: The endpoint; its lock is held.
+ * @watches: Out, an empty list.
+ *
+ * Context: Any but interrupts.
+ * Return: True when there are more: release the lock, and do it again.
+ */
+bool phi_watches_take(struct phi_endpoint *ep, struct list_head *watches)
+{
+	struct phi_watch *watch;
+
+	for (int i = 0; i < PHI_STEP && !list_empty(&ep->watches); i++) {
+		watch = list_first_entry(&ep->watches, struct phi_watch, node);
+		hlist_del_init(&watch->tie.node);
+		list_move_tail(&watch->node, watches);
+	}
+	return !list_empty(&ep->watches);
 }

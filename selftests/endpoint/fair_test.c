@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One user beside another at an endpoint: turns go by user. */
+/*
+ * One user beside another at an endpoint: turns go by user, files are paid for
+ * and all of them are woken, however many there are.
+ */
 
 #include "kselftest_harness.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
 
 #include "lib/phi_message.h"
 
 #define CSPACES 40
+#define FILES 40
 
 FIXTURE(fair)
 {
@@ -90,6 +97,140 @@ TEST_F(fair, then_by_cspace)
 		ASSERT_EQ(0, do_recv(self->phi, self->ep, data, 2, &recv));
 		EXPECT_EQ(i % 2, data[1]);
 	}
+}
+
+TEST_F(fair, files_are_paid_for)
+{
+	uint64_t used = self->before.used[PHI_QUOTA_CAPS];
+	struct phi_system_stats now;
+	uint64_t limit = self->before.limit[PHI_QUOTA_CAPS];
+	int fd[3];
+
+	for (int i = 0; i < 3; i++) {
+		fd[i] = do_endpoint_fd(self->phi, self->ep);
+		ASSERT_LE(0, fd[i]);
+		ASSERT_EQ(0, do_stats(self->phi, &now));
+		EXPECT_EQ(used + i + 1, now.used[PHI_QUOTA_CAPS]);
+	}
+	ASSERT_EQ(0, do_limit("quota_caps", used + 3));
+	EXPECT_EQ(-EDQUOT, do_endpoint_fd(self->phi, self->ep));
+	ASSERT_EQ(0, do_limit("quota_caps", limit));
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+}
+
+/* A set of files of the endpoint; reports what they wait for once each. */
+static int watch_files(int phi, uint64_t ep, uint32_t events, int *fds)
+{
+	int set = epoll_create1(EPOLL_CLOEXEC);
+
+	for (int i = 0; i < FILES; i++) {
+		struct epoll_event event = {
+			.events = events | EPOLLONESHOT,
+			.data.u32 = i,
+		};
+
+		fds[i] = do_endpoint_fd(phi, ep);
+		if (fds[i] < 0 || epoll_ctl(set, EPOLL_CTL_ADD, fds[i], &event))
+			return -1;
+	}
+	return set;
+}
+
+/* Wait until all have reported. Return: what they all did. */
+static uint32_t all_report(int set)
+{
+	struct epoll_event events[FILES];
+	uint32_t all = ~0U;
+	int n;
+
+	for (int count = 0; count < FILES; count += n) {
+		n = epoll_wait(set, events, FILES, -1);
+		if (n < 0)
+			return 0;
+		for (int i = 0; i < n; i++)
+			all &= events[i].events;
+	}
+	return all;
+}
+
+TEST_F(fair, all_files_hear_of_a_message)
+{
+	int fds[FILES], set = watch_files(self->phi, self->ep, EPOLLIN, fds);
+
+	ASSERT_LE(0, set);
+	ASSERT_EQ(0, do_send(self->phi, self->ep, "x", 1));
+	EXPECT_EQ(EPOLLIN, all_report(set));
+	ASSERT_EQ(0, do_take(self->phi, self->ep));
+	for (int i = 0; i < FILES; i++)
+		close(fds[i]);
+	close(set);
+}
+
+TEST_F(fair, all_files_hear_of_credit)
+{
+	int fds[FILES], set;
+
+	while (!do_send(self->phi, self->ep, "x", 1))
+		;
+	set = watch_files(self->phi, self->ep, EPOLLOUT, fds);
+	ASSERT_LE(0, set);
+	ASSERT_EQ(0, do_take(self->phi, self->ep));
+	EXPECT_EQ(EPOLLOUT, all_report(set));
+	while (!do_take(self->phi, self->ep))
+		;
+	for (int i = 0; i < FILES; i++)
+		close(fds[i]);
+	close(set);
+}
+
+TEST_F(fair, all_files_and_watches_hear_of_death)
+{
+	struct phi_endpoint_watch watch = {};
+	int fds[FILES], set;
+	uint64_t ep, to, bits;
+
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	ASSERT_EQ(0, do_derive(self->phi, ep, PHI_RIGHT_SEND, &to));
+	ASSERT_EQ(0, do_notify(self->phi, (uint64_t *)&watch.notify));
+	set = watch_files(self->phi, to, 0, fds);
+	ASSERT_LE(0, set);
+	watch.endpoint = to;
+	for (int i = 0; i < FILES; i++) {
+		watch.bits = 1ULL << i;
+		ASSERT_EQ(0, PHI_DO(self->phi, ENDPOINT_WATCH, &watch));
+	}
+	ASSERT_EQ(0, do_drop(self->phi, ep));
+	EXPECT_EQ(EPOLLHUP, all_report(set));
+	ASSERT_EQ(0, do_bits(self->phi, watch.notify, ~0ULL, &bits));
+	EXPECT_EQ((1ULL << FILES) - 1, bits);
+	for (int i = 0; i < FILES; i++)
+		close(fds[i]);
+	close(set);
+	ASSERT_EQ(0, do_drop(self->phi, to));
+	ASSERT_EQ(0, do_drop(self->phi, watch.notify));
+}
+
+/* What a revoke ends, however much hangs on the capability. */
+TEST_F(fair, all_files_hear_of_a_revoke)
+{
+	int fds[FILES], set;
+	uint64_t to;
+
+	ASSERT_EQ(0, do_derive(self->phi, self->ep, PHI_RIGHT_SEND, &to));
+	set = watch_files(self->phi, to, 0, fds);
+	ASSERT_LE(0, set);
+	for (int i = 0; i < 20; i++)
+		ASSERT_EQ(0, do_send(self->phi, to, "x", 1));
+	ASSERT_EQ(0, do_send(self->phi, self->ep, "mine", 4));
+	ASSERT_EQ(0, do_revoke(self->phi, self->ep));
+	EXPECT_EQ(EPOLLERR, all_report(set));
+	EXPECT_EQ(0, do_take(self->phi, self->ep));
+	EXPECT_EQ(-EAGAIN, do_take(self->phi, self->ep));
+	for (int i = 0; i < FILES; i++)
+		close(fds[i]);
+	close(set);
+	ASSERT_EQ(0, do_drop(self->phi, to));
 }
 
 TEST_HARNESS_MAIN

@@ -53,8 +53,7 @@ static const struct phi_object_ops phi_caller_ops = {
  * phi_caller_new() - make a call
  * @cs: The caller's cspace.
  * @handle: The handle it calls through.
- * @cap: What the handle led to; phi_caller_end() puts the reference that this
- *       takes.
+ * @cap: What the handle led to; the call has it when this succeeds.
  *
  * Context: Process context. May sleep.
  * Return: The call, with a reference for the thread and one to its object; or
@@ -77,7 +76,6 @@ struct phi_caller *phi_caller_new(struct phi_cspace *cs, u64 handle,
 	refcount_set(&caller->ref, 2);
 	caller->ep = phi_endpoint_behind(cap);
 	phi_object_get(&caller->ep->obj);
-	phi_cap_get(cap);
 	phi_waiter_init(&caller->w, cs, handle, cap, PHI_TYPES_SEND,
 			PHI_RIGHT_SEND);
 	return caller;

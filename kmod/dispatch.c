@@ -136,6 +136,13 @@ static u64 phi_arg_handle(const void *arg, u16 offset)
 	return offset ? *(const u64 *)(arg + offset) : 0;
 }
 
+static bool phi_same_page(const void __user *to, size_t len)
+{
+	unsigned long first = (unsigned long)to;
+
+	return !((first ^ (first + len - 1)) & PAGE_MASK);
+}
+
 /* Write a byte back as it is. */
 static bool phi_byte_writable(u8 __user *at)
 {
@@ -156,8 +163,19 @@ static bool phi_byte_writable(u8 __user *at)
  */
 bool phi_frame_writable(void __user *to, size_t len)
 {
-	return !len ||
-	       (phi_byte_writable(to) && phi_byte_writable(to + len - 1));
+	if (!len)
+		return true;
+	return phi_byte_writable(to) &&
+	       (phi_same_page(to, len) || phi_byte_writable(to + len - 1));
+}
+
+/* The same for outputs, whose bytes are known. */
+static bool phi_out_writable(u8 __user *to, const u8 *from, size_t len)
+{
+	if (!len)
+		return true;
+	return !put_user(*from, to) && (phi_same_page(to, len) ||
+					!put_user(from[len - 1], to + len - 1));
 }
 
 /* Run a call, and write back what it says. */
@@ -169,7 +187,7 @@ static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
 	u32 len = end > op->out ? end - op->out : 0;
 	int ret;
 
-	if (!phi_frame_writable(out, len))
+	if (!phi_out_writable(out, (u8 *)frame->arg + op->out, len))
 		return -EFAULT;
 	ret = op->run(cs, frame->arg);
 	if (ret)
@@ -223,7 +241,8 @@ static bool phi_op_waits(const struct phi_op *op, const void *arg)
 long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 		  bool nowait)
 {
-	struct phi_frame frame = { .uarg = uarg };
+	/* What copy_struct_from_user() leaves unset, nobody reads. */
+	struct phi_frame frame __attribute__((__uninitialized__));
 	const struct phi_op *op;
 	u32 size;
 	int ret;
@@ -237,6 +256,7 @@ long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 	if (ret)
 		return ret;
 
+	frame.uarg = uarg;
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
 	if (size < op->min || size > PAGE_SIZE)

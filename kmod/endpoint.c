@@ -201,7 +201,7 @@ static void phi_recv_describe(struct phi_cspace *cs, struct phi_recv *cmd,
 	cmd->uid = from_kuid_munged(cs->cred->user_ns, msg->uid);
 }
 
-/* Take a message into the hand of @frame, and unpack it. */
+/* Take a message into the hand of @frame, with @cap, and unpack it. */
 static int phi_recv_take(struct phi_cspace *cs, struct phi_recv *cmd,
 			 struct phi_cap *cap, struct phi_frame *frame)
 {
@@ -226,7 +226,6 @@ static int phi_recv_take(struct phi_cspace *cs, struct phi_recv *cmd,
 	cmd->len = msg->len;
 	cmd->ncaps = nocaps ? 0 : msg->ncaps;
 	phi_recv_describe(cs, cmd, msg);
-	phi_cap_get(cap);
 	frame->cap = cap;
 	frame->msg = msg;
 	return 0;
@@ -259,11 +258,15 @@ static void phi_recv_finish(struct phi_cspace *cs, struct phi_recv *cmd,
 int phi_recv(struct phi_cspace *cs, void *arg)
 {
 	struct phi_recv *cmd = arg;
+	int ret;
 
 	struct phi_cap *cap __free(phi_cap_put) = phi_recv_prepare(cs, cmd);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
-	return phi_recv_take(cs, cmd, cap, phi_frame_of(arg));
+	ret = phi_recv_take(cs, cmd, cap, phi_frame_of(arg));
+	if (!ret)
+		retain_and_null_ptr(cap);
+	return ret;
 }
 
 /**
@@ -354,7 +357,8 @@ static struct phi_caller *phi_call_post(struct phi_cspace *cs,
 		phi_caller_new(cs, cmd->endpoint, cap);
 	if (IS_ERR(caller))
 		return_ptr(caller);
-	msg = phi_call_message(cs, cap, caller, cmd, &moves);
+	retain_and_null_ptr(cap);
+	msg = phi_call_message(cs, caller->w.cap, caller, cmd, &moves);
 	/* From here on the object lives as long as its capability does. */
 	phi_object_put(&caller->obj);
 	if (IS_ERR(msg))
@@ -534,11 +538,14 @@ int phi_reply_recv(struct phi_cspace *cs, void *arg)
 		if (ret && ret != -EPIPE)
 			return ret;
 		cmd->reply_error = ret;
-		if (put_user(ret, &told->reply_error))
-			return -EFAULT;
 	}
 	/* From here on the same call again receives, and answers nobody. */
-	return phi_recv_take(cs, &cmd->recv, cap, frame);
+	ret = phi_recv_take(cs, &cmd->recv, cap, frame);
+	if (!ret)
+		retain_and_null_ptr(cap);
+	else if (put_user(cmd->reply_error, &told->reply_error))
+		ret = -EFAULT;
+	return ret;
 }
 
 /**

@@ -117,8 +117,6 @@ void phi_pollers_wake_in(struct phi_endpoint *ep)
 {
 	LIST_HEAD(kept);
 
-	if (list_empty(&ep->pollers))
-		return;
 	if (phi_pollers_wake_ins(&ep->pollers, &kept)) {
 		list_splice_tail_init(&ep->pollers, &ep->late_in);
 		phi_pollers_defer(ep);
@@ -137,8 +135,6 @@ void phi_pollers_wake_out(struct phi_endpoint *ep, struct phi_credit *credit)
 {
 	LIST_HEAD(kept);
 
-	if (list_empty(&credit->pollers))
-		return;
 	if (phi_pollers_wake_outs(&credit->pollers, &kept)) {
 		list_splice_tail_init(&credit->pollers, &ep->late_out);
 		phi_pollers_defer(ep);

@@ -199,7 +199,8 @@ static void phi_credit_unuse(struct phi_endpoint *ep, struct phi_credit *credit)
 	struct phi_waiter *w;
 
 	credit->used--;
-	phi_pollers_wake_out(ep, credit);
+	if (!list_empty(&credit->pollers))
+		phi_pollers_wake_out(ep, credit);
 	list_for_each_entry(w, &credit->senders, node) {
 		if (!w->woken) {
 			phi_waiter_wake(w);
@@ -329,7 +330,8 @@ static bool phi_queue_accept(struct phi_endpoint *ep, struct phi_message *msg)
 	}
 	phi_queue_link(ep, msg, false);
 	phi_queue_kick(ep);
-	phi_pollers_wake_in(ep);
+	if (!list_empty(&ep->pollers))
+		phi_pollers_wake_in(ep);
 	return true;
 }
 

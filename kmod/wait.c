@@ -161,18 +161,6 @@ void phi_waiter_fail(struct phi_waiter *w, int error)
 }
 
 /**
- * phi_waiter_unlink() - take a waiter out of the lists
- * @w: The waiter.
- *
- * Context: Any but interrupts; the object's lock is held.
- */
-void phi_waiter_unlink(struct phi_waiter *w)
-{
-	list_del_init(&w->node);
-	hlist_del_init(&w->tie.node);
-}
-
-/**
  * phi_waiters_fail() - make some of those in a list give up
  * @list: The waiters; those who give up are taken out.
  * @error: Why, a negative errno.

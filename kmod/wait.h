@@ -70,8 +70,20 @@ int phi_waiter_block(struct phi_waiter *w, struct list_head *list,
 		     spinlock_t *lock, u64 deadline_ns);
 void phi_waiter_wake(struct phi_waiter *w);
 void phi_waiter_fail(struct phi_waiter *w, int error);
-void phi_waiter_unlink(struct phi_waiter *w);
 bool phi_waiters_fail(struct list_head *list, int error);
 bool phi_ties_cut(struct phi_cap *cap, int error, struct list_head *loose);
+
+/**
+ * phi_waiter_unlink() - take a waiter out of the lists
+ * @w: The waiter.
+ *
+ * Context: Any but interrupts; the object's lock is held.
+ */
+static inline void phi_waiter_unlink(struct phi_waiter *w)
+{
+	if (!list_empty(&w->node))
+		list_del_init(&w->node);
+	hlist_del_init(&w->tie.node);
+}
 
 #endif /* _PHI_WAIT_H */

@@ -169,7 +169,9 @@ void phi_park_close(struct phi_cspace *cs)
  */
 bool phi_park_due(void)
 {
-	struct sighand_struct *sighand = current->sighand;
+	/* A thread's own does not change while the thread runs here. */
+	struct sighand_struct *sighand =
+		rcu_dereference_protected(current->sighand, true);
 	bool handled = false;
 	sigset_t pending;
 

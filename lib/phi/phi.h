@@ -19,13 +19,11 @@ extern "C" {
  * means, which rights it needs and how it fails. Caveats first:
  *
  *  - Every function returns 0 or more, or a negative errno; errno is not set.
- *  - Out pointers are written only on success. One that is NULL is skipped
- *    where its comment says so.
+ *  - Out pointers are written on success. NULL where the comment allows it.
  *  - A call that waits returns -EINTR when a signal handler ran that was
  *    installed without SA_RESTART. The others repeat the call.
  *  - Deadlines (CLOCK_MONOTONIC) and expiries (CLOCK_BOOTTIME): ns, 0 = none.
- *  - A cspace ends with the process that called phi_open(), even if a child
- *    still has the file: a child opens its own.
+ *  - A cspace ends with its opener, whoever has the file: children open theirs.
  *  - Touching a mapped region whose capability was revoked is SIGBUS.
  */
 

@@ -218,10 +218,11 @@ static bool phi_mapping_pinned(const struct list_head *dead)
 
 static int phi_mapping_cmp_cap(const void *cap, const struct rb_node *node)
 {
-	const struct phi_cap *of =
-		rb_entry(node, struct phi_mapping, by_cap)->cap;
+	const void *of = rb_entry(node, struct phi_mapping, by_cap)->cap;
 
-	return cap<(const void *)of ? -1 : cap>(const void *) of;
+	if (cap == of)
+		return 0;
+	return cap < of ? -1 : 1;
 }
 
 /**

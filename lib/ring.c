@@ -328,7 +328,7 @@ static int tell_writer(struct phi_ring *r)
 		return 0;
 	rx->told = rx->head;
 	atomic_store(&rx->lane->head, rx->head);
-	return 0;
+	return wake(r, &rx->lane->writer_sleeps);
 }
 
 /* Is there a message? Reads the other side's index at most once. */

@@ -165,11 +165,13 @@ static int spend_bytes(void *arg)
 		return -2;
 	while (!(ret = do_send(phi, ep, data, sizeof(data))))
 		n++;
+	if (ret != -EDQUOT)
+		return -8;
 	/* What is left is too little for one without data then. */
-	while (ret == -EDQUOT && !(ret = do_send(phi, ep, NULL, 0)))
+	while (!(ret = do_send(phi, ep, NULL, 0)))
 		n++;
 	if (ret != -EDQUOT)
-		return ret;
+		return -9;
 	if (do_stats(phi, &stats) || !stats.used[PHI_QUOTA_BYTES] ||
 	    stats.used[PHI_QUOTA_BYTES] > 4096)
 		return -3;

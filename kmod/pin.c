@@ -245,6 +245,12 @@ void phi_pins_start(struct phi_region *region)
 	init_waitqueue_head(&region->unpinned);
 }
 
+static bool phi_pins_gone(struct phi_region *region)
+{
+	/* Pairs with the release that counts pages as unpinned. */
+	return !smp_load_acquire(&region->pinned);
+}
+
 /**
  * phi_pins_wait() - wait until no detached page is pinned any more
  * @region: The region.
@@ -260,8 +266,7 @@ int phi_pins_wait(struct phi_region *region)
 	down_write(&region->lock);
 	phi_pins_arm(region);
 	up_write(&region->lock);
-	ret = wait_event_interruptible(region->unpinned,
-				       !smp_load_acquire(&region->pinned));
+	ret = wait_event_interruptible(region->unpinned, phi_pins_gone(region));
 	atomic_dec(&region->waiting);
 	return ret;
 }

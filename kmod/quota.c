@@ -28,16 +28,23 @@ static unsigned long phi_totals_default[PHI_QUOTAS] __ro_after_init;
 
 #define PHI_QUOTA_PARAM(_name, _what, _text)                               \
 	module_param_named(quota_##_name, phi_quotas[_what], ulong, 0644); \
-	MODULE_PARM_DESC(quota_##_name, _text " of one user");             \
+	MODULE_PARM_DESC(quota_##_name, _text " of one user")
+
+#define PHI_TOTAL_PARAM(_name, _what, _text)                               \
 	module_param_named(total_##_name, phi_totals[_what], ulong, 0644); \
 	MODULE_PARM_DESC(total_##_name,                                    \
 			 _text " of all users (0: by size of memory)")
 
 PHI_QUOTA_PARAM(caps, PHI_QUOTA_CAPS, "Capabilities");
+PHI_TOTAL_PARAM(caps, PHI_QUOTA_CAPS, "Capabilities");
 PHI_QUOTA_PARAM(pages, PHI_QUOTA_PAGES, "Pages in regions");
+PHI_TOTAL_PARAM(pages, PHI_QUOTA_PAGES, "Pages in regions");
 PHI_QUOTA_PARAM(bytes, PHI_QUOTA_BYTES, "Message bytes in flight");
+PHI_TOTAL_PARAM(bytes, PHI_QUOTA_BYTES, "Message bytes in flight");
 PHI_QUOTA_PARAM(objects, PHI_QUOTA_OBJECTS, "Objects");
+PHI_TOTAL_PARAM(objects, PHI_QUOTA_OBJECTS, "Objects");
 PHI_QUOTA_PARAM(tickets, PHI_QUOTA_TICKETS, "Inferences in flight");
+PHI_TOTAL_PARAM(tickets, PHI_QUOTA_TICKETS, "Inferences in flight");
 
 /* 65 536 subordinate uids are 16 in each. */
 static DEFINE_HASHTABLE(phi_users, 12);

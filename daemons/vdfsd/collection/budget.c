@@ -90,7 +90,7 @@ static void let_go(struct vdfs_core *core)
  * vdfs_db_trim() - let indexes go until the rest is within the budget
  * @db: Whose.
  *
- * What is open stays, and so does the collection that was opened last.
+ * An open collection stays, and so does the collection that was opened last.
  */
 void vdfs_db_trim(struct vdfs_db *db)
 {

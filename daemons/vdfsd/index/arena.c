@@ -9,7 +9,7 @@
 /* A huge page, by which large arenas grow; small ones double, by pages. */
 #define STEP ((size_t)2 << 20)
 #define PAGE ((size_t)4096)
-/* What is larger than this gets a whole huge page. */
+/* An arena larger than this gets a whole huge page. */
 #define SMALL ((size_t)256 << 10)
 
 #ifndef MADV_COLLAPSE

@@ -19,7 +19,7 @@
 #define TOMB (NONE - 1)
 #define SIZE_MIN 16
 
-/* What two twins have in common. */
+/* The bytes that two twins share. */
 static const void *view(const struct vdfs_index *ix, uint32_t slot,
 			size_t *bytes)
 {

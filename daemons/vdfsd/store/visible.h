@@ -5,7 +5,7 @@
 #include "sql/meta.h"
 #include "store.h"
 
-/* Who may see what, inside a transaction: 1, 0 or a negative errno. */
+/* Visibility to a user, inside a transaction: 1, 0 or a negative errno. */
 int vdfs_blob_visible(struct sqlite3 *db, struct vdfs_store *store,
 		      const struct vdfs_who *who,
 		      const struct vdfs_object *object);

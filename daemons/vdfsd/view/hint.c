@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a thread finds when it looks a name up again; see view_impl.h.
+ * The inode that a repeated lookup of a thread returns; see view_impl.h.
  *
  * The kernel looks again once, so the second time has to be the last: what
  * the thread will find is held for it, a place among the writers or the blob

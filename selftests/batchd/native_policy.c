@@ -54,6 +54,22 @@ TEST(curve_draws_lines_between_points)
 	EXPECT_EQ(100 * US, curve_ns(&curve, 16));
 }
 
+/* A larger batch that was measured faster predicts no more than the smaller. */
+TEST(falling_curve_stays_between_its_points)
+{
+	struct curve curve = {};
+	uint32_t rows;
+
+	curve_add(&curve, 2, 50 * US);
+	curve_add(&curve, 8, 20 * US);
+	EXPECT_EQ(50 * US, curve_ns(&curve, 2));
+	EXPECT_EQ(20 * US, curve_ns(&curve, 8));
+	for (rows = 3; rows < 8; rows++) {
+		EXPECT_GE(50 * US, curve_ns(&curve, rows));
+		EXPECT_LE(20 * US, curve_ns(&curve, rows));
+	}
+}
+
 TEST(curve_follows_a_change)
 {
 	struct curve curve = {};

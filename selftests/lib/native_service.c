@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "lib/service_impl.h"
 
 #define MS 1000000ULL
 
@@ -402,6 +403,62 @@ TEST_F(service, kick_runs_a_job)
 	phi_source_kick(st->src);
 	EXPECT_EQ(0, phi_service_run(self->s));
 	EXPECT_EQ(3, st->calls);
+}
+
+/* Wakes itself while it runs, as another thread may at that moment. */
+static int wakes_itself(void *arg)
+{
+	struct state *st = arg;
+
+	if (++st->calls < 3)
+		phi_source_wake(st->src);
+	else
+		phi_service_exit(st->s, 0);
+	return 0;
+}
+
+TEST_F(service, a_job_that_wakes_itself_runs_again)
+{
+	struct state *st = &self->st;
+
+	ASSERT_EQ(0, phi_service_job(self->s, wakes_itself, st, &st->src));
+	phi_source_wake(st->src);
+	EXPECT_EQ(0, phi_service_run(self->s));
+	EXPECT_EQ(3, st->calls);
+}
+
+#define MANY 1000
+
+/* What is freed makes room: for files, jobs and timers, set or not. */
+TEST_F(service, tables_do_not_grow)
+{
+	struct phi_source *src[4];
+	uint32_t room = 0;
+	int i, k;
+
+	for (i = 0; i < MANY; i++) {
+		ASSERT_EQ(0, phi_service_fd(self->s, self->pipe[0], POLLIN,
+					    drain, &self->st, &src[0]));
+		ASSERT_EQ(0,
+			  phi_service_job(self->s, on_job, &self->st, &src[1]));
+		ASSERT_EQ(0,
+			  phi_service_timer(self->s, late, self->s, &src[2]));
+		ASSERT_EQ(0,
+			  phi_service_timer(self->s, late, self->s, &src[3]));
+		phi_source_set(src[3], now_ns() + 3600 * 1000 * MS);
+		phi_source_kick(src[1]);
+		for (k = 0; k < 4; k++)
+			phi_source_free(src[(i + k) % 4]);
+		if (!i)
+			room = self->s->room;
+	}
+	EXPECT_EQ(room, self->s->room);
+	EXPECT_EQ(NULL, self->s->work);
+	/* Nothing of them is left that would run. */
+	ASSERT_EQ(0, phi_service_job(self->s, three_times, &self->st, &src[0]));
+	phi_source_kick(src[0]);
+	EXPECT_EQ(0, phi_service_run(self->s));
+	EXPECT_EQ(NULL, self->s->dead);
 }
 
 static void reload(void *arg)

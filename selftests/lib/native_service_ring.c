@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "lib/service_impl.h"
 
 #define MS 1000000ULL
 
@@ -212,6 +213,58 @@ TEST_F(loop, ring_can_be_put_off)
 	EXPECT_EQ(10, self->want);
 }
 
+/* Frees its source and its ring, with more messages in it, and goes on. */
+static int frees_its_ring(void *arg, const void *payload, uint32_t len)
+{
+	struct _test_data_loop *self = arg;
+
+	(void)payload;
+	(void)len;
+	self->busy++;
+	phi_source_free(self->src);
+	phi_ring_free(self->mine);
+	self->mine = NULL;
+	memset(self->mem, 0xff, self->len);
+	phi_source_kick(self->job);
+	return (int)self->want;
+}
+
+/* The loop has had some more turns, in which it would use the ring. */
+static int some_turns(void *arg)
+{
+	struct _test_data_loop *self = arg;
+
+	if (++self->broken < 20)
+		return 1;
+	phi_service_exit(self->s, -ECANCELED);
+	return 0;
+}
+
+TEST_F(loop, ring_freed_in_its_handler)
+{
+	ASSERT_EQ(0, phi_service_job(self->s, some_turns, self, &self->job));
+	ASSERT_EQ(0, phi_service_ring(self->s, self->mine, frees_its_ring, self,
+				      &self->src));
+	for (uint32_t i = 0; i < 10; i++) {
+		ASSERT_EQ(0, phi_ring_send(self->theirs, &i, sizeof(i)));
+	}
+	EXPECT_EQ(-ECANCELED, phi_service_run(self->s));
+	EXPECT_EQ(1, self->busy);
+	EXPECT_EQ(20, self->broken);
+}
+
+/* What the handler says counts, though its source is no more. */
+TEST_F(loop, ring_freed_by_a_handler_that_fails)
+{
+	self->want = (uint32_t)-EILSEQ;
+	ASSERT_EQ(0, phi_service_job(self->s, some_turns, self, &self->job));
+	ASSERT_EQ(0, phi_service_ring(self->s, self->mine, frees_its_ring, self,
+				      &self->src));
+	ASSERT_EQ(0, phi_ring_send(self->theirs, &self->want, 4));
+	EXPECT_EQ(-EILSEQ, phi_service_run(self->s));
+	EXPECT_EQ(1, self->busy);
+}
+
 TEST_F(loop, broken_ring_is_told_once)
 {
 	size_t words = self->len / 4;
@@ -300,6 +353,31 @@ TEST_F(loop, clients_come_and_go)
 	self->s = NULL;
 	for (int i = 0; i <= CLIENTS; i++)
 		EXPECT_EQ(1, state[i]);
+}
+
+/* Clients that part leave their places to those that come. */
+TEST_F(loop, tables_do_not_grow)
+{
+	uint64_t badge;
+	int state = 0, pair[2];
+	size_t slots = 0;
+	uint32_t room = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+		ASSERT_EQ(0, phi_service_client(self->s, pair[0], gone, &state,
+						&badge));
+		phi_service_part(self->s, badge);
+		close(pair[1]);
+		if (!i) {
+			slots = self->s->client_slots;
+			room = self->s->room;
+		}
+	}
+	EXPECT_EQ(1000, state);
+	EXPECT_EQ(0, self->s->client_count);
+	EXPECT_EQ(slots, self->s->client_slots);
+	EXPECT_EQ(room, self->s->room);
 }
 
 TEST_F(loop, client_needs_a_file)

@@ -184,6 +184,7 @@ TEST(views_refuse)
 	EXPECT_EQ(-ERANGE, phi_tensor_slice(&t, 0, 0, 5, 1, &v));
 	EXPECT_EQ(-ERANGE, phi_tensor_slice(&t, 0, 1, 2, 3, &v));
 	EXPECT_EQ(-ERANGE, phi_tensor_slice(&t, 0, 4, 1, 1, &v));
+	EXPECT_EQ(-ERANGE, phi_tensor_slice(&t, 0, 4, 1, 2, &v));
 	EXPECT_EQ(-ERANGE, phi_tensor_slice(&t, 0, 0, INT64_MAX, 1, &v));
 	EXPECT_EQ(-ERANGE, phi_tensor_slice(&t, 0, 1, 2, INT64_MAX, &v));
 	EXPECT_EQ(-ERANGE, phi_tensor_slice(&t, 0, INT64_MAX, 1, 1, &v));

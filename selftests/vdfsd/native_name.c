@@ -245,6 +245,49 @@ TEST_F(name, renames_as_rename_does)
 		  vdfs_name_rename(store, &alice, "a/../x", "y", false));
 }
 
+static int text_same(FIXTURE_DATA(name) * self, const char *path,
+		     const char *text)
+{
+	struct vdfs_stat st;
+
+	return vdfs_name_stat(self->store, &admin, path, &st) ?:
+		       get_same(self->store, &admin, &st.hash, text,
+				strlen(text));
+}
+
+/* A rename that replaces a name removes it, which needs the same right. */
+TEST_F(name, renames_onto_what_may_go_only)
+{
+	struct vdfs_store *store = self->store;
+	struct vdfs_hash hash;
+
+	ASSERT_EQ(0, vdfs_name_change(store, &alice, "a", 0777, INT64_MIN));
+	ASSERT_EQ(0, vdfs_name_link(store, &alice, "mine", &self->one));
+	/* The root lets everybody make names, and remove only their own. */
+	ASSERT_EQ(0, put_bytes(store, &bob, "top", 3, 0, "top", &hash));
+	EXPECT_EQ(-EACCES,
+		  vdfs_name_rename(store, &alice, "mine", "top", false));
+	/* The directory is another's. */
+	ASSERT_EQ(0, put_bytes(store, &bob, "in", 2, 0, "dir/in", &hash));
+	EXPECT_EQ(-EACCES,
+		  vdfs_name_rename(store, &alice, "mine", "dir/in", false));
+	EXPECT_EQ(-EACCES,
+		  vdfs_name_rename(store, &alice, "mine", "dir/new", false));
+	/* The directory is open to all, the name is hidden. */
+	ASSERT_EQ(0, put_bytes(store, &bob, "hidden", 6, 0, "a/h", &hash));
+	ASSERT_EQ(0, vdfs_name_change(store, &bob, "a/h", 0600, INT64_MIN));
+	EXPECT_EQ(-EACCES,
+		  vdfs_name_rename(store, &alice, "mine", "a/h", false));
+	EXPECT_EQ(0, text_same(self, "mine", "one"));
+	EXPECT_EQ(0, text_same(self, "top", "top"));
+	EXPECT_EQ(0, text_same(self, "dir/in", "in"));
+	EXPECT_EQ(0, text_same(self, "a/h", "hidden"));
+	/* Bob may replace them all. */
+	EXPECT_EQ(0, vdfs_name_rename(store, &bob, "top", "a/h", false));
+	EXPECT_EQ(0, vdfs_name_rename(store, &bob, "a/h", "dir/in", false));
+	EXPECT_EQ(0, text_same(self, "dir/in", "top"));
+}
+
 TEST_F(name, attributes)
 {
 	struct vdfs_store *store = self->store;
@@ -349,6 +392,44 @@ TEST_F(name, quotas_count_a_blob_once_a_user)
 	EXPECT_EQ(10, used_by(self, &bob));
 	ASSERT_EQ(0, vdfs_quota_set(store, &admin, bob.uid, 0));
 	EXPECT_EQ(0, put_bytes(store, &bob, "x", 1, 0, "b8", &hash));
+}
+
+/* Whoever removes a name, its owner no longer pays for it. */
+TEST_F(name, removal_by_another_uncharges_the_owner)
+{
+	struct vdfs_store *store = self->store;
+	struct vdfs_hash hash;
+
+	ASSERT_EQ(0, vdfs_name_change(store, &alice, "a", 0777, INT64_MIN));
+	ASSERT_EQ(0, put_bytes(store, &bob, "12345", 5, 0, "a/bobs", &hash));
+	EXPECT_EQ(7, used_by(self, &alice));
+	EXPECT_EQ(5, used_by(self, &bob));
+	ASSERT_EQ(0, vdfs_name_unlink(store, &bob, "a/one"));
+	EXPECT_EQ(4, used_by(self, &alice));
+	EXPECT_EQ(5, used_by(self, &bob));
+	/* A rename that replaces a name removes it as well. */
+	ASSERT_EQ(0, put_bytes(store, &alice, "one", 3, 0, "a/one", &hash));
+	EXPECT_EQ(7, used_by(self, &alice));
+	ASSERT_EQ(0, vdfs_name_rename(store, &bob, "a/bobs", "a/one", false));
+	EXPECT_EQ(4, used_by(self, &alice));
+	EXPECT_EQ(5, used_by(self, &bob));
+	ASSERT_EQ(0, vdfs_name_unlink(store, &admin, "a/one"));
+	EXPECT_EQ(4, used_by(self, &alice));
+	EXPECT_EQ(0, used_by(self, &bob));
+}
+
+/* SQLite has signed numbers: what would be a negative one is refused. */
+TEST_F(name, quotas_are_not_negative)
+{
+	uint64_t quota, used;
+
+	ASSERT_EQ(0, vdfs_quota_set(self->store, &admin, bob.uid, INT64_MAX));
+	EXPECT_EQ(-EINVAL, vdfs_quota_set(self->store, &admin, bob.uid,
+					  (uint64_t)INT64_MAX + 1));
+	EXPECT_EQ(-EINVAL,
+		  vdfs_quota_set(self->store, &admin, bob.uid, UINT64_MAX));
+	ASSERT_EQ(0, vdfs_quota_get(self->store, bob.uid, &quota, &used));
+	EXPECT_EQ(INT64_MAX, quota);
 }
 
 TEST_F(name, quotas_have_a_default)

@@ -175,6 +175,48 @@ TEST_F(gc, moves_what_lives_among_the_dead)
 	}
 }
 
+/* What cannot be read cannot move: its segment stays, for fsck to report. */
+TEST_F(gc, keeps_a_segment_with_damaged_records)
+{
+	const char *there = "test -e pack/00000001";
+	struct vdfs_hash hash[SMALL_BLOBS];
+	struct vdfs_fsck_result result;
+	struct vdfs_object object;
+	uint8_t *data;
+	int i;
+
+	for (i = 0; i < SMALL_BLOBS; i++) {
+		data = random_bytes(4096, i);
+		ASSERT_EQ(0, put_bytes(self->t.store, &alice, data, 4096, 0,
+				       NULL, &hash[i]));
+		free(data);
+	}
+	for (i = 0; i < SMALL_BLOBS; i++) {
+		if (i % 10)
+			ASSERT_EQ(0, vdfs_blob_drop(self->t.store, &alice,
+						    &hash[i]));
+	}
+	ASSERT_EQ(0, vdfs_object_lookup(self->t.store, &hash[20], &object));
+	ASSERT_EQ(1, object.segment);
+	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001", object.place + 1000));
+	ASSERT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, NULL));
+	EXPECT_EQ(0, tree_shell(&self->t, there));
+	for (i = 0; i < SMALL_BLOBS; i += 10) {
+		data = random_bytes(4096, i);
+		EXPECT_EQ(i == 20 ? -EBADMSG : 0,
+			  get_same(self->t.store, &alice, &hash[i], data,
+				   4096));
+		free(data);
+	}
+	ASSERT_EQ(0, vdfs_fsck(self->t.store, 0, NULL, NULL, NULL, &result));
+	EXPECT_EQ(1, result.faults);
+	EXPECT_EQ(1, result.damaged);
+	/* The others have moved, so it goes with the last that is in it. */
+	ASSERT_EQ(0, vdfs_blob_drop(self->t.store, &alice, &hash[20]));
+	ASSERT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, NULL));
+	EXPECT_NE(0, tree_shell(&self->t, there));
+}
+
 /* A list that was half committed when its process died. */
 TEST_F(gc, takes_what_a_crash_left)
 {

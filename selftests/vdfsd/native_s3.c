@@ -11,6 +11,7 @@
 #include "daemons/common/s3/s3.h"
 #include "s3.h"
 #include "store.h"
+#include "way.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -275,6 +276,78 @@ TEST_F_TIMEOUT(s3, goes_on_when_the_server_is_back, 120)
 	EXPECT_EQ(0, put(self->s3, "k2", data, 1000));
 	EXPECT_EQ(0, same(self->s3, "k2", data, 1000));
 	free(data);
+}
+
+/* A client of the bucket over a proxy. */
+static int open_way(FIXTURE_DATA(s3) * self, struct way *way,
+		    unsigned int tries, struct vdfs_s3 **out)
+{
+	struct vdfs_s3_options o = self->options;
+	char url[160];
+	int err = way_open(way, &self->b);
+
+	snprintf(url, sizeof(url), "s3://127.0.0.1:%u/bucket/some/prefix",
+		 way->port);
+	o.url = url;
+	o.tries = tries;
+	return err ?: vdfs_s3_open(&o, out);
+}
+
+/* A server that is asked too much, or is not well, may answer later. */
+TEST_F_TIMEOUT(s3, tries_again_where_that_may_help, 120)
+{
+	static const char *const answers[] = { "429 Too Many Requests",
+					       "503 Slow Down",
+					       "500 Internal Error" };
+	uint8_t *data = random_bytes(1000, 5);
+	struct vdfs_s3 *s3;
+	char key[8];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		struct way way = { .bad = 2, .answer = answers[i] };
+
+		snprintf(key, sizeof(key), "k%d", i);
+		ASSERT_EQ(0, open_way(self, &way, 3, &s3));
+		EXPECT_EQ(0, put(s3, key, data, 1000));
+		EXPECT_EQ(3, atomic_load(way.connections));
+		vdfs_s3_close(s3);
+		way_close(&way);
+		EXPECT_EQ(0, same(self->s3, key, data, 1000));
+		/* So often, and no more. */
+		way.bad = 100;
+		ASSERT_EQ(0, open_way(self, &way, 3, &s3));
+		EXPECT_EQ(-EREMOTEIO, put(s3, key, data, 1000));
+		EXPECT_EQ(3, atomic_load(way.connections));
+		vdfs_s3_close(s3);
+		way_close(&way);
+	}
+	free(data);
+}
+
+TEST_F_TIMEOUT(s3, asks_once_where_it_is_refused, 120)
+{
+	static const struct {
+		const char *answer;
+		int err;
+	} refused[] = { { "400 Bad Request", -EREMOTEIO },
+			{ "401 Unauthorized", -EACCES },
+			{ "403 Forbidden", -EACCES },
+			{ "404 Not Found", -ENOENT },
+			{ "412 Precondition Failed", -EREMOTEIO } };
+	struct vdfs_s3_info info;
+	struct vdfs_s3 *s3;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		struct way way = { .bad = 100, .answer = refused[i].answer };
+
+		ASSERT_EQ(0, open_way(self, &way, 3, &s3));
+		EXPECT_EQ(refused[i].err, vdfs_s3_head(s3, "x", &info));
+		EXPECT_EQ(1, atomic_load(way.connections));
+		vdfs_s3_close(s3);
+		way_close(&way);
+	}
 }
 
 FIXTURE(tls)

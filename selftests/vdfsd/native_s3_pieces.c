@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Large blobs in a bucket: several objects, of which one is in memory. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
 
 #include "pair.h"
+#include "way.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -156,96 +150,58 @@ TEST_F_TIMEOUT(pieces, damaged_and_missing, 120)
 	free(data);
 }
 
-/* Hand on what comes from @from; 0 when there is no more. */
-static ssize_t hand_on(int from, int to)
+/* Let a store use the bucket over a proxy. */
+static int use_way(struct pair *p, struct tree *t, struct way *way)
 {
-	char buf[16384];
-	ssize_t n = read(from, buf, sizeof(buf)), done, m;
+	int err = way_open(way, &p->b);
 
-	for (done = 0; done < n; done += m) {
-		m = write(to, buf + done, n - done);
-		if (m <= 0)
-			return 0;
-	}
-	return n > 0 ? n : 0;
-}
-
-static void hand_on_both(int client, int server, size_t most)
-{
-	struct pollfd fds[2] = { { client, POLLIN, 0 }, { server, POLLIN, 0 } };
-	size_t came = 0;
-	ssize_t n;
-	int i;
-
-	while (came < most && poll(fds, 2, -1) > 0) {
-		for (i = 0; i < 2; i++) {
-			if (!fds[i].revents)
-				continue;
-			n = hand_on(fds[i].fd, fds[!i].fd);
-			if (!n)
-				return;
-			came += i ? n : 0;
-		}
-	}
-}
-
-/* A way to the server that breaks off: later and later, then no more. */
-static pid_t bad_way(struct bucket *b, unsigned int *port)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET };
-	int listener = socket(AF_INET, SOCK_STREAM, 0), client, server, i;
-	socklen_t len = sizeof(at);
-	pid_t pid;
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(listener, (struct sockaddr *)&at, len) ||
-	    listen(listener, 8) ||
-	    getsockname(listener, (struct sockaddr *)&at, &len))
-		return -1;
-	*port = ntohs(at.sin_port);
-	pid = fork();
-	if (pid) {
-		close(listener);
-		return pid;
-	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGPIPE, SIG_IGN);
-	/* The locks of the stores are not its own. */
-	dup2(listener, 3);
-	listener = 3;
-	close_range(4, ~0U, 0);
-	at.sin_port = htons(b->port);
-	for (i = 1;; i++) {
-		client = accept(listener, NULL, NULL);
-		server = socket(AF_INET, SOCK_STREAM, 0);
-		if (!connect(server, (struct sockaddr *)&at, len))
-			hand_on_both(client, server,
-				     i < 4 ? i * 300000UL : SIZE_MAX);
-		close(client);
-		close(server);
-	}
+	snprintf(p->b.url, sizeof(p->b.url),
+		 "s3://127.0.0.1:%u/bucket/some/prefix", way->port);
+	p->options.s3.tries = 4;
+	return err ?: pair_reopen(p, t);
 }
 
 TEST_F_TIMEOUT(pieces, over_a_way_that_breaks_off, 120)
 {
 	uint8_t *data = random_bytes(3 * MIB, 1);
 	struct vdfs_hash hash;
-	unsigned int port;
-	pid_t pid;
+	/* Later and later, then no more. */
+	struct way way = { .bad = 3, .step = 300000 };
 
 	ASSERT_EQ(0, use_pieces(&self->p, MIB));
 	ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data, 3 * MIB, 0,
 			       "x", &hash));
-	pid = bad_way(&self->p.b, &port);
-	ASSERT_LT(0, pid);
-	snprintf(self->p.b.url, sizeof(self->p.b.url),
-		 "s3://127.0.0.1:%u/bucket/some/prefix", port);
-	self->p.options.s3.tries = 4;
-	ASSERT_EQ(0, pair_reopen(&self->p, &self->p.there));
+	ASSERT_EQ(0, use_way(&self->p, &self->p.there, &way));
 	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", data, 3 * MIB));
-	EXPECT_EQ(0, kill(pid, SIGKILL));
-	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
+	EXPECT_LT(3, atomic_load(way.connections));
+	way_close(&way);
 	EXPECT_EQ(0, no_fault(&self->p.there));
+	free(data);
+}
+
+/* What was sent of an object does not count: it is sent from its start. */
+TEST_F_TIMEOUT(pieces, uploads_over_a_way_that_breaks_off, 120)
+{
+	uint8_t *data = random_bytes(3 * MIB, 2);
+	struct way way = { .bad = 3, .step = 300000, .upward = 1 };
+	struct vdfs_s3_info info;
+	struct vdfs_hash hash;
+	char key[128], whole[160];
+	int i;
+
+	ASSERT_EQ(0, use_pieces(&self->p, MIB));
+	ASSERT_EQ(0, use_way(&self->p, &self->p.here, &way));
+	ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data, 3 * MIB, 0,
+			       "x", &hash));
+	EXPECT_LT(3, atomic_load(way.connections));
+	for (i = 1; i <= 3; i++) {
+		key_of(&hash, i, key, whole);
+		ASSERT_EQ(0, vdfs_s3_head(self->s3, key, &info));
+		EXPECT_EQ(MIB, info.size);
+	}
+	way_close(&way);
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", data, 3 * MIB));
+	EXPECT_EQ(0, no_fault(&self->p.here));
 	free(data);
 }
 

@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which distance kernels this processor runs. */
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel.h"
 
+/* Names of kernels that are not to run, as on a processor that cannot. */
+static const char *masked = "";
+
+/* Once, since kernels are asked for often. */
+static __attribute__((constructor)) void read_mask(void)
+{
+	masked = getenv("VDFSD_NO_KERNELS") ?: "";
+}
+
 static bool runs(const struct vdfs_kernel *kernel)
 {
+	if (kernel != &vdfs_kernel_scalar && strstr(masked, kernel->name))
+		return false;
 	__builtin_cpu_init();
 	if (kernel == &vdfs_kernel_avx512)
 		return __builtin_cpu_supports("avx512f") &&

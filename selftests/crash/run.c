@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +97,18 @@ static void give(const char *name, const char *value)
 		setenv(name, value, 1);
 }
 
+/*
+ * Let this process die after so many seconds of a processor, or when it has
+ * waited for ten times as long: on a busy machine it is given few of them.
+ */
+static void limit(unsigned int seconds)
+{
+	struct rlimit r = { .rlim_cur = seconds, .rlim_max = seconds };
+
+	setrlimit(RLIMIT_CPU, &r);
+	alarm(10 * seconds);
+}
+
 static void start(struct run *run, const char *count, const char *prog,
 		  const char *how)
 {
@@ -114,7 +127,7 @@ static void start(struct run *run, const char *count, const char *prog,
 	give("CRASH_KILL", run->kill);
 	give("CRASH_FAIL", run->fail);
 	give("CRASH_KINDS", kinds);
-	alarm(RUN_SECONDS);
+	limit(RUN_SECONDS);
 	execl(path, path, run->root, run->notes, how, NULL);
 	dprintf(STDERR_FILENO, "%s: %m\n", path);
 	_exit(127);
@@ -206,7 +219,7 @@ int run_forked(int (*fn)(void *arg), void *arg, unsigned int seconds, char *why,
 		close(pipefd[0]);
 		close(pipefd[1]);
 		signal(SIGALRM, SIG_DFL);
-		alarm(seconds);
+		limit(seconds);
 		status = fn(arg);
 		fflush(NULL);
 		_exit(status ? 1 : 0);

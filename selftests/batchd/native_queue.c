@@ -106,6 +106,30 @@ TEST_F(queue, refuses_what_is_too_much)
 	EXPECT_EQ(4, self->q.stats.accepted);
 }
 
+/* As many as a number can say do not wrap around. */
+TEST_F(queue, refuses_the_most_rows_there_can_be)
+{
+	struct queue_credit all = { .limit = UINT32_MAX };
+
+	ASSERT_EQ(0, queue_push(&self->q, &self->items[0], 1));
+	self->items[1].share = &all;
+	self->items[1].rows = UINT32_MAX;
+	EXPECT_EQ(-EAGAIN, queue_push(&self->q, &self->items[1], 1));
+}
+
+/* The oldest may be in any level. */
+TEST_F(queue, knows_the_oldest)
+{
+	self->items[0].level = 0;
+	self->items[1].level = 2;
+	ASSERT_EQ(0, queue_push(&self->q, &self->items[0], 100));
+	ASSERT_EQ(0, queue_push(&self->q, &self->items[1], 200));
+	EXPECT_EQ(100, queue_oldest_ns(&self->q));
+	self->items[2].level = 3;
+	ASSERT_EQ(0, queue_push(&self->q, &self->items[2], 50));
+	EXPECT_EQ(50, queue_oldest_ns(&self->q));
+}
+
 TEST_F(queue, spreads_a_request_over_batches)
 {
 	struct queue_slice first, second;
@@ -231,6 +255,25 @@ TEST(fair_turns_share_time_not_batches)
 	cost[1] = 0;
 	cost[2] = 0;
 	EXPECT_EQ(3, queue_turn(queues, cost, 3, &next));
+}
+
+/* What was not used up is no claim when work comes back. */
+TEST(idle_queues_have_no_claim)
+{
+	struct queue a, b;
+	struct queue *queues[] = { &a, &b };
+	uint64_t cost[] = { 700, 100 };
+	uint32_t next = 0;
+	int i;
+
+	queue_init(&a, 1);
+	queue_init(&b, 1);
+	for (i = 0; i < 100 && !b.deficit_ns; i++)
+		queue_turn(queues, cost, 2, &next);
+	ASSERT_LT(0, b.deficit_ns);
+	cost[1] = 0;
+	EXPECT_EQ(0, queue_turn(queues, cost, 2, &next));
+	EXPECT_EQ(0, b.deficit_ns);
 }
 
 /* Whatever happens in whatever order, the counters add up. */

@@ -55,6 +55,10 @@ TEST(get_refuses)
 	w.offset = UINT64_MAX - 100;
 	EXPECT_EQ(-EOVERFLOW, phi_batch_tensor_get(&w, UINT64_MAX, &t));
 	w = images();
+	memset(w.shape, 0, sizeof(w.shape));
+	w.ndim = 0;
+	EXPECT_EQ(-EINVAL, phi_batch_tensor_get(&w, 1 << 20, &t));
+	w = images();
 	w.pad = 1;
 	EXPECT_EQ(-EINVAL, phi_batch_tensor_get(&w, 1 << 20, &t));
 	w = images();

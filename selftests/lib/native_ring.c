@@ -238,6 +238,69 @@ TEST_F(ring, writer_is_told_of_room)
 		  phi_ring_arm(self->side[0], PHI_RING_OUT | PHI_RING_IN));
 }
 
+/* Fewer than a quarter, and no more to read: told when the reader looks. */
+TEST_F(ring, reader_that_looks_in_vain_wakes_the_writer)
+{
+	char buf[BYTES];
+
+	memset(buf, 1, sizeof(buf));
+	ASSERT_EQ(0, phi_ring_send(self->side[0], buf, BYTES / 2));
+	ASSERT_EQ(0, phi_ring_send(self->side[0], buf, BYTES / 2));
+	ASSERT_EQ(-EAGAIN, phi_ring_send(self->side[0], buf, 1));
+	EXPECT_EQ(0, phi_ring_arm(self->side[0], PHI_RING_OUT));
+	EXPECT_EQ(BYTES / 2, phi_ring_recv(self->side[1], buf, BYTES));
+	EXPECT_EQ(BYTES / 2, phi_ring_recv(self->side[1], buf, BYTES));
+	EXPECT_EQ(0, rung(self->fd[0]));
+	EXPECT_EQ(-EAGAIN, phi_ring_recv(self->side[1], buf, BYTES));
+	EXPECT_EQ(1, rung(self->fd[0]));
+}
+
+static int full_fd;
+
+static void drain_full(int sig)
+{
+	(void)sig;
+	rung(full_fd);
+}
+
+/* A counter that can take no more has woken the reader already. */
+TEST_F(ring, a_full_bell_is_no_fault)
+{
+	struct sigaction sa = { .sa_handler = drain_full };
+	struct itimerval soon = { .it_value.tv_usec = 20000 };
+	uint64_t most = UINT64_MAX - 1;
+	uint32_t v = 1;
+
+	ASSERT_EQ(8, write(self->fd[1], &most, sizeof(most)));
+	EXPECT_EQ(0, phi_ring_arm(self->side[1], PHI_RING_IN));
+	EXPECT_EQ(0, phi_ring_send(self->side[0], &v, sizeof(v)));
+	EXPECT_EQ(most, rung(self->fd[1]));
+	EXPECT_EQ((int)sizeof(v), phi_ring_recv(self->side[1], &v, sizeof(v)));
+
+	/* One that blocks is waited for, through a signal that empties it. */
+	ASSERT_EQ(0, fcntl(self->fd[1], F_SETFL, 0));
+	ASSERT_EQ(8, write(self->fd[1], &most, sizeof(most)));
+	EXPECT_EQ(0, phi_ring_arm(self->side[1], PHI_RING_IN));
+	full_fd = self->fd[1];
+	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
+	EXPECT_EQ(0, phi_ring_send(self->side[0], &v, sizeof(v)));
+	EXPECT_EQ(1, rung(self->fd[1]));
+}
+
+/* What is shorter than a head is not read beyond its end. */
+TEST_F(ring, attach_reads_no_more_than_there_is)
+{
+	struct phi_bell bell = { .fd = -1 };
+	struct phi_ring *r;
+	void *part = NULL;
+
+	ASSERT_EQ(0, posix_memalign(&part, 128, 8));
+	memcpy(part, self->mem, 8);
+	EXPECT_EQ(-EPROTO, phi_ring_attach(part, 8, &bell, -1, &r));
+	free(part);
+}
+
 TEST_F(ring, wait_has_a_deadline)
 {
 	uint64_t t = now_ns();

@@ -340,7 +340,7 @@ TEST_F(service, timers_go_in_order)
 	phi_source_set(t[3], 0); /* not any more */
 	phi_source_set(t[4], start + 5 * MS);
 	phi_source_set(t[4], start + 50 * MS); /* later, after the end */
-	phi_source_kick(t[4]); /* means nothing to a timer */
+	phi_source_kick(t[1]); /* means nothing to a timer */
 	ASSERT_EQ(0, phi_service_run(self->s));
 	EXPECT_STREQ("120", st->log);
 	EXPECT_LE(start + 10 * MS, st->at[0]);
@@ -506,6 +506,50 @@ TEST_F(service, stop_is_graceful)
 	ASSERT_EQ(0, kill(getpid(), SIGINT));
 	EXPECT_EQ(-ECANCELED, phi_service_run(self->s));
 	EXPECT_NE(0, st->at[0]);
+}
+
+static void stops_again(void *arg)
+{
+	struct state *st = arg;
+
+	st->calls++;
+	phi_service_stop(st->s);
+}
+
+/* Who asks twice is in a hurry: the grace does not count. */
+TEST_F(service, a_second_stop_ends_it_at_once)
+{
+	struct state *st = &self->st;
+
+	phi_service_on_stop(self->s, stops_again, st, 3600 * 1000 * MS);
+	ASSERT_EQ(0, phi_service_signals(self->s, NULL, NULL));
+	ASSERT_EQ(0, kill(getpid(), SIGTERM));
+	EXPECT_EQ(0, phi_service_run(self->s));
+	EXPECT_EQ(1, st->calls);
+}
+
+static int leaves_it(void *arg, uint32_t events)
+{
+	struct state *st = arg;
+
+	(void)events;
+	st->calls++;
+	phi_source_kick(st->after);
+	return 0;
+}
+
+/* What is not read is not told again before more comes. */
+TEST_F(service, file_that_is_left_is_told_once)
+{
+	struct state *st = &self->st;
+
+	ASSERT_EQ(1, write(self->pipe[1], "x", 1));
+	ASSERT_EQ(0, phi_service_job(self->s, some_turns, st, &st->after));
+	ASSERT_EQ(0,
+		  phi_service_fd(self->s, st->fd, POLLIN, leaves_it, st, NULL));
+	EXPECT_EQ(-ETIME, phi_service_run(self->s));
+	EXPECT_EQ(20, st->limit);
+	EXPECT_EQ(1, st->calls);
 }
 
 TEST_F(service, grace_has_an_end)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Rings and clients in the loop of a daemon, and readiness. No module. */
 #include <errno.h>
+#include <fcntl.h>
 #include <phi/service.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -265,6 +266,29 @@ TEST_F(loop, ring_freed_by_a_handler_that_fails)
 	EXPECT_EQ(1, self->busy);
 }
 
+/* Sends the next message itself, so that the ring is never empty. */
+static int feeds_itself(void *arg, const void *payload, uint32_t len)
+{
+	struct _test_data_loop *self = arg;
+
+	(void)payload;
+	(void)len;
+	self->busy++;
+	return phi_ring_send(self->theirs, &self->busy, sizeof(self->busy));
+}
+
+TEST_F(loop, greedy_ring_starves_nobody)
+{
+	ASSERT_EQ(0, phi_service_ring(self->s, self->mine, feeds_itself, self,
+				      &self->src));
+	ASSERT_EQ(0, phi_service_job(self->s, some_turns, self, &self->job));
+	phi_source_kick(self->job);
+	ASSERT_EQ(0, phi_ring_send(self->theirs, &self->want, 4));
+	EXPECT_EQ(-ECANCELED, phi_service_run(self->s));
+	EXPECT_EQ(20, self->broken);
+	EXPECT_LT(20, self->busy);
+}
+
 TEST_F(loop, broken_ring_is_told_once)
 {
 	size_t words = self->len / 4;
@@ -353,6 +377,48 @@ TEST_F(loop, clients_come_and_go)
 	self->s = NULL;
 	for (int i = 0; i <= CLIENTS; i++)
 		EXPECT_EQ(1, state[i]);
+}
+
+/* Clients whose badges share a slot of the table, before and after it grows. */
+TEST_F(loop, clients_share_slots)
+{
+	static int state, other;
+	uint64_t badge, kept[2];
+	int pair[2], life, i;
+	size_t slots;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	ASSERT_EQ(0,
+		  phi_service_client(self->s, pair[0], gone, &state, &kept[0]));
+	slots = self->s->client_slots;
+	EXPECT_EQ(NULL, phi_service_find(self->s, kept[0] + slots));
+	/* The second comes where both slot and its double are the first's. */
+	do {
+		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+		life = pair[0];
+		ASSERT_EQ(0, phi_service_client(self->s, life, gone, &other,
+						&badge));
+		if (badge == kept[0] + 2 * slots)
+			break;
+		phi_service_part(self->s, badge);
+		/* Its file is closed with it. */
+		ASSERT_EQ(-1, fcntl(life, F_GETFD));
+		close(pair[1]);
+	} while (badge < kept[0] + 2 * slots);
+	kept[1] = badge;
+	ASSERT_EQ(kept[0] + 2 * slots, kept[1]);
+	for (i = 0; self->s->client_slots == slots; i++) {
+		ASSERT_GT(2 * slots, i);
+		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+		ASSERT_EQ(0, phi_service_client(self->s, pair[0], gone, &other,
+						&badge));
+	}
+	EXPECT_EQ(&state, phi_service_find(self->s, kept[0]));
+	EXPECT_EQ(&other, phi_service_find(self->s, kept[1]));
+	phi_service_part(self->s, kept[0]);
+	EXPECT_EQ(1, state);
+	EXPECT_EQ(NULL, phi_service_find(self->s, kept[0]));
+	EXPECT_EQ(&other, phi_service_find(self->s, kept[1]));
 }
 
 /* Clients that part leave their places to those that come. */

@@ -9,7 +9,7 @@
 
 VERSION := 0.1.0
 TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-crash \
-	   check-tsan fuzz-vdfs demo bench bench-vdfs \
+	   check-mutate check-tsan fuzz-vdfs demo bench bench-vdfs \
 	   lint census install install-files clean
 .PHONY: $(TARGETS) rootfs help uninstall
 
@@ -18,6 +18,7 @@ TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-crash 
 all:
 check:
 check-crash:
+check-mutate:
 check-tsan:
 fuzz-vdfs:
 demo:
@@ -32,6 +33,7 @@ help:
 	@echo "check      lint, census, unit tests, kselftests on both kernels"
 	@echo "lint census                             one of them"
 	@echo "check-crash  kills and power cuts, more than check has time for"
+	@echo "check-mutate  break sources, and see whether the tests notice"
 	@echo "check-tsan  threads of vdfsd under ThreadSanitizer"
 	@echo "fuzz-vdfs  fuzz what vdfsd and its clients read, a minute each"
 	@echo "demo       the whole way of a request, in a virtual machine"

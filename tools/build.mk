@@ -130,6 +130,9 @@ census:
 check:
 	@tools/check/check
 
+check-mutate:
+	@tools/check/mutate
+
 demo: all
 	@tools/demo/run
 

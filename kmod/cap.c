@@ -63,9 +63,9 @@ int phi_cap_revoke(struct phi_cspace *cs, void *arg)
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
 	phi_cap_revoke_children(cap);
-	if (cap->obj->ops->reclaim)
-		return cap->obj->ops->reclaim(cap->obj,
-					      cmd->flags & PHI_REVOKE_WAIT);
+	if (cap->ops->reclaim)
+		return cap->ops->reclaim(cap->obj,
+					 cmd->flags & PHI_REVOKE_WAIT);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef _PHI_KCAP_H
 #define _PHI_KCAP_H
 
+#include <linux/cleanup.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
@@ -55,6 +56,7 @@ struct phi_cspace;
  *          the version of a grave matches that of no child.
  * @root: The node whose @lock guards the links between the nodes of a tree.
  * @obj: What it names; referenced until it has ended and has no pins.
+ * @ops: Of @obj; may be followed without a pin.
  * @user: Who pays for it, referenced.
  * @badge: See struct phi_cap_derive.
  * @expires_ns: CLOCK_BOOTTIME; 0 = never. The minimum along the chain.
@@ -67,6 +69,7 @@ struct phi_cspace;
  * @sealed: True while tokens may name it by @id, as @held.
  * @counted: For the type of @obj, under a lock of its own: the node counts
  *           among those that make an endpoint receive or a port open.
+ * @mapped: A MEMORY capability was mapped through, under its region's lock.
  * @ended: The owner has released it, or it has died.
  * @lock: Of the tree, in a root; unused in others.
  * @children: Nodes derived from it, in the order of their @parent_version.
@@ -88,6 +91,7 @@ struct phi_cap {
 	struct phi_cap *parent;
 	struct phi_cap *root;
 	struct phi_object *obj;
+	const struct phi_object_ops *ops;
 	struct phi_user *user;
 	u64 badge;
 	u64 expires_ns;
@@ -98,6 +102,7 @@ struct phi_cap {
 	bool held;
 	bool sealed;
 	bool counted;
+	bool mapped;
 	bool ended;
 	spinlock_t lock; /* see main.h */
 	struct list_head children;
@@ -139,6 +144,9 @@ struct phi_cap *phi_tree_unlink(struct phi_cap *root, struct phi_cap *cap);
 struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap);
 void phi_expiry_add(struct phi_cap *cap);
 void phi_expiry_remove(struct phi_cap *cap);
+
+/* Of a few instructions: with preemption off, which takes the fewest. */
+DEFINE_LOCK_GUARD_0(phi_rcu, rcu_read_lock_sched(), rcu_read_unlock_sched())
 
 DEFINE_FREE(phi_cap_put, struct phi_cap *, phi_cap_put(_T))
 DEFINE_FREE(phi_cap_release, struct phi_cap *, phi_cap_release(_T))

@@ -175,9 +175,9 @@ int phi_cspace_glance(struct phi_cspace *cs, u64 handle, struct phi_cap **found)
 	struct phi_cap *cap;
 
 	*found = NULL;
-	guard(rcu)();
+	guard(phi_rcu)();
 	slot = phi_slot_find(cs, handle);
-	cap = slot ? rcu_dereference(slot->cap) : NULL;
+	cap = slot ? rcu_dereference_sched(slot->cap) : NULL;
 	if (!cap)
 		return -EBADF;
 	if (phi_cap_tryget(cap))
@@ -211,7 +211,7 @@ bool phi_cspace_holds(struct phi_cspace *cs, u64 handle,
 {
 	struct phi_slot *slot;
 
-	guard(rcu)();
+	guard(phi_rcu)();
 	slot = phi_slot_find(cs, handle);
 	return slot && rcu_access_pointer(slot->cap) == cap;
 }
@@ -278,7 +278,7 @@ int phi_cspace_install(struct phi_cspace *cs, struct phi_cap *cap, u64 *handle)
 
 	if (ret)
 		return ret;
-	pinned = phi_cap_tryget(cap);
+	pinned = cap->ops->installed && phi_cap_tryget(cap);
 	ret = phi_cspace_fill(cs, cap, pinned, handle);
 	if (pinned)
 		phi_cap_put(cap);
@@ -327,10 +327,9 @@ int phi_cspace_install_new(struct phi_cspace *cs, struct phi_object *obj,
 /* A dead one has gone through ops->dead, which does the same. */
 static void phi_cap_removed(struct phi_cap *cap)
 {
-	if (!phi_cap_tryget(cap))
+	if (!cap->ops->removed || !phi_cap_tryget(cap))
 		return;
-	if (cap->obj->ops->removed)
-		cap->obj->ops->removed(cap->obj, cap);
+	cap->ops->removed(cap->obj, cap);
 	phi_cap_put(cap);
 }
 

@@ -287,7 +287,7 @@ __bpf_kfunc int bpf_phi_call_cap(struct phi_cap_info *info)
 	}
 	if (!ret)
 		*info = (struct phi_cap_info){
-			.type = now->cap->obj->ops->type,
+			.type = now->cap->type,
 			.rights = now->cap->rights,
 			.badge = now->cap->badge,
 			.expires_ns = now->cap->expires_ns,

@@ -26,7 +26,7 @@
  *   pool lock (spin, irq)         what each account has of the totals
  *   seal lock (rwsem)             the keys of tokens
  *
- * Nothing calls out (ops->removed, ops->dead, ops->revoked, ops->free, BPF)
+ * Nothing calls out (ops->removed, ops->dead, ops->free, BPF)
  * under a lock; only mmap() asks the policies under mmap_lock. Checks of
  * capabilities take none: they run under RCU.
  */

@@ -2,10 +2,8 @@
 
 #include <linux/cleanup.h>
 #include <linux/compat.h>
-#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/timekeeping.h>
 
 #include "cspace.h"
 #include "hook.h"
@@ -27,13 +25,6 @@
 
 /* Offsets of an inode, in pages; they must stay positive as bytes. */
 #define PHI_PGOFF_MAX (1UL << (63 - PAGE_SHIFT))
-
-/*
- * Expiry goes by CLOCK_BOOTTIME, the workqueue's timers stand still while the
- * machine sleeps. So none is set further ahead than this: that is how late
- * pages may go after a resume. New faults are refused at once.
- */
-#define PHI_EXPIRE_STEP_NS (10 * NSEC_PER_SEC)
 
 /* Its own, so that unloading can wait for the work that still runs. */
 struct workqueue_struct *phi_region_wq;
@@ -69,7 +60,7 @@ static u64 phi_mapping_handle(struct phi_cspace *cs, unsigned long pgoff)
 	return (u64)(pgoff >> PHI_INDEX_BITS) << 32 | (pgoff & PHI_INDEX_MASK);
 }
 
-/* Take a mapping out of every list but that of a sweep. */
+/* Take a mapping out of the tree. */
 static void phi_mapping_unlink(struct phi_mapping *mapping)
 {
 	struct phi_region *region = mapping->region;
@@ -79,44 +70,18 @@ static void phi_mapping_unlink(struct phi_mapping *mapping)
 		rb_erase(&mapping->by_cap, &region->mappings);
 		RB_CLEAR_NODE(&mapping->by_cap);
 	}
-	if (!RB_EMPTY_NODE(&mapping->expiry)) {
-		rb_erase_cached(&mapping->expiry, &region->expiries);
-		RB_CLEAR_NODE(&mapping->expiry);
-	}
-}
-
-/* Look again at @expires_ns, or earlier when that is planned. */
-static void phi_mapping_arm(struct phi_region *region, u64 expires_ns)
-{
-	u64 now = ktime_get_boottime_ns();
-	u64 wait = expires_ns > now ? expires_ns - now : 0;
-
-	lockdep_assert_held_write(&region->lock);
-	if (!expires_ns)
-		return;
-	if (region->expires_ns && region->expires_ns <= expires_ns)
-		return;
-	region->expires_ns = expires_ns;
-	wait = min_t(u64, wait, PHI_EXPIRE_STEP_NS);
-	mod_delayed_work(phi_region_wq, &region->expire,
-			 nsecs_to_jiffies(wait) + 1);
 }
 
 /*
- * A mapping ends other than by a revoke or by expiry. Its pins may stay, and
- * whoever has them may be revoked later. A root is never revoked.
+ * A mapping ends. Its pins may stay; a revoke and expiry take them away, now
+ * or later. A root has neither.
  */
 static void phi_mapping_orphan(struct phi_mapping *mapping)
 {
-	struct phi_region *region = mapping->region;
-	u64 expires_ns = mapping->cap->expires_ns;
+	const struct phi_cap *cap = mapping->cap;
 
-	lockdep_assert_held_write(&region->lock);
-	if (!mapping->pin || mapping->cap->depth == 1)
-		return;
-	region->orphans = true;
-	region->orphans_ns = min_not_zero(region->orphans_ns, expires_ns);
-	phi_mapping_arm(region, expires_ns);
+	if (mapping->pin && cap->depth > 1)
+		phi_pins_orphan(mapping->region, cap->expires_ns);
 }
 
 /* Called once at death, and again when it is freed. */
@@ -162,11 +127,10 @@ static void phi_mapping_kill(struct phi_mapping *mapping,
 			     struct list_head *dead)
 {
 	phi_mapping_unlink(mapping);
-	if (!refcount_inc_not_zero(&mapping->ref)) {
-		/* phi_mapping_put() waits for the lock. */
-		phi_mapping_orphan(mapping);
+	phi_mapping_orphan(mapping);
+	/* phi_mapping_put() waits for the lock. */
+	if (!refcount_inc_not_zero(&mapping->ref))
 		return;
-	}
 	mapping->dead = true;
 	mapping->region->mapped--;
 	list_add_tail(&mapping->node, dead);
@@ -204,18 +168,6 @@ static void phi_mapping_bury(struct phi_region *region, struct list_head *dead)
 	}
 }
 
-/* Could one of them, of a derived capability, be pinned? */
-static bool phi_mapping_pinned(const struct list_head *dead)
-{
-	const struct phi_mapping *mapping;
-
-	list_for_each_entry(mapping, dead, node) {
-		if (mapping->pin && mapping->cap->depth > 1)
-			return true;
-	}
-	return false;
-}
-
 static int phi_mapping_cmp_cap(const void *cap, const struct rb_node *node)
 {
 	const void *of = rb_entry(node, struct phi_mapping, by_cap)->cap;
@@ -226,126 +178,37 @@ static int phi_mapping_cmp_cap(const void *cap, const struct rb_node *node)
 }
 
 /**
- * phi_mapping_dropped() - kill the mappings made through a capability
+ * phi_mapping_cut() - kill the mappings made through a capability
  * @region: The region.
- * @cap: A capability to it that left its slot. Keeps the region.
+ * @cap: A capability to it that left its slot or died. Keeps the region.
+ *
+ * A fault that held the lock before this has its page zapped here; a later one
+ * finds the mapping dead.
  *
  * Context: Process context. May sleep.
  */
-void phi_mapping_dropped(struct phi_region *region, struct phi_cap *cap)
+void phi_mapping_cut(struct phi_region *region, struct phi_cap *cap)
 {
 	struct rb_node *node;
 	LIST_HEAD(dead);
 
+	/*
+	 * The end of @cap before @mapped. Pairs with phi_mapping_join(): that
+	 * one sees the end, or is seen here.
+	 */
+	smp_mb();
+	if (!READ_ONCE(cap->mapped))
+		return;
 	down_write(&region->lock);
 	while ((node = rb_find(cap, &region->mappings, phi_mapping_cmp_cap))) {
 		struct phi_mapping *mapping =
 			rb_entry(node, struct phi_mapping, by_cap);
 
 		phi_mapping_kill(mapping, &dead);
-		phi_mapping_orphan(mapping);
 		cond_resched();
 	}
 	phi_mapping_zap(region, &dead);
 	phi_mapping_bury(region, &dead);
-}
-
-/**
- * phi_mapping_revoked() - kill the mappings of dead capabilities
- * @region: The region. The caller keeps it.
- *
- * phi_cap_revoke_children() calls this. A fault that held the lock before this
- * has its page zapped here; a later one finds the capability or the mapping
- * dead. Pages that the dead still pin leave the region before this returns.
- *
- * Context: Process context. May sleep.
- */
-void phi_mapping_revoked(struct phi_region *region)
-{
-	struct rb_node *node;
-	LIST_HEAD(dead);
-	bool pins;
-
-	down_write(&region->lock);
-	for (node = rb_first(&region->mappings); node;) {
-		struct phi_mapping *mapping =
-			rb_entry(node, struct phi_mapping, by_cap);
-
-		node = rb_next(node);
-		if (phi_cap_live(mapping->cap) < 0)
-			phi_mapping_kill(mapping, &dead);
-		cond_resched();
-	}
-	pins = phi_mapping_pinned(&dead) || region->orphans;
-	phi_mapping_zap(region, &dead);
-	if (pins)
-		phi_pins_detach(region);
-	phi_mapping_bury(region, &dead);
-}
-
-static void phi_mapping_expire(struct work_struct *work)
-{
-	struct phi_region *region =
-		container_of(to_delayed_work(work), struct phi_region, expire);
-	u64 now = ktime_get_boottime_ns();
-	u64 next_ns = 0;
-	LIST_HEAD(dead);
-	bool pins;
-
-	down_write(&region->lock);
-	for (;;) {
-		struct rb_node *first = rb_first_cached(&region->expiries);
-		struct phi_mapping *mapping;
-
-		if (!first)
-			break;
-		mapping = rb_entry(first, struct phi_mapping, expiry);
-		next_ns = mapping->cap->expires_ns;
-		if (next_ns > now)
-			break;
-		next_ns = 0;
-		phi_mapping_kill(mapping, &dead);
-		cond_resched();
-	}
-	pins = region->orphans_ns && region->orphans_ns <= now;
-	if (!pins)
-		next_ns = min_not_zero(next_ns, region->orphans_ns);
-	pins |= phi_mapping_pinned(&dead);
-	region->expires_ns = 0;
-	phi_mapping_arm(region, next_ns);
-	phi_mapping_zap(region, &dead);
-	if (pins)
-		phi_pins_detach(region);
-	phi_mapping_bury(region, &dead);
-}
-
-/**
- * phi_mapping_start() - make a new region ready to be mapped
- * @region: The region.
- *
- * Context: Any.
- */
-void phi_mapping_start(struct phi_region *region)
-{
-	init_rwsem(&region->lock);
-	region->mappings = RB_ROOT;
-	region->expiries = RB_ROOT_CACHED;
-	INIT_DELAYED_WORK(&region->expire, phi_mapping_expire);
-}
-
-/**
- * phi_mapping_stop() - wait for the work of a region that is going away
- * @region: The region; it has no mapping alive.
- *
- * Context: Process context. May sleep.
- */
-void phi_mapping_stop(struct phi_region *region)
-{
-	/* The work itself put the last reference: it does not look again. */
-	if (current_work() == &region->expire.work)
-		cancel_delayed_work(&region->expire);
-	else
-		cancel_delayed_work_sync(&region->expire);
 }
 
 /* No hardware gives write or execute access without read access. */
@@ -399,7 +262,6 @@ static struct phi_mapping *phi_mapping_new(struct phi_cspace *cs,
 	mapping->region = region;
 	kref_get(&region->ref);
 	RB_CLEAR_NODE(&mapping->by_cap);
-	RB_CLEAR_NODE(&mapping->expiry);
 	refcount_set(&mapping->ref, 1);
 	return mapping;
 }
@@ -421,19 +283,13 @@ static pgoff_t phi_mapping_window(struct phi_region *region)
 	return base;
 }
 
-static bool phi_mapping_earlier(struct rb_node *a, const struct rb_node *b)
-{
-	return rb_entry(a, struct phi_mapping, expiry)->cap->expires_ns <
-	       rb_entry(b, struct phi_mapping, expiry)->cap->expires_ns;
-}
-
 static bool phi_mapping_before(struct rb_node *a, const struct rb_node *b)
 {
 	return rb_entry(a, struct phi_mapping, by_cap)->cap <
 	       rb_entry(b, struct phi_mapping, by_cap)->cap;
 }
 
-/* Put it where a drop, a revoke and expiry look. */
+/* Put it where phi_mapping_cut() looks. */
 static void phi_mapping_link(struct phi_mapping *mapping, struct phi_cap *cap)
 {
 	struct phi_region *region = mapping->region;
@@ -444,16 +300,12 @@ static void phi_mapping_link(struct phi_mapping *mapping, struct phi_cap *cap)
 	mapping->base = phi_mapping_window(region);
 	region->mapped++;
 	rb_add(&mapping->by_cap, &region->mappings, phi_mapping_before);
-	if (cap->expires_ns)
-		rb_add_cached(&mapping->expiry, &region->expiries,
-			      phi_mapping_earlier);
-	phi_mapping_arm(region, cap->expires_ns);
 }
 
 /*
  * Link it, unless the capability left its slot or died since @cap was found.
  * A later drop, revoke or expiry finds the mapping in its list; an earlier one
- * is seen here. No reference is taken or put under the lock.
+ * is seen here. Nothing is put under the lock.
  */
 static int phi_mapping_join(struct phi_mapping *mapping, struct phi_cspace *cs,
 			    u64 handle, struct phi_cap *cap)
@@ -462,6 +314,9 @@ static int phi_mapping_join(struct phi_mapping *mapping, struct phi_cspace *cs,
 	int ret;
 
 	down_write(&region->lock);
+	WRITE_ONCE(cap->mapped, true);
+	/* Before the look at the capability; see phi_mapping_cut(). */
+	smp_mb();
 	ret = phi_cspace_holds(cs, handle, cap) ? phi_cap_live(cap) : -EBADF;
 	if (!ret)
 		phi_mapping_link(mapping, cap);

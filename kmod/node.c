@@ -35,6 +35,7 @@ static struct phi_cap *phi_node_new(struct phi_object *obj, u32 rights,
 	RB_CLEAR_NODE(&cap->expiry);
 	phi_object_get(obj);
 	cap->obj = obj;
+	cap->ops = obj->ops;
 	phi_user_hold(user);
 	cap->user = user;
 	cap->root = cap;
@@ -77,7 +78,12 @@ struct phi_cap *phi_tree_lock(struct phi_cap *cap)
 {
 	struct phi_cap *root;
 
-	guard(rcu)();
+	/* A root stays one, so its memory is the caller's. */
+	if (READ_ONCE(cap->root) == cap) {
+		spin_lock(&cap->lock);
+		return cap;
+	}
+	guard(phi_rcu)();
 	for (;;) {
 		root = READ_ONCE(cap->root);
 		spin_lock(&root->lock);
@@ -435,21 +441,20 @@ int phi_cap_live(const struct phi_cap *cap)
 {
 	u64 expires_ns = cap->expires_ns;
 	const struct phi_cap *parent;
-	int ret = 0;
 
+	/* A root dies of nothing, and a node that has a parent keeps one. */
+	if (!READ_ONCE(cap->parent))
+		return 0;
 	/* A parent may be freed under a reader of a node that is unlinked. */
-	rcu_read_lock();
+	guard(phi_rcu)();
 	while ((parent = READ_ONCE(cap->parent))) {
-		if (cap->parent_version != atomic_read(&parent->version)) {
-			ret = phi_cap_cause(parent);
-			break;
-		}
+		if (cap->parent_version != atomic_read(&parent->version))
+			return phi_cap_cause(parent);
 		cap = parent;
 	}
-	rcu_read_unlock();
-	if (!ret && expires_ns && ktime_get_boottime_ns() >= expires_ns)
-		ret = -EKEYEXPIRED;
-	return ret;
+	if (expires_ns && ktime_get_boottime_ns() >= expires_ns)
+		return -EKEYEXPIRED;
+	return 0;
 }
 
 /**

@@ -30,14 +30,11 @@ struct phi_user;
  *           a message, or its cspace closed. Optional. May sleep; no lock
  *           is held. May be called beside @dead for one capability.
  * @dead: A capability to it was revoked or has expired, in a slot, in a
- *        message or without either. Optional. May sleep; no lock is held.
- *        May be called more than once, and beside itself. Called for each
+ *        message or without either: tear down its mappings, wake its waiters,
+ *        flush what it has queued. Optional. May sleep; no lock is held. May
+ *        be called more than once, and beside itself; each returns when
+ *        nothing can be done through the capability any more. Called for each
  *        dead capability, so its cost must not depend on what others have.
- * @revoked: Capabilities to it, or to what refers to it, were revoked or have
- *           expired: tear down mappings, wake waiters, flush what dead
- *           capabilities had queued. Optional. May sleep; no lock is held.
- *           Called once for all of them. Returns when no revoked holder can
- *           reach the object any more.
  * @reclaim: After a revoke: returns the errno that the revoke has, which is
  *           done all the same; with @wait, when nothing that was revoked has
  *           pages of the object pinned any more. Optional. May sleep; no lock
@@ -49,7 +46,6 @@ struct phi_object_ops {
 	void (*installed)(struct phi_object *obj, struct phi_cap *cap);
 	void (*removed)(struct phi_object *obj, struct phi_cap *cap);
 	void (*dead)(struct phi_object *obj, struct phi_cap *cap);
-	void (*revoked)(struct phi_object *obj);
 	int (*reclaim)(struct phi_object *obj, bool wait);
 };
 

@@ -5,6 +5,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
 
 #include "quota.h"
 #include "region.h"
@@ -15,6 +16,13 @@
 /* The longest pause between two looks, with and without a call that waits. */
 #define PHI_REAP_WAITED msecs_to_jiffies(10)
 #define PHI_REAP_IDLE msecs_to_jiffies(250)
+
+/*
+ * Expiry goes by CLOCK_BOOTTIME, the workqueue's timers stand still while the
+ * machine sleeps. So none is set further ahead than this: that is how late
+ * pinned pages may leave a region after a resume.
+ */
+#define PHI_ORPHANS_STEP_NS (10 * NSEC_PER_SEC)
 
 /*
  * Does anybody but the region and page tables refer to a page? Called with the
@@ -119,7 +127,7 @@ static unsigned long phi_pins_try(struct phi_region *region,
 
 /**
  * phi_pins_detach() - take pinned pages out of a region
- * @region: The region. The mappings of the dead were zapped.
+ * @region: The region. The mappings of the dead are zapped.
  *
  * A pin does not say through which capability it was made. So every pinned
  * page goes, those that live holders pinned too, and its pins stay with the
@@ -156,6 +164,66 @@ void phi_pins_detach(struct phi_region *region)
 		__free_page(page);
 	if (lost)
 		WRITE_ONCE(region->lost, true);
+}
+
+static void phi_orphans_arm(struct phi_region *region)
+{
+	u64 now = ktime_get_boottime_ns();
+	u64 wait;
+
+	lockdep_assert_held_write(&region->lock);
+	wait = region->orphans_ns > now ? region->orphans_ns - now : 0;
+	wait = min_t(u64, wait, PHI_ORPHANS_STEP_NS);
+	mod_delayed_work(phi_region_wq, &region->orphans_due,
+			 wait ? nsecs_to_jiffies(wait) + 1 : 0);
+}
+
+static void phi_orphans_expire(struct work_struct *work)
+{
+	struct phi_region *region = container_of(
+		to_delayed_work(work), struct phi_region, orphans_due);
+	bool due;
+
+	down_write(&region->lock);
+	due = region->orphans_ns &&
+	      region->orphans_ns <= ktime_get_boottime_ns();
+	if (region->orphans_ns && !due)
+		phi_orphans_arm(region);
+	up_write(&region->lock);
+	if (due)
+		phi_pins_detach(region);
+}
+
+/**
+ * phi_pins_orphan() - pins may outlive a mapping
+ * @region: The region; its lock is held exclusively.
+ * @expires_ns: When the capability of the mapping expires, 0 = never.
+ *
+ * The next revoke detaches what is pinned, and so does the expiry.
+ *
+ * Context: Process context.
+ */
+void phi_pins_orphan(struct phi_region *region, u64 expires_ns)
+{
+	lockdep_assert_held_write(&region->lock);
+	region->orphans = true;
+	if (!expires_ns)
+		return;
+	if (region->orphans_ns && region->orphans_ns <= expires_ns)
+		return;
+	region->orphans_ns = expires_ns;
+	phi_orphans_arm(region);
+}
+
+/**
+ * phi_pins_stop() - wait for the work of a region that is going away
+ * @region: The region; it has no mapping alive.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_pins_stop(struct phi_region *region)
+{
+	cancel_delayed_work_sync(&region->orphans_due);
 }
 
 /**
@@ -242,6 +310,7 @@ void phi_pins_start(struct phi_region *region)
 {
 	INIT_LIST_HEAD(&region->detached);
 	INIT_DELAYED_WORK(&region->reap, phi_pins_reap);
+	INIT_DELAYED_WORK(&region->orphans_due, phi_orphans_expire);
 	init_waitqueue_head(&region->unpinned);
 }
 

@@ -229,7 +229,7 @@ void phi_user_put(struct phi_user *user)
  * Let an account have what it uses and not more than a step above it. Return:
  * false when the pool does not have that much for it.
  */
-static bool phi_quota_claim(struct phi_user *user, u32 what)
+static noinline bool phi_quota_claim(struct phi_user *user, u32 what)
 {
 	u64 granted;
 	u64 others;
@@ -297,7 +297,7 @@ void phi_quota_force(struct phi_user *user, u32 what, u64 n)
 }
 
 /* Give what an account does not use back to the pool, but for a step. */
-static void phi_quota_return(struct phi_user *user, u32 what)
+static noinline void phi_quota_return(struct phi_user *user, u32 what)
 {
 	u64 keep;
 	u64 used;

@@ -104,7 +104,7 @@ static void phi_region_free(struct phi_object *obj)
 {
 	struct phi_region *region = to_region(obj);
 
-	phi_mapping_stop(region);
+	phi_pins_stop(region);
 	phi_pins_inherit(region);
 	phi_region_free_pages(region);
 	down_write(&region->lock);
@@ -114,21 +114,16 @@ static void phi_region_free(struct phi_object *obj)
 	phi_region_unref(region);
 }
 
-static void phi_region_removed(struct phi_object *obj, struct phi_cap *cap)
+static void phi_region_cut(struct phi_object *obj, struct phi_cap *cap)
 {
-	phi_mapping_dropped(to_region(obj), cap);
-}
-
-static void phi_region_revoked(struct phi_object *obj)
-{
-	phi_mapping_revoked(to_region(obj));
+	phi_mapping_cut(to_region(obj), cap);
 }
 
 static int phi_region_reclaim(struct phi_object *obj, bool wait)
 {
 	struct phi_region *region = to_region(obj);
 
-	/* Pins of a holder who dropped its capability, so nothing died. */
+	/* Pins of what died, or was dropped before. */
 	if (READ_ONCE(region->orphans))
 		phi_pins_detach(region);
 	if (xchg(&region->lost, false))
@@ -139,8 +134,8 @@ static int phi_region_reclaim(struct phi_object *obj, bool wait)
 static const struct phi_object_ops phi_region_ops = {
 	.type = PHI_TYPE_MEMORY,
 	.free = phi_region_free,
-	.removed = phi_region_removed,
-	.revoked = phi_region_revoked,
+	.removed = phi_region_cut,
+	.dead = phi_region_cut,
 	.reclaim = phi_region_reclaim,
 };
 
@@ -238,7 +233,8 @@ static struct phi_region *phi_region_new(struct phi_user *user, u32 flags,
 	region->nr = nr;
 	phi_user_hold(user);
 	region->user = user;
-	phi_mapping_start(region);
+	init_rwsem(&region->lock);
+	region->mappings = RB_ROOT;
 	phi_pins_start(region);
 	ret = phi_object_init(&region->obj, &phi_region_ops, user);
 	if (ret) {

@@ -25,9 +25,8 @@
  * dropped or moves away. Death is for good, and a dead mapping keeps only
  * this bookkeeping alive, no page.
  *
- * The mappings of a region are in a tree by capability, and those that expire
- * in another by time: a drop visits the mappings made through the capability
- * and expiry those that expired, however many others there are.
+ * The mappings of a region are in a tree by capability: the end of one visits
+ * the mappings made through it, however many others there are.
  *
  * All regions and mappings go through files of the module's own: each region
  * has an inode to itself, so that zapping it touches no one else's mappings,
@@ -36,8 +35,9 @@
  *
  * Pins: a mapping of a DMA region made with PHI_RIGHT_PIN is VM_MIXEDMAP, and
  * get_user_pages() works on it; any other mapping is VM_PFNMAP, where it fails
- * with EFAULT. Zapping does not end a pin. So after a revoke phi_pins_detach()
- * takes every pinned page out of the region and puts a copy in its place. The
+ * with EFAULT. Zapping does not end a pin. So a mapping that could be pinned
+ * leaves an orphan behind, and a revoke or expiry then has phi_pins_detach()
+ * take every pinned page out of the region and put a copy in its place. The
  * detached page stays charged to the creator until its last pin is gone; no
  * event says when, so a work item looks again and again.
  */
@@ -57,14 +57,13 @@
  * @lock: Taken shared to put a page into an address space or take pages out,
  *        exclusively to change what is below.
  * @mappings: Those alive, by @cap.
- * @expiries: Those of them that expire, by time of expiry.
  * @mapped: Mappings alive.
  * @window: Where the window of the next mapping begins, in pages.
- * @expires_ns: When @expire looks next, 0 = never. CLOCK_BOOTTIME.
- * @expire: Kills the mappings whose capabilities expired.
- * @orphans: A mapping that could be pinned, of a derived capability, ended by
- *           unmapping or dropping: its pins may have outlived it.
+ * @orphans: A mapping that could be pinned, of a derived capability, ended:
+ *           its pins may have outlived it.
  * @orphans_ns: When the first of those capabilities expires, 0 = never.
+ *              CLOCK_BOOTTIME.
+ * @orphans_due: Detaches what is pinned then.
  * @detached: Pages taken out of @pages while somebody pinned them, by lru.
  * @pinned: How many.
  * @reap: Frees those whose pins are gone.
@@ -84,13 +83,11 @@ struct phi_region {
 	struct file *file;
 	struct rw_semaphore lock; /* see main.h */
 	struct rb_root mappings;
-	struct rb_root_cached expiries;
 	u32 mapped;
 	pgoff_t window;
-	u64 expires_ns;
-	struct delayed_work expire;
 	bool orphans;
 	u64 orphans_ns;
+	struct delayed_work orphans_due;
 	struct list_head detached;
 	unsigned long pinned;
 	struct delayed_work reap;
@@ -115,7 +112,6 @@ struct phi_region {
  * @dead: Set for good under @region's lock.
  * @node: In the list of the sweep that killed it.
  * @by_cap: In @region's tree until death.
- * @expiry: In @region's other tree until death when @cap expires.
  */
 struct phi_mapping {
 	refcount_t ref;
@@ -128,7 +124,6 @@ struct phi_mapping {
 	bool dead;
 	struct list_head node;
 	struct rb_node by_cap;
-	struct rb_node expiry;
 };
 
 void phi_region_unref(struct phi_region *region);
@@ -137,10 +132,7 @@ struct page *phi_region_alloc(void);
 
 /* mapping.c */
 u64 phi_mapping_offset(u64 handle);
-void phi_mapping_start(struct phi_region *region);
-void phi_mapping_stop(struct phi_region *region);
-void phi_mapping_dropped(struct phi_region *region, struct phi_cap *cap);
-void phi_mapping_revoked(struct phi_region *region);
+void phi_mapping_cut(struct phi_region *region, struct phi_cap *cap);
 void phi_mapping_put(struct phi_mapping *mapping);
 
 /* fault.c */
@@ -148,6 +140,8 @@ extern const struct vm_operations_struct phi_mapping_vm_ops;
 
 /* pin.c */
 void phi_pins_start(struct phi_region *region);
+void phi_pins_stop(struct phi_region *region);
+void phi_pins_orphan(struct phi_region *region, u64 expires_ns);
 void phi_pins_detach(struct phi_region *region);
 void phi_pins_inherit(struct phi_region *region);
 int phi_pins_wait(struct phi_region *region);

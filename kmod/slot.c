@@ -64,7 +64,8 @@ u64 phi_slot_handle(struct phi_cspace *cs, u32 index)
  * phi_slot_fill() - put a capability into a free slot
  * @cs: The cspace, locked.
  * @cap: The node, in no slot. The slot owns it when this succeeds.
- * @pinned: The caller has pinned it; else it is dead.
+ * @pinned: The caller has pinned it, and its type has ops->installed, which
+ *          is called.
  * @handle: Out, its name.
  * @page: Out with -EAGAIN, the page that is missing.
  *
@@ -98,8 +99,8 @@ int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, bool pinned,
 	cs->used++;
 	WRITE_ONCE(cap->id, atomic64_inc_return(&phi_cap_ids));
 	WRITE_ONCE(cap->held, true);
-	if (pinned && cap->obj->ops->installed)
-		cap->obj->ops->installed(cap->obj, cap);
+	if (pinned)
+		cap->ops->installed(cap->obj, cap);
 	*handle = PHI_HANDLE(slot->gen, index);
 	/*
 	 * Release: a reader that sees the node sees this generation, or a later

@@ -15,9 +15,6 @@
 #include "main.h"
 #include "trace.h"
 
-/* Expired nodes that are swept together. */
-#define PHI_EXPIRY_BATCH 16
-
 /* Nodes that expire, the next first, until they end. */
 static struct rb_root_cached phi_expiries = RB_ROOT_CACHED;
 static DEFINE_SPINLOCK(phi_expiry_lock); /* see main.h */
@@ -60,9 +57,8 @@ static void phi_sweep_node(struct phi_cap *cap)
 	struct phi_cap *parent;
 	struct phi_cap *root;
 
-	if (phi_cap_tryget(cap)) {
-		if (cap->obj->ops->dead)
-			cap->obj->ops->dead(cap->obj, cap);
+	if (cap->ops->dead && phi_cap_tryget(cap)) {
+		cap->ops->dead(cap->obj, cap);
 		phi_cap_put(cap);
 	}
 	phi_cap_end(cap);
@@ -93,22 +89,12 @@ static bool phi_sweep_step(struct phi_cap *top, bool all)
 	return leaf;
 }
 
-/* Has a revoke killed anything that is still there? */
-static bool phi_sweep_due(struct phi_cap *top)
-{
-	struct phi_cap *root = phi_tree_lock(top);
-	bool due = phi_sweep_child(top, false);
-
-	phi_tree_unlock(root);
-	return due;
-}
-
 /**
  * phi_cap_revoke_children() - kill everything derived from a capability
  * @cap: The node; the caller has a pin. It lives on.
  *
  * One increment kills them, however many they are. The second phase tears down
- * what they had; without any there is none.
+ * what each of them had.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */
@@ -125,10 +111,6 @@ void phi_cap_revoke_children(struct phi_cap *cap)
 	 */
 	smp_mb__after_atomic();
 	phi_trace(phi_cap_revoke, cap);
-	if (!phi_sweep_due(cap))
-		return;
-	if (cap->obj->ops->revoked)
-		cap->obj->ops->revoked(cap->obj);
 	while (phi_sweep_step(cap, false))
 		cond_resched();
 }
@@ -197,45 +179,18 @@ static struct phi_cap *phi_expiry_next(void)
 	return cap;
 }
 
-/* The second phase for expired nodes, once for those in a row of one object. */
-static void phi_expiry_settle(struct phi_cap **caps, u32 n)
-{
-	struct phi_object *last = NULL;
-	bool pinned[PHI_EXPIRY_BATCH];
-	struct phi_object *obj;
-
-	for (u32 i = 0; i < n; i++) {
-		pinned[i] = phi_cap_tryget(caps[i]);
-		obj = pinned[i] ? caps[i]->obj : last;
-		if (obj != last && obj->ops->revoked)
-			obj->ops->revoked(obj);
-		last = obj;
-	}
-	for (u32 i = 0; i < n; i++) {
-		if (pinned[i])
-			phi_cap_put(caps[i]);
-	}
-}
-
 /* Every node below an expired one has expired too. */
 static void phi_expiry_run(struct work_struct *work)
 {
-	struct phi_cap *caps[PHI_EXPIRY_BATCH];
-	u32 n;
+	struct phi_cap *cap;
 
-	do {
-		n = 0;
-		while (n < PHI_EXPIRY_BATCH && (caps[n] = phi_expiry_next()))
-			n++;
-		phi_expiry_settle(caps, n);
-		for (u32 i = 0; i < n; i++) {
-			while (phi_sweep_step(caps[i], true))
-				cond_resched();
-			phi_sweep_node(caps[i]);
-			phi_stub_put(caps[i]);
-		}
+	while ((cap = phi_expiry_next())) {
+		while (phi_sweep_step(cap, true))
+			cond_resched();
+		phi_sweep_node(cap);
+		phi_stub_put(cap);
 		cond_resched();
-	} while (n);
+	}
 }
 
 static enum hrtimer_restart phi_expiry_due(struct hrtimer *timer)

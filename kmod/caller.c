@@ -28,17 +28,61 @@ void phi_caller_put(struct phi_caller *caller)
 {
 	if (IS_ERR_OR_NULL(caller) || !refcount_dec_and_test(&caller->ref))
 		return;
-	phi_object_put(&caller->ep->obj);
 	kfree(caller);
+}
+
+/*
+ * Lock the endpoint of a call, under RCU, which keeps the memory of one that
+ * goes at this moment. Return: NULL when nobody waits for the answer.
+ */
+static struct phi_endpoint *phi_caller_lock(const struct phi_caller *caller)
+{
+	struct phi_endpoint *ep;
+
+	/* Pairs with phi_caller_detach(). */
+	ep = smp_load_acquire(&caller->ep);
+	if (!ep)
+		return NULL;
+	spin_lock(&ep->lock);
+	if (caller->ep)
+		return ep;
+	spin_unlock(&ep->lock);
+	return NULL;
+}
+
+/* Nobody waits for the answer any more. */
+static void phi_caller_detach(struct phi_caller *caller)
+{
+	lockdep_assert_held(&caller->ep->lock);
+	phi_waiter_unlink(&caller->w);
+	if (caller->state != PHI_CALLER_ANSWERED)
+		caller->state = PHI_CALLER_LEFT;
+	/* Last; pairs with phi_caller_lock(). */
+	smp_store_release(&caller->ep, NULL);
+}
+
+static void phi_caller_cut(struct phi_tie *tie, int error,
+			   struct list_head *loose)
+{
+	struct phi_caller *caller = container_of(tie, struct phi_caller, w.tie);
+
+	phi_waiter_fail(&caller->w, error);
+	if (caller->parked)
+		phi_caller_detach(caller);
 }
 
 static void phi_caller_free(struct phi_object *obj)
 {
 	struct phi_caller *caller = phi_caller_of(obj);
+	struct phi_endpoint *ep;
 
-	scoped_guard(spinlock, &caller->ep->lock) {
-		if (caller->state == PHI_CALLER_WAITS)
-			phi_waiter_fail(&caller->w, -EPIPE);
+	scoped_guard(phi_rcu) {
+		ep = phi_caller_lock(caller);
+		if (ep) {
+			if (caller->state == PHI_CALLER_WAITS)
+				phi_waiter_fail(&caller->w, -EPIPE);
+			spin_unlock(&ep->lock);
+		}
 	}
 	phi_object_fini(obj);
 	phi_caller_put(caller);
@@ -75,9 +119,9 @@ struct phi_caller *phi_caller_new(struct phi_cspace *cs, u64 handle,
 	}
 	refcount_set(&caller->ref, 2);
 	caller->ep = phi_endpoint_behind(cap);
-	phi_object_get(&caller->ep->obj);
 	phi_waiter_init(&caller->w, cs, handle, cap, PHI_TYPES_SEND,
 			PHI_RIGHT_SEND);
+	caller->w.tie.cut = phi_caller_cut;
 	return caller;
 }
 
@@ -122,11 +166,10 @@ void phi_caller_fail(struct phi_message *msg, int error)
 static struct phi_message *phi_caller_quit(struct phi_caller *caller)
 {
 	struct phi_message *message = caller->message;
+	struct phi_endpoint *ep = caller->ep;
 
-	lockdep_assert_held(&caller->ep->lock);
-	phi_waiter_unlink(&caller->w);
-	caller->state = PHI_CALLER_LEFT;
-	return phi_queue_withdraw(caller->ep, message) ? message : NULL;
+	phi_caller_detach(caller);
+	return phi_queue_withdraw(ep, message) ? message : NULL;
 }
 
 /*
@@ -186,10 +229,13 @@ int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns)
 	struct phi_message *message = NULL;
 	int ret;
 
+	/* The capability came to its end while the thread was away. */
+	if (!ep)
+		return caller->w.error;
 	spin_lock(&ep->lock);
 	ret = phi_caller_sleep(caller, deadline_ns);
 	if (caller->state == PHI_CALLER_ANSWERED) {
-		phi_waiter_unlink(&caller->w);
+		phi_caller_detach(caller);
 		ret = caller->w.error;
 	} else if (ret == -ERESTARTSYS &&
 		   !phi_queue_mayleave(caller->message) && phi_park_due()) {
@@ -215,8 +261,51 @@ void phi_caller_end(struct phi_caller *caller)
 {
 	if (IS_ERR_OR_NULL(caller))
 		return;
-	phi_cap_put(caller->w.cap);
+	if (!caller->parked)
+		phi_cap_put(caller->w.cap);
 	phi_caller_put(caller);
+}
+
+/**
+ * phi_caller_rest() - the thread of a call leaves for a moment
+ * @caller: The call, which goes on as phi_caller_wait() said.
+ *
+ * However long that takes, it does not keep a capability that ends, nor the
+ * endpoint.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_caller_rest(struct phi_caller *caller)
+{
+	struct phi_cap *cap = caller->w.cap;
+
+	scoped_guard(spinlock, &caller->ep->lock) {
+		caller->parked = true;
+		/* It was cut since: nothing keeps the endpoint but the pin. */
+		if (hlist_unhashed(&caller->w.tie.node))
+			phi_caller_detach(caller);
+	}
+	phi_cap_put(cap);
+}
+
+/**
+ * phi_caller_return() - the thread of a call comes back
+ * @caller: The call, after phi_caller_rest().
+ *
+ * Context: Process context.
+ */
+void phi_caller_return(struct phi_caller *caller)
+{
+	struct phi_endpoint *ep;
+
+	guard(phi_rcu)();
+	ep = phi_caller_lock(caller);
+	if (!ep)
+		return;
+	/* As the tie is not cut, the capability has not ended. */
+	phi_cap_get(caller->w.cap);
+	caller->parked = false;
+	spin_unlock(&ep->lock);
 }
 
 /**
@@ -228,12 +317,14 @@ void phi_caller_end(struct phi_caller *caller)
 void phi_caller_leave(struct phi_caller *caller)
 {
 	struct phi_message *message = NULL;
+	struct phi_endpoint *ep;
 
-	scoped_guard(spinlock, &caller->ep->lock) {
-		if (caller->state == PHI_CALLER_ANSWERED)
-			phi_waiter_unlink(&caller->w);
-		else
+	scoped_guard(phi_rcu) {
+		ep = phi_caller_lock(caller);
+		if (ep) {
 			message = phi_caller_quit(caller);
+			spin_unlock(&ep->lock);
+		}
 	}
 	phi_message_free(message);
 	phi_message_free(caller->answer);
@@ -249,11 +340,19 @@ void phi_caller_leave(struct phi_caller *caller)
  */
 int phi_caller_claim(struct phi_caller *caller)
 {
-	guard(spinlock)(&caller->ep->lock);
-	if (caller->state != PHI_CALLER_WAITS || caller->w.error)
-		return -EPIPE;
-	caller->state = PHI_CALLER_ANSWERING;
-	return 0;
+	struct phi_endpoint *ep;
+	int ret = -EPIPE;
+
+	guard(phi_rcu)();
+	ep = phi_caller_lock(caller);
+	if (!ep)
+		return ret;
+	if (caller->state == PHI_CALLER_WAITS && !caller->w.error) {
+		caller->state = PHI_CALLER_ANSWERING;
+		ret = 0;
+	}
+	spin_unlock(&ep->lock);
+	return ret;
 }
 
 /**
@@ -266,12 +365,20 @@ int phi_caller_claim(struct phi_caller *caller)
  */
 bool phi_caller_settle(struct phi_caller *caller, struct phi_message *answer)
 {
-	guard(spinlock)(&caller->ep->lock);
-	if (caller->state != PHI_CALLER_ANSWERING)
+	struct phi_endpoint *ep;
+	bool waits;
+
+	guard(phi_rcu)();
+	ep = phi_caller_lock(caller);
+	if (!ep)
 		return false;
-	caller->answer = answer;
-	WRITE_ONCE(caller->state,
-		   answer ? PHI_CALLER_ANSWERED : PHI_CALLER_WAITS);
-	phi_waiter_wake(&caller->w);
-	return true;
+	waits = caller->state == PHI_CALLER_ANSWERING;
+	if (waits) {
+		caller->answer = answer;
+		WRITE_ONCE(caller->state,
+			   answer ? PHI_CALLER_ANSWERED : PHI_CALLER_WAITS);
+		phi_waiter_wake(&caller->w);
+	}
+	spin_unlock(&ep->lock);
+	return waits;
 }

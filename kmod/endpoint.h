@@ -2,7 +2,6 @@
 #ifndef _PHI_KENDPOINT_H
 #define _PHI_KENDPOINT_H
 
-#include <linux/hrtimer_types.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -52,7 +51,7 @@ struct phi_frame;
  * @watches: Notifies to signal at death.
  * @services: Service objects that hear of its death; kmod/service.c, under
  *            the services lock.
- * @rcu: Frees it: whoever looks at @dead under RCU may be late.
+ * @rcu: Frees it: who looks at @dead, or takes @lock, under RCU may be late.
  */
 struct phi_endpoint {
 	struct phi_object obj;
@@ -117,18 +116,22 @@ struct phi_credit {
 /**
  * struct phi_poller - a file to poll an endpoint with
  * @w: What the file stands for, in the files of the endpoint; poll() waits on
- *     its queue.
+ *     its queue. Neither it nor @ep is referenced: both are there until the
+ *     capability has left its slot or died, which cuts the tie.
  * @in: In the pollers of the endpoint, or late; with RECV.
  * @out: In the pollers of @credit, or late.
  * @credit: NULL without SEND.
- * @expiry: Wakes those who poll when the capability expires.
+ * @ep: The endpoint; NULL once the poller has left it. Written under its lock,
+ *      and read under RCU to take that.
+ * @hup: The endpoint was dead when the poller left it.
  */
 struct phi_poller {
 	struct phi_waiter w;
 	struct list_head in;
 	struct list_head out;
 	struct phi_credit *credit;
-	struct hrtimer expiry;
+	struct phi_endpoint *ep;
+	bool hup;
 };
 
 /**
@@ -169,8 +172,11 @@ enum phi_caller_state {
  * @obj: What the REPLY capability names. It goes with the last capability, and
  *       the thread knows then that nobody can answer.
  * @ref: The thread, and @obj.
- * @ep: Where it called; referenced. Its lock guards the rest.
+ * @ep: Where it called, NULL once nobody waits for the answer. Its lock guards
+ *      the rest, and is taken under RCU but by the thread. Not referenced: the
+ *      thread pins its capability, or that is tied to the call.
  * @w: The thread.
+ * @parked: The thread is away, and pins nothing.
  * @state: How far it is.
  * @message: Its message while that is queued, or NULL.
  * @answer: What came back, or NULL.
@@ -180,6 +186,7 @@ struct phi_caller {
 	refcount_t ref;
 	struct phi_endpoint *ep;
 	struct phi_waiter w;
+	bool parked;
 	enum phi_caller_state state;
 	struct phi_message *message;
 	struct phi_message *answer;
@@ -222,6 +229,8 @@ void phi_caller_fail(struct phi_message *msg, int error);
 int phi_caller_wait(struct phi_caller *caller, u64 deadline_ns);
 int phi_caller_claim(struct phi_caller *caller);
 void phi_caller_end(struct phi_caller *caller);
+void phi_caller_rest(struct phi_caller *caller);
+void phi_caller_return(struct phi_caller *caller);
 void phi_caller_leave(struct phi_caller *caller);
 bool phi_caller_settle(struct phi_caller *caller, struct phi_message *answer);
 

@@ -137,15 +137,15 @@ static void phi_endpoint_recall(struct phi_endpoint *ep, struct phi_cap *cap)
 void phi_endpoint_cut(struct phi_object *obj, struct phi_cap *cap, int error)
 {
 	struct phi_endpoint *ep = phi_endpoint_of(obj);
+	bool more = !phi_ties_none(cap);
 	LIST_HEAD(watches);
-	bool more;
 
-	do {
+	while (more) {
 		scoped_guard(spinlock, &ep->lock)
 			more = phi_ties_cut(cap, error, &watches);
 		phi_watches_free(&watches);
 		cond_resched();
-	} while (more);
+	}
 	if (error == -EKEYREVOKED)
 		phi_endpoint_recall(ep, cap);
 }
@@ -154,10 +154,12 @@ static void phi_endpoint_lose(struct phi_object *obj, struct phi_cap *cap,
 			      int error)
 {
 	struct phi_endpoint *ep = phi_endpoint_of(obj);
-	bool last;
+	bool last = false;
 
-	scoped_guard(spinlock, &ep->lock)
-		last = phi_endpoint_uncount(ep, cap);
+	if (cap->rights & PHI_RIGHT_RECV) {
+		scoped_guard(spinlock, &ep->lock)
+			last = phi_endpoint_uncount(ep, cap);
+	}
 	phi_endpoint_cut(obj, cap, error);
 	if (last)
 		phi_endpoint_bury(ep);

@@ -73,6 +73,9 @@ static void phi_notify_cut(struct phi_object *obj, struct phi_cap *cap,
 	LIST_HEAD(none);
 	bool more;
 
+	/* phi_notify_bind() binds as phi_tie_add() ties. */
+	if (phi_ties_none(cap) && READ_ONCE(notify->binding.cap) != cap)
+		return;
 	do {
 		scoped_guard(spinlock, &notify->lock) {
 			if (notify->binding.cap == cap)
@@ -288,13 +291,14 @@ int phi_notify_bind(struct phi_cspace *cs, void *arg)
 			PHI_RIGHT_ADMIN);
 
 	scoped_guard(spinlock, &notify->lock) {
-		/* Whoever takes the handle away later finds the binding. */
+		swap(notify->binding, binding);
+		/* The end of the handle after this finds the binding. */
+		smp_mb();
 		ret = phi_waiter_check(&w);
-		if (!ret) {
+		if (ret)
 			swap(notify->binding, binding);
-			if (notify->binding.eventfd && notify->bits)
-				eventfd_signal(notify->binding.eventfd);
-		}
+		else if (notify->binding.eventfd && notify->bits)
+			eventfd_signal(notify->binding.eventfd);
 	}
 	phi_binding_drop(&binding);
 	return ret;

@@ -103,6 +103,7 @@ bool phi_park(struct phi_cspace *cs, struct phi_frame *frame,
 	if (!parked)
 		return false;
 	parked->caller = caller;
+	phi_caller_rest(caller);
 	old = xa_store(&cs->parked, current->pid, parked, GFP_KERNEL_ACCOUNT);
 	if (xa_is_err(old)) {
 		phi_parked_free(cs, parked);
@@ -136,6 +137,7 @@ struct phi_caller *phi_park_resume(struct phi_cspace *cs,
 		return NULL;
 	if (phi_parked_same(parked, frame)) {
 		caller = parked->caller;
+		phi_caller_return(caller);
 		phi_parked_free(cs, parked);
 	} else {
 		phi_parked_abandon(cs, parked);

@@ -3,15 +3,59 @@
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
 #include <linux/file.h>
-#include <linux/hrtimer.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 
-#include "compat.h"
 #include "endpoint.h"
 #include "main.h"
 #include "quota.h"
+
+/* Leave the endpoint, whose lock is held. Another thread may free it then. */
+static void phi_poller_leave(struct phi_poller *poller)
+{
+	struct phi_endpoint *ep = poller->ep;
+
+	lockdep_assert_held(&ep->lock);
+	phi_waiter_unlink(&poller->w);
+	list_del_init(&poller->in);
+	list_del_init(&poller->out);
+	if (poller->credit)
+		phi_credit_put(ep, poller->credit);
+	poller->credit = NULL;
+	poller->hup = ep->dead;
+	/* Last; pairs with phi_poller_lock(). */
+	smp_store_release(&poller->ep, NULL);
+}
+
+/* The file stands for nothing from now on, and keeps nothing. */
+static void phi_poller_cut(struct phi_tie *tie, int error,
+			   struct list_head *loose)
+{
+	struct phi_poller *poller = container_of(tie, struct phi_poller, w.tie);
+
+	phi_waiter_fail(&poller->w, error);
+	phi_poller_leave(poller);
+}
+
+/*
+ * Lock the endpoint of a poller, under RCU, which keeps the memory of one that
+ * goes at this moment. Return: NULL when the poller has left it.
+ */
+static struct phi_endpoint *phi_poller_lock(const struct phi_poller *poller)
+{
+	struct phi_endpoint *ep;
+
+	/* Pairs with phi_poller_leave(). */
+	ep = smp_load_acquire(&poller->ep);
+	if (!ep)
+		return NULL;
+	spin_lock(&ep->lock);
+	if (poller->ep)
+		return ep;
+	spin_unlock(&ep->lock);
+	return NULL;
+}
 
 static void phi_poller_free(struct phi_poller *poller)
 {
@@ -19,16 +63,13 @@ static void phi_poller_free(struct phi_poller *poller)
 
 	if (IS_ERR_OR_NULL(poller))
 		return;
-	hrtimer_cancel(&poller->expiry);
-	ep = phi_endpoint_of(poller->w.cap->obj);
-	scoped_guard(spinlock, &ep->lock) {
-		phi_waiter_unlink(&poller->w);
-		list_del(&poller->in);
-		list_del(&poller->out);
-		if (poller->credit)
-			phi_credit_put(ep, poller->credit);
+	scoped_guard(phi_rcu) {
+		ep = phi_poller_lock(poller);
+		if (ep) {
+			phi_poller_leave(poller);
+			spin_unlock(&ep->lock);
+		}
 	}
-	phi_cap_put(poller->w.cap);
 	phi_quota_uncharge(poller->w.cs->user, PHI_QUOTA_CAPS, 1);
 	phi_cspace_put(poller->w.cs);
 	kfree(poller);
@@ -164,19 +205,14 @@ bool phi_pollers_hang_up(struct phi_endpoint *ep)
 
 DEFINE_FREE(phi_poller_free, struct phi_poller *, phi_poller_free(_T))
 
-static __poll_t phi_poller_poll(struct file *file,
-				struct poll_table_struct *table)
+/* What a file is ready for; from now on it is woken for more. */
+static __poll_t phi_poller_look(struct phi_poller *poller,
+				struct phi_endpoint *ep)
 {
-	struct phi_poller *poller = file->private_data;
-	struct phi_endpoint *ep = phi_endpoint_of(poller->w.cap->obj);
-	__poll_t mask = 0;
+	__poll_t mask = ep->dead ? EPOLLHUP : 0;
 
-	poll_wait(file, &poller->w.wq, table);
-
-	guard(spinlock)(&ep->lock);
-	if (ep->dead)
-		mask |= EPOLLHUP;
-	if (poller->w.error || phi_waiter_check(&poller->w))
+	lockdep_assert_held(&ep->lock);
+	if (phi_waiter_check(&poller->w))
 		return mask | EPOLLERR;
 	if (poller->w.rights & PHI_RIGHT_RECV && !list_empty(&ep->active))
 		mask |= EPOLLIN | EPOLLRDNORM;
@@ -186,6 +222,25 @@ static __poll_t phi_poller_poll(struct file *file,
 		list_add_tail(&poller->in, &ep->pollers);
 	if (poller->credit && list_empty(&poller->out))
 		list_add_tail(&poller->out, &poller->credit->pollers);
+	return mask;
+}
+
+static __poll_t phi_poller_poll(struct file *file,
+				struct poll_table_struct *table)
+{
+	struct phi_poller *poller = file->private_data;
+	struct phi_endpoint *ep;
+	__poll_t mask;
+
+	poll_wait(file, &poller->w.wq, table);
+
+	guard(phi_rcu)();
+	ep = phi_poller_lock(poller);
+	/* Once it has left, @hup does not change. */
+	if (!ep)
+		return EPOLLERR | (poller->hup ? EPOLLHUP : 0);
+	mask = phi_poller_look(poller, ep);
+	spin_unlock(&ep->lock);
 	return mask;
 }
 
@@ -205,16 +260,6 @@ static const struct file_operations phi_poller_fops = {
 	.release = phi_poller_release,
 	.llseek = noop_llseek,
 };
-
-/* Nobody else tells those who poll that the capability has expired. */
-static enum hrtimer_restart phi_poller_expired(struct hrtimer *timer)
-{
-	struct phi_poller *poller =
-		container_of(timer, struct phi_poller, expiry);
-
-	wake_up_poll(&poller->w.wq, EPOLLERR);
-	return HRTIMER_NORESTART;
-}
 
 /* Its maker pays, as for a capability. */
 static struct phi_poller *phi_poller_alloc(struct phi_cspace *cs)
@@ -249,27 +294,23 @@ static struct phi_poller *phi_poller_new(struct phi_cspace *cs, u64 handle,
 	}
 	INIT_LIST_HEAD(&poller->in);
 	INIT_LIST_HEAD(&poller->out);
+	poller->ep = ep;
 	phi_cspace_get(cs);
-	phi_cap_get(cap);
 	phi_waiter_init(&poller->w, cs, handle, cap, PHI_TYPES(ENDPOINT),
 			cap->rights & (PHI_RIGHT_SEND | PHI_RIGHT_RECV));
-	phi_hrtimer_setup(&poller->expiry, phi_poller_expired, CLOCK_BOOTTIME,
-			  HRTIMER_MODE_ABS);
-	if (cap->expires_ns && cap->expires_ns < KTIME_MAX)
-		hrtimer_start(&poller->expiry, ns_to_ktime(cap->expires_ns),
-			      HRTIMER_MODE_ABS);
+	poller->w.tie.cut = phi_poller_cut;
 	return poller;
 }
 
 /* Let wakers find it. Return: 0, or why the handle is of no use. */
 static int phi_poller_link(struct phi_poller *poller)
 {
-	struct phi_endpoint *ep = phi_endpoint_of(poller->w.cap->obj);
+	struct phi_endpoint *ep = poller->ep;
 
 	guard(spinlock)(&ep->lock);
 	if (!ep->dead)
 		list_add(&poller->w.node, &ep->files);
-	hlist_add_head(&poller->w.tie.node, &poller->w.cap->ties);
+	phi_tie_add(&poller->w.tie, poller->w.cap);
 	return phi_waiter_check(&poller->w);
 }
 

@@ -53,26 +53,10 @@ int phi_waiter_check(const struct phi_waiter *w)
 	return phi_cap_check(w->cap, w->types, w->rights);
 }
 
-/* When to look again, CLOCK_MONOTONIC: the deadline or the expiry. */
-static u64 phi_waiter_until(const struct phi_waiter *w, u64 deadline_ns)
-{
-	u64 until = deadline_ns ?: KTIME_MAX;
-	u64 now;
-
-	if (w->cap->expires_ns) {
-		now = ktime_get_boottime_ns();
-		if (w->cap->expires_ns <= now)
-			return 0;
-		until = min(until, ktime_get_ns() + (w->cap->expires_ns - now));
-	}
-	return min_t(u64, until, KTIME_MAX);
-}
-
-/* Return: 0 to look again, -ETIMEDOUT, -EKEYEXPIRED or -ERESTARTSYS. */
+/* Return: 0 to look again, -ETIMEDOUT or -ERESTARTSYS. */
 static int phi_waiter_sleep(struct phi_waiter *w, u64 deadline_ns)
 {
-	ktime_t until = ns_to_ktime(phi_waiter_until(w, deadline_ns));
-	bool late = false;
+	ktime_t until = min_t(u64, deadline_ns ?: KTIME_MAX, KTIME_MAX);
 	int ret = 0;
 	DEFINE_WAIT(wait);
 
@@ -83,18 +67,13 @@ static int phi_waiter_sleep(struct phi_waiter *w, u64 deadline_ns)
 			ret = -ERESTARTSYS;
 		else if (until == KTIME_MAX)
 			schedule();
-		else
-			late = ktime_get() >= until ||
-			       !schedule_hrtimeout_range(
-				       &until, current->timer_slack_ns,
-				       HRTIMER_MODE_ABS);
+		else if (ktime_get() >= until ||
+			 !schedule_hrtimeout_range(&until,
+						   current->timer_slack_ns,
+						   HRTIMER_MODE_ABS))
+			ret = -ETIMEDOUT;
 	}
 	finish_wait(&w->wq, &wait);
-	if (!late)
-		return ret;
-	ret = phi_waiter_check(w);
-	if (!ret && deadline_ns && ktime_get_ns() >= deadline_ns)
-		ret = -ETIMEDOUT;
 	return ret;
 }
 
@@ -103,8 +82,7 @@ static int phi_waiter_sleep(struct phi_waiter *w, u64 deadline_ns)
  * @w: The waiter. The caller ends with phi_waiter_unlink().
  * @list: Where wakers look for it.
  * @lock: Guards @list; held, released while asleep.
- * @deadline_ns: CLOCK_MONOTONIC; 0 = none. The expiry of the capability
- *               ends the wait too.
+ * @deadline_ns: CLOCK_MONOTONIC; 0 = none.
  *
  * Context: Process context. May sleep.
  * Return: 0 to look again, -ETIMEDOUT, -ERESTARTSYS, or what makes the handle
@@ -119,7 +97,7 @@ int phi_waiter_block(struct phi_waiter *w, struct list_head *list,
 	if (list_empty(&w->node)) {
 		list_add_tail(&w->node, list);
 		if (hlist_unhashed(&w->tie.node))
-			hlist_add_head(&w->tie.node, &w->cap->ties);
+			phi_tie_add(&w->tie, w->cap);
 		ret = phi_waiter_check(w);
 		if (ret)
 			return ret;
@@ -178,6 +156,35 @@ bool phi_waiters_fail(struct list_head *list, int error)
 		phi_waiter_fail(w, error);
 	}
 	return !list_empty(list);
+}
+
+/**
+ * phi_tie_add() - have something end with a capability
+ * @tie: The tie, in no list.
+ * @cap: The capability, which the caller pins and checks once more after this.
+ *
+ * Context: Any but interrupts; the object's lock is held.
+ */
+void phi_tie_add(struct phi_tie *tie, struct phi_cap *cap)
+{
+	hlist_add_head(&tie->node, &cap->ties);
+	/* Before that check; pairs with phi_ties_none(). */
+	smp_mb();
+}
+
+/**
+ * phi_ties_none() - does nothing end with a capability?
+ * @cap: The capability; it is in no slot, or dead.
+ *
+ * Context: Any.
+ * Return: True when there is nothing to cut: what is tied later finds the
+ * capability gone.
+ */
+bool phi_ties_none(const struct phi_cap *cap)
+{
+	/* The end of @cap before its ties; pairs with phi_tie_add(). */
+	smp_mb();
+	return hlist_empty(&cap->ties);
 }
 
 /**

@@ -71,6 +71,8 @@ int phi_waiter_block(struct phi_waiter *w, struct list_head *list,
 void phi_waiter_wake(struct phi_waiter *w);
 void phi_waiter_fail(struct phi_waiter *w, int error);
 bool phi_waiters_fail(struct list_head *list, int error);
+void phi_tie_add(struct phi_tie *tie, struct phi_cap *cap);
+bool phi_ties_none(const struct phi_cap *cap);
 bool phi_ties_cut(struct phi_cap *cap, int error, struct list_head *loose);
 
 /**

@@ -117,14 +117,15 @@ int phi_watch_add(struct phi_endpoint *ep, struct phi_watch *watch,
 	int ret;
 
 	guard(spinlock)(&ep->lock);
+	phi_tie_add(&watch->tie, watch->through);
 	ret = phi_waiter_check(w);
-	if (ret)
-		return ret;
-	if (ep->dead)
-		return -EPIPE;
-	list_add_tail(&watch->node, &ep->watches);
-	hlist_add_head(&watch->tie.node, &watch->through->ties);
-	return 0;
+	if (!ret && ep->dead)
+		ret = -EPIPE;
+	if (!ret)
+		list_add_tail(&watch->node, &ep->watches);
+	else
+		hlist_del_init(&watch->tie.node);
+	return ret;
 }
 
 /**

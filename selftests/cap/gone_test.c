@@ -43,7 +43,7 @@ FIXTURE_TEARDOWN(gone)
  * The keeper: opens a cspace, unseals what comes through the socket, answers,
  * and holds it until the socket closes. Then it says what it sees.
  */
-static int keep(void *arg)
+static int keep(void *arg, bool poll)
 {
 	int socket = dup2(*(int *)arg, 3), phi, ret = become(SOMEBODY);
 	struct phi_token token;
@@ -58,6 +58,8 @@ static int keep(void *arg)
 	if (read(socket, &token, sizeof(token)) != sizeof(token))
 		return -EIO;
 	ret = do_unseal(phi, &token, &cap);
+	if (!ret && poll)
+		ret = do_endpoint_fd(phi, cap) < 0 ? -EIO : 0;
 	if (write(socket, &ret, sizeof(ret)) != sizeof(ret))
 		return -EIO;
 	if (read(socket, &ret, sizeof(ret)) != 0)
@@ -66,6 +68,8 @@ static int keep(void *arg)
 }
 
 struct keeper {
+	uint32_t rights;
+	bool polls;
 	int socket;
 	pid_t pid;
 	struct phi_system_stats before;
@@ -77,13 +81,13 @@ static int keeper_start(struct keeper *keeper, int phi, uint64_t cap)
 	struct phi_token token;
 	int pair[2], ret;
 
-	ret = do_seal(phi, cap, 0, 0, 0, &token);
+	ret = do_seal(phi, cap, keeper->rights, 0, 0, &token);
 	if (ret || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return ret ?: -errno;
 	keeper->pid = fork();
 	if (!keeper->pid) {
 		close(pair[0]);
-		_exit(-keep(&pair[1]));
+		_exit(-keep(&pair[1], keeper->polls));
 	}
 	close(pair[1]);
 	keeper->socket = pair[0];
@@ -121,7 +125,7 @@ static bool all_gone(int phi, const struct phi_system_stats *before)
 
 TEST_F(gone, pages_after_a_revoke)
 {
-	struct keeper keeper;
+	struct keeper keeper = {};
 	uint64_t region;
 
 	ASSERT_EQ(0, do_region(self->phi, BYTES, 0, &region));
@@ -136,7 +140,7 @@ TEST_F(gone, pages_after_a_revoke)
 TEST_F(gone, chain_after_a_revoke)
 {
 	uint64_t region, middle, last;
-	struct keeper keeper;
+	struct keeper keeper = {};
 
 	ASSERT_EQ(0, do_region(self->phi, getpagesize(), 0, &region));
 	ASSERT_EQ(0, do_derive(self->phi, region, ALL, &middle));
@@ -154,7 +158,7 @@ TEST_F(gone, chain_after_a_revoke)
 TEST_F(gone, pages_after_an_expiry)
 {
 	uint64_t region, child, when = boottime_ns() + SOON_NS;
-	struct keeper keeper;
+	struct keeper keeper = {};
 
 	ASSERT_EQ(0, do_region(self->phi, BYTES, 0, &region));
 	ASSERT_EQ(0, do_derive_until(self->phi, region, ALL, when, 0, &child));
@@ -257,7 +261,7 @@ TEST_F(gone, unit_after_a_revoke)
 		.name = "gone",
 	};
 	struct phi_unit_query query = {};
-	struct keeper keeper;
+	struct keeper keeper = {};
 
 	ASSERT_EQ(0, PHI_DO(self->phi, UNIT_REGISTER, &unit));
 	ASSERT_EQ(0, keeper_start(&keeper, self->phi, unit.cap));
@@ -276,7 +280,7 @@ TEST_F(gone, model_after_a_revoke)
 {
 	struct phi_model_register model = { .max_batch = 1, .name = "gone" };
 	struct phi_model_query query = {};
-	struct keeper keeper;
+	struct keeper keeper = {};
 	uint64_t ep;
 
 	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
@@ -301,7 +305,7 @@ TEST_F(gone, model_of_a_dead_endpoint)
 	struct phi_model_register model = { .max_batch = 1, .name = "gone" };
 	struct phi_model_query query = {};
 	int daemon = do_open();
-	struct keeper keeper;
+	struct keeper keeper = {};
 
 	ASSERT_LE(0, daemon);
 	ASSERT_EQ(0, do_endpoint(daemon, (uint64_t *)&model.endpoint));
@@ -332,6 +336,47 @@ TEST_F(gone, endpoint_whose_receiver_expires)
 	EXPECT_EQ(-EKEYEXPIRED, do_take(self->phi, from));
 	EXPECT_EQ(0, do_drop(self->phi, to));
 	EXPECT_EQ(0, do_drop(self->phi, from));
+}
+
+/* A file to poll an endpoint with does not keep it. */
+TEST_F(gone, endpoint_that_is_polled)
+{
+	struct keeper keeper = {
+		.rights = PHI_RIGHT_SEND | PHI_RIGHT_RECV,
+		.polls = true,
+	};
+	uint64_t ep;
+
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	ASSERT_EQ(0, keeper_start(&keeper, self->phi, ep));
+	ASSERT_EQ(0, do_revoke(self->phi, ep));
+	ASSERT_EQ(0, do_drop(self->phi, ep));
+	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	EXPECT_EQ(EKEYREVOKED, keeper_ask(&keeper));
+}
+
+/* Neither does a REPLY for which nobody waits. */
+TEST_F(gone, endpoint_of_an_unanswered_call)
+{
+	struct phi_call arg = {};
+	struct job job = JOB(self->phi, CALL, &arg);
+	struct phi_system_stats stats;
+	struct phi_recv recv;
+	uint64_t ep, to;
+
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	ASSERT_EQ(0, do_derive(self->phi, ep, PHI_RIGHT_SEND, &to));
+	arg.endpoint = to;
+	ASSERT_EQ(0, job_start(&job));
+	ASSERT_EQ(0, do_recv_soon(self->phi, ep, NULL, 0, &recv));
+	ASSERT_EQ(0, do_revoke(self->phi, ep));
+	EXPECT_EQ(-EKEYREVOKED, job_join(&job));
+	ASSERT_EQ(0, do_drop(self->phi, ep));
+	ASSERT_EQ(0, do_stats(self->phi, &stats));
+	EXPECT_EQ(self->before.objects[PHI_TYPE_ENDPOINT],
+		  stats.objects[PHI_TYPE_ENDPOINT]);
+	EXPECT_EQ(-EPIPE, do_reply(self->phi, recv.reply, "late", 4));
+	EXPECT_EQ(0, do_drop(self->phi, to));
 }
 
 /* A wide and deep subtree goes, in whatever order it was made. */

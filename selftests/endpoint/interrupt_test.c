@@ -272,6 +272,27 @@ TEST_F(halt, dropped_while_stopped)
 	self->pid = 0;
 }
 
+/* A stopped caller keeps neither the endpoint nor its maker's quota. */
+TEST_F(halt, revoked_while_stopped)
+{
+	struct phi_system_stats stats;
+	int status;
+
+	ASSERT_EQ(0, kill(self->pid, SIGSTOP));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, WUNTRACED));
+	ASSERT_EQ(0, do_revoke(self->server, self->ep));
+	ASSERT_EQ(0, do_drop(self->server, self->ep));
+	ASSERT_EQ(0, do_stats(self->server, &stats));
+	EXPECT_EQ(self->before.objects[PHI_TYPE_ENDPOINT],
+		  stats.objects[PHI_TYPE_ENDPOINT]);
+	EXPECT_EQ(-EPIPE,
+		  do_reply(self->server, self->recv.reply, "answer", 6));
+	ASSERT_EQ(0, kill(self->pid, SIGCONT));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
+	EXPECT_EQ(EKEYREVOKED, WEXITSTATUS(status));
+	self->pid = 0;
+}
+
 TEST_F(halt, a_debugger_comes_and_goes)
 {
 	int status;

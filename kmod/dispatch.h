@@ -136,6 +136,7 @@ int phi_infer_end(struct phi_cspace *cs, void *arg);
 void phi_infer_end_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_infer_select(struct phi_cspace *cs, void *arg);
 void phi_infer_close(struct phi_cspace *cs);
+void phi_park_forget(struct phi_cspace *cs);
 void phi_park_close(struct phi_cspace *cs);
 
 int phi_agent_register(struct phi_cspace *cs, void *arg);

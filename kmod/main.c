@@ -42,6 +42,8 @@ static long phi_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	if (cmd != _IO(PHI_IOC_MAGIC, _IOC_NR(cmd)))
 		return -ENOTTY;
+	if (cmd != PHI_IOC_CALL)
+		phi_park_forget(file->private_data);
 	return phi_dispatch(file->private_data, _IOC_NR(cmd),
 			    (void __user *)arg, false);
 }

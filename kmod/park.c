@@ -146,6 +146,21 @@ struct phi_caller *phi_park_resume(struct phi_cspace *cs,
 }
 
 /**
+ * phi_park_forget() - the thread makes a call other than CALL
+ * @cs: The caller's cspace.
+ *
+ * The kernel makes a parked call again before the thread runs. So a handler
+ * has run instead: its signal came after phi_park_due(), and ended the call.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_park_forget(struct phi_cspace *cs)
+{
+	if (!xa_empty(&cs->parked))
+		phi_parked_abandon(cs, xa_erase(&cs->parked, current->pid));
+}
+
+/**
  * phi_park_close() - abandon all that is parked in a cspace
  * @cs: The cspace, at its release or at the end of its owner.
  *

@@ -151,6 +151,15 @@ FIXTURE(halt)
 	struct phi_system_stats before;
 };
 
+/* After a handler has ended the call: make another one, and stop. */
+static int go_on(int phi, uint64_t cap)
+{
+	int ret = do_probe(phi, cap);
+
+	raise(SIGSTOP);
+	return ret ?: 255;
+}
+
 static int call_once(const struct phi_token *token)
 {
 	char data[16] = {};
@@ -162,10 +171,11 @@ static int call_once(const struct phi_token *token)
 	};
 	int phi = do_open();
 
+	signal(SIGUSR1, ignore);
 	if (phi < 0 || do_unseal(phi, token, (uint64_t *)&arg.endpoint))
 		return 1;
 	if (PHI_DO(phi, CALL, &arg))
-		return errno;
+		return errno == EINTR ? go_on(phi, arg.endpoint) : errno;
 	return arg.reply_len != 6 || memcmp(data, "answer", 6);
 }
 
@@ -291,6 +301,21 @@ TEST_F(halt, revoked_while_stopped)
 	ASSERT_EQ(self->pid, waitpid(self->pid, &status, 0));
 	EXPECT_EQ(EKEYREVOKED, WEXITSTATUS(status));
 	self->pid = 0;
+}
+
+/* A handler runs before the call goes on: nobody waits for its answer. */
+TEST_F(halt, handled_while_stopped)
+{
+	int status;
+
+	ASSERT_EQ(0, kill(self->pid, SIGSTOP));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, WUNTRACED));
+	ASSERT_EQ(0, kill(self->pid, SIGUSR1));
+	ASSERT_EQ(0, kill(self->pid, SIGCONT));
+	ASSERT_EQ(self->pid, waitpid(self->pid, &status, WUNTRACED));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	EXPECT_EQ(-EPIPE,
+		  do_reply(self->server, self->recv.reply, "answer", 6));
 }
 
 TEST_F(halt, a_debugger_comes_and_goes)

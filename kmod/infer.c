@@ -33,6 +33,7 @@
  * @pid: The thread that began it, in the initial pid namespace.
  * @teaches: The model's owner began it, so its run time counts.
  * @again: It tries a unit again that was passed over for long.
+ * @undone: INFER_BEGIN failed after all: no batch has failed.
  */
 struct phi_ticket {
 	struct phi_hook_infer infer;
@@ -42,6 +43,7 @@ struct phi_ticket {
 	pid_t pid;
 	bool teaches;
 	bool again;
+	bool undone;
 };
 
 /**
@@ -317,7 +319,7 @@ static void phi_ticket_release(const struct phi_ticket *ticket)
 		return;
 	model->in_flight--;
 	if (infer->result) {
-		model->failed++;
+		model->failed += !ticket->undone;
 		return;
 	}
 	model->batches++;
@@ -395,6 +397,7 @@ static int phi_ticket_begin(struct phi_cspace *cs, struct phi_ticket *ticket,
 	ret = xa_insert(&cs->tickets, number, ticket, GFP_KERNEL_ACCOUNT);
 	if (ret) {
 		ticket->infer.result = ret;
+		ticket->undone = true;
 		phi_ticket_release(ticket);
 		phi_runner_count(ticket->pid, false);
 		return ret;
@@ -463,8 +466,10 @@ void phi_infer_begin_settle(struct phi_cspace *cs, void *arg, bool told)
 	if (told)
 		return;
 	ticket = xa_erase(&cs->tickets, cmd->ticket);
-	if (ticket)
-		phi_ticket_end(cs, ticket, -EFAULT);
+	if (!ticket)
+		return;
+	ticket->undone = true;
+	phi_ticket_end(cs, ticket, -EFAULT);
 }
 
 /**

@@ -6,6 +6,7 @@
 #include <liburing.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mount.h>
 
 #include "lib/phi_message.h"
 
@@ -254,6 +255,61 @@ TEST_F(ring, calls_that_find_nothing_complete_at_once)
 		sched_yield();
 	ASSERT_EQ(0, do_send(self->phi, self->ep, NULL, 0));
 	EXPECT_EQ(0, complete(&self->ring, NULL));
+}
+
+#define TRACING "/sys/kernel/tracing"
+#define EVENT TRACING "/events/phi/phi_call_enter"
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* How many calls with a number the trace shows, before the hooks are asked. */
+static int traced(unsigned int nr)
+{
+	FILE *trace = fopen(TRACING "/trace", "r");
+	char line[512], want[64];
+	int n = 0;
+
+	snprintf(want, sizeof(want), "phi_call_enter: nr=0x%02x ", nr);
+	while (trace && fgets(line, sizeof(line), trace))
+		n += !!strstr(line, want);
+	if (trace)
+		fclose(trace);
+	return n;
+}
+
+/* The hooks see each call once: one that runs at once, and one that waits. */
+TEST_F(ring, hooks_see_a_call_once)
+{
+	struct phi_recv recv = { .endpoint = self->ep, .flags = PHI_NONBLOCK };
+
+	if (access(EVENT, F_OK))
+		ASSERT_EQ(0, mount("tracefs", TRACING, "tracefs", 0, NULL));
+	ASSERT_EQ(0, put(TRACING "/trace", ""));
+	ASSERT_EQ(0, put(EVENT "/enable", "1"));
+	for (int i = 0; i < 20; i++) {
+		PREPARE(&self->ring, self->phi, RECV, &recv, 1);
+		ASSERT_EQ(1, io_uring_submit(&self->ring));
+		ASSERT_EQ(-EAGAIN, complete(&self->ring, NULL));
+	}
+	EXPECT_EQ(20, traced(_IOC_NR(PHI_IOC_RECV)));
+	recv.flags = 0;
+	PREPARE(&self->ring, self->phi, RECV, &recv, 1);
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	ASSERT_EQ(0, do_send(self->phi, self->ep, NULL, 0));
+	EXPECT_EQ(0, complete(&self->ring, NULL));
+	EXPECT_EQ(21, traced(_IOC_NR(PHI_IOC_RECV)));
+	EXPECT_EQ(0, put(EVENT "/enable", "0"));
+	EXPECT_EQ(0, put(TRACING "/trace", ""));
 }
 
 TEST_F(ring, an_answer_goes_out_once)

@@ -2,11 +2,11 @@
 /* Names: paths, who may do what, moves, attributes, and what it all costs. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <kselftest_harness.h>
 
@@ -278,6 +278,9 @@ TEST_F(name, renames_onto_what_may_go_only)
 	ASSERT_EQ(0, vdfs_name_change(store, &bob, "a/h", 0600, INT64_MIN));
 	EXPECT_EQ(-EACCES,
 		  vdfs_name_rename(store, &alice, "mine", "a/h", false));
+	/* To her it is not there. */
+	EXPECT_EQ(-ENOENT, vdfs_name_unlink(store, &alice, "a/h"));
+	EXPECT_EQ(-ENOENT, vdfs_name_rename(store, &alice, "a/h", "h", false));
 	EXPECT_EQ(0, text_same(self, "mine", "one"));
 	EXPECT_EQ(0, text_same(self, "top", "top"));
 	EXPECT_EQ(0, text_same(self, "dir/in", "in"));
@@ -368,6 +371,9 @@ TEST_F(name, quotas_count_a_blob_once_a_user)
 	EXPECT_EQ(7, used_by(self, &alice));
 	ASSERT_EQ(0, vdfs_name_link(store, &alice, "again", &self->one));
 	ASSERT_EQ(0, vdfs_blob_keep(store, &alice, &self->one));
+	/* One more name does not end that. */
+	ASSERT_EQ(0, vdfs_name_link(store, &alice, "more", &self->one));
+	ASSERT_EQ(0, vdfs_name_unlink(store, &alice, "more"));
 	EXPECT_EQ(7, used_by(self, &alice));
 	EXPECT_EQ(0, used_by(self, &bob));
 	ASSERT_EQ(0, vdfs_name_link(store, &bob, "bobs", &self->one));
@@ -513,11 +519,12 @@ TEST_F(name, moves_race)
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL, mover, &r));
 	}
-	sleep(1);
+	while (atomic_load(&r.moved) < 50 && !atomic_load(&r.wrong))
+		sched_yield();
 	atomic_store(&r.stop, true);
 	for (i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
-	EXPECT_LT(4, atomic_load(&r.moved));
+	EXPECT_LE(50, atomic_load(&r.moved));
 	EXPECT_EQ(0, atomic_load(&r.wrong));
 	EXPECT_EQ(1,
 		  !vdfs_name_stat(self->store, &alice, "a/b/two", &st) +

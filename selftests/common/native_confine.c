@@ -108,6 +108,11 @@ static void becomes_another(FIXTURE_DATA(confine) * self)
 	gid_t gid[3], groups[64];
 	int i, n;
 
+	/* Groups that it must not keep. */
+	groups[0] = 0;
+	groups[1] = 42;
+	if (!geteuid())
+		CHECK(!setgroups(2, groups));
 	CHECK(!confine_user(geteuid() ? NULL : "nobody", NULL, 0));
 	CHECK(!getresuid(&uid[0], &uid[1], &uid[2]));
 	CHECK(!getresgid(&gid[0], &gid[1], &gid[2]));
@@ -117,7 +122,7 @@ static void becomes_another(FIXTURE_DATA(confine) * self)
 	}
 	n = getgroups(64, groups);
 	for (i = 0; i < n; i++)
-		CHECK(groups[i]);
+		CHECK(groups[i] && groups[i] != 42);
 	/* There is no way back. */
 	CHECK(setuid(0) && setgid(0) && seteuid(0));
 	/* Once more is no mistake. */

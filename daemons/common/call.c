@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls: from a message to the thread that serves it, and back. Users take
+ * turns.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "daemon.h"
+#include "log.h"
+#include "session.h"
+
+/**
+ * call_send() - answer a message
+ * @d: Daemon.
+ * @reply: REPLY handle; gone afterwards.
+ * @msg: The answer.
+ *
+ * A caller that died or gave up gets nothing.
+ *
+ * Context: Any thread, without the lock.
+ * Return: 0, also when nobody waits any more; or a negative errno.
+ */
+int call_send(struct daemon *d, uint64_t reply, const struct phi_msg *msg)
+{
+	int ret = phi_reply(d->phi, reply, msg);
+
+	if (!ret || ret == -EPIPE)
+		return 0;
+	phi_cap_drop(d->phi, reply);
+	/* A client can provoke this as often as it likes. */
+	if (d->verbose)
+		say("cannot reply: %s", strerror(-ret));
+	return ret;
+}
+
+/**
+ * call_reply() - answer a message with bytes alone
+ * @d: Daemon.
+ * @reply: REPLY handle; gone afterwards.
+ * @data: The answer.
+ * @len: Its length.
+ *
+ * Context: Any thread, without the lock.
+ */
+void call_reply(struct daemon *d, uint64_t reply, const void *data, size_t len)
+{
+	struct phi_msg msg = { .data = data, .len = len };
+
+	call_send(d, reply, &msg);
+}
+
+/**
+ * call_free() - free a call that was answered
+ * @c: Call, in no list.
+ *
+ * Context: Any thread, without the lock.
+ */
+void call_free(struct call *c)
+{
+	struct session *session = c->session;
+	struct daemon *d = session->daemon;
+
+	if (c->cap)
+		phi_cap_drop(d->phi, c->cap);
+	if (d->kind->fini)
+		d->kind->fini(c);
+	pthread_mutex_lock(&d->lock);
+	session->calls--;
+	pthread_mutex_unlock(&d->lock);
+	free(c);
+	session_put(session);
+}
+
+/**
+ * call_requeue() - put a call in line, also one that was parked
+ * @c: Call, in no list.
+ *
+ * Context: Under the lock.
+ */
+void call_requeue(struct call *c)
+{
+	struct daemon *d = c->session->daemon;
+	struct user *user = c->session->user;
+
+	if (TAILQ_EMPTY(&user->waiting))
+		TAILQ_INSERT_TAIL(&d->turns, user, turn);
+	TAILQ_INSERT_TAIL(&user->waiting, c, link);
+	pthread_cond_signal(&d->work);
+}
+
+/**
+ * call_unqueue() - take a call out of its line
+ * @c: Call.
+ *
+ * Context: Under the lock.
+ */
+void call_unqueue(struct call *c)
+{
+	struct user *user = c->session->user;
+
+	TAILQ_REMOVE(&user->waiting, c, link);
+	if (TAILQ_EMPTY(&user->waiting))
+		TAILQ_REMOVE(&c->session->daemon->turns, user, turn);
+}
+
+/**
+ * call_next() - take the next call out of the line, users in turn
+ * @d: Daemon.
+ *
+ * One user cannot occupy all workers: one of them is left for the others.
+ *
+ * Context: Under the lock. The caller holds the call's session, also when the
+ * call itself is freed, and owes a call_ran().
+ * Return: The call, or NULL when none may run now.
+ */
+struct call *call_next(struct daemon *d)
+{
+	uint32_t most = d->nworkers > 1 ? d->nworkers - 1 : 1;
+	struct user *user;
+	struct call *c;
+
+	TAILQ_FOREACH(user, &d->turns, turn)
+	{
+		if (user->running < most)
+			break;
+	}
+	if (!user)
+		return NULL;
+	c = TAILQ_FIRST(&user->waiting);
+	call_unqueue(c);
+	if (!TAILQ_EMPTY(&user->waiting)) {
+		TAILQ_REMOVE(&d->turns, user, turn);
+		TAILQ_INSERT_TAIL(&d->turns, user, turn);
+	}
+	user->running++;
+	c->session->refs++;
+	return c;
+}
+
+/**
+ * call_ran() - undo call_next()
+ * @session: Session of the call.
+ *
+ * Context: Under the lock, in a worker.
+ */
+void call_ran(struct session *session)
+{
+	struct daemon *d = session->daemon;
+	struct user *user = session->user;
+
+	/* It may have been what kept this user's next call waiting. */
+	user->running--;
+	if (!TAILQ_EMPTY(&user->waiting))
+		pthread_cond_signal(&d->work);
+	if (!--session->refs)
+		TAILQ_INSERT_TAIL(&d->reap, session, reap);
+}
+
+/* Give a message to the workers; its capability goes with it. */
+static int queue(struct session *session, const struct op *op,
+		 const struct phi_msg_in *in)
+{
+	struct daemon *d = session->daemon;
+	struct call *c = calloc(1, d->kind->call_size);
+	bool full;
+
+	if (!c)
+		return -ENOMEM;
+	c->session = session;
+	c->op = op;
+	c->reply = in->reply;
+	if (op->takes) {
+		c->cap = in->caps[0].cap;
+		c->type = in->caps[0].type;
+		c->rights = in->caps[0].rights;
+	}
+	pthread_mutex_lock(&d->lock);
+	full = session->calls >= d->credits;
+	if (!full) {
+		session->refs++;
+		session->calls++;
+		d->kind->begin(c, in);
+		call_requeue(c);
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (full)
+		free(c);
+	return full ? -EAGAIN : 0;
+}
+
+/* Serve a message of a session; tells whether its capability was taken. */
+static int serve(struct session *session, const struct op *op,
+		 const struct phi_msg_in *in, bool *taken)
+{
+	int ret;
+
+	if (!session)
+		return -EPIPE;
+	if (!op || op->attach || in->len != op->request ||
+	    (op->takes && in->ncaps != 1))
+		return -EINVAL;
+	ret = session->daemon->kind->check(session, op, in);
+	if (ret)
+		return ret;
+	if (op->writes && session->read_only)
+		return -EROFS;
+	if (op->now) {
+		*taken = op->now(session, in);
+		return 0;
+	}
+	ret = queue(session, op, in);
+	*taken = !ret;
+	return ret;
+}
+
+static int attach(struct daemon *d, const struct op *op,
+		  const struct phi_msg_in *in, bool *taken)
+{
+	if (!op || !op->attach || in->len != op->request)
+		return -EINVAL;
+	return d->kind->attach(d, in, taken);
+}
+
+/**
+ * dispatch() - serve a message, or find the thread that will
+ * @d: Daemon.
+ * @in: The message; the capabilities it carries are taken or dropped.
+ *
+ * The badge, which the kernel vouches for, says who sent it: a session, or
+ * anyone through what is published.
+ *
+ * Context: Main thread.
+ */
+void dispatch(struct daemon *d, const struct phi_msg_in *in)
+{
+	const struct daemon_kind *kind = d->kind;
+	const struct wire_head *head = (const void *)in->data;
+	const struct op *op = NULL;
+	bool taken = false;
+	uint32_t i;
+	int ret = 0;
+
+	if (in->len >= sizeof(*head))
+		op = kind->op(head->op);
+	/* A sender that waits for no answer gets no work done. */
+	if (in->reply && kind->published(d, in))
+		ret = attach(d, op, in, &taken);
+	else if (in->reply)
+		ret = serve(session_find(d, in->badge), op, in, &taken);
+	if (ret)
+		kind->refuse(d, op, in, ret);
+	for (i = 0; !taken && i < in->ncaps; i++)
+		phi_cap_drop(d->phi, in->caps[i].cap);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef COMMON_DAEMON_H
+#define COMMON_DAEMON_H
+
+#include <phi/phi.h>
+#include <phi/service.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "options.h"
+#include "session.h"
+#include "user.h"
+
+/**
+ * DOC: The floor under all daemons
+ *
+ * The main thread takes messages (call.c): it begins and ends sessions
+ * (session.c), serves short calls itself, and puts the others in line. Workers
+ * take those out of it, users in turn, run and answer them (worker.c). Work of
+ * minutes runs in a thread of its own, a job (job.c). What a session holds
+ * beside its calls are handles (handle.c).
+ *
+ * All of them share the daemon under one lock, daemon.lock, which nobody holds
+ * over a call into the kernel's phi, the disk or a copy. It may be taken with
+ * nothing else held; job.lock is taken last.
+ */
+
+#define DAEMON_SESSIONS_MAX 1024
+
+struct call;
+struct daemon;
+struct handle_kind;
+struct op;
+struct stage;
+struct worker;
+
+/* What daemon_kind.run returns when another thread goes on with the call. */
+#define CALL_PARKED 1
+
+/**
+ * struct daemon_kind - what a daemon adds to the floor
+ * @session_size: Size of its struct that begins with a struct session.
+ * @user_size: The same for struct user.
+ * @call_size: The same for struct call; 0 without workers.
+ * @stage_len: Bytes of a worker's stage.
+ * @credits: Calls that one session may have with the workers.
+ * @handles: Kinds of handles, at most 16.
+ * @nhandles: How many kinds.
+ * @op: Finds the row of a call in the call table, or NULL.
+ * @published: Did a message come through what is published, not by a session?
+ * @attach: Serves the call of such a message, which op.attach allows: 0, or
+ *          the negative errno to refuse it with; sets whether it took the
+ *          capabilities that came.
+ * @refuse: Answers a message that is not served; the row may be NULL.
+ * @check: Is there anything else that forbids a call? 0 or a negative errno.
+ * @begin: Sets a call's own fields from the message; under the lock.
+ * @run: Serves a call: its status, or CALL_PARKED. Runs in a worker.
+ * @answer: Answers a call and frees it by call_free(); without a stage the
+ *          call was not run.
+ * @fini: Drops what @begin took; or NULL.
+ * @ended: Takes from a session that ends what its client must not keep, in
+ *         the main thread; or NULL.
+ * @freed: Frees the session's own fields, in any thread; or NULL.
+ * @confine: Gives up all system calls but those that serving takes.
+ */
+struct daemon_kind {
+	size_t session_size;
+	size_t user_size;
+	size_t call_size;
+	size_t stage_len;
+	uint32_t credits;
+	const struct handle_kind *handles;
+	uint32_t nhandles;
+	const struct op *(*op)(uint32_t nr);
+	bool (*published)(struct daemon *d, const struct phi_msg_in *in);
+	int (*attach)(struct daemon *d, const struct phi_msg_in *in,
+		      bool *taken);
+	void (*refuse)(struct daemon *d, const struct op *op,
+		       const struct phi_msg_in *in, int status);
+	int (*check)(struct session *session, const struct op *op,
+		     const struct phi_msg_in *in);
+	void (*begin)(struct call *c, const struct phi_msg_in *in);
+	int (*run)(struct call *c, struct stage *stage);
+	void (*answer)(struct call *c, int status, struct stage *stage);
+	void (*fini)(struct call *c);
+	void (*ended)(struct session *session);
+	void (*freed)(struct session *session);
+	int (*confine)(struct daemon *d);
+};
+
+/**
+ * struct daemon - the state that all daemons have
+ * @kind: What this one adds.
+ * @phi: Its cspace, -1 without one.
+ * @endpoint: Where all messages arrive.
+ * @service: What the main thread waits for.
+ * @uid: The user it runs as.
+ * @verbose: Log each session.
+ * @credits: As @kind says.
+ * @lock: Guards all below, see "The floor under all daemons".
+ * @work: There is something for workers.
+ * @stopping: No new calls.
+ * @stop: Workers end.
+ * @sessions: By place; NULL where none is.
+ * @nsessions: How many there are.
+ * @next_badge: Source of badges.
+ * @users: Those with sessions.
+ * @turns: Users whose calls wait, the next one first.
+ * @reap: Sessions to be freed.
+ * @workers: Threads, or NULL.
+ * @nworkers: How many.
+ * @jobs: Jobs that run.
+ * @jobs_done: A job ended.
+ */
+struct daemon {
+	const struct daemon_kind *kind;
+	int phi;
+	uint64_t endpoint;
+	struct phi_service *service;
+	uint32_t uid;
+	bool verbose;
+	uint32_t credits;
+	pthread_mutex_t lock; /* see "The floor under all daemons" */
+	pthread_cond_t work;
+	bool stopping;
+	bool stop;
+	struct session *sessions[DAEMON_SESSIONS_MAX];
+	uint32_t nsessions;
+	uint64_t next_badge;
+	struct user_list users;
+	struct user_queue turns;
+	struct session_list reap;
+	struct worker *workers;
+	uint32_t nworkers;
+	uint32_t jobs;
+	pthread_cond_t jobs_done;
+};
+
+/* daemon.c */
+void daemon_init(struct daemon *d, const struct daemon_kind *kind);
+void daemon_refuse_new(struct daemon *d);
+void daemon_end_sessions(struct daemon *d);
+
+/* run.c */
+int daemon_open(struct daemon *d, const char *hint);
+int daemon_signals(struct daemon *d);
+int daemon_listen(struct daemon *d);
+int daemon_run(struct daemon *d, const struct daemon_options *o,
+	       const char *what);
+void daemon_close(struct daemon *d);
+
+#endif /* COMMON_DAEMON_H */

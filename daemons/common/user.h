@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef COMMON_USER_H
+#define COMMON_USER_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct call;
+struct daemon;
+TAILQ_HEAD(call_list, call);
+
+/* Sessions that one user may have open. */
+#define USER_SESSIONS_MAX 64
+
+/**
+ * struct user - one uid with sessions
+ * @link: In daemon.users.
+ * @turn: In daemon.turns, while calls of it wait.
+ * @uid: Its number.
+ * @sessions: How many sessions it has.
+ * @waiting: Its calls that no worker has taken.
+ * @running: How many of its calls workers run.
+ * @jobs: How many of its jobs run.
+ *
+ * Guarded by daemon.lock. A daemon that keeps more for each user has a struct
+ * that begins with this one, see daemon_kind.user_size.
+ */
+struct user {
+	LIST_ENTRY(user) link;
+	TAILQ_ENTRY(user) turn;
+	uint32_t uid;
+	uint32_t sessions;
+	struct call_list waiting;
+	uint32_t running;
+	uint32_t jobs;
+};
+
+LIST_HEAD(user_list, user);
+TAILQ_HEAD(user_queue, user);
+
+struct user *user_get(struct daemon *d, uint32_t uid);
+void user_put(struct user *user);
+
+#endif /* COMMON_USER_H */

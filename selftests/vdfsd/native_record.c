@@ -50,7 +50,7 @@ TEST(good_ones_are_read)
 
 	len = write_record(wire, "key", DIM, "{\"a\":1}");
 	len += write_record(wire + len, "k", 0, NULL);
-	ASSERT_EQ(0, records_read(wire, len, &items, &n));
+	ASSERT_EQ(0, vdfsd_records_read(wire, len, &items, &n));
 	ASSERT_EQ(2, n);
 	EXPECT_STREQ("key", items[0].key);
 	EXPECT_EQ(DIM, items[0].dim);
@@ -72,17 +72,17 @@ TEST(lengths_must_be_those_of_what_is_there)
 	uint32_t *fields = (uint32_t *)wire;
 	struct vdfs_item item;
 
-	ASSERT_EQ(0, record_read(good, len, &item, &bytes));
+	ASSERT_EQ(0, vdfsd_record_read(good, len, &item, &bytes));
 	EXPECT_EQ(len, bytes);
-	EXPECT_EQ(-EINVAL, record_read(good, len - 1, &item, &bytes));
-	EXPECT_EQ(-EINVAL, record_read(good, 3, &item, &bytes));
+	EXPECT_EQ(-EINVAL, vdfsd_record_read(good, len - 1, &item, &bytes));
+	EXPECT_EQ(-EINVAL, vdfsd_record_read(good, 3, &item, &bytes));
 	/* Each of the six numbers by itself. */
 	for (i = 0; i < 6 * sizeof(wrong) / sizeof(*wrong); i++) {
 		memcpy(wire, good, sizeof(wire));
 		if (fields[i % 6] == wrong[i / 6])
 			continue;
 		fields[i % 6] = wrong[i / 6];
-		EXPECT_EQ(-EINVAL, record_read(wire, len, &item, &bytes))
+		EXPECT_EQ(-EINVAL, vdfsd_record_read(wire, len, &item, &bytes))
 		{
 			TH_LOG("field %zu is %u", i % 6, wrong[i / 6]);
 		}
@@ -90,10 +90,10 @@ TEST(lengths_must_be_those_of_what_is_there)
 	/* A NUL within, and none at an end. */
 	memcpy(wire, good, sizeof(wire));
 	wire[sizeof(struct phi_vdfs_record) + DIM * 4 + 1] = '\0';
-	EXPECT_EQ(-EINVAL, record_read(wire, len, &item, &bytes));
+	EXPECT_EQ(-EINVAL, vdfsd_record_read(wire, len, &item, &bytes));
 	memcpy(wire, good, sizeof(wire));
 	wire[sizeof(struct phi_vdfs_record) + DIM * 4 + 3] = 'x';
-	EXPECT_EQ(-EINVAL, record_read(wire, len, &item, &bytes));
+	EXPECT_EQ(-EINVAL, vdfsd_record_read(wire, len, &item, &bytes));
 }
 
 /* Use all of an item, so that a sanitizer sees where it reaches. */
@@ -127,7 +127,7 @@ TEST(noise_stays_within_its_bounds)
 		for (changes = rand_r(&seed) % 4; changes; changes--)
 			wire[rand_r(&seed) % len] = (char)rand_r(&seed);
 		n = 0;
-		if (!records_read(wire, len, &items, &n)) {
+		if (!vdfsd_records_read(wire, len, &items, &n)) {
 			for (i = 0; i < n; i++)
 				sum += use(&items[i]);
 			free(items);

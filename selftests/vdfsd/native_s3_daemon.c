@@ -59,7 +59,7 @@ static int work(struct bucket *b, const char *dir, bool network, bool puts)
 	if (!ret)
 		ret = vdfs_remote_attach(store, b->url, &remote);
 	if (!ret)
-		ret = server_confine(network);
+		ret = vdfsd_confine(network);
 	if (ret)
 		return ret;
 	if (puts) {

@@ -6,25 +6,25 @@
 
 #include "serve_impl.h"
 
-static const struct vdfs_hash *hash_in(const struct call *c)
+static const struct vdfs_hash *hash_in(const struct vdfsd_call *c)
 {
 	_Static_assert(sizeof(struct vdfs_hash) == sizeof(struct phi_vdfs_hash),
 		       "one kind of hash");
 	return (const struct vdfs_hash *)&c->req.hash;
 }
 
-static struct vdfs_hash *hash_out(struct call *c)
+static struct vdfs_hash *hash_out(struct vdfsd_call *c)
 {
 	return (struct vdfs_hash *)&c->answer.hash;
 }
 
-static uint32_t put_flags(const struct call *c)
+static uint32_t put_flags(const struct vdfsd_call *c)
 {
 	return c->req.flags & PHI_VDFS_WHOLE ? VDFS_PUT_WHOLE : 0;
 }
 
 /* The end of a put, under the name that was given, if any. */
-static int commit(struct call *c, struct vdfs_put *put)
+static int commit(struct vdfsd_call *c, struct vdfs_put *put)
 {
 	bool expect = c->req.flags & PHI_VDFS_EXPECT;
 
@@ -33,19 +33,19 @@ static int commit(struct call *c, struct vdfs_put *put)
 }
 
 /**
- * do_put() - serve PUT
+ * vdfsd_put() - serve PUT
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_put(struct call *c)
+int vdfsd_put(struct vdfsd_call *c)
 {
 	struct vdfs_put *put;
 	int ret;
 
-	ret = vdfs_put_begin(c->session->server->store, &c->session->who,
-			     put_flags(c), &put);
+	ret = vdfs_put_begin(server_of(c)->store, who_of(c), put_flags(c),
+			     &put);
 	if (ret)
 		return ret;
 	if (c->req.data.len)
@@ -57,88 +57,88 @@ int do_put(struct call *c)
 }
 
 /**
- * do_put_begin() - serve PUT_BEGIN
+ * vdfsd_put_begin() - serve PUT_BEGIN
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_put_begin(struct call *c)
+int vdfsd_put_begin(struct vdfsd_call *c)
 {
 	struct vdfs_put *put;
 	int ret;
 
-	ret = vdfs_put_begin(c->session->server->store, &c->session->who,
-			     put_flags(c), &put);
+	ret = vdfs_put_begin(server_of(c)->store, who_of(c), put_flags(c),
+			     &put);
 	if (ret)
 		return ret;
-	ret = slot_add(c->session, KIND_PUT, put, &c->answer.id);
+	ret = handle_add(c->base.session, KIND_PUT, put, &c->answer.id);
 	if (ret)
 		vdfs_put_abort(put);
 	return ret;
 }
 
 /**
- * do_put_data() - serve PUT_DATA
+ * vdfsd_put_data() - serve PUT_DATA
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_put_data(struct call *c)
+int vdfsd_put_data(struct vdfsd_call *c)
 {
 	void *put;
 	int ret;
 
-	ret = slot_get_alone(c->session, KIND_PUT, c->req.id, &put);
+	ret = handle_get_alone(c->base.session, KIND_PUT, c->req.id, &put);
 	if (ret)
 		return ret;
 	ret = vdfs_put_write(put, c->data, c->req.data.len);
-	slot_put(c->session, KIND_PUT, c->req.id);
+	handle_put(c->base.session, KIND_PUT, c->req.id);
 	return ret;
 }
 
 /**
- * do_put_end() - serve PUT_END
+ * vdfsd_put_end() - serve PUT_END
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_put_end(struct call *c)
+int vdfsd_put_end(struct vdfsd_call *c)
 {
 	void *put;
 	int ret;
 
-	ret = slot_get_alone(c->session, KIND_PUT, c->req.id, &put);
+	ret = handle_get_alone(c->base.session, KIND_PUT, c->req.id, &put);
 	if (ret)
 		return ret;
-	slot_remove(c->session, KIND_PUT, c->req.id);
+	handle_remove(c->base.session, KIND_PUT, c->req.id);
 	return commit(c, put);
 }
 
 /**
- * do_put_abort() - serve PUT_ABORT
+ * vdfsd_put_abort() - serve PUT_ABORT
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_put_abort(struct call *c)
+int vdfsd_put_abort(struct vdfsd_call *c)
 {
 	void *put;
 	int ret;
 
-	ret = slot_get_alone(c->session, KIND_PUT, c->req.id, &put);
+	ret = handle_get_alone(c->base.session, KIND_PUT, c->req.id, &put);
 	if (ret)
 		return ret;
-	slot_remove(c->session, KIND_PUT, c->req.id);
+	handle_remove(c->base.session, KIND_PUT, c->req.id);
 	vdfs_put_abort(put);
 	return 0;
 }
 
 /**
- * call_hash() - which blob does a call mean?
+ * vdfsd_call_hash() - which blob does a call mean?
  * @c: BLOB_OPEN or MAP.
  * @hash: Out.
  *
@@ -146,7 +146,7 @@ int do_put_abort(struct call *c)
  * Return: 0; -EINVAL without or with both name and hash; -EISDIR; or another
  * negative errno.
  */
-int call_hash(struct call *c, struct vdfs_hash *hash)
+int vdfsd_call_hash(struct vdfsd_call *c, struct vdfs_hash *hash)
 {
 	bool by_hash = c->req.flags & PHI_VDFS_BY_HASH;
 	struct vdfs_stat st;
@@ -158,8 +158,7 @@ int call_hash(struct call *c, struct vdfs_hash *hash)
 		*hash = *hash_in(c);
 		return 0;
 	}
-	ret = vdfs_name_stat(c->session->server->store, &c->session->who,
-			     c->name, &st);
+	ret = vdfs_name_stat(server_of(c)->store, who_of(c), c->name, &st);
 	if (ret)
 		return ret;
 	if ((st.mode & S_IFMT) == S_IFDIR)
@@ -169,50 +168,50 @@ int call_hash(struct call *c, struct vdfs_hash *hash)
 }
 
 /**
- * do_blob_open() - serve BLOB_OPEN
+ * vdfsd_blob_open() - serve BLOB_OPEN
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_blob_open(struct call *c)
+int vdfsd_blob_open(struct vdfsd_call *c)
 {
 	struct vdfs_hash hash;
 	struct vdfs_blob *blob;
 	int ret;
 
-	ret = call_hash(c, &hash);
+	ret = vdfsd_call_hash(c, &hash);
 	if (!ret)
-		ret = vdfs_blob_open(c->session->server->store,
-				     &c->session->who, &hash, &blob);
+		ret = vdfs_blob_open(server_of(c)->store, who_of(c), &hash,
+				     &blob);
 	if (ret)
 		return ret;
 	*hash_out(c) = hash;
 	c->answer.bytes = vdfs_blob_size(blob);
-	ret = slot_add(c->session, KIND_BLOB, blob, &c->answer.id);
+	ret = handle_add(c->base.session, KIND_BLOB, blob, &c->answer.id);
 	if (ret)
 		vdfs_blob_close(blob);
 	return ret;
 }
 
 /**
- * do_blob_read() - serve BLOB_READ
+ * vdfsd_blob_read() - serve BLOB_READ
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_blob_read(struct call *c)
+int vdfsd_blob_read(struct vdfsd_call *c)
 {
 	ssize_t got;
 	void *blob;
 	int ret;
 
-	ret = slot_get(c->session, KIND_BLOB, c->req.id, &blob);
+	ret = handle_get(c->base.session, KIND_BLOB, c->req.id, &blob);
 	if (ret)
 		return ret;
 	got = vdfs_blob_read(blob, c->out, c->room, c->req.offset);
-	slot_put(c->session, KIND_BLOB, c->req.id);
+	handle_put(c->base.session, KIND_BLOB, c->req.id);
 	if (got < 0)
 		return got;
 	c->answer.len = got;
@@ -220,49 +219,47 @@ int do_blob_read(struct call *c)
 }
 
 /**
- * do_blob_close() - serve BLOB_CLOSE
+ * vdfsd_blob_close() - serve BLOB_CLOSE
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_blob_close(struct call *c)
+int vdfsd_blob_close(struct vdfsd_call *c)
 {
 	void *blob;
 	int ret;
 
-	ret = slot_get_alone(c->session, KIND_BLOB, c->req.id, &blob);
+	ret = handle_get_alone(c->base.session, KIND_BLOB, c->req.id, &blob);
 	if (ret)
 		return ret;
-	slot_remove(c->session, KIND_BLOB, c->req.id);
+	handle_remove(c->base.session, KIND_BLOB, c->req.id);
 	vdfs_blob_close(blob);
 	return 0;
 }
 
 /**
- * do_keep() - serve KEEP
+ * vdfsd_keep() - serve KEEP
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_keep(struct call *c)
+int vdfsd_keep(struct vdfsd_call *c)
 {
-	return vdfs_blob_keep(c->session->server->store, &c->session->who,
-			      hash_in(c));
+	return vdfs_blob_keep(server_of(c)->store, who_of(c), hash_in(c));
 }
 
 /**
- * do_drop() - serve DROP
+ * vdfsd_drop() - serve DROP
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_drop(struct call *c)
+int vdfsd_drop(struct vdfsd_call *c)
 {
-	return vdfs_blob_drop(c->session->server->store, &c->session->who,
-			      hash_in(c));
+	return vdfs_blob_drop(server_of(c)->store, who_of(c), hash_in(c));
 }
 
 static int add_blob(void *arg, const struct vdfs_hash *hash, uint64_t size)
@@ -270,21 +267,21 @@ static int add_blob(void *arg, const struct vdfs_hash *hash, uint64_t size)
 	struct phi_vdfs_entry entry = { .stat.bytes = size };
 
 	memcpy(&entry.stat.hash, hash, sizeof(*hash));
-	return entry_add(arg, &entry, "");
+	return vdfsd_entry_add(arg, &entry, "");
 }
 
 /**
- * do_blobs() - serve BLOBS_LIST
+ * vdfsd_blobs_list() - serve BLOBS_LIST
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_blobs(struct call *c)
+int vdfsd_blobs_list(struct vdfsd_call *c)
 {
 	bool after = c->req.flags & PHI_VDFS_AFTER;
 
-	return entries_end(
-		c, vdfs_blob_list(c->session->server->store, &c->session->who,
+	return vdfsd_entries_end(
+		c, vdfs_blob_list(server_of(c)->store, who_of(c),
 				  after ? hash_in(c) : NULL, add_blob, c));
 }

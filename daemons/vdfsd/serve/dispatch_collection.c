@@ -8,7 +8,7 @@
 #include "serve_impl.h"
 
 /**
- * collection_use() - the collection that a call means
+ * vdfsd_collection_use() - the collection that a call means
  * @c: Call; its id is one.
  * @change: It is to be changed.
  * @out: Out; slot_put() it.
@@ -17,29 +17,30 @@
  * Return: 0, -EBADF, -EBUSY, or -EACCES when the session's user may not
  * change it.
  */
-int collection_use(struct call *c, bool change, struct vdfs_collection **out)
+int vdfsd_collection_use(struct vdfsd_call *c, bool change,
+			 struct vdfs_collection **out)
 {
-	const struct vdfs_who *who = &c->session->who;
+	const struct vdfs_who *who = who_of(c);
 	const struct vdfs_collection_params *params;
 	void *ptr;
 	int ret;
 
-	ret = slot_get(c->session, KIND_COLLECTION, c->req.id, &ptr);
+	ret = handle_get(c->base.session, KIND_COLLECTION, c->req.id, &ptr);
 	if (ret)
 		return ret;
 	params = vdfs_collection_params(ptr);
 	if (change && !who->admin && who->uid != params->owner &&
 	    !(params->mode & 0002)) {
-		slot_put(c->session, KIND_COLLECTION, c->req.id);
+		handle_put(c->base.session, KIND_COLLECTION, c->req.id);
 		return -EACCES;
 	}
 	*out = ptr;
 	return 0;
 }
 
-static int done(struct call *c, int ret)
+static int done(struct vdfsd_call *c, int ret)
 {
-	slot_put(c->session, KIND_COLLECTION, c->req.id);
+	handle_put(c->base.session, KIND_COLLECTION, c->req.id);
 	return ret;
 }
 
@@ -70,26 +71,26 @@ static void params_out(const struct vdfs_collection_params *p,
 }
 
 /**
- * collection_params() - what a collection is, for the wire
+ * vdfsd_collection_params() - what a collection is, for the wire
  * @collection: Collection.
  * @out: Out.
  *
  * Context: Any thread.
  */
-void collection_params(struct vdfs_collection *collection,
-		       struct phi_vdfs_params *out)
+void vdfsd_collection_params(struct vdfs_collection *collection,
+			     struct phi_vdfs_params *out)
 {
 	params_out(vdfs_collection_params(collection), out);
 }
 
 /**
- * do_collection_create() - serve COLLECTION_CREATE
+ * vdfsd_collection_create() - serve COLLECTION_CREATE
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_create(struct call *c)
+int vdfsd_collection_create(struct vdfsd_call *c)
 {
 	const struct phi_vdfs_params *p = &c->req.params;
 	struct vdfs_collection_params params = { .dim = p->dim,
@@ -102,21 +103,20 @@ int do_collection_create(struct call *c)
 
 	if (p->owner)
 		return -EINVAL;
-	return vdfs_collection_create(c->session->server->db, &c->session->who,
-				      c->name, &params);
+	return vdfs_collection_create(server_of(c)->db, who_of(c), c->name,
+				      &params);
 }
 
 /**
- * do_collection_drop() - serve COLLECTION_DROP
+ * vdfsd_collection_drop() - serve COLLECTION_DROP
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_drop(struct call *c)
+int vdfsd_collection_drop(struct vdfsd_call *c)
 {
-	return vdfs_collection_drop(c->session->server->db, &c->session->who,
-				    c->name);
+	return vdfs_collection_drop(server_of(c)->db, who_of(c), c->name);
 }
 
 static int add_collection(void *arg, const char *name,
@@ -124,56 +124,57 @@ static int add_collection(void *arg, const char *name,
 			  uint64_t items)
 {
 	struct phi_vdfs_entry entry = { .items = items };
-	struct call *c = arg;
+	struct vdfsd_call *c = arg;
 
 	if (c->name && strcmp(name, c->name) <= 0)
 		return 0;
 	params_out(params, &entry.params);
-	return entry_add(c, &entry, name);
+	return vdfsd_entry_add(c, &entry, name);
 }
 
 /**
- * do_collection_list() - serve COLLECTION_LIST
+ * vdfsd_collection_list() - serve COLLECTION_LIST
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_list(struct call *c)
+int vdfsd_collection_list(struct vdfsd_call *c)
 {
-	return entries_end(c, vdfs_collection_list(c->session->server->db,
-						   &c->session->who,
-						   add_collection, c));
+	return vdfsd_entries_end(c, vdfs_collection_list(server_of(c)->db,
+							 who_of(c),
+							 add_collection, c));
 }
 
 /**
- * do_collection_close() - serve COLLECTION_CLOSE
+ * vdfsd_collection_close() - serve COLLECTION_CLOSE
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_close(struct call *c)
+int vdfsd_collection_close(struct vdfsd_call *c)
 {
 	void *ptr;
 	int ret;
 
-	ret = slot_get_alone(c->session, KIND_COLLECTION, c->req.id, &ptr);
+	ret = handle_get_alone(c->base.session, KIND_COLLECTION, c->req.id,
+			       &ptr);
 	if (ret)
 		return ret;
-	slot_remove(c->session, KIND_COLLECTION, c->req.id);
+	handle_remove(c->base.session, KIND_COLLECTION, c->req.id);
 	vdfs_collection_put(ptr);
 	return 0;
 }
 
 /**
- * do_collection_insert() - serve COLLECTION_INSERT
+ * vdfsd_collection_insert() - serve COLLECTION_INSERT
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_insert(struct call *c)
+int vdfsd_collection_insert(struct vdfsd_call *c)
 {
 	bool replace = c->req.flags & PHI_VDFS_REPLACE;
 	struct vdfs_collection *collection;
@@ -181,10 +182,10 @@ int do_collection_insert(struct call *c)
 	size_t n, failed = 0;
 	int ret;
 
-	ret = records_read(c->data, c->req.data.len, &items, &n);
+	ret = vdfsd_records_read(c->data, c->req.data.len, &items, &n);
 	if (ret)
 		return ret;
-	ret = collection_use(c, true, &collection);
+	ret = vdfsd_collection_use(c, true, &collection);
 	if (!ret) {
 		ret = done(c,
 			   vdfs_collection_insert(
@@ -197,38 +198,38 @@ int do_collection_insert(struct call *c)
 }
 
 /**
- * do_collection_update() - serve COLLECTION_UPDATE
+ * vdfsd_collection_update() - serve COLLECTION_UPDATE
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_update(struct call *c)
+int vdfsd_collection_update(struct vdfsd_call *c)
 {
 	struct vdfs_collection *collection;
 	struct vdfs_item item;
 	size_t bytes;
 	int ret;
 
-	ret = record_read(c->data, c->req.data.len, &item, &bytes);
+	ret = vdfsd_record_read(c->data, c->req.data.len, &item, &bytes);
 	if (!ret && bytes != c->req.data.len)
 		ret = -EINVAL;
 	if (!ret)
-		ret = collection_use(c, true, &collection);
+		ret = vdfsd_collection_use(c, true, &collection);
 	return ret ? ret : done(c, vdfs_collection_update(collection, &item));
 }
 
 /**
- * do_collection_delete() - serve COLLECTION_DELETE
+ * vdfsd_collection_delete() - serve COLLECTION_DELETE
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_delete(struct call *c)
+int vdfsd_collection_delete(struct vdfsd_call *c)
 {
 	struct vdfs_collection *collection;
-	int ret = collection_use(c, true, &collection);
+	int ret = vdfsd_collection_use(c, true, &collection);
 
 	return ret ? ret : done(c, vdfs_collection_delete(collection, c->name));
 }
@@ -242,7 +243,7 @@ int do_collection_delete(struct call *c)
  * @need: Bytes that all of them take.
  */
 struct results {
-	struct call *c;
+	struct vdfsd_call *c;
 	uint32_t want;
 	uint32_t query;
 	bool all;
@@ -252,7 +253,7 @@ struct results {
 static int add_item(void *arg, const struct vdfs_item *item, float dist)
 {
 	struct results *res = arg;
-	struct call *c = res->c;
+	struct vdfsd_call *c = res->c;
 	bool vector = res->want & PHI_VDFS_VECTORS && item->vector;
 	bool metadata = res->want & PHI_VDFS_METADATA && item->metadata;
 	struct phi_vdfs_record r = { .query = res->query };
@@ -297,30 +298,30 @@ static int add_item(void *arg, const struct vdfs_item *item, float dist)
 
 static int results_end(struct results *res, int ret)
 {
-	struct call *c = res->c;
+	struct vdfsd_call *c = res->c;
 
 	if (!ret && res->all && res->need > c->room)
 		ret = -EMSGSIZE;
 	if (ret == -EMSGSIZE)
 		c->answer.bytes = res->need;
-	return entries_end(c, ret);
+	return vdfsd_entries_end(c, ret);
 }
 
 /**
- * do_collection_get() - serve COLLECTION_GET
+ * vdfsd_collection_get() - serve COLLECTION_GET
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_get(struct call *c)
+int vdfsd_collection_get(struct vdfsd_call *c)
 {
 	struct results res = { .c = c, .all = true };
 	struct vdfs_collection *collection;
 	int ret;
 
 	res.want = PHI_VDFS_VECTORS | PHI_VDFS_METADATA;
-	ret = collection_use(c, false, &collection);
+	ret = vdfsd_collection_use(c, false, &collection);
 	if (ret)
 		return ret;
 	ret = vdfs_collection_get(collection, c->name, add_item, &res);
@@ -328,7 +329,7 @@ int do_collection_get(struct call *c)
 }
 
 /* The filter of a search, read once; where it is refused, why, as results. */
-static int read_filter(struct call *c, struct vdfs_filter **filter)
+static int read_filter(struct vdfsd_call *c, struct vdfs_filter **filter)
 {
 	char why[VDFS_WHY_MAX] = "";
 	int ret;
@@ -344,7 +345,7 @@ static int read_filter(struct call *c, struct vdfs_filter **filter)
 	return ret;
 }
 
-static int search_all(struct call *c, struct vdfs_collection *collection,
+static int search_all(struct vdfsd_call *c, struct vdfs_collection *collection,
 		      struct vdfs_search *search)
 {
 	struct results res = { .c = c, .want = c->req.flags, .all = true };
@@ -362,13 +363,13 @@ static int search_all(struct call *c, struct vdfs_collection *collection,
 }
 
 /**
- * do_collection_search() - serve COLLECTION_SEARCH
+ * vdfsd_collection_search() - serve COLLECTION_SEARCH
  * @c: Call; its data are one or more vectors.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_search(struct call *c)
+int vdfsd_collection_search(struct vdfsd_call *c)
 {
 	struct vdfs_search search = { .k = c->req.k,
 				      .ef = c->req.ef,
@@ -381,7 +382,7 @@ int do_collection_search(struct call *c)
 	if (!(search.recall >= 0 && search.recall <= 1))
 		return -EINVAL;
 	search.vectors = c->req.flags & PHI_VDFS_VECTORS;
-	ret = collection_use(c, false, &collection);
+	ret = vdfsd_collection_use(c, false, &collection);
 	if (ret)
 		return ret;
 	search.dim = vdfs_collection_params(collection)->dim;
@@ -396,19 +397,19 @@ int do_collection_search(struct call *c)
 }
 
 /**
- * do_collection_walk() - serve COLLECTION_WALK
+ * vdfsd_collection_walk() - serve COLLECTION_WALK
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_walk(struct call *c)
+int vdfsd_collection_walk(struct vdfsd_call *c)
 {
 	struct results res = { .c = c, .want = c->req.flags };
 	struct vdfs_collection *collection;
 	int ret;
 
-	ret = collection_use(c, false, &collection);
+	ret = vdfsd_collection_use(c, false, &collection);
 	if (ret)
 		return ret;
 	ret = vdfs_collection_walk(collection, c->name, add_item, &res);
@@ -416,49 +417,49 @@ int do_collection_walk(struct call *c)
 }
 
 /**
- * do_collection_field() - serve COLLECTION_FIELD
+ * vdfsd_collection_field() - serve COLLECTION_FIELD
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_field(struct call *c)
+int vdfsd_collection_field(struct vdfsd_call *c)
 {
 	struct vdfs_collection *collection;
-	int ret = collection_use(c, true, &collection);
+	int ret = vdfsd_collection_use(c, true, &collection);
 
 	return ret ? ret :
 		     done(c, vdfs_collection_index_field(collection, c->name));
 }
 
 /**
- * do_collection_save() - serve COLLECTION_SAVE
+ * vdfsd_collection_save() - serve COLLECTION_SAVE
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_save(struct call *c)
+int vdfsd_collection_save(struct vdfsd_call *c)
 {
 	struct vdfs_collection *collection;
-	int ret = collection_use(c, true, &collection);
+	int ret = vdfsd_collection_use(c, true, &collection);
 
 	return ret ? ret : done(c, vdfs_collection_save(collection));
 }
 
 /**
- * do_collection_stats() - serve COLLECTION_STATS
+ * vdfsd_collection_stats() - serve COLLECTION_STATS
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_collection_stats(struct call *c)
+int vdfsd_collection_stats(struct vdfsd_call *c)
 {
 	struct phi_vdfs_collection_stats *out = &c->answer.items;
 	struct vdfs_collection_stats st;
 	struct vdfs_collection *collection;
-	int ret = collection_use(c, false, &collection);
+	int ret = vdfsd_collection_use(c, false, &collection);
 
 	if (ret)
 		return ret;

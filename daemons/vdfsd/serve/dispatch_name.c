@@ -5,18 +5,18 @@
 
 #include "serve_impl.h"
 
-static struct vdfs_store *store_of(const struct call *c)
+static struct vdfs_store *store_of(const struct vdfsd_call *c)
 {
-	return c->session->server->store;
+	return server_of(c)->store;
 }
 
-static const char *path_of(const struct call *c)
+static const char *path_of(const struct vdfsd_call *c)
 {
 	return c->name ? c->name : "";
 }
 
 /**
- * entry_add() - add an entry to the results of a call
+ * vdfsd_entry_add() - add an entry to the results of a call
  * @c: Call.
  * @entry: Entry; its lengths are set here.
  * @name: Its name.
@@ -25,7 +25,8 @@ static const char *path_of(const struct call *c)
  * Return: 0; LIST_FULL when there is no room left; -EMSGSIZE when there never
  * was, with the room it takes in the answer.
  */
-int entry_add(struct call *c, struct phi_vdfs_entry *entry, const char *name)
+int vdfsd_entry_add(struct vdfsd_call *c, struct phi_vdfs_entry *entry,
+		    const char *name)
 {
 	size_t len = strlen(name), bytes = sizeof(*entry) + len + 1;
 
@@ -50,14 +51,14 @@ int entry_add(struct call *c, struct phi_vdfs_entry *entry, const char *name)
 }
 
 /**
- * entries_end() - what a list that may have been full comes to
+ * vdfsd_entries_end() - what a list that may have been full comes to
  * @c: Call.
  * @ret: What listing returned.
  *
  * Context: Worker.
  * Return: 0 or a negative errno, without results then.
  */
-int entries_end(struct call *c, int ret)
+int vdfsd_entries_end(struct vdfsd_call *c, int ret)
 {
 	if (!ret || ret == LIST_FULL)
 		return 0;
@@ -77,18 +78,18 @@ static void stat_out(const struct vdfs_stat *st, struct phi_vdfs_stat *out)
 }
 
 /**
- * do_stat() - serve STAT
+ * vdfsd_stat() - serve STAT
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_stat(struct call *c)
+int vdfsd_stat(struct vdfsd_call *c)
 {
 	struct vdfs_stat st;
 	int ret;
 
-	ret = vdfs_name_stat(store_of(c), &c->session->who, path_of(c), &st);
+	ret = vdfs_name_stat(store_of(c), who_of(c), path_of(c), &st);
 	if (!ret)
 		stat_out(&st, &c->answer.stat);
 	return ret;
@@ -99,118 +100,118 @@ static int add_name(void *arg, const char *name, const struct vdfs_stat *st)
 	struct phi_vdfs_entry entry = {};
 
 	stat_out(st, &entry.stat);
-	return entry_add(arg, &entry, name);
+	return vdfsd_entry_add(arg, &entry, name);
 }
 
 /**
- * do_list() - serve LIST
+ * vdfsd_list() - serve LIST
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_list(struct call *c)
+int vdfsd_list(struct vdfsd_call *c)
 {
-	return entries_end(c, vdfs_name_list(store_of(c), &c->session->who,
-					     path_of(c), c->more, add_name, c));
+	return vdfsd_entries_end(c, vdfs_name_list(store_of(c), who_of(c),
+						   path_of(c), c->more,
+						   add_name, c));
 }
 
 /**
- * do_mkdir() - serve MKDIR
+ * vdfsd_mkdir() - serve MKDIR
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_mkdir(struct call *c)
+int vdfsd_mkdir(struct vdfsd_call *c)
 {
-	return vdfs_name_mkdir(store_of(c), &c->session->who, c->name,
-			       c->req.mode);
+	return vdfs_name_mkdir(store_of(c), who_of(c), c->name, c->req.mode);
 }
 
 /**
- * do_link() - serve LINK
+ * vdfsd_link() - serve LINK
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_link(struct call *c)
+int vdfsd_link(struct vdfsd_call *c)
 {
 	struct vdfs_hash hash;
 
 	memcpy(&hash, &c->req.hash, sizeof(hash));
-	return vdfs_name_link(store_of(c), &c->session->who, c->name, &hash);
+	return vdfs_name_link(store_of(c), who_of(c), c->name, &hash);
 }
 
 /**
- * do_unlink() - serve UNLINK
+ * vdfsd_unlink() - serve UNLINK
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_unlink(struct call *c)
+int vdfsd_unlink(struct vdfsd_call *c)
 {
-	return vdfs_name_unlink(store_of(c), &c->session->who, c->name);
+	return vdfs_name_unlink(store_of(c), who_of(c), c->name);
 }
 
 /**
- * do_rmdir() - serve RMDIR
+ * vdfsd_rmdir() - serve RMDIR
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_rmdir(struct call *c)
+int vdfsd_rmdir(struct vdfsd_call *c)
 {
-	return vdfs_name_rmdir(store_of(c), &c->session->who, c->name);
+	return vdfs_name_rmdir(store_of(c), who_of(c), c->name);
 }
 
 /**
- * do_rename() - serve RENAME
+ * vdfsd_rename() - serve RENAME
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_rename(struct call *c)
+int vdfsd_rename(struct vdfsd_call *c)
 {
-	return vdfs_name_rename(store_of(c), &c->session->who, c->name, c->more,
+	return vdfs_name_rename(store_of(c), who_of(c), c->name, c->more,
 				c->req.flags & PHI_VDFS_NOREPLACE);
 }
 
 /**
- * do_change() - serve CHANGE
+ * vdfsd_change() - serve CHANGE
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_change(struct call *c)
+int vdfsd_change(struct vdfsd_call *c)
 {
-	return vdfs_name_change(store_of(c), &c->session->who, c->name,
-				c->req.mode, c->req.time_ns);
+	return vdfs_name_change(store_of(c), who_of(c), c->name, c->req.mode,
+				c->req.time_ns);
 }
 
 /**
- * do_attr_set() - serve ATTR_SET
+ * vdfsd_attr_set() - serve ATTR_SET
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_attr_set(struct call *c)
+int vdfsd_attr_set(struct vdfsd_call *c)
 {
 	bool remove = c->req.flags & PHI_VDFS_REMOVE;
 
 	if (remove && c->req.data.len)
 		return -EINVAL;
-	return vdfs_attr_set(store_of(c), &c->session->who, path_of(c), c->more,
+	return vdfs_attr_set(store_of(c), who_of(c), path_of(c), c->more,
 			     remove ? NULL : c->data, c->req.data.len);
 }
 
-static int sized(struct call *c, ssize_t len)
+static int sized(struct vdfsd_call *c, ssize_t len)
 {
 	if (len < 0)
 		return len;
@@ -222,47 +223,47 @@ static int sized(struct call *c, ssize_t len)
 }
 
 /**
- * do_attr_get() - serve ATTR_GET
+ * vdfsd_attr_get() - serve ATTR_GET
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_attr_get(struct call *c)
+int vdfsd_attr_get(struct vdfsd_call *c)
 {
-	return sized(c, vdfs_attr_get(store_of(c), &c->session->who, path_of(c),
+	return sized(c, vdfs_attr_get(store_of(c), who_of(c), path_of(c),
 				      c->more, c->out, c->room));
 }
 
 /**
- * do_attr_list() - serve ATTR_LIST
+ * vdfsd_attr_list() - serve ATTR_LIST
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_attr_list(struct call *c)
+int vdfsd_attr_list(struct vdfsd_call *c)
 {
-	return sized(c, vdfs_attr_list(store_of(c), &c->session->who,
-				       path_of(c), c->out, c->room));
+	return sized(c, vdfs_attr_list(store_of(c), who_of(c), path_of(c),
+				       c->out, c->room));
 }
 
 /**
- * do_quota_get() - serve QUOTA_GET
+ * vdfsd_quota_get() - serve QUOTA_GET
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0, -EINVAL for no uid, -EACCES for another's, or another negative
  * errno.
  */
-int do_quota_get(struct call *c)
+int vdfsd_quota_get(struct vdfsd_call *c)
 {
 	uint64_t limit, used;
 	int ret;
 
 	if (c->req.value > UINT32_MAX)
 		return -EINVAL;
-	if (c->req.value != c->session->who.uid && !c->session->who.admin)
+	if (c->req.value != session_of(c)->who.uid && !session_of(c)->who.admin)
 		return -EACCES;
 	ret = vdfs_quota_get(store_of(c), c->req.value, &limit, &used);
 	if (ret)
@@ -273,32 +274,32 @@ int do_quota_get(struct call *c)
 }
 
 /**
- * do_quota_set() - serve QUOTA_SET
+ * vdfsd_quota_set() - serve QUOTA_SET
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_quota_set(struct call *c)
+int vdfsd_quota_set(struct vdfsd_call *c)
 {
 	if (c->req.value > UINT32_MAX)
 		return -EINVAL;
-	if (!c->session->who.admin)
+	if (!session_of(c)->who.admin)
 		return -EACCES;
-	return vdfs_quota_set(store_of(c), &c->session->who, c->req.value,
+	return vdfs_quota_set(store_of(c), who_of(c), c->req.value,
 			      c->req.offset);
 }
 
 /**
- * do_stats() - serve STATS
+ * vdfsd_stats() - serve STATS
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_stats(struct call *c)
+int vdfsd_stats(struct vdfsd_call *c)
 {
-	struct server *s = c->session->server;
+	struct vdfsd *s = server_of(c);
 	struct phi_vdfs_stats *out = &c->answer.stats;
 	struct vdfs_store_stats st;
 	int ret;
@@ -312,10 +313,10 @@ int do_stats(struct call *c)
 	out->object_bytes = st.object_bytes;
 	out->disk_bytes = st.disk_bytes;
 	out->names = st.names;
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->daemon.lock);
 	out->mapped = s->nmaps;
 	out->mapped_bytes = s->map_bytes;
-	out->sessions = s->nsessions;
-	pthread_mutex_unlock(&s->lock);
+	out->sessions = s->daemon.nsessions;
+	pthread_mutex_unlock(&s->daemon.lock);
 	return 0;
 }

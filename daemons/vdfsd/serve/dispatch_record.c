@@ -7,7 +7,7 @@
 #include "record_impl.h"
 
 /**
- * record_read() - read an item off the wire
+ * vdfsd_record_read() - read an item off the wire
  * @at: Where it begins, aligned to 4; private.
  * @len: Bytes that are there.
  * @item: Out; points into them.
@@ -16,7 +16,8 @@
  * Context: Any thread.
  * Return: 0, or -EINVAL when it makes no sense.
  */
-int record_read(char *at, size_t len, struct vdfs_item *item, size_t *bytes)
+int vdfsd_record_read(char *at, size_t len, struct vdfs_item *item,
+		      size_t *bytes)
 {
 	struct phi_vdfs_record r;
 	uint64_t need = sizeof(r);
@@ -47,7 +48,7 @@ int record_read(char *at, size_t len, struct vdfs_item *item, size_t *bytes)
 }
 
 /**
- * records_read() - read items off the wire
+ * vdfsd_records_read() - read items off the wire
  * @data: Where they are, aligned to 4; private.
  * @len: Bytes that are there; all of them are items.
  * @out: Out, to be freed; the items point into @data.
@@ -56,7 +57,8 @@ int record_read(char *at, size_t len, struct vdfs_item *item, size_t *bytes)
  * Context: Any thread.
  * Return: 0, -EINVAL when they make no sense, or -ENOMEM.
  */
-int records_read(char *data, size_t len, struct vdfs_item **out, size_t *n)
+int vdfsd_records_read(char *data, size_t len, struct vdfs_item **out,
+		       size_t *n)
 {
 	size_t at = 0, bytes, room = 64, count = 0;
 	struct vdfs_item *items = NULL, *grown;
@@ -72,7 +74,8 @@ int records_read(char *data, size_t len, struct vdfs_item **out, size_t *n)
 			}
 			items = grown;
 		}
-		ret = record_read(data + at, len - at, &items[count], &bytes);
+		ret = vdfsd_record_read(data + at, len - at, &items[count],
+					&bytes);
 		if (!ret) {
 			at += bytes;
 			count++;

@@ -4,6 +4,7 @@
  * do not trust each other. See DESIGN.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,32 +19,14 @@
 #include "serve.h"
 #include "serve_impl.h"
 #include "view_impl.h"
+#include "worker.h"
 
 /* The tokens, by what they give. */
 static const char *const token_names[] = { "vdfs", "vdfs-read" };
 
-static struct server server;
+static struct vdfsd server;
 
-static int take_message(void *arg, struct phi_msg_in *in)
-{
-	if (!in) {
-		say("cannot receive: the endpoint is gone");
-		return -EPIPE;
-	}
-	dispatch(arg, in);
-	return 0;
-}
-
-static void stop(void *arg)
-{
-	struct server *s = arg;
-
-	/* Who waits is answered by shut_down(). */
-	say("stopping on a signal");
-	phi_service_exit(s->service, 0);
-}
-
-static int setup_store(struct server *s)
+static int setup_store(struct vdfsd *s)
 {
 	const char *dir = s->options.store;
 	char path[4096];
@@ -55,7 +38,7 @@ static int setup_store(struct server *s)
 		    ret == -EBUSY ? "; another vdfsd has it" : "");
 		return ret;
 	}
-	ret = remote_attach(s);
+	ret = vdfsd_remote_attach(s);
 	if (ret)
 		return ret;
 	snprintf(path, sizeof(path), "%s/graph", dir);
@@ -69,49 +52,52 @@ static int setup_store(struct server *s)
 	return ret;
 }
 
-static int setup_phi(struct server *s)
+/* Everything that clients can see, tokens last. */
+static int setup_phi(struct vdfsd *s)
 {
+	const struct publish *publish = &s->options.common.publish;
+	struct daemon *d = &s->daemon;
 	uint32_t i;
 	int ret;
 
-	ret = phi_endpoint_create(s->phi, &s->endpoint);
+	ret = phi_endpoint_create(d->phi, &d->endpoint);
 	for (i = 0; !ret && i < 2; i++)
-		ret = phi_cap_derive(s->phi, s->endpoint,
+		ret = phi_cap_derive(d->phi, d->endpoint,
 				     PHI_RIGHT_SEND | PHI_RIGHT_GRANT, 0,
 				     BADGE_FULL + i, &s->published[i]);
 	if (!ret)
-		ret = phi_service_endpoint(s->service, s->phi, s->endpoint,
-					   take_message, s, NULL);
+		ret = daemon_listen(d);
 	if (!ret)
-		ret = workers_start(s);
-	for (i = 0; !ret && s->options.publish.dir && i < 2; i++) {
-		ret = publish_token(&s->options.publish, s->phi,
-				    s->published[i], token_names[i]);
+		ret = workers_start(d, s->options.threads);
+	for (i = 0; !ret && publish->dir && i < 2; i++) {
+		ret = publish_token(publish, d->phi, s->published[i],
+				    token_names[i]);
 		if (ret)
-			say("cannot publish a token in %s: %s",
-			    s->options.publish.dir, strerror(-ret));
+			say("cannot publish a token in %s: %s", publish->dir,
+			    strerror(-ret));
 	}
 	return ret;
 }
 
-static int setup(struct server *s)
+static int setup(struct vdfsd *s)
 {
-	const char *const dirs[] = { s->options.store, s->options.publish.dir };
-	bool offline = offline_wanted(s);
+	const char *const dirs[] = { s->options.store,
+				     s->options.common.publish.dir };
+	bool offline = vdfsd_offline_wanted(s);
 	int ret;
 
 	if (s->options.mount && !offline) {
-		ret = view_mount(s);
+		ret = vdfsd_view_mount(s);
 		if (ret)
 			return ret;
 	}
-	ret = confine_user(s->options.user, dirs, 2);
+	ret = confine_user(s->options.common.user, dirs, 2);
 	/* An ordinary user mounts by fusermount3, which has a privilege. */
-	if (!ret && !view_needs_privilege())
+	if (!ret && !vdfsd_view_needs_privilege())
 		ret = confine_privileges();
 	if (ret)
 		return ret;
-	s->uid = geteuid();
+	s->daemon.uid = geteuid();
 	/* What is stored is for us alone, tokens are for others. */
 	umask(077);
 	if (chmod(s->options.store, 0700)) {
@@ -121,23 +107,19 @@ static int setup(struct server *s)
 		return ret;
 	}
 	if (!s->options.no_phi && !offline) {
-		s->phi = phi_open(0);
-		if (s->phi < 0) {
-			say("cannot open /dev/phi: %s%s", strerror(-s->phi),
-			    s->phi == -ENOENT ?
-				    "; is phi.ko loaded? --no-phi serves without" :
-				    "");
-			return s->phi;
-		}
+		ret = daemon_open(
+			&s->daemon,
+			"; is phi.ko loaded? --no-phi serves without");
+		if (ret)
+			return ret;
 	}
-	ret = phi_service_signals(s->service, NULL, NULL);
+	ret = daemon_signals(&s->daemon);
 	if (!ret)
 		ret = setup_store(s);
 	if (ret || offline)
 		return ret;
-	phi_service_on_stop(s->service, stop, s, 0);
-	ret = s->options.mount ? view_start(s) : 0;
-	if (!ret && s->phi >= 0) {
+	ret = s->options.mount ? vdfsd_view_start(s) : 0;
+	if (!ret && s->daemon.phi >= 0) {
 		ret = setup_phi(s);
 		if (ret)
 			say("cannot set up: %s", strerror(-ret));
@@ -145,64 +127,47 @@ static int setup(struct server *s)
 	return ret;
 }
 
-static int serve(struct server *s)
+static int serve(struct vdfsd *s)
 {
-	int ret, told;
+	const char *mount = s->options.mount;
+	char what[PATH_MAX];
 
-	/* systemd's socket can be reached only before. */
-	told = phi_service_tell("READY=1");
-	if (told < 0)
-		say("cannot tell systemd: %s", strerror(-told));
-	unsetenv("NOTIFY_SOCKET");
-	ret = server_confine(s->options.remote);
-	if (ret) {
-		say("cannot give up system calls: %s", strerror(-ret));
-		return ret;
-	}
-	say("ready: %s%s%s", s->options.store,
-	    s->options.mount ? ", mounted at " : "",
-	    s->options.mount ? s->options.mount : "");
-	told = phi_service_ready(s->options.ready_fd);
-	if (told < 0)
-		say("nobody hears that it is ready: %s", strerror(-told));
-	ret = phi_service_run(s->service);
-	if (ret)
-		say("cannot go on: %s", strerror(-ret));
-	return ret;
+	snprintf(what, sizeof(what), "%s%s%s", s->options.store,
+		 mount ? ", mounted at " : "", mount ? mount : "");
+	return daemon_run(&s->daemon, &s->options.common, what);
 }
 
-static void shut_down(struct server *s)
+static void shut_down(struct vdfsd *s)
 {
+	const struct publish *publish = &s->options.common.publish;
 	uint32_t i;
 
-	for (i = 0; s->endpoint && s->options.publish.dir && i < 2; i++)
-		publish_remove(&s->options.publish, token_names[i]);
-	server_stop(s);
-	view_stop(s);
+	for (i = 0; s->daemon.endpoint && publish->dir && i < 2; i++)
+		publish_remove(publish, token_names[i]);
+	vdfsd_stop(s);
+	vdfsd_view_stop(s);
 	vdfs_db_close(s->db);
 	vdfs_store_close(s->store);
-	if (s->phi >= 0)
-		phi_close(s->phi);
-	phi_service_free(s->service);
+	daemon_close(&s->daemon);
 }
 
 int main(int argc, char **argv)
 {
-	struct server *s = &server;
+	struct vdfsd *s = &server;
 	int ret;
 
-	ret = options_parse(argc, argv, &s->options);
+	ret = vdfsd_options_read(argc, argv, &s->options);
 	if (ret)
 		return ret < 0 ? 2 : 0;
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
-	server_init(s);
-	/* What io_uring does passes by seccomp, see common/confine.c. */
-	ret = phi_service_new(PHI_SERVICE_EPOLL, &s->service);
+	vdfsd_init(s);
+	/* No filter sees what io_uring does, see common/confine.c. */
+	ret = phi_service_new(PHI_SERVICE_EPOLL, &s->daemon.service);
 	if (!ret)
 		ret = setup(s);
-	if (!ret && offline_wanted(s))
-		ret = offline_run(s);
+	if (!ret && vdfsd_offline_wanted(s))
+		ret = vdfsd_offline_run(s);
 	else if (!ret)
 		ret = serve(s);
 	shut_down(s);

@@ -17,12 +17,12 @@
 /**
  * struct pin - a user who has a blob mapped
  * @link: In mapping.pins.
- * @user: Who.
+ * @user: The user.
  * @count: How often.
  */
 struct pin {
 	LIST_ENTRY(pin) link;
-	struct user *user;
+	struct vdfsd_user *user;
 	uint32_t count;
 };
 
@@ -67,7 +67,7 @@ struct hold {
 };
 
 /* Under the lock. */
-static struct mapping *map_find(struct server *s, const struct vdfs_hash *hash)
+static struct mapping *map_find(struct vdfsd *s, const struct vdfs_hash *hash)
 {
 	struct mapping *m;
 
@@ -80,7 +80,7 @@ static struct mapping *map_find(struct server *s, const struct vdfs_hash *hash)
 }
 
 /* Take a mapping from the table; under the lock. */
-static void map_forget(struct server *s, struct mapping *m)
+static void map_forget(struct vdfsd *s, struct mapping *m)
 {
 	LIST_REMOVE(m, link);
 	s->nmaps--;
@@ -91,7 +91,7 @@ static void map_forget(struct server *s, struct mapping *m)
  * Make room for @len bytes by forgetting what nobody has mapped, the longest
  * unused first, which goes to @old; under the lock.
  */
-static int map_make_room(struct server *s, size_t len, struct mapping_list *old)
+static int map_make_room(struct vdfsd *s, size_t len, struct mapping_list *old)
 {
 	struct mapping *m;
 
@@ -108,25 +108,31 @@ static int map_make_room(struct server *s, size_t len, struct mapping_list *old)
 	return 0;
 }
 
-static void map_free_list(struct server *s, struct mapping_list *old)
+static void map_free_list(struct vdfsd *s, struct mapping_list *old)
 {
 	struct mapping *m;
 
 	while ((m = LIST_FIRST(old))) {
 		LIST_REMOVE(m, link);
-		phi_cap_drop(s->phi, m->cap);
+		phi_cap_drop(s->daemon.phi, m->cap);
 		free(m);
 	}
+}
+
+static struct vdfsd_user *user_of(const struct session *session)
+{
+	return (struct vdfsd_user *)session->user;
 }
 
 /*
  * Count a map of a user, who may have three quarters of all memory for maps,
  * each blob counted once; under the lock.
  */
-static int map_pin(struct server *s, struct session *session, struct mapping *m)
+static int map_pin(struct vdfsd *s, struct vdfsd_session *session,
+		   struct mapping *m)
 {
+	struct vdfsd_user *user = user_of(&session->base);
 	uint64_t share = s->options.map_budget / 4 * 3;
-	struct user *user = session->user;
 	struct pin *pin;
 
 	LIST_FOREACH(pin, &m->pins, link)
@@ -149,7 +155,7 @@ static int map_pin(struct server *s, struct session *session, struct mapping *m)
 }
 
 /* Under the lock. */
-static void map_unpin(struct mapping *m, struct user *user)
+static void map_unpin(struct mapping *m, struct vdfsd_user *user)
 {
 	struct pin *pin;
 
@@ -166,7 +172,7 @@ static void map_unpin(struct mapping *m, struct user *user)
 }
 
 /* Under the lock. */
-static void map_put(struct server *s, struct mapping *m)
+static void map_put(struct vdfsd *s, struct mapping *m)
 {
 	if (!--m->holders)
 		TAILQ_INSERT_TAIL(&s->lru, m, lru);
@@ -191,37 +197,37 @@ static int map_read(struct vdfs_blob *blob, char *to, uint64_t bytes)
 	return 0;
 }
 
-static int map_fill(struct server *s, struct mapping *m, struct vdfs_blob *blob)
+static int map_fill(struct vdfsd *s, struct mapping *m, struct vdfs_blob *blob)
 {
 	size_t len;
 	void *addr;
 	int ret;
 
-	ret = phi_region_create(s->phi, m->len, 0, &m->cap);
+	ret = phi_region_create(s->daemon.phi, m->len, 0, &m->cap);
 	if (ret) {
 		say("cannot make a region of %zu bytes: %s", m->len,
 		    strerror(-ret));
 		/* The quota is the daemon's, not the client's. */
 		return ret == -EDQUOT ? -ENOMEM : ret;
 	}
-	ret = phi_region_map(s->phi, m->cap, PROT_READ | PROT_WRITE, &addr,
-			     &len);
+	ret = phi_region_map(s->daemon.phi, m->cap, PROT_READ | PROT_WRITE,
+			     &addr, &len);
 	if (!ret) {
 		ret = map_read(blob, addr, m->bytes);
 		phi_region_unmap(addr, len);
 	}
 	if (ret)
-		phi_cap_drop(s->phi, m->cap);
+		phi_cap_drop(s->daemon.phi, m->cap);
 	return ret;
 }
 
 /* Bring a blob into memory, and let those go on who wait for it. */
-static int map_load(struct server *s, struct mapping *m, struct vdfs_blob *blob)
+static int map_load(struct vdfsd *s, struct mapping *m, struct vdfs_blob *blob)
 {
 	int ret = map_fill(s, m, blob);
 	struct call *c;
 
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->daemon.lock);
 	m->filling = false;
 	while ((c = TAILQ_FIRST(&m->waiting))) {
 		TAILQ_REMOVE(&m->waiting, c, link);
@@ -229,7 +235,7 @@ static int map_load(struct server *s, struct mapping *m, struct vdfs_blob *blob)
 	}
 	if (ret)
 		map_forget(s, m);
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->daemon.lock);
 	if (ret)
 		free(m);
 	return ret;
@@ -256,20 +262,20 @@ static struct mapping *map_new(const struct vdfs_hash *hash, uint64_t bytes)
  * Get a blob that is in memory, or bring it there. Returns 0 with a holder
  * counted, CALL_PARKED when somebody else is bringing it, or a negative errno.
  */
-static int map_get(struct call *c, const struct vdfs_hash *hash,
+static int map_get(struct vdfsd_call *c, const struct vdfs_hash *hash,
 		   struct vdfs_blob *blob, struct mapping **out)
 {
 	struct mapping_list old = LIST_HEAD_INITIALIZER(old);
-	struct server *s = c->session->server;
+	struct vdfsd *s = server_of(c);
 	struct mapping *m, *new = map_new(hash, vdfs_blob_size(blob));
 	int ret = 0;
 
 	if (!new)
 		return -ENOMEM;
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->daemon.lock);
 	m = map_find(s, hash);
 	if (m && m->filling) {
-		TAILQ_INSERT_TAIL(&m->waiting, c, link);
+		TAILQ_INSERT_TAIL(&m->waiting, &c->base, link);
 		ret = CALL_PARKED;
 	} else if (m) {
 		if (!m->holders++)
@@ -283,7 +289,7 @@ static int map_get(struct call *c, const struct vdfs_hash *hash,
 			s->map_bytes += new->len;
 		}
 	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->daemon.lock);
 	map_free_list(s, &old);
 	if (m || ret) {
 		free(new);
@@ -294,22 +300,22 @@ static int map_get(struct call *c, const struct vdfs_hash *hash,
 }
 
 /* A capability for the client, that can be taken back from it alone. */
-static int map_give(struct call *c, struct mapping *m)
+static int map_give(struct vdfsd_call *c, struct mapping *m)
 {
-	struct server *s = c->session->server;
+	struct vdfsd *s = server_of(c);
 	struct hold *hold = calloc(1, sizeof(*hold));
 	int ret;
 
 	if (!hold)
 		return -ENOMEM;
 	hold->map = m;
-	ret = phi_cap_derive(s->phi, m->cap,
+	ret = phi_cap_derive(s->daemon.phi, m->cap,
 			     PHI_RIGHT_READ | PHI_RIGHT_MAP | PHI_RIGHT_ADMIN |
 				     PHI_RIGHT_GRANT,
 			     0, 0, &hold->cap);
 	if (ret)
 		goto free_hold;
-	ret = slot_add(c->session, KIND_MAP, hold, &c->answer.id);
+	ret = handle_add(c->base.session, KIND_MAP, hold, &c->answer.id);
 	if (ret)
 		goto drop_cap;
 	c->give = hold->cap;
@@ -317,14 +323,14 @@ static int map_give(struct call *c, struct mapping *m)
 	memcpy(&c->answer.hash, &m->hash, sizeof(m->hash));
 	return 0;
 drop_cap:
-	phi_cap_drop(s->phi, hold->cap);
+	phi_cap_drop(s->daemon.phi, hold->cap);
 free_hold:
 	free(hold);
 	return ret;
 }
 
 /**
- * do_map() - serve MAP
+ * vdfsd_map() - serve MAP
  * @c: Call.
  *
  * Whoever may not see the blob gets it from memory no more than from the
@@ -334,16 +340,16 @@ free_hold:
  * Return: 0, CALL_PARKED while another call brings it into memory, -ENODATA
  * for a blob without bytes, -ENOMEM, -EDQUOT, or another negative errno.
  */
-int do_map(struct call *c)
+int vdfsd_map(struct vdfsd_call *c)
 {
-	struct session *session = c->session;
-	struct server *s = session->server;
+	struct vdfsd_session *session = session_of(c);
+	struct vdfsd *s = server_of(c);
 	struct vdfs_blob *blob;
 	struct vdfs_hash hash;
 	struct mapping *m = NULL;
 	int ret;
 
-	ret = call_hash(c, &hash);
+	ret = vdfsd_call_hash(c, &hash);
 	if (!ret)
 		ret = vdfs_blob_open(s->store, &session->who, &hash, &blob);
 	if (ret)
@@ -352,25 +358,25 @@ int do_map(struct call *c)
 	vdfs_blob_close(blob);
 	if (ret)
 		return ret;
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->daemon.lock);
 	ret = map_pin(s, session, m);
 	if (ret)
 		map_put(s, m);
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->daemon.lock);
 	if (ret)
 		return ret;
 	ret = map_give(c, m);
 	if (!ret)
 		return 0;
-	pthread_mutex_lock(&s->lock);
-	map_unpin(m, session->user);
+	pthread_mutex_lock(&s->daemon.lock);
+	map_unpin(m, user_of(&session->base));
 	map_put(s, m);
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->daemon.lock);
 	return ret;
 }
 
 /**
- * map_release() - take a blob in memory from a session
+ * vdfsd_map_release() - take a blob in memory from a session
  * @session: Session.
  * @ptr: Its struct hold.
  *
@@ -379,55 +385,55 @@ int do_map(struct call *c)
  *
  * Context: Any thread, without the lock.
  */
-void map_release(struct session *session, void *ptr)
+void vdfsd_map_release(struct session *session, void *ptr)
 {
-	struct server *s = session->server;
+	struct vdfsd *s = (struct vdfsd *)session->daemon;
 	struct hold *hold = ptr;
 
-	if (!s->stopping)
-		phi_cap_revoke(s->phi, hold->cap);
-	phi_cap_drop(s->phi, hold->cap);
-	pthread_mutex_lock(&s->lock);
-	map_unpin(hold->map, session->user);
+	if (!s->daemon.stopping)
+		phi_cap_revoke(s->daemon.phi, hold->cap);
+	phi_cap_drop(s->daemon.phi, hold->cap);
+	pthread_mutex_lock(&s->daemon.lock);
+	map_unpin(hold->map, user_of(session));
 	map_put(s, hold->map);
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->daemon.lock);
 	free(hold);
 }
 
 /**
- * do_unmap() - serve UNMAP
+ * vdfsd_unmap() - serve UNMAP
  * @c: Call.
  *
  * Context: Worker.
  * Return: 0 or a negative errno.
  */
-int do_unmap(struct call *c)
+int vdfsd_unmap(struct vdfsd_call *c)
 {
 	void *hold;
 	int ret;
 
-	ret = slot_get_alone(c->session, KIND_MAP, c->req.id, &hold);
+	ret = handle_get_alone(c->base.session, KIND_MAP, c->req.id, &hold);
 	if (ret)
 		return ret;
-	slot_remove(c->session, KIND_MAP, c->req.id);
-	map_release(c->session, hold);
+	handle_remove(c->base.session, KIND_MAP, c->req.id);
+	vdfsd_map_release(c->base.session, hold);
 	return 0;
 }
 
 /**
- * map_free_all() - forget all blobs in memory
+ * vdfsd_map_free_all() - forget all blobs in memory
  * @s: Daemon, without sessions.
  *
  * Context: Main thread, when there are no workers.
  */
-void map_free_all(struct server *s)
+void vdfsd_map_free_all(struct vdfsd *s)
 {
 	struct mapping *m;
 
 	while ((m = TAILQ_FIRST(&s->lru))) {
 		TAILQ_REMOVE(&s->lru, m, lru);
 		map_forget(s, m);
-		phi_cap_drop(s->phi, m->cap);
+		phi_cap_drop(s->daemon.phi, m->cap);
 		free(m);
 	}
 }

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-struct server;
+struct vdfsd;
 
-bool offline_wanted(const struct server *s);
-int offline_run(struct server *s);
+bool vdfsd_offline_wanted(const struct vdfsd *s);
+int vdfsd_offline_run(struct vdfsd *s);
 
 #endif /* VDFSD_SERVER_OFFLINE_H */

@@ -7,7 +7,9 @@
 
 #include "collection/collection.h"
 
-int record_read(char *at, size_t len, struct vdfs_item *item, size_t *bytes);
-int records_read(char *data, size_t len, struct vdfs_item **out, size_t *n);
+int vdfsd_record_read(char *at, size_t len, struct vdfs_item *item,
+		      size_t *bytes);
+int vdfsd_records_read(char *data, size_t len, struct vdfs_item **out,
+		       size_t *n);
 
 #endif /* VDFSD_DISPATCH_RECORD_H */

@@ -2,9 +2,9 @@
 #ifndef VDFSD_SERVER_REMOTE_H
 #define VDFSD_SERVER_REMOTE_H
 
-struct server;
+struct vdfsd;
 
-int remote_attach(struct server *s);
-int remote_collect(struct server *s);
+int vdfsd_remote_attach(struct vdfsd *s);
+int vdfsd_remote_collect(struct vdfsd *s);
 
 #endif /* VDFSD_SERVER_REMOTE_H */

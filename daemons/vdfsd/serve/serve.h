@@ -4,6 +4,6 @@
 
 #include <stdbool.h>
 
-int server_confine(bool network);
+int vdfsd_confine(bool network);
 
 #endif /* VDFSD_SERVER_CALLS_H */

@@ -1,51 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What begins before, and ends after, all clients. */
+/* The daemon before its first client, and after its last. */
+#include "job.h"
 #include "serve_impl.h"
+#include "worker.h"
 
 /**
- * server_init() - make a daemon that nobody knows yet
+ * vdfsd_init() - set up a daemon without clients
  * @s: Zeroed but for its options.
  *
  * Context: Main thread, before there are others.
  */
-void server_init(struct server *s)
+void vdfsd_init(struct vdfsd *s)
 {
-	s->phi = -1;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->work, NULL);
-	pthread_cond_init(&s->jobs_done, NULL);
-	LIST_INIT(&s->users);
-	TAILQ_INIT(&s->turns);
-	TAILQ_INIT(&s->reap);
+	daemon_init(&s->daemon, &vdfsd_kind);
+	s->daemon.verbose = s->options.common.verbose;
 	LIST_INIT(&s->maps);
 	TAILQ_INIT(&s->lru);
 }
 
 /**
- * server_stop() - answer whoever waits, end jobs, workers and sessions
- * @s: Daemon, to which no message comes any more.
+ * vdfsd_stop() - answer the calls that wait, end jobs, workers and sessions
+ * @s: Daemon; no message arrives any more.
  *
  * Context: Main thread.
  */
-void server_stop(struct server *s)
+void vdfsd_stop(struct vdfsd *s)
 {
-	struct session *session;
-	uint32_t i;
+	struct daemon *d = &s->daemon;
 
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_mutex_unlock(&s->lock);
-	if (s->workers) {
-		jobs_wait(s);
-		workers_stop(s);
+	daemon_refuse_new(d);
+	if (d->workers) {
+		jobs_wait(d);
+		workers_stop(d);
 	}
-	for (i = 0; i < SERVER_SESSIONS_MAX; i++) {
-		if (s->sessions[i])
-			session_close(s->sessions[i]);
-	}
-	while ((session = TAILQ_FIRST(&s->reap))) {
-		TAILQ_REMOVE(&s->reap, session, reap);
-		session_free(session);
-	}
-	map_free_all(s);
+	daemon_end_sessions(d);
+	vdfsd_map_free_all(s);
 }

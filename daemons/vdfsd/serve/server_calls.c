@@ -83,13 +83,13 @@ static const int network_calls[] = {
 };
 
 /**
- * server_confine() - give up all system calls but those that serving takes
+ * vdfsd_confine() - give up all system calls but those that serving takes
  * @network: Connections may be made.
  *
  * Context: Main thread, when everything is set up.
  * Return: 0 or a negative errno.
  */
-int server_confine(bool network)
+int vdfsd_confine(bool network)
 {
 	const size_t n = sizeof(calls) / sizeof(*calls);
 	int all[sizeof(calls) / sizeof(*calls) +

@@ -56,7 +56,7 @@ static void report(void *arg, const char *line)
 	puts(line);
 }
 
-static int run_check(struct server *s, struct teller *t)
+static int run_check(struct vdfsd *s, struct teller *t)
 {
 	uint32_t flags = s->options.repair ? VDFS_FSCK_REPAIR : 0;
 	struct vdfs_fsck_result r = {};
@@ -75,7 +75,7 @@ static int run_check(struct server *s, struct teller *t)
 	return r.faults > r.repaired ? -EBADMSG : 0;
 }
 
-static int run_gc(struct server *s, struct teller *t)
+static int run_gc(struct vdfsd *s, struct teller *t)
 {
 	struct vdfs_gc_result r = {};
 	int ret;
@@ -93,26 +93,26 @@ static int run_gc(struct server *s, struct teller *t)
 }
 
 /**
- * offline_wanted() - is the daemon to do something and end?
+ * vdfsd_offline_wanted() - is the daemon to do something and end?
  * @s: Daemon.
  *
  * Context: Any thread.
- * Return: Whether there is work for offline_run().
+ * Return: Whether there is work for vdfsd_offline_run().
  */
-bool offline_wanted(const struct server *s)
+bool vdfsd_offline_wanted(const struct vdfsd *s)
 {
 	return s->options.check || s->options.gc || s->options.remote_gc;
 }
 
 /**
- * offline_run() - do what --check, --gc and --remote-gc ask for
+ * vdfsd_offline_run() - do what --check, --gc and --remote-gc ask for
  * @s: Daemon with an open store that serves nobody.
  *
  * Context: Main thread.
  * Return: 0; -EBADMSG when faults are left; or another negative errno. What
  * is wrong was said.
  */
-int offline_run(struct server *s)
+int vdfsd_offline_run(struct vdfsd *s)
 {
 	struct teller t = { .terminal = isatty(STDERR_FILENO) };
 	int ret = 0;
@@ -123,7 +123,7 @@ int offline_run(struct server *s)
 	if (!ret && s->options.gc)
 		ret = run_gc(s, &t);
 	if (!ret && s->options.remote_gc)
-		ret = remote_collect(s);
+		ret = vdfsd_remote_collect(s);
 	if (fflush(stdout) && !ret)
 		ret = -EIO;
 	return ret;

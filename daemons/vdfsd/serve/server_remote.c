@@ -32,15 +32,15 @@ static const char *advice(int ret)
 }
 
 /**
- * remote_attach() - make the store a cache of a bucket, if one was given
+ * vdfsd_remote_attach() - make the store a cache of a bucket, if one was given
  * @s: Daemon with its store just opened.
  *
  * Context: Main thread.
  * Return: 0 or a negative errno, which was said.
  */
-int remote_attach(struct server *s)
+int vdfsd_remote_attach(struct vdfsd *s)
 {
-	struct options *o = &s->options;
+	struct vdfsd_options *o = &s->options;
 	int ret;
 
 	if (!o->remote)
@@ -54,13 +54,13 @@ int remote_attach(struct server *s)
 }
 
 /**
- * remote_collect() - do what --remote-gc asks for
+ * vdfsd_remote_collect() - do what --remote-gc asks for
  * @s: Daemon with a bucket, that serves nobody.
  *
  * Context: Main thread.
  * Return: 0 or a negative errno, which was said.
  */
-int remote_collect(struct server *s)
+int vdfsd_remote_collect(struct vdfsd *s)
 {
 	struct vdfs_remote_gc_result r = {};
 	int ret = vdfs_remote_gc(s->store, &r);

@@ -23,7 +23,7 @@ static int view_fd = -1;
 static pid_t keeper;
 static int keeper_pipe = -1;
 
-static struct vdfs_fuse_options view_options(const struct server *s)
+static struct vdfs_fuse_options view_options(const struct vdfsd *s)
 {
 	return (struct vdfs_fuse_options){
 		.stage_dir = s->options.store,
@@ -74,13 +74,13 @@ static int keeper_start(const char *dir)
 }
 
 /**
- * view_mount() - mount the filesystem view, to be served later
+ * vdfsd_view_mount() - mount the filesystem view, to be served later
  * @s: Daemon.
  *
  * Context: Main thread, before privileges are given up.
  * Return: 0 or a negative errno; what is wrong was said.
  */
-int view_mount(struct server *s)
+int vdfsd_view_mount(struct vdfsd *s)
 {
 	struct vdfs_fuse_options options = view_options(s);
 	int ret;
@@ -101,12 +101,12 @@ int view_mount(struct server *s)
 }
 
 /**
- * view_needs_privilege() - is it yet to be mounted by another program?
+ * vdfsd_view_needs_privilege() - is it yet to be mounted by another program?
  *
- * Context: Main thread, after view_mount() or without.
+ * Context: Main thread, after vdfsd_view_mount() or without.
  * Return: Whether fusermount3 will be asked.
  */
-bool view_needs_privilege(void)
+bool vdfsd_view_needs_privilege(void)
 {
 	return keeper_pipe >= 0 && view_fd < 0;
 }
@@ -114,7 +114,7 @@ bool view_needs_privilege(void)
 /* Somebody unmounted it: go on without, unless that is all there is to do. */
 static void view_ended(void *arg)
 {
-	struct server *s = arg;
+	struct vdfsd *s = arg;
 
 	say("%s was unmounted", s->options.mount);
 	if (s->options.no_phi)
@@ -122,13 +122,13 @@ static void view_ended(void *arg)
 }
 
 /**
- * view_start() - serve the filesystem view
+ * vdfsd_view_start() - serve the filesystem view
  * @s: Daemon with an open store.
  *
  * Context: Main thread.
  * Return: 0 or a negative errno; what is wrong was said.
  */
-int view_start(struct server *s)
+int vdfsd_view_start(struct vdfsd *s)
 {
 	struct vdfs_fuse_options options = view_options(s);
 	char path[32];
@@ -147,12 +147,12 @@ int view_start(struct server *s)
 }
 
 /**
- * view_stop() - end the filesystem view and unmount it
+ * vdfsd_view_stop() - end the filesystem view and unmount it
  * @s: Daemon.
  *
  * Context: Main thread.
  */
-void view_stop(struct server *s)
+void vdfsd_view_stop(struct vdfsd *s)
 {
 	int status;
 
@@ -165,6 +165,6 @@ void view_stop(struct server *s)
 	keeper_pipe = -1;
 	while (waitpid(keeper, &status, 0) < 0 && errno == EINTR)
 		;
-	if (status && s->options.verbose)
+	if (status && s->options.common.verbose)
 		say("%s may still be mounted", s->options.mount);
 }

@@ -4,11 +4,11 @@
 
 #include <stdbool.h>
 
-struct server;
+struct vdfsd;
 
-int view_mount(struct server *s);
-bool view_needs_privilege(void);
-int view_start(struct server *s);
-void view_stop(struct server *s);
+int vdfsd_view_mount(struct vdfsd *s);
+bool vdfsd_view_needs_privilege(void);
+int vdfsd_view_start(struct vdfsd *s);
+void vdfsd_view_stop(struct vdfsd *s);
 
 #endif /* VDFSD_SERVER_VIEW_H */

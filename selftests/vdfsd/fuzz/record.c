@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	/* Of its exact length, so that nobody looks behind it unseen. */
 	memcpy(copy, data, size);
-	if (!records_read(copy, size, &items, &n)) {
+	if (!vdfsd_records_read(copy, size, &items, &n)) {
 		for (i = 0; i < n; i++)
 			check(copy, size, &items[i]);
 		free(items);

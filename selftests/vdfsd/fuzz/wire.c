@@ -20,6 +20,7 @@
 #include "daemons/vdfsd/serve/serve_impl.h"
 #include "selftests/vdfsd/files.h"
 #include "fake/clients.h"
+#include "worker.h"
 
 #define OWNER 1000
 #define CLIENTS 3
@@ -80,7 +81,7 @@ struct step {
 #define SILENT 0x40 /* nobody waits for the answer */
 #define BROKEN 0x80 /* the answer cannot be delivered */
 
-static struct server server;
+static struct vdfsd server;
 static struct fake_client client[CLIENTS], owner;
 static char dir[64];
 
@@ -149,9 +150,9 @@ static void set_up_client(struct fake_client *c)
 
 static void set_up(uint8_t how)
 {
-	static const struct server none;
+	static const struct vdfsd none;
 	static const uint32_t uids[CLIENTS] = { 2000, 2000, 3000 };
-	struct server *s = &server;
+	struct vdfsd *s = &server;
 	char graph[80];
 	int i;
 
@@ -160,18 +161,19 @@ static void set_up(uint8_t how)
 		fake_fail("cannot make a directory", errno);
 	snprintf(graph, sizeof(graph), "%s/graph", dir);
 	*s = none;
-	s->uid = 1;
 	s->options.map_budget = how & 2 ? 8192 : 1 << 20;
 	s->options.threads = 2;
 	s->options.store_options.quota = how & 4 ? 4096 : 0;
 	s->options.store_options.zstd = how & 8 ? 1 : 0;
-	server_init(s);
-	s->endpoint = fake_cap(PHI_TYPE_ENDPOINT, PHI_RIGHT_ALL, 0, NULL);
+	vdfsd_init(s);
+	s->daemon.uid = 1;
+	s->daemon.endpoint =
+		fake_cap(PHI_TYPE_ENDPOINT, PHI_RIGHT_ALL, 0, NULL);
 	i = vdfs_store_open(dir, &s->options.store_options, &s->store);
 	if (!i)
 		i = vdfs_db_open(vdfs_store_meta(s->store), graph, 1, &s->db);
 	if (!i)
-		i = workers_start(s);
+		i = workers_start(&s->daemon, s->options.threads);
 	if (i)
 		fake_fail("cannot start", i);
 	set_up_owner();
@@ -219,10 +221,10 @@ static void tell(void *arg, const char *line)
 static void tear_down(bool guarded)
 {
 	struct vdfs_fsck_result result;
-	struct server *s = &server;
+	struct vdfsd *s = &server;
 	int i, ret;
 
-	server_stop(s);
+	vdfsd_stop(s);
 	fake_wait_for(0);
 	if (guarded)
 		check_secret();
@@ -231,7 +233,7 @@ static void tear_down(bool guarded)
 		fake_fail("the store is damaged", ret);
 	vdfs_db_close(s->db);
 	vdfs_store_close(s->store);
-	phi_cap_drop(-1, s->endpoint);
+	phi_cap_drop(-1, s->daemon.endpoint);
 	fake_region_put(owner.region);
 	owner.region = NULL;
 	for (i = 0; i < CLIENTS; i++) {
@@ -246,7 +248,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	fake_serve(&server);
+	fake_serve(&server.daemon);
 	return 0;
 }
 

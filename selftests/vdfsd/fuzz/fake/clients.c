@@ -29,7 +29,7 @@ uint64_t fake_ids[FAKE_KEPT];
 struct phi_vdfs_hash fake_hashes[FAKE_KEPT];
 static unsigned int n_ids, n_hashes;
 
-static struct server *server;
+static struct daemon *server;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t change = PTHREAD_COND_INITIALIZER;
 static unsigned int pending;
@@ -79,13 +79,13 @@ static int on_reply(uint64_t reply, const struct phi_msg *msg)
 
 /**
  * fake_serve() - let a daemon have clients
- * @s: The daemon.
+ * @d: The daemon.
  *
  * Context: Main thread.
  */
-void fake_serve(struct server *s)
+void fake_serve(struct daemon *d)
 {
-	server = s;
+	server = d;
 	fake.reply = on_reply;
 }
 
@@ -291,5 +291,5 @@ void fake_gone(struct fake_client *c)
 	struct session *session = session_find(server, c->badge);
 
 	if (session)
-		session_close(session);
+		session_close(session, NULL);
 }

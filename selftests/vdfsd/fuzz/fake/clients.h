@@ -30,7 +30,7 @@ extern uint64_t fake_ids[FAKE_KEPT];
 extern struct phi_vdfs_hash fake_hashes[FAKE_KEPT];
 
 __attribute__((noreturn)) void fake_fail(const char *what, long number);
-void fake_serve(struct server *s);
+void fake_serve(struct daemon *d);
 void fake_forget(void);
 void fake_break(bool broken);
 void fake_wait_for(unsigned int most);

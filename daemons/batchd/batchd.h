@@ -13,57 +13,58 @@
 #include <sys/queue.h>
 #include <sys/uio.h>
 
+#include "call.h"
+#include "clock.h"
 #include "curve.h"
+#include "daemon.h"
 #include "engine.h"
 #include "load.h"
 #include "log.h"
 #include "publish.h"
 #include "queue.h"
+#include "session.h"
 #include "stage.h"
+#include "user.h"
 
 /**
- * DOC: Who does what
+ * DOC: The threads of batchd
  *
- * One thread takes messages and makes requests of them (dispatch.c,
- * client.c). One thread a unit makes batches of requests and runs them
- * (runner.c); it answers them as well. They share models with their queues,
- * clients with their slots, and the runners' tickets, all under one lock,
- * which nobody holds over a call into the kernel's phi, an engine or a copy:
+ * The main thread takes messages, as common/daemon.h says, and makes requests
+ * of them (dispatch.c, client.c, request.c). One thread a unit makes batches
+ * of requests, runs and answers them (runner.c). They share models with their
+ * queues, clients with their slots, and the runners' tickets, all under the
+ * daemon's lock, which nobody holds over a call into the kernel's phi, an
+ * engine or a copy:
  *
- *  batchd.lock
- *    client.ring_lock       never while taking batchd.lock
+ *  daemon.lock
+ *    client.ring_lock       never while taking daemon.lock
  */
 
 #define BATCHD_MODELS_MAX 16
 #define BATCHD_UNITS_MAX 16
-#define BATCHD_CLIENTS_MAX 1024
 
 struct batchd;
 struct client;
 struct model;
 
 /**
- * struct options - the command line
+ * struct batchd_options - the part of the command line that serving needs
  * @units: Runners to start, each a unit; 0 = one a processor.
  * @window_ns: How long a batch may wait to fill up.
  * @slack_ns: Time kept between a batch's end and a deadline.
  * @credits: Requests one session may have in flight.
  * @queue_rows: Rows that may wait for a model.
- * @publish: Where tokens go; its directory may be NULL.
  * @vdfs: Token of vdfsd, for models that are blobs.
  * @shared: Units serve every user.
- * @verbose: Log each session, not only those that break rules.
  */
-struct options {
+struct batchd_options {
 	uint32_t units;
 	uint64_t window_ns;
 	uint64_t slack_ns;
 	uint32_t credits;
 	uint32_t queue_rows;
-	struct publish publish;
 	const char *vdfs;
 	bool shared;
-	bool verbose;
 };
 
 /**
@@ -77,7 +78,7 @@ struct options {
  * @reply: Whom to tell then, 0 = nobody.
  * @tag: What to tell.
  *
- * Guarded by batchd.lock, @addr and @len stay while @uses is not 0.
+ * Guarded by daemon.lock, @addr and @len stay while @uses is not 0.
  */
 struct slot {
 	uint64_t cap;
@@ -91,37 +92,21 @@ struct slot {
 };
 
 /**
- * struct user - one uid with sessions
- * @link: In batchd.users.
- * @uid: Which.
- * @sessions: How many it has.
+ * struct batchd_user - one uid with sessions
+ * @base: As in every daemon.
  * @share: Rows it has in line.
  */
-struct user {
-	LIST_ENTRY(user) link;
-	uint32_t uid;
-	uint32_t sessions;
+struct batchd_user {
+	struct user base;
 	struct queue_credit share;
 };
 
-LIST_HEAD(user_list, user);
-
 /**
  * struct client - one session
- * @b: The daemon.
- * @refs: Its place in batchd.clients, and each of its requests.
- * @index: That place.
- * @dead: It ended; only requests keep it.
- * @badge: What its messages carry; never used again.
- * @pid: Who opened it, for the log.
- * @life: Its own ENDPOINT; when that dies so does the session.
- * @life_fd: To poll for that.
- * @session: Our node of the ENDPOINT it was given.
+ * @base: As in every daemon; each request holds a reference, too.
  * @model: What it talks to.
- * @user: Who pays.
  * @credit: Requests it has in flight.
  * @slots: Its regions.
- * @life_source: Serves @life_fd.
  * @ring: Our side of its ring, or NULL.
  * @ring_lock: One thread at a time sends on @ring.
  * @ring_broken: Nothing more is sent; the main thread ends the session.
@@ -134,22 +119,12 @@ LIST_HEAD(user_list, user);
  * @ring_source: Serves @ring.
  */
 struct client {
-	struct batchd *b;
-	uint32_t refs;
-	uint32_t index;
-	bool dead;
-	uint64_t badge;
-	uint32_t pid;
-	uint64_t life;
-	int life_fd;
-	uint64_t session;
+	struct session base;
 	struct model *model;
-	struct user *user;
 	struct queue_credit credit;
 	struct slot slots[PHI_BATCH_SLOTS];
-	struct phi_source *life_source;
 	struct phi_ring *ring;
-	pthread_mutex_t ring_lock; /* last, see "Who does what" */
+	pthread_mutex_t ring_lock; /* last, see "The threads of batchd" */
 	bool ring_broken;
 	uint64_t ring_cap;
 	void *ring_mem;
@@ -202,7 +177,7 @@ struct request {
  * @max_batch: Most rows in a batch, and in a request.
  * @id: The kernel's number.
  * @cap: MODEL handle.
- * @queue: What waits; under batchd.lock, as all below.
+ * @queue: What waits; under daemon.lock, as all below.
  * @promised: Rows in @queue that tickets were taken for.
  * @curve: By runner.
  * @batches: That ran.
@@ -292,49 +267,30 @@ struct runner {
 
 /**
  * struct batchd - the daemon
- * @phi: Its cspace.
- * @endpoint: Where all messages arrive.
+ * @daemon: As every daemon. Its lock guards all below @options; @work is also
+ *          what runners wait for, and @stop ends them.
+ * @publish: Where tokens go; its directory may be NULL.
  * @vdfs: Session with vdfsd, or NULL.
- * @service: What the main thread waits for.
- * @broken: Job that ends the sessions whose ring_broken is set.
+ * @broken: Job of the loop that ends the sessions whose ring_broken is set.
  * @options: The command line.
- * @lock: See above; all below.
- * @work: Something changed that a runner may wait for.
- * @stopping: No new requests.
- * @stop: Runners end.
- * @models: What is loaded.
+ * @models: Models that are loaded.
  * @nmodels: How many.
- * @turn: Whose turn it is; see queue_turn().
+ * @turn: The model whose turn it is; see queue_turn().
  * @runners: Units.
  * @nrunners: How many.
- * @clients: Sessions, NULL where none is.
- * @next_badge: For the next one.
- * @users: Who has sessions.
- * @sessions: How many there are.
  */
 struct batchd {
-	int phi;
-	uint64_t endpoint;
+	struct daemon daemon;
+	const struct publish *publish;
 	struct phi_vdfs *vdfs;
-	struct phi_service *service;
 	struct phi_source *broken;
-	struct options options;
-	pthread_mutex_t lock; /* see "Who does what" */
-	pthread_cond_t work;
-	bool stopping;
-	bool stop;
+	struct batchd_options options;
 	struct model *models[BATCHD_MODELS_MAX];
 	uint32_t nmodels;
 	uint32_t turn;
 	struct runner *runners[BATCHD_UNITS_MAX];
 	uint32_t nrunners;
-	struct client *clients[BATCHD_CLIENTS_MAX];
-	uint64_t next_badge;
-	struct user_list users;
-	uint32_t sessions;
 };
-
-uint64_t now_ns(void);
 
 /* model.c */
 int model_load(struct batchd *b, struct engine *engine, const char *spec);
@@ -345,39 +301,42 @@ void model_unpublish(struct batchd *b, struct model *model);
 void model_put(struct batchd *b, struct model *model);
 
 /* client.c */
-int client_open(struct batchd *b, const struct phi_msg_in *in,
-		struct model *model, struct client **out);
-struct client *client_find(struct batchd *b, uint64_t badge);
-void client_close(struct batchd *b, struct client *client, const char *fault);
-void client_put(struct batchd *b, struct client *client);
-int client_map(struct batchd *b, struct client *client,
-	       const struct phi_xferred *cap, uint32_t *index);
-int client_forget(struct batchd *b, struct client *client, uint32_t index,
-		  uint64_t reply, uint64_t tag);
+int client_map(struct client *client, const struct phi_xferred *cap,
+	       uint32_t *index);
+int client_forget(struct client *client, uint32_t index, uint64_t reply,
+		  uint64_t tag);
+void client_forget_all(struct client *client);
 struct slot *client_slot(struct client *client, uint32_t index);
-void slot_put(struct batchd *b, struct slot *slot);
+void client_slot_put(struct client *client, struct slot *slot);
+
+static inline struct batchd *batchd_of(const struct client *client)
+{
+	return (struct batchd *)client->base.daemon;
+}
+
+static inline struct batchd_user *user_of(const struct client *client)
+{
+	return (struct batchd_user *)client->base.user;
+}
 
 /* request.c */
-int request_submit(struct batchd *b, struct client *client,
-		   const struct phi_batch_request *wire, uint64_t reply,
-		   uint64_t *expected_ns);
-void request_end(struct batchd *b, struct queue_item *item);
+int request_submit(struct client *client, const struct phi_batch_request *wire,
+		   uint64_t reply, uint64_t *expected_ns);
+void request_end(struct queue_item *item);
 void request_cancel_all(struct batchd *b, struct client *client);
 
 /* dispatch.c */
-void dispatch(struct batchd *b, const struct phi_msg_in *in);
-void submit(struct batchd *b, struct client *client, const void *data,
-	    size_t len, uint64_t reply);
-void answer(struct batchd *b, uint64_t reply, const void *data, size_t len);
+extern const struct daemon_kind batchd_kind;
+void batchd_submit(struct client *client, const void *data, size_t len,
+		   uint64_t reply);
 
 /* channel.c */
-int channel_open(struct batchd *b, struct client *client,
-		 const struct phi_batch_ring *wire,
+int channel_open(struct client *client, const struct phi_batch_ring *wire,
 		 const struct phi_msg_in *in);
 void channel_send(struct client *client, const struct phi_batch_answer *a);
 int channel_reap(void *arg);
-void channel_revoke(struct batchd *b, struct client *client);
-void channel_close(struct batchd *b, struct client *client);
+void channel_revoke(struct client *client);
+void channel_close(struct client *client);
 
 /* runner.c */
 int runner_new(struct batchd *b, int cpu, struct runner **out);

@@ -28,30 +28,30 @@ static int channel_take(void *arg, const void *payload, uint32_t len)
 	struct phi_batch_request wire;
 
 	if (!payload || len > sizeof(wire)) {
-		client_close(client->b, client, "it broke its ring");
+		session_close(&client->base, "it broke its ring");
 		return 0;
 	}
 	/* The client can write there at any time. */
 	memcpy(&wire, payload, len);
-	submit(client->b, client, &wire, len, 0);
+	batchd_submit(client, &wire, len, 0);
 	return 0;
 }
 
 /* Make the ring in a region of our own, mapped here. */
-static int channel_make(struct batchd *b, struct client *client,
-			uint32_t entries, uint64_t peer)
+static int channel_make(struct client *client, uint32_t entries, uint64_t peer)
 {
-	struct phi_bell bell = { .phi = b->phi, .fd = -1, .notify = peer };
+	int phi = client->base.daemon->phi;
+	struct phi_bell bell = { .phi = phi, .fd = -1, .notify = peer };
 	uint32_t bytes = entries * ENTRY_BYTES;
 	size_t page = sysconf(_SC_PAGESIZE);
 	size_t len = phi_ring_size(entries, bytes);
 	int ret;
 
 	len = (len + page - 1) / page * page;
-	ret = phi_region_create(b->phi, len, 0, &client->ring_cap);
+	ret = phi_region_create(phi, len, 0, &client->ring_cap);
 	if (ret)
 		return ret;
-	ret = phi_region_map(b->phi, client->ring_cap, PROT_READ | PROT_WRITE,
+	ret = phi_region_map(phi, client->ring_cap, PROT_READ | PROT_WRITE,
 			     &client->ring_mem, &client->ring_len);
 	if (ret)
 		goto drop_region;
@@ -61,44 +61,46 @@ static int channel_make(struct batchd *b, struct client *client,
 		return 0;
 	phi_region_unmap(client->ring_mem, client->ring_len);
 drop_region:
-	phi_cap_drop(b->phi, client->ring_cap);
+	phi_cap_drop(phi, client->ring_cap);
 	return ret;
 }
 
 /* Make the bell that the client rings. */
-static int channel_bell(struct batchd *b, struct client *client)
+static int channel_bell(struct client *client)
 {
+	int phi = client->base.daemon->phi;
 	int ret;
 
 	client->ring_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (client->ring_fd < 0)
 		return -errno;
-	ret = phi_notify_create(b->phi, &client->ring_bell);
+	ret = phi_notify_create(phi, &client->ring_bell);
 	if (ret)
 		goto close_fd;
-	ret = phi_notify_bind(b->phi, client->ring_bell, client->ring_fd);
+	ret = phi_notify_bind(phi, client->ring_bell, client->ring_fd);
 	if (!ret)
 		return 0;
-	phi_cap_drop(b->phi, client->ring_bell);
+	phi_cap_drop(phi, client->ring_bell);
 close_fd:
 	close(client->ring_fd);
 	return ret;
 }
 
-static void channel_drop(struct batchd *b, struct client *client)
+static void channel_drop(struct client *client)
 {
+	int phi = client->base.daemon->phi;
+
 	phi_ring_free(client->ring);
 	client->ring = NULL;
 	phi_region_unmap(client->ring_mem, client->ring_len);
-	phi_cap_drop(b->phi, client->ring_cap);
-	phi_cap_drop(b->phi, client->ring_bell);
-	phi_cap_drop(b->phi, client->ring_peer);
+	phi_cap_drop(phi, client->ring_cap);
+	phi_cap_drop(phi, client->ring_bell);
+	phi_cap_drop(phi, client->ring_peer);
 	close(client->ring_fd);
 }
 
 /**
  * channel_open() - make a ring for a session
- * @b: Daemon.
  * @client: Session.
  * @wire: What it asks.
  * @in: The message; when this returns 0 it is answered, and the capability it
@@ -107,9 +109,11 @@ static void channel_drop(struct batchd *b, struct client *client)
  * Context: Main thread.
  * Return: 0 or the negative errno to answer.
  */
-int channel_open(struct batchd *b, struct client *client,
-		 const struct phi_batch_ring *wire, const struct phi_msg_in *in)
+int channel_open(struct client *client, const struct phi_batch_ring *wire,
+		 const struct phi_msg_in *in)
 {
+	struct daemon *d = client->base.daemon;
+	int phi = d->phi;
 	struct phi_batch_slot a = { .tag = wire->head.tag };
 	struct phi_msg msg = { .data = &a, .len = sizeof(a), .ncaps = 2 };
 	uint32_t entries = wire->entries;
@@ -124,31 +128,31 @@ int channel_open(struct batchd *b, struct client *client,
 		return -EPERM;
 	if (client->ring)
 		return -EEXIST;
-	ret = channel_bell(b, client);
+	ret = channel_bell(client);
 	if (ret)
 		return ret;
-	ret = channel_make(b, client, entries, in->caps[0].cap);
+	ret = channel_make(client, entries, in->caps[0].cap);
 	if (ret) {
-		phi_cap_drop(b->phi, client->ring_bell);
+		phi_cap_drop(phi, client->ring_bell);
 		close(client->ring_fd);
 		return ret;
 	}
 	client->ring_peer = in->caps[0].cap;
-	ret = phi_service_ring(b->service, client->ring, channel_take, client,
+	ret = phi_service_ring(d->service, client->ring, channel_take, client,
 			       &client->ring_source);
 	if (ret) {
 		/* The message's capability goes with the message. */
 		client->ring_peer = 0;
-		channel_drop(b, client);
+		channel_drop(client);
 		return ret;
 	}
 	msg.caps[0].cap = client->ring_cap;
 	msg.caps[0].rights = PHI_RIGHT_MAP | PHI_RIGHT_READ | PHI_RIGHT_WRITE;
 	msg.caps[1].cap = client->ring_bell;
 	msg.caps[1].rights = PHI_RIGHT_WRITE;
-	ret = phi_reply(b->phi, in->reply, &msg);
+	ret = phi_reply(phi, in->reply, &msg);
 	if (ret && ret != -EPIPE)
-		phi_cap_drop(b->phi, in->reply);
+		phi_cap_drop(phi, in->reply);
 	/* Without an answer the ring lies idle until the session ends. */
 	return 0;
 }
@@ -160,7 +164,7 @@ int channel_open(struct batchd *b, struct client *client,
  *
  * Who lets its ring fill up breaks the contract and loses the session.
  *
- * Context: Any thread, without batchd.lock.
+ * Context: Any thread, without daemon.lock.
  */
 void channel_send(struct client *client, const struct phi_batch_answer *a)
 {
@@ -173,7 +177,7 @@ void channel_send(struct client *client, const struct phi_batch_answer *a)
 		client->ring_broken = true;
 	pthread_mutex_unlock(&client->ring_lock);
 	if (ret == -EAGAIN || ret == -EPROTO || ret == -EMSGSIZE)
-		phi_source_wake(client->b->broken);
+		phi_source_wake(batchd_of(client)->broken);
 }
 
 /**
@@ -192,8 +196,8 @@ int channel_reap(void *arg)
 	bool broken;
 	int i;
 
-	for (i = 0; i < BATCHD_CLIENTS_MAX; i++) {
-		client = b->clients[i];
+	for (i = 0; i < DAEMON_SESSIONS_MAX; i++) {
+		client = (struct client *)b->daemon.sessions[i];
 		if (!client || !client->ring)
 			continue;
 		pthread_mutex_lock(&client->ring_lock);
@@ -201,7 +205,7 @@ int channel_reap(void *arg)
 		pthread_mutex_unlock(&client->ring_lock);
 		if (!broken)
 			continue;
-		client_close(b, client, "it broke its ring");
+		session_close(&client->base, "it broke its ring");
 		/* The others' turn first. */
 		return 1;
 	}
@@ -210,13 +214,14 @@ int channel_reap(void *arg)
 
 /**
  * channel_revoke() - take the ring from its client
- * @b: Daemon.
  * @client: Session that ends.
  *
  * Context: Main thread.
  */
-void channel_revoke(struct batchd *b, struct client *client)
+void channel_revoke(struct client *client)
 {
+	struct daemon *d = client->base.daemon;
+
 	if (!client->ring)
 		return;
 	pthread_mutex_lock(&client->ring_lock);
@@ -227,21 +232,20 @@ void channel_revoke(struct batchd *b, struct client *client)
 	 * The memory is charged to us for as long as a client keeps it, so it
 	 * is taken back; but who only sees us stop is spared the SIGBUS.
 	 */
-	if (b->stopping)
+	if (d->stopping)
 		return;
-	phi_cap_revoke(b->phi, client->ring_cap);
-	phi_cap_revoke(b->phi, client->ring_bell);
+	phi_cap_revoke(d->phi, client->ring_cap);
+	phi_cap_revoke(d->phi, client->ring_bell);
 }
 
 /**
  * channel_close() - free the ring
- * @b: Daemon.
  * @client: Session whose last reference went.
  *
  * Context: Any thread.
  */
-void channel_close(struct batchd *b, struct client *client)
+void channel_close(struct client *client)
 {
 	if (client->ring)
-		channel_drop(b, client);
+		channel_drop(client);
 }

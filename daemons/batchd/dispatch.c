@@ -1,34 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Messages: what each asks for, and the answers that need no batch.
- */
+/* The call table, sessions, and the answers that need no batch. */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "batchd.h"
-
-/**
- * answer() - answer a call
- * @b: Daemon.
- * @reply: REPLY handle; gone afterwards.
- * @data: The answer.
- * @len: Its length.
- *
- * Who gave up waiting, or died, gets nothing and costs nothing.
- *
- * Context: Any thread, without the lock.
- */
-void answer(struct batchd *b, uint64_t reply, const void *data, size_t len)
-{
-	struct phi_msg msg = { .data = data, .len = len };
-	int ret = phi_reply(b->phi, reply, &msg);
-
-	if (ret && ret != -EPIPE) {
-		say("cannot reply: %s", strerror(-ret));
-		phi_cap_drop(b->phi, reply);
-	}
-}
+#include "confine.h"
 
 static void describe(const struct engine_tensor *row,
 		     struct phi_batch_tensor *out)
@@ -41,70 +19,65 @@ static void describe(const struct engine_tensor *row,
 		out->shape[i + 1] = row->dims[i];
 }
 
-/*
- * ATTACH: the only thing to ask of a MODEL capability. Returns whether the
- * session took the capability that came.
- */
-static bool attach(struct batchd *b, const struct phi_msg_in *in,
-		   struct model *model)
+/* ATTACH: the only call on a MODEL capability. */
+static int batchd_attach(struct daemon *d, const struct phi_msg_in *in,
+			 bool *taken)
 {
 	const struct phi_batch_attach *req = (const void *)in->data;
 	struct phi_batch_attached a = { .tag = req->head.tag };
-	struct phi_msg msg = { .data = &a, .len = sizeof(a) };
-	struct client *client = NULL;
+	struct batchd *b = (struct batchd *)d;
+	struct model *model;
+	char what[PHI_NAME_MAX + 8];
+	struct client *client;
+	struct session *base;
 	int ret;
 
-	if (req->head.flags || req->pad)
-		a.status = -EINVAL;
-	else if (req->version != PHI_BATCH_VERSION)
-		a.status = -EPROTONOSUPPORT;
-	else if (b->stopping)
-		a.status = -ECANCELED;
-	else
-		a.status = client_open(b, in, model, &client);
-	if (a.status) {
-		answer(b, in->reply, &a, sizeof(a));
-		return false;
-	}
+	if (in->badge - 1 >= b->nmodels || req->head.flags || req->pad)
+		return -EINVAL;
+	model = b->models[in->badge - 1];
+	if (req->version != PHI_BATCH_VERSION)
+		return -EPROTONOSUPPORT;
+	if (d->stopping)
+		return -ECANCELED;
+	ret = session_open(d, in, &base);
+	if (ret)
+		return ret;
+	*taken = true;
+	client = (struct client *)base;
+	client->model = model;
+	client->credit.limit = b->options.credits;
+	pthread_mutex_init(&client->ring_lock, NULL);
+	/* One user cannot keep all others out of a line. */
+	pthread_mutex_lock(&d->lock);
+	user_of(client)->share.limit = b->options.queue_rows / 2;
+	pthread_mutex_unlock(&d->lock);
 	a.version = PHI_BATCH_VERSION;
 	a.model = model->id;
 	a.max_batch = model->max_batch;
 	a.credits = client->credit.limit;
 	describe(&model->info->in, &a.input);
 	describe(&model->info->out, &a.output);
-	msg.ncaps = 1;
-	msg.caps[0].cap = client->session;
-	msg.caps[0].rights = PHI_RIGHT_SEND;
-	if (b->options.verbose)
-		say("session %llu for %s: pid %u, uid %u",
-		    (unsigned long long)client->badge, model->name, in->pid,
-		    in->uid);
-	ret = phi_reply(b->phi, in->reply, &msg);
-	if (ret) {
-		client_close(b, client, NULL);
-		if (ret != -EPIPE)
-			phi_cap_drop(b->phi, in->reply);
-	}
-	return true;
+	snprintf(what, sizeof(what), ", for %s", model->name);
+	session_welcome(base, in->reply, &a, sizeof(a), what);
+	return 0;
 }
 
 /* REGION; returns whether a slot took the capability that came. */
-static bool region(struct batchd *b, const struct phi_msg_in *in,
-		   struct client *client)
+static bool batchd_region(struct session *session, const struct phi_msg_in *in)
 {
 	const struct phi_batch_region *req = (const void *)in->data;
 	struct phi_batch_slot a = { .tag = req->head.tag };
 
-	if (req->head.flags || req->slot || req->pad || in->ncaps != 1)
+	if (req->head.flags || req->slot || req->pad)
 		a.status = -EINVAL;
 	else
-		a.status = client_map(b, client, &in->caps[0], &a.slot);
-	answer(b, in->reply, &a, sizeof(a));
+		a.status = client_map((struct client *)session, &in->caps[0],
+				      &a.slot);
+	call_reply(session->daemon, in->reply, &a, sizeof(a));
 	return !a.status;
 }
 
-static void forget(struct batchd *b, const struct phi_msg_in *in,
-		   struct client *client)
+static bool batchd_forget(struct session *session, const struct phi_msg_in *in)
 {
 	const struct phi_batch_region *req = (const void *)in->data;
 	struct phi_batch_slot a = { .slot = req->slot, .tag = req->head.tag };
@@ -112,37 +85,36 @@ static void forget(struct batchd *b, const struct phi_msg_in *in,
 	if (req->head.flags || req->pad)
 		a.status = -EINVAL;
 	else
-		a.status = client_forget(b, client, req->slot, in->reply,
-					 req->head.tag);
+		a.status = client_forget((struct client *)session, req->slot,
+					 in->reply, req->head.tag);
 	if (a.status)
-		answer(b, in->reply, &a, sizeof(a));
+		call_reply(session->daemon, in->reply, &a, sizeof(a));
+	return false;
 }
 
 /* RING; returns whether it took the capability that came. */
-static bool ring(struct batchd *b, const struct phi_msg_in *in,
-		 struct client *client)
+static bool batchd_ring(struct session *session, const struct phi_msg_in *in)
 {
 	const struct phi_batch_ring *req = (const void *)in->data;
 	struct phi_batch_slot a = { .tag = req->head.tag };
 
-	a.status = channel_open(b, client, req, in);
+	a.status = channel_open((struct client *)session, req, in);
 	if (a.status)
-		answer(b, in->reply, &a, sizeof(a));
+		call_reply(session->daemon, in->reply, &a, sizeof(a));
 	return !a.status;
 }
 
 /**
- * submit() - take a request, from a call or from a ring
- * @b: Daemon.
- * @client: Whose.
+ * batchd_submit() - take a request, from a call or from a ring
+ * @client: Session.
  * @data: The message; private.
  * @len: Its length.
- * @reply: Whom to answer, 0 = the ring.
+ * @reply: REPLY handle, 0 = answer over the ring.
  *
  * Context: Main thread.
  */
-void submit(struct batchd *b, struct client *client, const void *data,
-	    size_t len, uint64_t reply)
+void batchd_submit(struct client *client, const void *data, size_t len,
+		   uint64_t reply)
 {
 	struct phi_batch_answer a = { .unit = PHI_UNIT_UNKNOWN };
 	struct phi_batch_request wire = {};
@@ -153,89 +125,116 @@ void submit(struct batchd *b, struct client *client, const void *data,
 	if (len != sizeof(wire) || wire.head.op != PHI_BATCH_INFER)
 		a.status = -EINVAL;
 	else
-		a.status =
-			request_submit(b, client, &wire, reply, &expected_ns);
+		a.status = request_submit(client, &wire, reply, &expected_ns);
 	if (!a.status)
 		return;
 	a.expected_ns = expected_ns;
 	if (reply)
-		answer(b, reply, &a, sizeof(a));
+		call_reply(client->base.daemon, reply, &a, sizeof(a));
 	else
 		channel_send(client, &a);
 }
 
-/* A message that makes no sense still gets an answer, if it wants one. */
-static void refuse(struct batchd *b, const struct phi_msg_in *in, int status)
+static bool batchd_infer(struct session *session, const struct phi_msg_in *in)
 {
-	const struct phi_batch_head *head = (const void *)in->data;
-	struct phi_batch_slot a = { .status = status };
-
-	if (in->len >= sizeof(*head))
-		a.tag = head->tag;
-	if (in->reply)
-		answer(b, in->reply, &a, sizeof(a));
-}
-
-/* Returns whether the message's capabilities found an owner. */
-static bool serve_client(struct batchd *b, const struct phi_msg_in *in,
-			 struct client *client, uint32_t op)
-{
-	switch (op) {
-	case PHI_BATCH_REGION:
-		if (in->len == sizeof(struct phi_batch_region))
-			return region(b, in, client);
-		break;
-	case PHI_BATCH_FORGET:
-		if (in->len == sizeof(struct phi_batch_region)) {
-			forget(b, in, client);
-			return false;
-		}
-		break;
-	case PHI_BATCH_RING:
-		if (in->len == sizeof(struct phi_batch_ring))
-			return ring(b, in, client);
-		break;
-	case PHI_BATCH_INFER:
-		submit(b, client, in->data, in->len, in->reply);
-		return false;
-	}
-	refuse(b, in, -EINVAL);
+	batchd_submit((struct client *)session, in->data, in->len, in->reply);
 	return false;
 }
 
-/**
- * dispatch() - do what a message asks for
- * @b: Daemon.
- * @in: The message; what it carries is taken or dropped.
- *
- * Who sent it is told by the badge, which the kernel vouches for: a model's
- * for its MODEL capability, a session's for the ENDPOINT it was given.
- *
- * Context: Main thread.
- */
-void dispatch(struct batchd *b, const struct phi_msg_in *in)
+#define RIGHT_READ false
+#define RIGHT_WRITE true
+#define THREAD_ATTACH(...) .attach = true
+#define THREAD_MAIN(_run) .now = (_run)
+
+#define CALL(_nr, _right, _thread, _run, _request, _reply, _takes, ...) \
+	[PHI_BATCH_##_nr] = {                                           \
+		.request = sizeof(struct _request),                     \
+		.reply = sizeof(struct _reply),                         \
+		.writes = RIGHT_##_right,                               \
+		.takes = (_takes),                                      \
+		THREAD_##_thread(_run),                                 \
+	},
+
+static const struct op ops[] = {
+#include "calls.def"
+};
+
+static const struct op *find_op(uint32_t nr)
+{
+	return nr < sizeof(ops) / sizeof(*ops) && ops[nr].request ? &ops[nr] :
+								    NULL;
+}
+
+/* A model's badge is for its MODEL capability, a session's for its ENDPOINT. */
+static bool published(struct daemon *d, const struct phi_msg_in *in)
+{
+	(void)d;
+	return in->type == PHI_TYPE_MODEL;
+}
+
+static void refuse(struct daemon *d, const struct op *op,
+		   const struct phi_msg_in *in, int status)
 {
 	const struct phi_batch_head *head = (const void *)in->data;
-	uint32_t op = in->len >= sizeof(*head) ? head->op : 0;
-	struct client *client;
-	bool taken = false;
-	uint32_t i;
+	union {
+		struct phi_batch_attached attached;
+		struct phi_batch_slot slot;
+		struct phi_batch_answer answer;
+	} a = { .slot.status = status };
 
-	if (!in->reply) {
-		/* Nothing to be done for who waits for no answer. */
-	} else if (in->type == PHI_TYPE_MODEL) {
-		if (op == PHI_BATCH_ATTACH && in->badge - 1 < b->nmodels &&
-		    in->len == sizeof(struct phi_batch_attach))
-			taken = attach(b, in, b->models[in->badge - 1]);
-		else
-			refuse(b, in, -EINVAL);
-	} else {
-		client = client_find(b, in->badge);
-		if (client)
-			taken = serve_client(b, in, client, op);
-		else
-			refuse(b, in, -EPIPE);
-	}
-	for (i = 0; !taken && i < in->ncaps; i++)
-		phi_cap_drop(b->phi, in->caps[i].cap);
+	_Static_assert(offsetof(struct phi_batch_attached, tag) ==
+				       offsetof(struct phi_batch_slot, tag) &&
+			       offsetof(struct phi_batch_answer, tag) ==
+				       offsetof(struct phi_batch_slot, tag),
+		       "status and tag of all answers are in one place");
+	if (in->len >= sizeof(*head))
+		a.slot.tag = head->tag;
+	if (op == &ops[PHI_BATCH_INFER])
+		a.answer.unit = PHI_UNIT_UNKNOWN;
+	call_reply(d, in->reply, &a, op ? op->reply : sizeof(a.slot));
 }
+
+static int check(struct session *session, const struct op *op,
+		 const struct phi_msg_in *in)
+{
+	(void)session;
+	(void)op;
+	(void)in;
+	return 0;
+}
+
+static void ended(struct session *session)
+{
+	struct client *client = (struct client *)session;
+
+	channel_revoke(client);
+	request_cancel_all((struct batchd *)session->daemon, client);
+	client_forget_all(client);
+}
+
+static void freed(struct session *session)
+{
+	struct client *client = (struct client *)session;
+
+	channel_close(client);
+	pthread_mutex_destroy(&client->ring_lock);
+}
+
+static int confine(struct daemon *d)
+{
+	(void)d;
+	return confine_calls(NULL, 0);
+}
+
+const struct daemon_kind batchd_kind = {
+	.session_size = sizeof(struct client),
+	.user_size = sizeof(struct batchd_user),
+	.op = find_op,
+	.published = published,
+	.attach = batchd_attach,
+	.refuse = refuse,
+	.check = check,
+	.ended = ended,
+	.freed = freed,
+	.confine = confine,
+};

@@ -10,50 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "batchd.h"
 #include "confine.h"
-#include "options.h"
+#include "settings.h"
 
 /* How often units report their figures. */
 #define LOAD_NS 250000000
 
 static struct batchd batchd;
-
-/**
- * now_ns() - the time that deadlines are in
- *
- * Context: Any thread.
- * Return: CLOCK_MONOTONIC in nanoseconds.
- */
-uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
-static int take_message(void *arg, struct phi_msg_in *in)
-{
-	if (!in) {
-		say("cannot receive: the endpoint is gone");
-		return -EPIPE;
-	}
-	dispatch(arg, in);
-	return 0;
-}
-
-static void stop(void *arg)
-{
-	struct batchd *b = arg;
-
-	/* Who waits is answered by shut_down(). */
-	say("stopping on a signal");
-	phi_service_exit(b->service, 0);
-}
 
 static struct phi_source *load_timer;
 
@@ -65,32 +31,30 @@ static int report_load(void *arg)
 	for (i = 0; i < b->nrunners; i++) {
 		struct runner *r = b->runners[i];
 
-		phi_unit_update(b->phi, r->cap, load_sample(&r->load, now_ns()),
+		phi_unit_update(b->daemon.phi, r->cap,
+				load_sample(&r->load, clock_ns()),
 				load_temperature(&r->load), PHI_UNIT_UNKNOWN,
 				true);
 	}
-	phi_source_set(load_timer, now_ns() + LOAD_NS);
+	phi_source_set(load_timer, clock_ns() + LOAD_NS);
 	return 0;
 }
 
 static int setup_sources(struct batchd *b)
 {
-	struct phi_service *s = b->service;
+	struct phi_service *s = b->daemon.service;
 	int ret;
 
-	signal(SIGPIPE, SIG_IGN);
-	ret = phi_service_signals(s, NULL, NULL);
+	ret = daemon_signals(&b->daemon);
 	if (!ret)
-		ret = phi_service_endpoint(s, b->phi, b->endpoint, take_message,
-					   b, NULL);
+		ret = daemon_listen(&b->daemon);
 	if (!ret)
 		ret = phi_service_job(s, channel_reap, b, &b->broken);
 	if (!ret)
 		ret = phi_service_timer(s, report_load, b, &load_timer);
 	if (ret)
 		return ret;
-	phi_service_on_stop(s, stop, b, 0);
-	phi_source_set(load_timer, now_ns() + LOAD_NS);
+	phi_source_set(load_timer, clock_ns() + LOAD_NS);
 	return 0;
 }
 
@@ -116,7 +80,7 @@ static int setup_units(struct batchd *b)
 		load_init(&r->load, cpu);
 		b->runners[b->nrunners++] = r;
 		snprintf(name, sizeof(name), "cpu%d", cpu);
-		ret = phi_unit_register(b->phi, name, PHI_UNIT_CPU,
+		ret = phi_unit_register(b->daemon.phi, name, PHI_UNIT_CPU,
 					PHI_UNIT_UNKNOWN, 1,
 					b->options.shared ? PHI_UNIT_SHARED : 0,
 					&r->unit, &r->cap);
@@ -149,7 +113,7 @@ static int setup_phi(struct batchd *b)
 	uint32_t i;
 	int ret;
 
-	ret = phi_endpoint_create(b->phi, &b->endpoint);
+	ret = phi_endpoint_create(b->daemon.phi, &b->daemon.endpoint);
 	if (!ret)
 		ret = setup_units(b);
 	if (!ret)
@@ -183,31 +147,27 @@ static int setup_phi(struct batchd *b)
 	return 0;
 }
 
-/* Answer whoever waits, end the runners, then the sessions. */
+/* Answer the requests that wait, end the runners, then the sessions. */
 static void shut_down(struct batchd *b)
 {
+	struct daemon *d = &b->daemon;
 	uint32_t i;
 
-	pthread_mutex_lock(&b->lock);
-	b->stopping = true;
-	pthread_mutex_unlock(&b->lock);
-	for (i = 0; b->options.publish.dir && i < b->nmodels; i++)
+	daemon_refuse_new(d);
+	for (i = 0; b->publish->dir && i < b->nmodels; i++)
 		model_unpublish(b, b->models[i]);
 	request_cancel_all(b, NULL);
-	pthread_mutex_lock(&b->lock);
-	b->stop = true;
-	pthread_cond_broadcast(&b->work);
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_lock(&d->lock);
+	d->stop = true;
+	pthread_cond_broadcast(&d->work);
+	pthread_mutex_unlock(&d->lock);
 	for (i = 0; i < b->nrunners; i++) {
 		if (b->runners[i]->thread)
 			runner_join(b->runners[i]);
 	}
-	/* What a request spread over batches left behind. */
+	/* Those that were spread over batches, and had rows left. */
 	request_cancel_all(b, NULL);
-	for (i = 0; i < BATCHD_CLIENTS_MAX; i++) {
-		if (b->clients[i])
-			client_close(b, b->clients[i], NULL);
-	}
+	daemon_end_sessions(d);
 }
 
 /* Last words; returns whether the books balance. */
@@ -273,17 +233,14 @@ static int setup(struct batchd *b, struct settings *s, struct engine **engine)
 {
 	int ret;
 
-	ret = confine_user(s->user, &s->options.publish.dir, 1);
+	ret = confine_user(s->common.user, &s->common.publish.dir, 1);
 	if (!ret)
 		ret = confine_privileges();
 	if (ret)
 		return ret;
-	b->phi = phi_open(0);
-	if (b->phi < 0) {
-		say("cannot open /dev/phi: %s%s", strerror(-b->phi),
-		    b->phi == -ENOENT ? "; is phi.ko loaded?" : "");
-		return b->phi;
-	}
+	ret = daemon_open(&b->daemon, "; is phi.ko loaded?");
+	if (ret)
+		return ret;
 	ret = open_engine(s, engine);
 	if (ret)
 		return ret;
@@ -297,61 +254,40 @@ static int setup(struct batchd *b, struct settings *s, struct engine **engine)
 	return ret;
 }
 
-static int serve(struct batchd *b, struct settings *s)
+static int serve(struct batchd *b, const struct settings *s)
 {
-	int ret = 0, told;
+	char what[64];
+	int ret = 0;
 	uint32_t i;
 
-	for (i = 0; !ret && s->options.publish.dir && i < b->nmodels; i++)
+	for (i = 0; !ret && b->publish->dir && i < b->nmodels; i++)
 		ret = model_publish(b, b->models[i]);
 	if (ret)
 		return ret;
-	/*
-	 * systemd's socket can be reached only before; whoever comes at once
-	 * is served afterwards. It is told no more than this.
-	 */
-	told = phi_service_tell("READY=1");
-	if (told < 0)
-		say("cannot tell systemd: %s", strerror(-told));
-	unsetenv("NOTIFY_SOCKET");
-	ret = confine_calls(NULL, 0);
-	if (ret) {
-		say("cannot give up system calls: %s", strerror(-ret));
-		return ret;
-	}
-	say("ready: %u models, %u units", b->nmodels, b->nrunners);
-	told = phi_service_ready(s->ready_fd);
-	if (told < 0)
-		say("nobody hears that it is ready: %s", strerror(-told));
-	ret = phi_service_run(b->service);
-	if (ret)
-		say("cannot go on: %s", strerror(-ret));
-	return ret;
+	snprintf(what, sizeof(what), "%u models, %u units", b->nmodels,
+		 b->nrunners);
+	return daemon_run(&b->daemon, &s->common, what);
 }
 
 int main(int argc, char **argv)
 {
 	struct batchd *b = &batchd;
 	struct engine *engine = NULL;
-	pthread_condattr_t attr;
 	struct settings settings;
 	int ret;
 
-	ret = options_parse(argc, argv, &settings);
+	ret = batchd_options_read(argc, argv, &settings);
 	if (ret)
 		return ret < 0 ? 2 : 0;
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	if (settings.convert)
 		return convert(&settings) ? 1 : 0;
 	b->options = settings.options;
-	b->phi = -1;
-	pthread_mutex_init(&b->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&b->work, &attr);
-	LIST_INIT(&b->users);
-	/* What io_uring does passes by seccomp, see common/confine.c. */
-	ret = phi_service_new(PHI_SERVICE_EPOLL, &b->service);
+	b->publish = &settings.common.publish;
+	daemon_init(&b->daemon, &batchd_kind);
+	b->daemon.verbose = settings.common.verbose;
+	/* No filter sees what io_uring does, see common/confine.c. */
+	ret = phi_service_new(PHI_SERVICE_EPOLL, &b->daemon.service);
 	if (!ret)
 		ret = setup(b, &settings, &engine);
 	if (!ret)
@@ -370,8 +306,6 @@ int main(int argc, char **argv)
 		model_put(b, b->models[--b->nmodels]);
 	engine_put(engine);
 	phi_vdfs_close(b->vdfs);
-	if (b->phi >= 0)
-		phi_close(b->phi);
-	phi_service_free(b->service);
+	daemon_close(&b->daemon);
 	return ret ? 1 : 0;
 }

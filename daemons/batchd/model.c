@@ -95,12 +95,12 @@ static int open_vdfs(struct batchd *b)
 	close(fd);
 	if (got != sizeof(token))
 		return -EKEYREJECTED;
-	ret = phi_cap_unseal(b->phi, &token, &cap);
+	ret = phi_cap_unseal(b->daemon.phi, &token, &cap);
 	if (ret)
 		return ret;
-	ret = phi_vdfs_open(b->phi, cap, PHI_VDFS_OPEN_READ, now_ns() + VDFS_NS,
-			    &b->vdfs);
-	phi_cap_drop(b->phi, cap);
+	ret = phi_vdfs_open(b->daemon.phi, cap, PHI_VDFS_OPEN_READ,
+			    clock_ns() + VDFS_NS, &b->vdfs);
+	phi_cap_drop(b->daemon.phi, cap);
 	return ret;
 }
 
@@ -212,7 +212,7 @@ void model_put(struct batchd *b, struct model *model)
  */
 int model_warm(struct model *model, struct desk *desk, uint32_t nrunners)
 {
-	uint64_t begin = now_ns(), spent = 0;
+	uint64_t begin = clock_ns(), spent = 0;
 	char why[256] = "";
 	uint32_t rows, i;
 	int tries, ret;
@@ -223,14 +223,14 @@ int model_warm(struct model *model, struct desk *desk, uint32_t nrunners)
 		uint64_t best = UINT64_MAX;
 
 		for (tries = 0; tries < 3 && !ret; tries++) {
-			uint64_t start = now_ns();
+			uint64_t start = clock_ns();
 
 			if (tries && spent > WARM_NS)
 				break;
 			ret = engine_run(desk->binding, rows, why, sizeof(why));
-			if (now_ns() - start < best)
-				best = now_ns() - start;
-			spent = now_ns() - begin;
+			if (clock_ns() - start < best)
+				best = clock_ns() - start;
+			spent = clock_ns() - begin;
 		}
 		for (i = 0; !ret && i < nrunners; i++)
 			curve_add(&model->curve[i], rows, best);
@@ -252,8 +252,9 @@ int model_warm(struct model *model, struct desk *desk, uint32_t nrunners)
  */
 int model_register(struct batchd *b, struct model *model, uint64_t badge)
 {
-	int ret = phi_model_register(b->phi, b->endpoint, badge, model->name,
-				     model->max_batch, &model->id, &model->cap);
+	int ret = phi_model_register(b->daemon.phi, b->daemon.endpoint, badge,
+				     model->name, model->max_batch, &model->id,
+				     &model->cap);
 
 	if (ret)
 		say("%s: cannot register the model: %s", model->name,
@@ -274,12 +275,12 @@ int model_register(struct batchd *b, struct model *model, uint64_t badge)
  */
 int model_publish(struct batchd *b, struct model *model)
 {
-	int ret = publish_token(&b->options.publish, b->phi, model->cap,
+	int ret = publish_token(b->publish, b->daemon.phi, model->cap,
 				model->name);
 
 	if (ret)
 		say("%s: cannot publish a token in %s: %s", model->name,
-		    b->options.publish.dir, strerror(-ret));
+		    b->publish->dir, strerror(-ret));
 	return ret;
 }
 
@@ -292,5 +293,5 @@ int model_publish(struct batchd *b, struct model *model)
  */
 void model_unpublish(struct batchd *b, struct model *model)
 {
-	publish_remove(&b->options.publish, model->name);
+	publish_remove(b->publish, model->name);
 }

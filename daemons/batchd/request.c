@@ -95,10 +95,10 @@ static uint64_t expect_ns(struct batchd *b, struct request *req, uint64_t now)
 static int admit(struct batchd *b, struct request *req, uint64_t *expected_ns)
 {
 	struct queue *q = &req->client->model->queue;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 	int ret;
 
-	if (b->stopping || req->client->dead)
+	if (b->daemon.stopping || req->client->base.dead)
 		return -ECANCELED;
 	if (req->item.deadline_ns) {
 		uint64_t need = expect_ns(b, req, now);
@@ -114,14 +114,13 @@ static int admit(struct batchd *b, struct request *req, uint64_t *expected_ns)
 		return ret == -EDQUOT ? -EAGAIN : ret;
 	req->in->uses++;
 	req->out->uses++;
-	req->client->refs++;
-	pthread_cond_broadcast(&b->work);
+	req->client->base.refs++;
+	pthread_cond_broadcast(&b->daemon.work);
 	return 0;
 }
 
 /**
  * request_submit() - put a request in line
- * @b: Daemon.
  * @client: Who asks.
  * @wire: A private copy of what it asks.
  * @reply: Whom to answer, 0 = the ring; taken when this returns 0.
@@ -130,10 +129,10 @@ static int admit(struct batchd *b, struct request *req, uint64_t *expected_ns)
  * Context: Main thread.
  * Return: 0, or the negative errno to answer, see &struct phi_batch_answer.
  */
-int request_submit(struct batchd *b, struct client *client,
-		   const struct phi_batch_request *wire, uint64_t reply,
-		   uint64_t *expected_ns)
+int request_submit(struct client *client, const struct phi_batch_request *wire,
+		   uint64_t reply, uint64_t *expected_ns)
 {
+	struct batchd *b = batchd_of(client);
 	const struct engine_info *info = client->model->info;
 	uint32_t rows = wire->input.shape[0];
 	struct request *req;
@@ -153,12 +152,12 @@ int request_submit(struct batchd *b, struct client *client,
 	req->out_at = wire->output.offset;
 	req->unit = PHI_UNIT_UNKNOWN;
 	req->item.credit = &client->credit;
-	req->item.share = &client->user->share;
+	req->item.share = &user_of(client)->share;
 	req->item.rows = rows;
 	req->item.level = PHI_BATCH_PRIORITY_HIGH - wire->priority;
 	req->item.deadline_ns = wire->deadline_ns;
 
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->daemon.lock);
 	ret = reach(client, &wire->input, &info->in, rows, PHI_RIGHT_READ,
 		    &req->in);
 	if (!ret)
@@ -166,7 +165,7 @@ int request_submit(struct batchd *b, struct client *client,
 			    PHI_RIGHT_WRITE, &req->out);
 	if (!ret)
 		ret = admit(b, req, expected_ns);
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->daemon.lock);
 	if (ret)
 		free(req);
 	return ret;
@@ -174,12 +173,11 @@ int request_submit(struct batchd *b, struct client *client,
 
 /**
  * request_end() - answer a request that left the line, and free it
- * @b: Daemon.
  * @item: Of the request; it ended.
  *
  * Context: Any thread, without the lock.
  */
-void request_end(struct batchd *b, struct queue_item *item)
+void request_end(struct queue_item *item)
 {
 	struct request *req = (struct request *)item;
 	struct phi_batch_answer a = {
@@ -192,15 +190,15 @@ void request_end(struct batchd *b, struct queue_item *item)
 	};
 
 	_Static_assert(offsetof(struct request, item) == 0, "item is first");
-	a.queue_ns = (item->started_ns ? item->started_ns : now_ns()) -
+	a.queue_ns = (item->started_ns ? item->started_ns : clock_ns()) -
 		     item->arrived_ns;
-	slot_put(b, req->in);
-	slot_put(b, req->out);
+	client_slot_put(req->client, req->in);
+	client_slot_put(req->client, req->out);
 	if (req->reply)
-		answer(b, req->reply, &a, sizeof(a));
+		call_reply(req->client->base.daemon, req->reply, &a, sizeof(a));
 	else
 		channel_send(req->client, &a);
-	client_put(b, req->client);
+	session_put(&req->client->base);
 	free(req);
 }
 
@@ -219,7 +217,7 @@ void request_cancel_all(struct batchd *b, struct client *client)
 	struct queue_item *item, *next;
 	uint32_t m, level;
 
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->daemon.lock);
 	for (m = 0; m < b->nmodels; m++) {
 		struct queue *q = &b->models[m]->queue;
 
@@ -236,9 +234,9 @@ void request_cancel_all(struct batchd *b, struct client *client)
 			}
 		}
 	}
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->daemon.lock);
 	while ((item = TAILQ_FIRST(&ended))) {
 		TAILQ_REMOVE(&ended, item, link);
-		request_end(b, item);
+		request_end(item);
 	}
 }

@@ -17,13 +17,13 @@
 #define PROBE_EVERY 16
 
 /* Give what left a line its answers. */
-static void end_all(struct batchd *b, struct queue_line *ended)
+static void end_all(struct queue_line *ended)
 {
 	struct queue_item *item;
 
 	while ((item = TAILQ_FIRST(ended))) {
 		TAILQ_REMOVE(ended, item, link);
-		request_end(b, item);
+		request_end(item);
 	}
 }
 
@@ -35,7 +35,7 @@ static struct batch_verdict view_model(struct runner *r, struct model *model,
 	memset(view, 0, sizeof(*view));
 	if (model->queue.rows <= model->promised)
 		return (struct batch_verdict){};
-	view->now_ns = now_ns();
+	view->now_ns = clock_ns();
 	view->rows = model->queue.rows - model->promised;
 	view->max = model->max_batch;
 	view->oldest_ns = queue_oldest_ns(&model->queue);
@@ -54,9 +54,10 @@ static void wait_for_work(struct batchd *b, uint64_t until_ns)
 				  .tv_nsec = until_ns % 1000000000 };
 
 	if (until_ns)
-		pthread_cond_timedwait(&b->work, &b->lock, &until);
+		pthread_cond_timedwait(&b->daemon.work, &b->daemon.lock,
+				       &until);
 	else
-		pthread_cond_wait(&b->work, &b->lock);
+		pthread_cond_wait(&b->daemon.work, &b->daemon.lock);
 }
 
 /* A policy or the kernel said no: so the requests at hand get its errno. */
@@ -73,9 +74,9 @@ static void refuse_batch(struct batchd *b, struct model *model, uint32_t rows,
 		if (queue_fail(q, item, status))
 			TAILQ_INSERT_TAIL(&ended, item, link);
 	}
-	pthread_mutex_unlock(&b->lock);
-	end_all(b, &ended);
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_unlock(&b->daemon.lock);
+	end_all(&ended);
+	pthread_mutex_lock(&b->daemon.lock);
 }
 
 static struct runner *runner_of(struct batchd *b, uint32_t unit)
@@ -112,9 +113,9 @@ static struct ticket *begin_batch(struct runner *r, struct model *model,
 
 	if (t) {
 		model->promised += rows;
-		pthread_mutex_unlock(&b->lock);
-		ret = phi_infer_begin(b->phi, &begin);
-		pthread_mutex_lock(&b->lock);
+		pthread_mutex_unlock(&b->daemon.lock);
+		ret = phi_infer_begin(b->daemon.phi, &begin);
+		pthread_mutex_lock(&b->daemon.lock);
 	}
 	if (ret) {
 		if (t)
@@ -131,10 +132,10 @@ static struct ticket *begin_batch(struct runner *r, struct model *model,
 	t->why = begin.why;
 	other = runner_of(b, t->unit);
 	/* When all stop, the other may be gone before it sees the ticket. */
-	if (!other || other == r || b->stop)
+	if (!other || other == r || b->daemon.stop)
 		return t;
 	STAILQ_INSERT_TAIL(&other->tickets, t, link);
-	pthread_cond_broadcast(&b->work);
+	pthread_cond_broadcast(&b->daemon.work);
 	return NULL;
 }
 
@@ -222,7 +223,7 @@ static int run_batch(struct runner *r, struct ticket *t, uint32_t n,
 		slice_iov(&r->slices[i], false, &r->iov[i]);
 	stage_gather(&desk->stage, 0, r->iov, n, r->bad);
 	ret = engine_run(desk->binding, rows, why, sizeof(why));
-	phi_infer_end(r->b->phi, t->ticket, ret, run_ns);
+	phi_infer_end(r->b->daemon.phi, t->ticket, ret, run_ns);
 	if (ret) {
 		say("%s: a batch of %u failed: %s", t->model->name, rows, why);
 		return -EIO;
@@ -245,7 +246,7 @@ static uint32_t bind_rows(struct runner *r, struct ticket *t, uint32_t *n,
 {
 	struct queue *q = &t->model->queue;
 	struct queue_item *item;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 	uint32_t rows;
 
 	t->model->promised -= t->promised;
@@ -293,30 +294,30 @@ static void run_ticket(struct runner *r, struct ticket *t)
 	int status;
 
 	rows = bind_rows(r, t, &n, &ended);
-	start = now_ns();
+	start = clock_ns();
 	if (rows)
 		r->free_ns = start + curve_ns(&model->curve[r->index], rows);
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->daemon.lock);
 
-	end_all(b, &ended);
+	end_all(&ended);
 	if (!rows) {
-		phi_infer_end(b->phi, t->ticket, -ECANCELED, NULL);
-		pthread_mutex_lock(&b->lock);
+		phi_infer_end(b->daemon.phi, t->ticket, -ECANCELED, NULL);
+		pthread_mutex_lock(&b->daemon.lock);
 		return;
 	}
 	status = run_batch(r, t, n, rows, &run_ns);
 
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->daemon.lock);
 	r->free_ns = 0;
 	if (!status) {
-		curve_add(&model->curve[r->index], rows, now_ns() - start);
+		curve_add(&model->curve[r->index], rows, clock_ns() - start);
 		model->batches++;
 		model->rows += rows;
 	}
 	unbind_rows(r, t, n, rows, status, run_ns, &ended);
-	pthread_mutex_unlock(&b->lock);
-	end_all(b, &ended);
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_unlock(&b->daemon.lock);
+	end_all(&ended);
+	pthread_mutex_lock(&b->daemon.lock);
 }
 
 /*
@@ -334,15 +335,15 @@ static void prime(struct runner *r)
 		struct model *model = b->models[i];
 		struct phi_infer_begin begin = { .model = model->cap };
 
-		pthread_mutex_lock(&b->lock);
+		pthread_mutex_lock(&b->daemon.lock);
 		begin.batch =
 			curve_knee(&model->curve[r->index], model->max_batch);
-		pthread_mutex_unlock(&b->lock);
+		pthread_mutex_unlock(&b->daemon.lock);
 		/* A policy may say no; then there is nothing to learn. */
-		if (phi_infer_begin(b->phi, &begin))
+		if (phi_infer_begin(b->daemon.phi, &begin))
 			continue;
 		ret = engine_run(r->desks[i].binding, begin.batch, NULL, 0);
-		phi_infer_end(b->phi, begin.ticket, ret, NULL);
+		phi_infer_end(b->daemon.phi, begin.ticket, ret, NULL);
 	}
 }
 
@@ -353,15 +354,15 @@ static void *runner_main(void *arg)
 	struct ticket *t;
 
 	prime(r);
-	pthread_mutex_lock(&b->lock);
-	while (!b->stop || !STAILQ_EMPTY(&r->tickets)) {
+	pthread_mutex_lock(&b->daemon.lock);
+	while (!b->daemon.stop || !STAILQ_EMPTY(&r->tickets)) {
 		t = next_batch(r);
 		if (!t)
 			continue;
 		run_ticket(r, t);
 		free(t);
 	}
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->daemon.lock);
 	return NULL;
 }
 

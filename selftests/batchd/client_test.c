@@ -16,7 +16,7 @@
 FIXTURE(client)
 {
 	struct daemon d;
-	struct session s; /* for its cspace and its MODEL handle only */
+	struct peer s; /* for its cspace and its MODEL handle only */
 	struct phi_batch *b;
 	uint64_t region;
 	float *mem;
@@ -31,7 +31,7 @@ FIXTURE_SETUP(client)
 	{
 		TH_LOG("is phi.ko loaded, and batchd built?");
 	}
-	ASSERT_EQ(0, session_unseal(&self->s, &self->d, "identity"));
+	ASSERT_EQ(0, peer_unseal(&self->s, &self->d, "identity"));
 	ASSERT_EQ(0, phi_batch_open(self->s.phi, self->s.model,
 				    PHI_BATCH_OPEN_RING, in_seconds(20),
 				    &self->b));

@@ -156,7 +156,7 @@ bool daemon_status(const struct daemon *d, const char *field, char *out,
 }
 
 /* A cspace with the MODEL capability in it. */
-int session_unseal(struct session *s, const struct daemon *d, const char *model)
+int peer_unseal(struct peer *s, const struct daemon *d, const char *model)
 {
 	struct phi_token token;
 	char path[128];
@@ -179,9 +179,8 @@ int session_unseal(struct session *s, const struct daemon *d, const char *model)
 }
 
 /* Call with at most one capability, with @rights; 0 or a negative errno. */
-int session_call(struct session *s, uint64_t endpoint, const void *data,
-		 uint32_t len, uint64_t cap, uint32_t rights,
-		 struct phi_msg_in *in)
+int peer_call(struct peer *s, uint64_t endpoint, const void *data, uint32_t len,
+	      uint64_t cap, uint32_t rights, struct phi_msg_in *in)
 {
 	struct phi_msg msg = { .data = data, .len = len, .ncaps = !!cap };
 
@@ -190,7 +189,7 @@ int session_call(struct session *s, uint64_t endpoint, const void *data,
 	return phi_call(s->phi, endpoint, &msg, in, 0, in_seconds(30));
 }
 
-int session_attach(struct session *s)
+int peer_attach(struct peer *s)
 {
 	struct phi_batch_attach req = { .head = { PHI_BATCH_ATTACH, 0, 77 },
 					.version = PHI_BATCH_VERSION };
@@ -199,8 +198,8 @@ int session_attach(struct session *s)
 
 	ret = phi_endpoint_create(s->phi, &s->life);
 	if (!ret)
-		ret = session_call(s, s->model, &req, sizeof(req), s->life,
-				   PHI_RIGHT_SEND, &in);
+		ret = peer_call(s, s->model, &req, sizeof(req), s->life,
+				PHI_RIGHT_SEND, &in);
 	if (ret)
 		return ret;
 	if (in.len != sizeof(s->info))
@@ -216,15 +215,14 @@ int session_attach(struct session *s)
 	return 0;
 }
 
-int session_region(struct session *s, uint64_t cap, uint32_t rights,
-		   uint32_t *slot)
+int peer_region(struct peer *s, uint64_t cap, uint32_t rights, uint32_t *slot)
 {
 	struct phi_batch_region req = { .head = { PHI_BATCH_REGION, 0, 78 } };
 	struct phi_batch_slot a;
 	struct phi_msg_in in;
 	int ret;
 
-	ret = session_call(s, s->endpoint, &req, sizeof(req), cap, rights, &in);
+	ret = peer_call(s, s->endpoint, &req, sizeof(req), cap, rights, &in);
 	if (ret)
 		return ret;
 	if (in.len != sizeof(a))
@@ -234,7 +232,7 @@ int session_region(struct session *s, uint64_t cap, uint32_t rights,
 	return a.tag == 78 ? a.status : -EPROTO;
 }
 
-int session_forget(struct session *s, uint32_t slot)
+int peer_forget(struct peer *s, uint32_t slot)
 {
 	struct phi_batch_region req = { .head = { PHI_BATCH_FORGET, 0, 79 },
 					.slot = slot };
@@ -242,7 +240,7 @@ int session_forget(struct session *s, uint32_t slot)
 	struct phi_msg_in in;
 	int ret;
 
-	ret = session_call(s, s->endpoint, &req, sizeof(req), 0, 0, &in);
+	ret = peer_call(s, s->endpoint, &req, sizeof(req), 0, 0, &in);
 	if (ret)
 		return ret;
 	if (in.len != sizeof(a))
@@ -252,28 +250,28 @@ int session_forget(struct session *s, uint32_t slot)
 }
 
 /* All of it: unseal, attach, make a region and give it. */
-int session_open(struct session *s, const struct daemon *d, const char *model,
-		 size_t bytes)
+int peer_open(struct peer *s, const struct daemon *d, const char *model,
+	      size_t bytes)
 {
 	int ret;
 
-	ret = session_unseal(s, d, model);
+	ret = peer_unseal(s, d, model);
 	if (!ret)
-		ret = session_attach(s);
+		ret = peer_attach(s);
 	if (!ret)
 		ret = phi_region_create(s->phi, bytes, 0, &s->region);
 	if (!ret)
 		ret = phi_region_map(s->phi, s->region, PROT_READ | PROT_WRITE,
 				     &s->mem, &s->len);
 	if (!ret)
-		ret = session_region(s, s->region,
-				     PHI_RIGHT_READ | PHI_RIGHT_WRITE |
-					     PHI_RIGHT_MAP,
-				     &s->slot);
+		ret = peer_region(s, s->region,
+				  PHI_RIGHT_READ | PHI_RIGHT_WRITE |
+					  PHI_RIGHT_MAP,
+				  &s->slot);
 	return ret;
 }
 
-void session_close(struct session *s)
+void peer_close(struct peer *s)
 {
 	if (s->mem)
 		phi_region_unmap(s->mem, s->len);
@@ -281,8 +279,8 @@ void session_close(struct session *s)
 }
 
 /* A request that is right in every field. */
-void session_fill(const struct session *s, struct phi_batch_request *req,
-		  uint32_t rows, uint64_t in_at, uint64_t out_at)
+void peer_fill(const struct peer *s, struct phi_batch_request *req,
+	       uint32_t rows, uint64_t in_at, uint64_t out_at)
 {
 	memset(req, 0, sizeof(*req));
 	req->head.op = PHI_BATCH_INFER;
@@ -299,13 +297,13 @@ void session_fill(const struct session *s, struct phi_batch_request *req,
 }
 
 /* Send a request by call; 0 when an answer came, whatever it says. */
-int session_infer(struct session *s, const struct phi_batch_request *req,
-		  struct phi_batch_answer *answer)
+int peer_infer(struct peer *s, const struct phi_batch_request *req,
+	       struct phi_batch_answer *answer)
 {
 	struct phi_msg_in in;
 	int ret;
 
-	ret = session_call(s, s->endpoint, req, sizeof(*req), 0, 0, &in);
+	ret = peer_call(s, s->endpoint, req, sizeof(*req), 0, 0, &in);
 	if (ret)
 		return ret;
 	if (in.len != sizeof(*answer))

@@ -24,7 +24,7 @@ struct daemon {
 };
 
 /* A session, and one region of it, mapped, in a slot. */
-struct session {
+struct peer {
 	int phi;
 	uint64_t model;
 	uint64_t life;
@@ -56,21 +56,18 @@ int daemon_stop(struct daemon *d, int sig);
 bool daemon_status(const struct daemon *d, const char *field, char *out,
 		   size_t room);
 
-int session_unseal(struct session *s, const struct daemon *d,
-		   const char *model);
-int session_attach(struct session *s);
-int session_open(struct session *s, const struct daemon *d, const char *model,
-		 size_t bytes);
-void session_close(struct session *s);
-int session_call(struct session *s, uint64_t endpoint, const void *data,
-		 uint32_t len, uint64_t cap, uint32_t rights,
-		 struct phi_msg_in *in);
-int session_region(struct session *s, uint64_t cap, uint32_t rights,
-		   uint32_t *slot);
-int session_forget(struct session *s, uint32_t slot);
-void session_fill(const struct session *s, struct phi_batch_request *req,
-		  uint32_t rows, uint64_t in_at, uint64_t out_at);
-int session_infer(struct session *s, const struct phi_batch_request *req,
-		  struct phi_batch_answer *answer);
+int peer_unseal(struct peer *s, const struct daemon *d, const char *model);
+int peer_attach(struct peer *s);
+int peer_open(struct peer *s, const struct daemon *d, const char *model,
+	      size_t bytes);
+void peer_close(struct peer *s);
+int peer_call(struct peer *s, uint64_t endpoint, const void *data, uint32_t len,
+	      uint64_t cap, uint32_t rights, struct phi_msg_in *in);
+int peer_region(struct peer *s, uint64_t cap, uint32_t rights, uint32_t *slot);
+int peer_forget(struct peer *s, uint32_t slot);
+void peer_fill(const struct peer *s, struct phi_batch_request *req,
+	       uint32_t rows, uint64_t in_at, uint64_t out_at);
+int peer_infer(struct peer *s, const struct phi_batch_request *req,
+	       struct phi_batch_answer *answer);
 
 #endif /* _SELFTESTS_BATCHD_HELPER_H */

@@ -24,12 +24,12 @@ SHARED_DAEMON("--verbose")
 
 FIXTURE(hostile)
 {
-	struct session s;
+	struct peer s;
 };
 
 FIXTURE_SETUP(hostile)
 {
-	ASSERT_EQ(0, session_open(&self->s, &d, "identity", 16384));
+	ASSERT_EQ(0, peer_open(&self->s, &d, "identity", 16384));
 }
 
 /* After whatever was done to it, it serves as before. */
@@ -37,31 +37,31 @@ FIXTURE_TEARDOWN(hostile)
 {
 	struct phi_batch_request req;
 	struct phi_batch_answer a;
-	struct session s;
+	struct peer s;
 	float *in, *out;
 
-	session_close(&self->s);
-	ASSERT_EQ(0, session_open(&s, &d, "identity", 8192));
+	peer_close(&self->s);
+	ASSERT_EQ(0, peer_open(&s, &d, "identity", 8192));
 	in = s.mem;
 	out = (float *)((char *)s.mem + 4096);
 	in[3] = 99;
-	session_fill(&s, &req, 1, 0, 4096);
-	EXPECT_EQ(0, session_infer(&s, &req, &a));
+	peer_fill(&s, &req, 1, 0, 4096);
+	EXPECT_EQ(0, peer_infer(&s, &req, &a));
 	EXPECT_EQ(0, a.status);
 	EXPECT_EQ(99, out[3]);
-	session_close(&s);
+	peer_close(&s);
 }
 
 /* The status of a request in which one thing is wrong. */
-#define REFUSED(_want, _change)                                  \
-	do {                                                     \
-		struct phi_batch_request req;                    \
-		struct phi_batch_answer a;                       \
-		session_fill(&self->s, &req, 2, 0, 8192);        \
-		_change;                                         \
-		EXPECT_EQ(0, session_infer(&self->s, &req, &a)); \
-		EXPECT_EQ(_want, a.status);                      \
-		EXPECT_EQ(PHI_UNIT_UNKNOWN, a.unit);             \
+#define REFUSED(_want, _change)                               \
+	do {                                                  \
+		struct phi_batch_request req;                 \
+		struct phi_batch_answer a;                    \
+		peer_fill(&self->s, &req, 2, 0, 8192);        \
+		_change;                                      \
+		EXPECT_EQ(0, peer_infer(&self->s, &req, &a)); \
+		EXPECT_EQ(_want, a.status);                   \
+		EXPECT_EQ(PHI_UNIT_UNKNOWN, a.unit);          \
 	} while (0)
 
 SLOW_TEST(hostile, requests_that_make_no_sense)
@@ -104,17 +104,17 @@ SLOW_TEST(hostile, requests_that_reach_too_far)
 	REFUSED(-ERANGE, req.input.offset = UINT64_MAX - 15);
 	REFUSED(-ERANGE, req.output.offset = UINT64_MAX - 31);
 
-	ASSERT_EQ(0, session_region(&self->s, self->s.region,
-				    PHI_RIGHT_READ | PHI_RIGHT_MAP, &slot));
+	ASSERT_EQ(0, peer_region(&self->s, self->s.region,
+				 PHI_RIGHT_READ | PHI_RIGHT_MAP, &slot));
 	REFUSED(-EPERM, req.output.slot = slot);
 }
 
-static int32_t message(struct session *s, uint64_t to, const void *data,
+static int32_t message(struct peer *s, uint64_t to, const void *data,
 		       uint32_t len, uint64_t cap, uint32_t rights)
 {
 	struct phi_msg_in in;
 	int32_t status;
-	int ret = session_call(s, to, data, len, cap, rights, &in);
+	int ret = peer_call(s, to, data, len, cap, rights, &in);
 
 	if (ret)
 		return ret;
@@ -127,11 +127,11 @@ SLOW_TEST(hostile, messages_that_make_no_sense)
 	struct phi_batch_attach attach = { .head.op = PHI_BATCH_ATTACH,
 					   .version = PHI_BATCH_VERSION };
 	struct phi_batch_region region = { .head.op = PHI_BATCH_REGION };
-	struct session *s = &self->s;
+	struct peer *s = &self->s;
 	char bytes[PHI_MSG_MAX] = {};
 	struct phi_batch_request req;
 
-	session_fill(s, &req, 1, 0, 8192);
+	peer_fill(s, &req, 1, 0, 8192);
 	/* To the model only ATTACH goes, with an endpoint to live by. */
 	EXPECT_EQ(-EINVAL, message(s, s->model, &req, sizeof(req), 0, 0));
 	EXPECT_EQ(-EINVAL, message(s, s->model, NULL, 0, 0, 0));
@@ -190,36 +190,36 @@ SLOW_TEST(hostile, messages_that_make_no_sense)
 
 SLOW_TEST(hostile, slots_run_out_and_come_back)
 {
-	struct session *s = &self->s;
+	struct peer *s = &self->s;
 	uint32_t slot, i;
 
 	for (i = 1; i < PHI_BATCH_SLOTS; i++) {
-		ASSERT_EQ(0, session_region(s, s->region, RWM, &slot));
+		ASSERT_EQ(0, peer_region(s, s->region, RWM, &slot));
 		EXPECT_EQ(i, slot);
 	}
-	EXPECT_EQ(-ENOSPC, session_region(s, s->region, RWM, &slot));
-	EXPECT_EQ(-EBADF, session_forget(s, 16));
-	EXPECT_EQ(0, session_forget(s, 5));
-	EXPECT_EQ(-EBADF, session_forget(s, 5));
+	EXPECT_EQ(-ENOSPC, peer_region(s, s->region, RWM, &slot));
+	EXPECT_EQ(-EBADF, peer_forget(s, 16));
+	EXPECT_EQ(0, peer_forget(s, 5));
+	EXPECT_EQ(-EBADF, peer_forget(s, 5));
 	REFUSED(-EBADF, req.input.slot = 5);
-	EXPECT_EQ(0, session_region(s, s->region, RWM, &slot));
+	EXPECT_EQ(0, peer_region(s, s->region, RWM, &slot));
 	EXPECT_EQ(5, slot);
 }
 
 SLOW_TEST(hostile, sessions_of_one_user_run_out)
 {
-	struct session *s = calloc(70, sizeof(*s));
+	struct peer *s = calloc(70, sizeof(*s));
 	int i, ret = 0;
 
 	for (i = 0; i < 70 && !ret; i++) {
-		ASSERT_EQ(0, session_unseal(&s[i], &d, "identity"));
-		ret = session_attach(&s[i]);
+		ASSERT_EQ(0, peer_unseal(&s[i], &d, "identity"));
+		ret = peer_attach(&s[i]);
 	}
 	EXPECT_EQ(-EDQUOT, ret);
 	/* One is the fixture's; the last one here was refused. */
 	EXPECT_EQ(64, i);
 	while (i--)
-		session_close(&s[i]);
+		peer_close(&s[i]);
 	free(s);
 }
 
@@ -229,15 +229,15 @@ static int revoker(void)
 	struct phi_batch_request req;
 	struct phi_batch_answer a;
 	int i, faults = 0;
-	struct session s;
+	struct peer s;
 
-	if (session_open(&s, &d, "identity", 16384))
+	if (peer_open(&s, &d, "identity", 16384))
 		return 100;
 	for (i = 0; i < 40; i++) {
-		session_fill(&s, &req, 1 + i % 16, 0, 8192);
+		peer_fill(&s, &req, 1 + i % 16, 0, 8192);
 		if (i % 2 && phi_cap_revoke(s.phi, s.region))
 			return 101;
-		if (session_infer(&s, &req, &a))
+		if (peer_infer(&s, &req, &a))
 			return 102;
 		if (a.status && a.status != -EFAULT)
 			return 103;
@@ -246,11 +246,11 @@ static int revoker(void)
 			continue;
 		if (a.status != -EFAULT)
 			return 104;
-		if (session_forget(&s, s.slot) ||
-		    session_region(&s, s.region, RWM, &s.slot))
+		if (peer_forget(&s, s.slot) ||
+		    peer_region(&s, s.region, RWM, &s.slot))
 			return 105;
 	}
-	session_close(&s);
+	peer_close(&s);
 	return faults == 20 ? 0 : 106;
 }
 
@@ -267,8 +267,8 @@ SLOW_TEST(hostile, a_revoked_region_costs_only_its_owner)
 	for (i = 0; !done || i < 50; i++) {
 		in[0] = i;
 		in[7] = -i;
-		session_fill(&self->s, &req, 2, 0, 8192);
-		ASSERT_EQ(0, session_infer(&self->s, &req, &a));
+		peer_fill(&self->s, &req, 2, 0, 8192);
+		ASSERT_EQ(0, peer_infer(&self->s, &req, &a));
 		ASSERT_EQ(0, a.status);
 		ASSERT_EQ(i, out[0]);
 		ASSERT_EQ(-i, out[7]);
@@ -282,12 +282,12 @@ SLOW_TEST(hostile, a_revoked_region_costs_only_its_owner)
 static void die_in_flight(int how)
 {
 	struct phi_batch_request req;
-	struct session raw;
+	struct peer raw;
 	struct phi_batch *b;
 	uint64_t model;
 	int i;
 
-	if (session_open(&raw, &d, "digits", 64 * 4096))
+	if (peer_open(&raw, &d, "digits", 64 * 4096))
 		_exit(1);
 	model = raw.model;
 	if (phi_batch_open(raw.phi, model, PHI_BATCH_OPEN_RING, in_seconds(30),
@@ -296,7 +296,7 @@ static void die_in_flight(int how)
 	raw.info = *phi_batch_info(b);
 	raw.slot = phi_batch_region(b, raw.region, RW, in_seconds(30));
 	for (i = 0; i < 64; i++) {
-		session_fill(&raw, &req, 16, i % 16 * 8192, 32 * 4096);
+		peer_fill(&raw, &req, 16, i % 16 * 8192, 32 * 4096);
 		if (phi_batch_submit(b, &req))
 			break;
 	}

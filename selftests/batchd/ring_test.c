@@ -22,7 +22,7 @@ SHARED_DAEMON("--credits 16")
 
 FIXTURE(ring)
 {
-	struct session s;
+	struct peer s;
 	struct phi_batch *b;
 };
 
@@ -34,13 +34,13 @@ FIXTURE_SETUP(ring)
 FIXTURE_TEARDOWN(ring)
 {
 	phi_batch_close(self->b);
-	session_close(&self->s);
+	peer_close(&self->s);
 }
 
-static int open_batch(struct session *s, const struct daemon *from,
+static int open_batch(struct peer *s, const struct daemon *from,
 		      const char *model, size_t bytes, struct phi_batch **b)
 {
-	int ret = session_unseal(s, from, model);
+	int ret = peer_unseal(s, from, model);
 
 	if (!ret)
 		ret = phi_region_create(s->phi, bytes, 0, &s->region);
@@ -73,7 +73,7 @@ SLOW_TEST(ring, carries_many_requests_at_once)
 	for (i = 0; i < 1000; i++)
 		in[i * 4 + 1] = i;
 	while (taken < 1000) {
-		session_fill(&self->s, &req, 1, sent * 16, 32768 + sent * 16);
+		peer_fill(&self->s, &req, 1, sent * 16, 32768 + sent * 16);
 		req.head.tag = sent;
 		if (sent < 1000 && !phi_batch_submit(self->b, &req)) {
 			sent++;
@@ -101,7 +101,7 @@ SLOW_TEST(ring, drops_what_is_too_late_and_keeps_count)
 	srandom(3);
 	ASSERT_EQ(0, open_batch(&self->s, &d, "digits", 262144, &self->b));
 	while (taken < 600) {
-		session_fill(&self->s, &req, 1 + sent % 4, 0, 131072);
+		peer_fill(&self->s, &req, 1 + sent % 4, 0, 131072);
 		req.head.tag = sent;
 		req.priority = sent % 3;
 		/* Some in the past, most around what it takes. */
@@ -137,7 +137,7 @@ struct raw {
 	size_t len;
 };
 
-static int raw_ring(struct session *s, uint32_t entries, uint64_t notify,
+static int raw_ring(struct peer *s, uint32_t entries, uint64_t notify,
 		    struct raw *raw)
 {
 	struct phi_batch_ring req = { .head.op = PHI_BATCH_RING,
@@ -148,8 +148,8 @@ static int raw_ring(struct session *s, uint32_t entries, uint64_t notify,
 	void *mem;
 	int ret;
 
-	ret = session_call(s, s->endpoint, &req, sizeof(req), notify,
-			   PHI_RIGHT_WRITE, &in);
+	ret = peer_call(s, s->endpoint, &req, sizeof(req), notify,
+			PHI_RIGHT_WRITE, &in);
 	if (ret)
 		return ret;
 	memcpy(&a, in.data, sizeof(a));
@@ -168,11 +168,11 @@ static int raw_ring(struct session *s, uint32_t entries, uint64_t notify,
 
 SLOW_TEST(ring, refuses_bad_rings)
 {
-	struct session *s = &self->s;
+	struct peer *s = &self->s;
 	uint64_t notify;
 	struct raw raw;
 
-	ASSERT_EQ(0, session_open(s, &d, "identity", 8192));
+	ASSERT_EQ(0, peer_open(s, &d, "identity", 8192));
 	ASSERT_EQ(0, phi_notify_create(s->phi, &notify));
 	EXPECT_EQ(-EINVAL, raw_ring(s, 0, notify, &raw));
 	EXPECT_EQ(-EINVAL, raw_ring(s, 4, notify, &raw));
@@ -188,19 +188,19 @@ SLOW_TEST(ring, refuses_bad_rings)
 
 SLOW_TEST(ring, more_than_the_credit_is_refused)
 {
-	struct session *s = &self->s;
+	struct peer *s = &self->s;
 	struct phi_batch_request req;
 	struct phi_batch_answer a;
 	int i, refused = 0, done = 0;
 	uint64_t notify, until;
 	struct raw raw;
 
-	ASSERT_EQ(0, session_open(s, &d, "digits", 262144));
+	ASSERT_EQ(0, peer_open(s, &d, "digits", 262144));
 	ASSERT_EQ(0, phi_notify_create(s->phi, &notify));
 	ASSERT_EQ(0, raw_ring(s, 128, notify, &raw));
 	kill(d.pid, SIGSTOP);
 	for (i = 0; i < 100; i++) {
-		session_fill(s, &req, 16, 0, 131072);
+		peer_fill(s, &req, 16, 0, 131072);
 		ASSERT_EQ(0, phi_ring_send(raw.ring, &req, sizeof(req)));
 	}
 	kill(d.pid, SIGCONT);
@@ -221,7 +221,7 @@ SLOW_TEST(ring, more_than_the_credit_is_refused)
 
 SLOW_TEST(ring, who_scribbles_over_it_loses_the_session)
 {
-	struct session other, *s = &self->s;
+	struct peer other, *s = &self->s;
 	struct phi_batch_request req;
 	struct phi_batch_answer a;
 	uint64_t notify, until;
@@ -229,38 +229,38 @@ SLOW_TEST(ring, who_scribbles_over_it_loses_the_session)
 	size_t i;
 	int ret = 0;
 
-	ASSERT_EQ(0, session_open(s, &d, "identity", 8192));
+	ASSERT_EQ(0, peer_open(s, &d, "identity", 8192));
 	ASSERT_EQ(0, phi_notify_create(s->phi, &notify));
 	ASSERT_EQ(0, raw_ring(s, 64, notify, &raw));
 	for (i = 0; i < raw.len; i++)
 		raw.mem[i] = 0xa5 ^ i;
 	phi_notify_signal(s->phi, raw.bell, 1);
-	session_fill(s, &req, 1, 0, 4096);
+	peer_fill(s, &req, 1, 0, 4096);
 	until = in_seconds(30);
 	while (!ret && now() < until)
-		ret = session_infer(s, &req, &a);
+		ret = peer_infer(s, &req, &a);
 	EXPECT_EQ(-EKEYREVOKED, ret);
 
-	ASSERT_EQ(0, session_open(&other, &d, "identity", 8192));
-	session_fill(&other, &req, 1, 0, 4096);
-	EXPECT_EQ(0, session_infer(&other, &req, &a));
+	ASSERT_EQ(0, peer_open(&other, &d, "identity", 8192));
+	peer_fill(&other, &req, 1, 0, 4096);
+	EXPECT_EQ(0, peer_infer(&other, &req, &a));
 	EXPECT_EQ(0, a.status);
-	session_close(&other);
+	peer_close(&other);
 }
 
 SLOW_TEST(ring, who_takes_no_answers_loses_the_session)
 {
-	struct session *s = &self->s;
+	struct peer *s = &self->s;
 	struct phi_batch_request req;
 	struct phi_batch_answer a;
 	uint64_t notify, until;
 	struct raw raw;
 	int sent = 0, ret = 0;
 
-	ASSERT_EQ(0, session_open(s, &d, "identity", 8192));
+	ASSERT_EQ(0, peer_open(s, &d, "identity", 8192));
 	ASSERT_EQ(0, phi_notify_create(s->phi, &notify));
 	ASSERT_EQ(0, raw_ring(s, 8, notify, &raw));
-	session_fill(s, &req, 1, 0, 4096);
+	peer_fill(s, &req, 1, 0, 4096);
 	until = in_seconds(30);
 	/* One more than answers fit; then the ring's memory is gone. */
 	while (sent < 9 && now() < until) {
@@ -272,11 +272,11 @@ SLOW_TEST(ring, who_takes_no_answers_loses_the_session)
 		}
 		kill(d.pid, SIGCONT);
 		/* Eight are no offence. */
-		EXPECT_EQ(0, sent < 9 ? session_infer(s, &req, &a) : 0);
+		EXPECT_EQ(0, sent < 9 ? peer_infer(s, &req, &a) : 0);
 	}
 	EXPECT_EQ(9, sent);
 	while (!ret && now() < until)
-		ret = session_infer(s, &req, &a);
+		ret = peer_infer(s, &req, &a);
 	EXPECT_EQ(-EKEYREVOKED, ret);
 }
 

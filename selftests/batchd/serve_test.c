@@ -19,7 +19,7 @@ SHARED_DAEMON("")
 FIXTURE(serve)
 {
 	struct daemon own; /* of those tests that end it */
-	struct session s;
+	struct peer s;
 };
 
 FIXTURE_SETUP(serve)
@@ -35,13 +35,13 @@ FIXTURE_TEARDOWN(serve)
 
 SLOW_TEST(serve, says_what_a_model_takes_and_computes_it)
 {
-	struct session *s = &self->s;
+	struct peer *s = &self->s;
 	struct phi_batch_answer a;
 	struct phi_batch_request req;
 	float *in, *out;
 	int i;
 
-	ASSERT_EQ(0, session_open(s, &d, "identity", 8192));
+	ASSERT_EQ(0, peer_open(s, &d, "identity", 8192));
 	EXPECT_EQ(PHI_BATCH_VERSION, s->info.version);
 	EXPECT_EQ(16, s->info.max_batch);
 	EXPECT_EQ(64, s->info.credits);
@@ -55,8 +55,8 @@ SLOW_TEST(serve, says_what_a_model_takes_and_computes_it)
 	out = (float *)((char *)s->mem + 4096);
 	for (i = 0; i < 64; i++)
 		in[i] = i + 0.5f;
-	session_fill(s, &req, 16, 0, 4096);
-	ASSERT_EQ(0, session_infer(s, &req, &a));
+	peer_fill(s, &req, 16, 0, 4096);
+	ASSERT_EQ(0, peer_infer(s, &req, &a));
 	EXPECT_EQ(0, a.status);
 	EXPECT_EQ(16, a.batch);
 	EXPECT_EQ(PHI_CHOSEN_BUILTIN, a.why);
@@ -64,19 +64,19 @@ SLOW_TEST(serve, says_what_a_model_takes_and_computes_it)
 	EXPECT_NE(0, a.run_ns);
 	EXPECT_EQ(0, memcmp(in, out, 64 * sizeof(float)));
 	EXPECT_EQ(0, out[64]);
-	session_close(s);
+	peer_close(s);
 
-	ASSERT_EQ(0, session_open(s, &d, "fixed", 8192));
+	ASSERT_EQ(0, peer_open(s, &d, "fixed", 8192));
 	EXPECT_EQ(1, s->info.max_batch);
 	in = s->mem;
 	in[0] = 21;
-	session_fill(s, &req, 1, 0, 4096);
-	ASSERT_EQ(0, session_infer(s, &req, &a));
+	peer_fill(s, &req, 1, 0, 4096);
+	ASSERT_EQ(0, peer_infer(s, &req, &a));
 	EXPECT_EQ(0, a.status);
 	EXPECT_EQ(1, a.batch);
 	out = (float *)((char *)s->mem + 4096);
 	EXPECT_EQ(42, out[0]);
-	session_close(s);
+	peer_close(s);
 }
 
 /* Each with its own numbers; nobody ever sees another's. */
@@ -84,11 +84,11 @@ static int busy_client(const struct daemon *from, int id, int rounds)
 {
 	struct phi_batch_request req;
 	struct phi_batch_answer a;
-	struct session s;
+	struct peer s;
 	float *in, *out;
 	int i, j;
 
-	if (session_open(&s, from, "identity", 8192))
+	if (peer_open(&s, from, "identity", 8192))
 		return 1;
 	in = s.mem;
 	out = (float *)((char *)s.mem + 4096);
@@ -97,13 +97,13 @@ static int busy_client(const struct daemon *from, int id, int rounds)
 
 		for (j = 0; j < rows * 4; j++)
 			in[j] = id * 10000 + i * 10 + j;
-		session_fill(&s, &req, rows, 0, 4096);
-		if (session_infer(&s, &req, &a) || a.status)
+		peer_fill(&s, &req, rows, 0, 4096);
+		if (peer_infer(&s, &req, &a) || a.status)
 			return 2;
 		if (memcmp(in, out, rows * 16))
 			return 3;
 	}
-	session_close(&s);
+	peer_close(&s);
 	return 0;
 }
 
@@ -160,16 +160,16 @@ SLOW_TEST(serve, stops_on_sigterm_with_its_books_in_order)
 	char path[128];
 
 	ASSERT_EQ(0, daemon_start(&self->own, ""));
-	ASSERT_EQ(0, session_open(&self->s, &self->own, "identity", 8192));
-	session_fill(&self->s, &req, 1, 0, 4096);
-	ASSERT_EQ(0, session_infer(&self->s, &req, &a));
+	ASSERT_EQ(0, peer_open(&self->s, &self->own, "identity", 8192));
+	peer_fill(&self->s, &req, 1, 0, 4096);
+	ASSERT_EQ(0, peer_infer(&self->s, &req, &a));
 	snprintf(path, sizeof(path), "%s/identity.token", self->own.dir);
 	EXPECT_EQ(0, access(path, R_OK));
 	EXPECT_EQ(0, daemon_stop(&self->own, SIGTERM));
 	EXPECT_EQ(-1, access(path, R_OK));
 	self->own.pid = 0;
-	EXPECT_EQ(-EPIPE, session_infer(&self->s, &req, &a));
-	session_close(&self->s);
+	EXPECT_EQ(-EPIPE, peer_infer(&self->s, &req, &a));
+	peer_close(&self->s);
 }
 
 SLOW_TEST(serve, killed_it_leaves_nobody_waiting)
@@ -179,8 +179,8 @@ SLOW_TEST(serve, killed_it_leaves_nobody_waiting)
 	uint64_t start;
 
 	ASSERT_EQ(0, daemon_start(&self->own, ""));
-	ASSERT_EQ(0, session_open(&self->s, &self->own, "identity", 8192));
-	session_fill(&self->s, &req, 1, 0, 4096);
+	ASSERT_EQ(0, peer_open(&self->s, &self->own, "identity", 8192));
+	peer_fill(&self->s, &req, 1, 0, 4096);
 	/* Stopped it takes no message: the call is under way when it dies. */
 	kill(self->own.pid, SIGSTOP);
 	if (!fork()) {
@@ -189,18 +189,18 @@ SLOW_TEST(serve, killed_it_leaves_nobody_waiting)
 		_exit(0);
 	}
 	start = now();
-	EXPECT_EQ(-EPIPE, session_infer(&self->s, &req, &a));
+	EXPECT_EQ(-EPIPE, peer_infer(&self->s, &req, &a));
 	EXPECT_LT(now() - start, 10 * SECOND);
-	EXPECT_EQ(-EPIPE, session_infer(&self->s, &req, &a));
-	session_close(&self->s);
+	EXPECT_EQ(-EPIPE, peer_infer(&self->s, &req, &a));
+	peer_close(&self->s);
 	daemon_stop(&self->own, SIGKILL);
 	self->own.pid = 0;
 
 	ASSERT_EQ(0, daemon_start(&self->own, "--units 1"));
-	ASSERT_EQ(0, session_open(&self->s, &self->own, "identity", 8192));
-	ASSERT_EQ(0, session_infer(&self->s, &req, &a));
+	ASSERT_EQ(0, peer_open(&self->s, &self->own, "identity", 8192));
+	ASSERT_EQ(0, peer_infer(&self->s, &req, &a));
 	EXPECT_EQ(0, a.status);
-	session_close(&self->s);
+	peer_close(&self->s);
 }
 
 TEST_HARNESS_MAIN

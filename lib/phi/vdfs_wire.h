@@ -47,9 +47,10 @@
  * PHI_VDFS_BY_HASH. Times, modes and errors are those of stat(2) and the
  * like; names are paths without a slash at either end.
  *
- *  ATTACH       value = PHI_VDFS_VERSION + flags    -> attached, capability
+ *  ATTACH       a capability; + value (PHI_VDFS_VERSION) flags
+ *                                                   -> attached, capability
  *  STAGE        a capability
- *  PUT          data + name hash flags              -> hash
+ *  PUT          + data name hash flags              -> hash
  *  PUT_BEGIN    + flags                             -> id
  *  PUT_DATA     id data
  *  PUT_END      id + name hash flags                -> hash
@@ -63,7 +64,7 @@
  *  BLOBS_LIST   out + hash flags                    -> len, more
  *  STAT         + name                              -> stat
  *  LIST         out + name more                     -> len, more
- *  MKDIR        name mode
+ *  MKDIR        name + mode
  *  LINK         name hash
  *  UNLINK RMDIR name
  *  RENAME       name more + flags

@@ -463,7 +463,6 @@ void phi_service_free(struct phi_service *s)
 {
 	if (!s)
 		return;
-	phi_service_clients_free(s);
 	for (uint32_t i = 0; i < s->room; i++)
 		phi_source_free(s->table[i]);
 	bury(s);

@@ -74,8 +74,6 @@ struct phi_source {
 	void *arg;
 };
 
-struct client;
-
 /**
  * struct phi_service - a loop
  * @wait: io_uring or epoll.
@@ -100,10 +98,6 @@ struct client;
  * @reload: See phi_service_signals().
  * @reload_arg: For @reload.
  * @signal_fd: Or -1.
- * @clients: Hash table by badge.
- * @client_slots: Its length, a power of two.
- * @client_count: Clients in it.
- * @last_badge: Given last.
  */
 struct phi_service {
 	struct phi_wait *wait;
@@ -128,10 +122,6 @@ struct phi_service {
 	void (*reload)(void *arg);
 	void *reload_arg;
 	int signal_fd;
-	struct client **clients;
-	size_t client_slots;
-	size_t client_count;
-	uint64_t last_badge;
 };
 
 /**
@@ -238,13 +228,5 @@ int phi_wait_events(struct phi_wait *w, struct phi_wait_event *events,
  * Return: CLOCK_MONOTONIC in nanoseconds.
  */
 uint64_t phi_service_now(void);
-
-/**
- * phi_service_clients_free() - part with all clients
- * @s: Service.
- *
- * Context: The loop's thread.
- */
-void phi_service_clients_free(struct phi_service *s);
 
 #endif /* PHI_SERVICE_IMPL_H */

@@ -256,42 +256,6 @@ void phi_source_wake(struct phi_source *src);
  */
 void phi_source_free(struct phi_source *src);
 
-/**
- * phi_service_client() - keep state of a client for as long as it lives
- * @s: Service.
- * @life_fd: File that hangs up when the client is gone, such as the
- *           phi_endpoint_fd() of an endpoint that only the client receives
- *           from. The service closes it.
- * @gone: Called when it did, or with the loop's end; frees @state.
- * @state: What phi_service_find() gives back.
- * @badge: Out, a number never given before; derive the capabilities handed
- *         to this client with it, and each message tells who sent it.
- *
- * Context: The loop's thread.
- * Return: 0 or a negative errno; @life_fd stays the caller's then.
- */
-int phi_service_client(struct phi_service *s, int life_fd,
-		       void (*gone)(void *state), void *state, uint64_t *badge);
-
-/**
- * phi_service_find() - find a client's state
- * @s: Service.
- * @badge: Of a message.
- *
- * Context: The loop's thread.
- * Return: The state, or NULL for a client that is gone or never was.
- */
-void *phi_service_find(struct phi_service *s, uint64_t badge);
-
-/**
- * phi_service_part() - part with a client, as if it had gone
- * @s: Service.
- * @badge: Its number.
- *
- * Context: The loop's thread.
- */
-void phi_service_part(struct phi_service *s, uint64_t badge);
-
 #ifdef __cplusplus
 }
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Rings and clients in the loop of a daemon, and readiness. No module. */
+/* Rings in the loop of a daemon, and readiness. No module. */
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <phi/service.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -316,143 +317,31 @@ TEST_F(loop, ring_needs_something_to_wait_on)
 	phi_ring_free(r);
 }
 
-static void gone(void *state)
+static int no_event(void *arg, uint32_t events)
 {
-	++*(int *)state;
-}
-
-static int all_gone(void *arg)
-{
-	struct _test_data_loop *self = arg;
-
-	if (phi_service_find(self->s, self->want))
-		return 1;
-	phi_service_exit(self->s, 0);
+	(void)arg;
+	(void)events;
 	return 0;
 }
 
-#define CLIENTS 300
-
-TEST_F(loop, clients_come_and_go)
-{
-	static int state[CLIENTS + 1];
-	static uint64_t badge[CLIENTS + 1];
-	static int pair[CLIENTS + 1][2];
-
-	for (int i = 0; i < CLIENTS; i++) {
-		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair[i]));
-		ASSERT_EQ(0, phi_service_client(self->s, pair[i][0], gone,
-						&state[i], &badge[i]));
-		ASSERT_NE(0, badge[i]);
-	}
-	for (int i = 0; i < CLIENTS; i++) {
-		ASSERT_EQ(&state[i], phi_service_find(self->s, badge[i]));
-	}
-	EXPECT_EQ(NULL, phi_service_find(self->s, 0));
-	EXPECT_EQ(NULL, phi_service_find(self->s, badge[CLIENTS - 1] + 1));
-
-	/* Every third dies; the last of them is waited for. */
-	for (int i = 0; i < CLIENTS; i += 3)
-		close(pair[i][1]);
-	self->want = (uint32_t)badge[CLIENTS - 3];
-	ASSERT_EQ(0, phi_service_job(self->s, all_gone, self, &self->job));
-	phi_source_kick(self->job);
-	EXPECT_EQ(0, phi_service_run(self->s));
-	for (int i = 0; i < CLIENTS; i++) {
-		EXPECT_EQ(i % 3 == 0, state[i]);
-		EXPECT_EQ(i % 3 == 0, !phi_service_find(self->s, badge[i]));
-	}
-
-	/* A number is never given twice. */
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair[CLIENTS]));
-	ASSERT_EQ(0, phi_service_client(self->s, pair[CLIENTS][0], gone,
-					&state[CLIENTS], &badge[CLIENTS]));
-	EXPECT_LT(badge[CLIENTS - 1], badge[CLIENTS]);
-
-	/* Parting and the end of the loop call the same function, once. */
-	phi_service_part(self->s, badge[1]);
-	phi_service_part(self->s, badge[1]);
-	EXPECT_EQ(1, state[1]);
-	phi_service_free(self->s);
-	self->s = NULL;
-	for (int i = 0; i <= CLIENTS; i++)
-		EXPECT_EQ(1, state[i]);
-}
-
-/* Clients whose badges share a slot of the table, before and after it grows. */
-TEST_F(loop, clients_share_slots)
-{
-	static int state, other;
-	uint64_t badge, kept[2];
-	int pair[2], life, i;
-	size_t slots;
-
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-	ASSERT_EQ(0,
-		  phi_service_client(self->s, pair[0], gone, &state, &kept[0]));
-	slots = self->s->client_slots;
-	EXPECT_EQ(NULL, phi_service_find(self->s, kept[0] + slots));
-	/* The second comes where both slot and its double are the first's. */
-	do {
-		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-		life = pair[0];
-		ASSERT_EQ(0, phi_service_client(self->s, life, gone, &other,
-						&badge));
-		if (badge == kept[0] + 2 * slots)
-			break;
-		phi_service_part(self->s, badge);
-		/* Its file is closed with it. */
-		ASSERT_EQ(-1, fcntl(life, F_GETFD));
-		close(pair[1]);
-	} while (badge < kept[0] + 2 * slots);
-	kept[1] = badge;
-	ASSERT_EQ(kept[0] + 2 * slots, kept[1]);
-	for (i = 0; self->s->client_slots == slots; i++) {
-		ASSERT_GT(2 * slots, i);
-		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-		ASSERT_EQ(0, phi_service_client(self->s, pair[0], gone, &other,
-						&badge));
-	}
-	EXPECT_EQ(&state, phi_service_find(self->s, kept[0]));
-	EXPECT_EQ(&other, phi_service_find(self->s, kept[1]));
-	phi_service_part(self->s, kept[0]);
-	EXPECT_EQ(1, state);
-	EXPECT_EQ(NULL, phi_service_find(self->s, kept[0]));
-	EXPECT_EQ(&other, phi_service_find(self->s, kept[1]));
-}
-
-/* Clients that part leave their places to those that come. */
+/* Sources that go leave their places to those that come. */
 TEST_F(loop, tables_do_not_grow)
 {
-	uint64_t badge;
-	int state = 0, pair[2];
-	size_t slots = 0;
+	struct phi_source *src;
 	uint32_t room = 0;
+	int pair[2];
 
 	for (int i = 0; i < 1000; i++) {
 		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
-		ASSERT_EQ(0, phi_service_client(self->s, pair[0], gone, &state,
-						&badge));
-		phi_service_part(self->s, badge);
+		ASSERT_EQ(0, phi_service_fd(self->s, pair[0], POLLIN, no_event,
+					    NULL, &src));
+		phi_source_free(src);
+		close(pair[0]);
 		close(pair[1]);
-		if (!i) {
-			slots = self->s->client_slots;
+		if (!i)
 			room = self->s->room;
-		}
 	}
-	EXPECT_EQ(1000, state);
-	EXPECT_EQ(0, self->s->client_count);
-	EXPECT_EQ(slots, self->s->client_slots);
 	EXPECT_EQ(room, self->s->room);
-}
-
-TEST_F(loop, client_needs_a_file)
-{
-	uint64_t badge = 77;
-
-	EXPECT_EQ(-EBADF,
-		  phi_service_client(self->s, 1023, gone, NULL, &badge));
-	EXPECT_EQ(77, badge);
 }
 
 TEST(ready_by_file)

@@ -24,9 +24,17 @@ static int reply(struct batcher *b, const struct phi_msg_in *in,
 	return ret == -EPIPE ? 0 : ret;
 }
 
-static void session_gone(void *state)
+/* The client's own endpoint died: so does its session. */
+static int session_died(void *arg, uint32_t events)
 {
-	((struct batcher *)state)->gone++;
+	struct life *life = arg;
+
+	(void)events;
+	phi_source_free(life->source);
+	life->source = NULL;
+	close(life->fd);
+	life->b->gone++;
+	return 0;
 }
 
 static int on_attach(struct batcher *b, const struct phi_msg_in *in)
@@ -46,18 +54,22 @@ static int on_attach(struct batcher *b, const struct phi_msg_in *in)
 			    .shape = { 0, SIDES } },
 	};
 	struct phi_xfer cap = { .rights = PHI_RIGHT_SEND };
+	struct life *life = &b->lives[b->badge];
 	uint64_t session = 0;
-	int fd;
 	int ret;
 
 	if (in->len != sizeof(*req) || in->ncaps != 1 ||
 	    in->caps[0].type != PHI_TYPE_ENDPOINT ||
-	    req->version != PHI_BATCH_VERSION)
+	    req->version != PHI_BATCH_VERSION || b->badge == LIVES)
 		return -EBADMSG;
-	fd = phi_endpoint_fd(b->phi, in->caps[0].cap);
-	if (fd < 0)
-		return fd;
-	ret = phi_service_client(b->s, fd, session_gone, b, &b->badge);
+	life->b = b;
+	life->fd = phi_endpoint_fd(b->phi, in->caps[0].cap);
+	if (life->fd < 0)
+		return life->fd;
+	/* The badge of a session is one more than its place. */
+	b->badge++;
+	ret = phi_service_fd(b->s, life->fd, 0, session_died, life,
+			     &life->source);
 	if (!ret)
 		ret = phi_cap_derive(b->phi, b->ep,
 				     PHI_RIGHT_SEND | PHI_RIGHT_GRANT, 0,
@@ -213,7 +225,7 @@ static int on_message(void *arg, struct phi_msg_in *in)
 	if (in->type == PHI_TYPE_MODEL)
 		return head.op == PHI_BATCH_ATTACH ? on_attach(b, in) :
 						     -EBADMSG;
-	if (phi_service_find(b->s, in->badge) != b)
+	if (in->badge - 1 >= b->badge || !b->lives[in->badge - 1].source)
 		return -EBADMSG;
 	switch (head.op) {
 	case PHI_BATCH_REGION:

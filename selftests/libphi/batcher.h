@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #define CREDITS 12
+#define LIVES 16 /* sessions in all */
 #define SIDES 10 /* numbers in an output */
 
 /* What the batcher does wrong. */
@@ -34,7 +35,12 @@ struct batcher {
 	uint64_t ep;
 	uint64_t model;
 	struct phi_token token;
-	uint64_t badge;
+	uint64_t badge; /* of the last session */
+	struct life {
+		struct batcher *b;
+		struct phi_source *source; /* NULL once it ended */
+		int fd;
+	} lives[LIVES];
 	int gone; /* sessions that ended */
 	struct {
 		char *mem;

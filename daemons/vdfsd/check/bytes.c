@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "check_impl.h"
+#include "names/names.h"
 
 #define BATCH 256 /* objects looked up in one transaction */
 

@@ -163,4 +163,11 @@ ssize_t vdfs_attr_get(struct vdfs_store *store, const struct vdfs_who *who,
 ssize_t vdfs_attr_list(struct vdfs_store *store, const struct vdfs_who *who,
 		       const char *path, char *list, size_t len);
 
+/* Open a blob to read; it is fetched first where only a remote has it. */
+int vdfs_blob_open(struct vdfs_store *store, const struct vdfs_who *who,
+		   const struct vdfs_hash *hash, struct vdfs_blob **out);
+/* Keep a blob without naming it. */
+int vdfs_blob_keep(struct vdfs_store *store, const struct vdfs_who *who,
+		   const struct vdfs_hash *hash);
+
 #endif /* VDFS_NAME_H */

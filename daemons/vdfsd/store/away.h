@@ -4,6 +4,7 @@
 
 #include "object.h"
 
+struct vdfs_blob;
 struct vdfs_name_ops;
 struct vdfs_remote;
 
@@ -21,6 +22,16 @@ struct vdfs_away_ops {
 	void (*used)(struct vdfs_store *store, const struct vdfs_hash *hash);
 	void (*detach)(struct vdfs_store *store);
 };
+
+/* What vdfs_blob_open_here() returns when only the remote has the bytes. */
+#define VDFS_BLOB_AWAY 1
+
+/* Opening and keeping for names/blobs.c, which asks the remote. */
+int vdfs_blob_open_here(struct vdfs_store *store, const struct vdfs_who *who,
+			const struct vdfs_hash *hash, struct vdfs_blob **out,
+			struct vdfs_object *away);
+int vdfs_blob_keep_here(struct vdfs_store *store, const struct vdfs_who *who,
+			const struct vdfs_hash *hash);
 
 /* @ops NULL: it has none, or none yet. Before the store's other threads. */
 void vdfs_store_set_remote(struct vdfs_store *store,

@@ -16,7 +16,6 @@
 #define PARTS 64 /* of a list, looked up at once */
 #define HALF ((size_t)256 << 10) /* so long that two threads read it */
 #define MOVES 16 /* of an object while it is being read */
-#define FETCHES 4 /* of a blob that leaves the cache again at once */
 
 /**
  * vdfs_blob_visible() - whether a user may see a blob
@@ -70,69 +69,54 @@ static int find_visible(struct sqlite3 *db, void *arg)
 	return 0;
 }
 
-/* Find a blob, and fetch it where it is away. It is pinned then. */
-static int find_here(struct vdfs_store *store, struct find *f)
-{
-	int i, err;
-
-	for (i = 0;; i++) {
-		err = vdfs_pin(store, f->hash);
-		if (err)
-			return err;
-		err = vdfs_meta_read(store->meta, find_visible, f);
-		if (!err && f->object.kind != VDFS_AWAY)
-			return 0;
-		vdfs_unpin(store, f->hash);
-		if (!err && (!store->away || i == FETCHES))
-			err = -EREMOTEIO;
-		if (!err)
-			err = store->away->fetch(store, &f->object);
-		if (err)
-			return err;
-	}
-}
-
 /**
- * vdfs_blob_open() - open a blob to read
+ * vdfs_blob_open_here() - open a blob whose bytes are here
  * @store: The store.
  * @who: The user.
  * @hash: Of the blob.
  * @out: The blob; vdfs_blob_close() it.
+ * @away: Out, the object that the remote has, for VDFS_BLOB_AWAY.
  *
  * Context: Any thread.
- * Return: 0, -ENOENT, or another negative errno.
+ * Return: 0, VDFS_BLOB_AWAY, -ENOENT, or another negative errno.
  */
-int vdfs_blob_open(struct vdfs_store *store, const struct vdfs_who *who,
-		   const struct vdfs_hash *hash, struct vdfs_blob **out)
+int vdfs_blob_open_here(struct vdfs_store *store, const struct vdfs_who *who,
+			const struct vdfs_hash *hash, struct vdfs_blob **out,
+			struct vdfs_object *away)
 {
 	struct find f = { .store = store, .who = who, .hash = hash };
 	struct vdfs_blob *blob = calloc(1, sizeof(*blob));
-	int err;
+	int ret;
 
 	if (!blob)
 		return -ENOMEM;
 	blob->fd = -1;
 	blob->store = store;
-	err = find_here(store, &f);
-	if (err) {
-		free(blob);
-		return err;
+	ret = vdfs_pin(store, hash);
+	if (ret)
+		goto free_blob;
+	ret = vdfs_meta_read(store->meta, find_visible, &f);
+	if (!ret && f.object.kind == VDFS_AWAY) {
+		*away = f.object;
+		ret = VDFS_BLOB_AWAY;
 	}
+	if (ret)
+		goto unpin;
 	blob->object = f.object;
 	if (blob->object.kind == VDFS_FILE) {
 		blob->fd = vdfs_file_open(store, hash);
-		err = blob->fd < 0 ? blob->fd : 0;
+		ret = blob->fd < 0 ? blob->fd : 0;
 	}
-	if (err) {
-		vdfs_unpin(store, hash);
-		free(blob);
-		return err;
-	}
-	if (store->away)
-		store->away->used(store, hash);
+	if (ret)
+		goto unpin;
 	pthread_mutex_init(&blob->lock, NULL);
 	*out = blob;
 	return 0;
+unpin:
+	vdfs_unpin(store, hash);
+free_blob:
+	free(blob);
+	return ret;
 }
 
 /**

@@ -40,28 +40,21 @@ static int keep(struct sqlite3 *db, void *arg)
 }
 
 /**
- * vdfs_blob_keep() - refer to a blob without naming it
+ * vdfs_blob_keep_here() - refer to a blob without naming it
  * @store: The store.
  * @who: The user, who may see it.
- * @hash: Of the blob.
+ * @hash: Of the blob, whose bytes are here.
  *
  * Context: Any thread. Waits for the disk.
  * Return: 0, -ENOENT, -EDQUOT, or another negative errno.
  */
-int vdfs_blob_keep(struct vdfs_store *store, const struct vdfs_who *who,
-		   const struct vdfs_hash *hash)
+int vdfs_blob_keep_here(struct vdfs_store *store, const struct vdfs_who *who,
+			const struct vdfs_hash *hash)
 {
 	struct keep k = { .store = store, .who = who, .hash = hash };
-	struct vdfs_blob *blob = NULL;
 	int err = vdfs_store_writable(store);
 
-	/* What is kept is here: a remote has only what has a name. */
-	if (!err && store->away)
-		err = vdfs_blob_open(store, who, hash, &blob);
-	if (!err)
-		err = vdfs_meta_write(store->meta, keep, &k);
-	vdfs_blob_close(blob);
-	return err;
+	return err ?: vdfs_meta_write(store->meta, keep, &k);
 }
 
 /**

@@ -118,8 +118,6 @@ void vdfs_put_abort(struct vdfs_put *put);
 /* Reading. Every byte that is read was checked against what was stored. */
 struct vdfs_blob;
 
-int vdfs_blob_open(struct vdfs_store *store, const struct vdfs_who *who,
-		   const struct vdfs_hash *hash, struct vdfs_blob **out);
 void vdfs_blob_close(struct vdfs_blob *blob);
 uint64_t vdfs_blob_size(const struct vdfs_blob *blob);
 const struct vdfs_hash *vdfs_blob_hash(const struct vdfs_blob *blob);
@@ -128,9 +126,7 @@ ssize_t vdfs_blob_read(struct vdfs_blob *blob, void *buf, size_t len,
 /* Its own file, to be mapped, unchecked; else -EOPNOTSUPP. The blob's. */
 int vdfs_blob_fd(const struct vdfs_blob *blob);
 
-/* Keep or give up a blob without naming it. */
-int vdfs_blob_keep(struct vdfs_store *store, const struct vdfs_who *who,
-		   const struct vdfs_hash *hash);
+/* Give up a blob that is kept without a name. */
 int vdfs_blob_drop(struct vdfs_store *store, const struct vdfs_who *who,
 		   const struct vdfs_hash *hash);
 

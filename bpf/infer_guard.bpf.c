@@ -13,8 +13,8 @@
  *  bpftool map update pinned /sys/fs/bpf/phi/infer_guard/caps \
  *	key hex 03 00 00 00 00 00 00 00 value hex 08 00 00 00
  *
- * A refused batch fails with EPERM. What bpf_phi_call_cap() says of the
- * capability is kept by the last map: how many batches each badge began.
+ * A refused batch fails with EPERM. The last map counts the batches that
+ * each badge began, by the capability that bpf_phi_call_cap() reports.
  */
 #include "phi.bpf.h"
 
@@ -28,7 +28,7 @@ struct {
 	__type(value, __u32);
 } caps SEC(".maps");
 
-/* What was done: batches refused [0], capped [1], let be [2]. */
+/* Batches refused [0], capped [1], let be [2]. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 3);

@@ -3,7 +3,7 @@
 #define _PHI_BPF_H
 
 /*
- * What policies share: the hooks' arguments and the functions of phi.ko.
+ * Shared by policies: the hooks' arguments and the functions of phi.ko.
  *
  * vmlinux.h knows nothing of a module. The ___phi flavours below carry only
  * the fields that policies read; libbpf finds where the module that is loaded

@@ -105,7 +105,7 @@ void BPF_PROG(phi_ai_dispatch, s32 cpu, struct task_struct *prev)
 	if (now - *last < STARVE_NS) {
 		if (scx_bpf_dsq_move_to_local(INFER_DSQ))
 			return;
-		/* Who ran until now is in no queue yet. */
+		/* The task that ran until now is in no queue yet. */
 		if (prev && prev->scx.flags & SCX_TASK_QUEUED &&
 		    bpf_phi_thread_infers(prev->pid)) {
 			prev->scx.slice = INFER_SLICE_NS;

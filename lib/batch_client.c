@@ -315,7 +315,7 @@ int phi_batch_submit(struct phi_batch *b, const struct phi_batch_request *req)
 	return ret == -EPIPE || ret == -EKEYREVOKED ? 0 : ret;
 }
 
-/* Take what is there. */
+/* Take the answers that have come. */
 static int take(struct phi_batch *b, struct phi_batch_answer *answers,
 		unsigned int max)
 {

@@ -214,7 +214,7 @@ static int ring_bell(const struct phi_bell *bell)
 	return 0;
 }
 
-/* Wake whoever set @flag; it sets it anew before it sleeps again. */
+/* Wake whoever set @flag; it sets it again before it sleeps. */
 static int wake(struct phi_ring *r, atomic_uint *flag)
 {
 	if (!atomic_load(flag) || !atomic_exchange(flag, 0))

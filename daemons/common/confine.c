@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a daemon gives up: root, new privileges, and all system calls but
+ * A daemon gives up root, new privileges, and all system calls but
  * those it needs once it is set up. It parses what strangers send.
  */
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "log.h"
 
 /*
- * What serving always takes. Nothing opens a file, a socket or a process.
+ * System calls of all daemons. None opens a file, a socket or a process.
  * io_uring is left out, for no filter sees its operations, which can do all
  * of that.
  */
@@ -120,14 +120,14 @@ static int switch_user(const struct passwd *pw)
 
 /**
  * confine_user() - become another user for good
- * @name: Whom; NULL to stay, which root may not.
+ * @name: Name of the user; NULL to stay, which root may not.
  * @dirs: Directories to make for that user first, with those on the way;
  *        NULL ones are skipped.
  * @n: How many.
  *
  * Context: Main thread, before there are others.
  * Return: 0; -ENOENT for no such user; -EPERM for root, or when it takes
- * root; or another negative errno. What is wrong was said.
+ * root; or another negative errno. The reason was logged.
  */
 int confine_user(const char *name, const char *const *dirs, size_t n)
 {

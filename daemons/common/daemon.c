@@ -7,7 +7,7 @@
 /**
  * daemon_init() - set up a daemon without clients
  * @d: Zeroed.
- * @kind: What it adds to the floor.
+ * @kind: Its own part.
  *
  * Context: Main thread, before there are others.
  */

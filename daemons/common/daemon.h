@@ -19,8 +19,8 @@
  * The main thread takes messages (call.c): it begins and ends sessions
  * (session.c), serves short calls itself, and puts the others in line. Workers
  * take those out of it, users in turn, run and answer them (worker.c). Work of
- * minutes runs in a thread of its own, a job (job.c). What a session holds
- * beside its calls are handles (handle.c).
+ * minutes runs in a thread of its own, a job (job.c). A session
+ * holds objects by their handles (handle.c).
  *
  * All of them share the daemon under one lock, daemon.lock, which nobody holds
  * over a call into the kernel's phi, the disk or a copy. It may be taken with
@@ -36,7 +36,7 @@ struct op;
 struct stage;
 struct worker;
 
-/* What daemon_kind.run returns when another thread goes on with the call. */
+/* daemon_kind.run returns this when another thread answers the call. */
 #define CALL_PARKED 1
 
 /**
@@ -92,10 +92,10 @@ struct daemon_kind {
 
 /**
  * struct daemon - the state that all daemons have
- * @kind: What this one adds.
+ * @kind: Its own part.
  * @phi: Its cspace, -1 without one.
  * @endpoint: Where all messages arrive.
- * @service: What the main thread waits for.
+ * @service: Loop of the main thread.
  * @uid: The user it runs as.
  * @verbose: Log each session.
  * @credits: As @kind says.

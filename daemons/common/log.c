@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What daemons have to say goes to standard error, a line at a time. */
+/* Daemons log to standard error, a line at a time. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

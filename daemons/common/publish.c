@@ -39,7 +39,7 @@ static int write_token(const char *path, unsigned int mode,
 
 /**
  * publish_set_audience() - say who may unseal what is published
- * @p: What to set.
+ * @p: Settings to change.
  * @name: A user, or the number of one.
  *
  * Context: Main thread.
@@ -63,7 +63,7 @@ int publish_set_audience(struct publish *p, const char *name)
 
 /**
  * publish_set_mode() - say who may read what is published
- * @p: What to set.
+ * @p: Settings to change.
  * @text: Octal.
  *
  * Context: Main thread.
@@ -82,7 +82,7 @@ int publish_set_mode(struct publish *p, const char *text)
  * publish_token() - write a sealed token that clients may unseal
  * @p: Where to.
  * @phi: Cspace.
- * @cap: What it gives, to talk to and no more.
+ * @cap: ENDPOINT or MODEL handle; the token gives SEND on it.
  * @name: File, without ".token". It appears whole.
  *
  * Context: Any thread.

@@ -7,7 +7,7 @@
 /**
  * struct publish - where sealed tokens go, and who may use them
  * @dir: Directory.
- * @audience: Who may unseal them: uid plus 1, 0 = anyone.
+ * @audience: User that may unseal them: uid plus 1, 0 = all.
  * @mode: Mode of the files.
  */
 struct publish {

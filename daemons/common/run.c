@@ -12,7 +12,7 @@
 /**
  * daemon_open() - open the daemon's cspace
  * @d: Daemon.
- * @hint: What else to say when there is no /dev/phi.
+ * @hint: Text for the log when there is no /dev/phi.
  *
  * Context: Main thread, as the user that the daemon serves as.
  * Return: 0 or a negative errno, which was logged.
@@ -81,7 +81,7 @@ int daemon_listen(struct daemon *d)
  * daemon_run() - report that the daemon is ready, and serve until it ends
  * @d: Daemon, set up.
  * @o: The options that all daemons have.
- * @what: What it serves, for the log.
+ * @what: Its service in a few words, for the log.
  *
  * Context: Main thread.
  * Return: 0 after a signal, or a negative errno, which was logged.

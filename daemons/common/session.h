@@ -30,7 +30,7 @@ struct user;
  * @cap: Our node of the ENDPOINT it was given.
  * @calls: Calls under way.
  * @serial: Source of the ids of its handles.
- * @handles: What it holds, kind by kind.
+ * @handles: Objects it holds, kind by kind.
  *
  * A daemon that keeps more for each session has a struct that begins with this
  * one, see daemon_kind.session_size.

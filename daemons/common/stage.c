@@ -9,7 +9,7 @@
 
 /**
  * stage_init() - make room for pieces
- * @stage: What to set up.
+ * @stage: Stage to set up.
  * @len: Bytes, not 0.
  *
  * Context: Any thread.
@@ -37,7 +37,7 @@ close_fd:
 
 /**
  * stage_fini() - undo stage_init()
- * @stage: What to take down.
+ * @stage: Stage to take down.
  *
  * Context: Any thread, when nobody uses it.
  */

@@ -344,7 +344,8 @@ int phi_batch_submit(struct phi_batch *b, const struct phi_batch_request *req);
  * @max: At least 1.
  * @deadline_ns: CLOCK_MONOTONIC; 0 = wait for ever; 1 = not at all.
  *
- * Waits until there is one answer, then takes what is there.
+ * Waits until there is one answer, then takes all that
+ * have come.
  *
  * Context: One thread at a time, the one that submits or another.
  * Return: Answers taken; 0 when none is in flight; -ETIMEDOUT; -EINTR;

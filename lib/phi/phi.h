@@ -391,7 +391,7 @@ int phi_reply_recv(int phi, uint64_t reply, const struct phi_msg *msg,
 int phi_endpoint_fd(int phi, uint64_t endpoint);
 
 /**
- * phi_endpoint_watch() - be told of an endpoint's death
+ * phi_endpoint_watch() - get notified when an endpoint dies
  * @phi: Cspace.
  * @endpoint: ENDPOINT handle.
  * @notify: NOTIFY handle with WRITE.

@@ -206,7 +206,8 @@ void phi_ring_quiet(struct phi_ring *r);
  * @deadline_ns: CLOCK_MONOTONIC; 0 = wait for ever.
  *
  * Spins for a short while, then sleeps. That the other side died is not
- * seen here: give a deadline, or arm and poll with what tells of it.
+ * seen here: give a deadline, or arm and poll with the descriptor
+ * that reports it.
  *
  * Context: One thread at a time. May wait.
  * Return: What is ready, more than 0; -ETIMEDOUT; -EINTR; or another negative

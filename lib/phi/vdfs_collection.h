@@ -239,7 +239,7 @@ int phi_vdfs_collection_index_field(struct phi_vdfs *v, uint64_t id,
 				    const char *field);
 
 /**
- * phi_vdfs_collection_rebuild() - build the index of a collection anew
+ * phi_vdfs_collection_rebuild() - rebuild the index of a collection
  * @v: Session.
  * @id: Collection.
  * @progress: Called now and then; may be NULL.

@@ -213,7 +213,7 @@ static int rebuild(struct args *args)
 	ret = phi_vdfs_collection_rebuild(v, id, vdfs_tell, &t);
 	vdfs_teller_end(&t);
 	phi_vdfs_close(v);
-	return ret ? vdfs_fail(ret, "build the index of %s anew",
+	return ret ? vdfs_fail(ret, "rebuild the index of %s",
 			       args->operand[0]) :
 		     EXIT_OK;
 }
@@ -263,7 +263,7 @@ static const struct verb verbs[] = {
 	{ "index-field", index_field, "NAME FIELD" VDFS_TOKEN,
 	  "make filters on a field of the metadata fast", VERB_PHI },
 	{ "rebuild", rebuild, "NAME" VDFS_TOKEN,
-	  "build the index anew from the items", VERB_PHI },
+	  "rebuild the index from the items", VERB_PHI },
 	{ "save", save_index, "NAME" VDFS_TOKEN,
 	  "save the index, for a faster start of vdfsd", VERB_PHI },
 	{ 0 },

@@ -25,8 +25,8 @@
  *  ENOTTY        no such call
  *  EFAULT        a pointer is bad; nothing was done. The struct and the room
  *                for an answer are proven writable first, and should they
- *                cease to be while the call runs, what it did is undone. What
- *                a server did for a CALL cannot be: its answer is lost then
+ *                cease to be while the call runs, what it did is undone. The
+ *                work of a server for a CALL cannot be: its answer is lost then
  *  EINVAL        a value is out of range, padding is not zero, the struct is
  *                too short, or the capability is of the wrong type
  *  E2BIG         the struct is longer than known and its tail is not zero, or
@@ -52,7 +52,7 @@
  *                and after a stop, a freeze or a debugger it goes on
  *
  * A BPF program on a hook may return any other errno up to 511; it is passed
- * on. What it returns beside 0 and these is EPERM.
+ * on. Any other value beside 0 becomes EPERM.
  */
 
 #define PHI_IOC_MAGIC 'P'
@@ -89,7 +89,7 @@
 /* Longest way from a capability to its root, both counted. */
 #define PHI_DEPTH_MAX 8
 
-/* What one message carries at most. */
+/* Most bytes and capabilities in one message. */
 #define PHI_MSG_MAX 256
 #define PHI_MSG_CAPS_MAX 4
 

@@ -145,7 +145,7 @@ struct phi_cap_query {
  * @id: Names the capability that was sealed.
  * @version: Its version at the time.
  * @type: PHI_TYPE_*.
- * @rights: What unsealing gives.
+ * @rights: Rights that unsealing gives.
  * @key_id: Which key made @mac.
  * @expires_ns: CLOCK_BOOTTIME; 0 = never.
  * @owner_pid: Process that sealed it, in its own pid namespace, for the
@@ -304,7 +304,7 @@ struct phi_cap_rekey {
  * @rights: Rights of the new capability. SEND, RECV, ADMIN and GRANT must
  *          be among those of @endpoint, else EPERM; READ, WRITE, EXEC and MAP
  *          mean what the service says.
- * @badge: What the endpoint's receiver sees. For NETWORK it must be a
+ * @badge: Badge of its messages. For NETWORK it must be a
  *         PHI_NETWORK_BADGE() of protocol 6 (TCP) or 17 (UDP). When
  *         @endpoint has a badge it must be that one, else EPERM.
  * @out: Out, handle of the new service object.

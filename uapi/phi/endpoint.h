@@ -16,7 +16,7 @@
  * can fill another's queue. Without credit a send waits, or is EAGAIN.
  *
  * An endpoint dies with the last handle in any cspace that has RECV;
- * capabilities in queues do not count. Whoever waits then gets EPIPE.
+ * capabilities in queues do not count. All that wait get EPIPE then.
  */
 
 /*

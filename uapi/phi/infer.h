@@ -29,7 +29,8 @@
  * each rounded down, and held at 2^64 - 1. in_flight is what the caller's user
  * has in flight there, plus, of each other user, what it has but no more than
  * capacity: batches that are begun and never ended cost the others one turn of
- * the unit, however many they are. What is PHI_UNIT_UNKNOWN adds nothing. Of a
+ * the unit, however many they are. A figure that is
+ * PHI_UNIT_UNKNOWN adds nothing. Of a
  * unit that the last PASSED > 16 batches of the model begun were not given to,
  * though it was open to them, and that has less than capacity in flight, only
  * 16 / PASSED of the sum counts: one that looks K times slower is tried again
@@ -45,7 +46,7 @@
  * average is the mean run time over the mean inputs, rounded down, at least
  * 1 ns.
  *
- * What small batches need for each input says little about larger ones. MEAN
+ * The time of a small batch for each input says little about larger ones. MEAN
  * is the mean of the averages of the candidates whose mean inputs are half
  * the batch or more; when there is none, of all that have run the model; when
  * none has, 1 ms. A unit that has not run the model yet counts MEAN as its
@@ -59,7 +60,7 @@
  * @size: sizeof(struct phi_model_register).
  * @flags: Must be 0.
  * @endpoint: ENDPOINT handle with SEND, ADMIN and GRANT, else EPERM.
- * @badge: What the endpoint's receiver sees. When @endpoint has a badge it
+ * @badge: Badge of its messages. When @endpoint has a badge it
  *         must be that one, else EPERM.
  * @max_batch: Most inputs in one batch, 1 to 65536.
  * @pad: Must be 0.
@@ -136,8 +137,8 @@ struct phi_infer_begin {
  * @pad: Must be 0.
  * @run_ns: Out, time since INFER_BEGIN.
  *
- * ENOENT when the ticket is not one of this file. What a dying process has
- * begun ends with its file, as failed.
+ * ENOENT when the ticket is not one of this file. Batches of a process
+ * that dies end with its file, as failed.
  */
 struct phi_infer_end {
 	__u32 size;
@@ -162,7 +163,7 @@ struct phi_infer_end {
  * @why: Out.
  * @score_ns: Out.
  *
- * What INFER_BEGIN would choose now; charges nothing, asks infer_pre
+ * Reports the choice of INFER_BEGIN; charges nothing, asks infer_pre
  * nothing.
  */
 struct phi_infer_select {

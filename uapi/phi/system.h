@@ -28,7 +28,7 @@ struct phi_system_info {
 #define PHI_IOC_SYSTEM_INFO _IO(PHI_IOC_MAGIC, 0xf0)
 
 /*
- * What is counted for each user. A capability in a message is counted for
+ * Counts of each user. A capability in a message is counted for
  * whoever sent it, and from its arrival on for whoever received it. The module
  * parameters quota_* limit each user, total_* all users together; a charge
  * above either fails with EDQUOT. phi_quota(7) lists them.

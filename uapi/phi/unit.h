@@ -92,8 +92,8 @@ struct phi_unit_update {
  * @kind: Out.
  * @node: Out.
  * @capacity: Out.
- * @in_flight: Out, batches begun and not ended, of all users. What of them
- *             counts for a choice is in infer.h.
+ * @in_flight: Out, batches begun and not ended, of all users. infer.h says
+ *             which of them count for a choice.
  * @load: Out.
  * @temperature: Out.
  * @power: Out.
@@ -103,8 +103,8 @@ struct phi_unit_update {
  * @pad: Must be 0.
  * @batches: Out, batches ended well since it was registered.
  * @items: Out, inputs in them.
- * @run_ns: Out, time in them, from INFER_BEGIN to INFER_END. Whoever may run
- *          batches on the unit adds to these three; no choice goes by them.
+ * @run_ns: Out, time in them, from INFER_BEGIN to INFER_END. Every user
+ *          that may run batches on the unit adds to these three; no choice goes by them.
  * @name: Out.
  */
 struct phi_unit_query {

@@ -3,8 +3,8 @@
  * Work for other processors. Of a large blob every byte is hashed twice, with
  * its piece and with the whole, which costs more than all else: threads of the
  * store do that while the put cuts and writes; and they read a part of what is
- * read at once. They take whom they work for in turn. Who waits for a job does
- * it, or another of its own, meanwhile, so nobody needs them.
+ * read at once. They serve their users in turn. A thread that waits for a job
+ * does it, or another of its own, meanwhile, so nobody needs the helpers.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -175,11 +175,11 @@ void vdfs_job_start(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
  * @queue: The caller's.
  * @job: A job that was started; nothing is done twice.
  *
- * What nobody has begun is done here, and while another thread is at it,
- * other jobs of the queue are.
+ * Runs the job if no thread has begun it; while another thread runs it, runs
+ * other jobs of the queue.
  *
  * Context: The owner of the queue.
- * Return: What came of it.
+ * Return: The result of the job.
  */
 int vdfs_job_wait(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
 		  struct vdfs_job *job)

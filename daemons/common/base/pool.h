@@ -19,7 +19,7 @@ TAILQ_HEAD(vdfs_job_turns, vdfs_jobs);
  * @link: In its queue.
  * @fn: Does it, in any thread, and returns 0 or a negative errno.
  * @state: The pool's, as is the next.
- * @err: What came of it.
+ * @err: Result, 0 or a negative errno.
  */
 struct vdfs_job {
 	TAILQ_ENTRY(vdfs_job) link;

@@ -356,7 +356,7 @@ static void forget(struct vdfs_s3_request *rq)
 /**
  * vdfs_s3_do() - ask a server for something
  * @s3: The bucket.
- * @rq: What. Its text is to be freed, whatever happens.
+ * @rq: Request. Its text is to be freed, whatever happens.
  *
  * Context: Any thread. Waits for the network.
  * Return: 0 or a negative errno.

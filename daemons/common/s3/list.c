@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What servers say in XML: lists of objects, and single words. */
+/* Answers of servers in XML: lists of objects, and single words. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
  * @too_long: It had more.
  * @wanted: Name of the one element that is asked for, or NULL.
  * @found: It was there, and @text is what it says.
- * @prefix_len: What to leave away of keys.
+ * @prefix_len: Bytes to skip at the start of keys.
  * @fn: Called for each object.
  * @arg: Its argument.
  * @now: The server's clock.
@@ -28,7 +28,7 @@
  * @key: Of that object.
  * @info: Of that object.
  * @more: Where the next page begins; "" = this is the last.
- * @err: What @fn said.
+ * @err: Result of @fn.
  */
 struct answer {
 	XML_Parser parser;

@@ -9,7 +9,7 @@
 /**
  * DOC: A client of S3
  *
- * What stores of many makers have in common: objects with keys in a bucket,
+ * The part that stores of many makers have in common: objects with keys in a bucket,
  * over HTTP, each request signed (version 4). A request that may be asked
  * again is, a few times, after a wait that doubles and varies.
  *
@@ -106,7 +106,7 @@ struct vdfs_s3_info {
  * typedef vdfs_s3_list_fn - one object of a list
  * @arg: The caller's.
  * @key: Its key, without the prefix of the URL.
- * @info: What is said of it.
+ * @info: Its length and time.
  *
  * Return: 0 to go on; anything else ends the list and is returned.
  */

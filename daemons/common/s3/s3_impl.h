@@ -18,7 +18,7 @@
  * @prefix: Of all keys: "" or "PREFIX/".
  * @user: "KEY:SECRET".
  * @token: Header with the session's token, or NULL.
- * @sign: What to sign with, for curl.
+ * @sign: Region and service to sign for, as curl takes them.
  * @ca: File of certificates, or NULL.
  * @lock: Of @idle and @seed.
  * @idle: Handles with their connections.
@@ -44,7 +44,7 @@ struct vdfs_s3 {
  * @method: GET, PUT, HEAD or DELETE.
  * @key: Of the object; NULL = of the bucket.
  * @query: Behind the question mark, or NULL.
- * @source: What to send, or NULL.
+ * @source: Source of the body, or NULL.
  * @sink: Where the answer goes, or NULL: to @text.
  * @info: Out, what the headers say.
  * @text: Out, an answer that is text, ends with NUL; to be freed.

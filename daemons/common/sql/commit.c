@@ -8,10 +8,10 @@
 
 /**
  * struct vdfs_request - a write that waits for its commit
- * @fn: What to do.
+ * @fn: Makes the change.
  * @arg: Its argument.
  * @next: In the queue, then in the group.
- * @err: What came of it.
+ * @err: Result, 0 or a negative errno.
  * @done: Posted then; its owner returns, and the request is gone.
  */
 struct vdfs_request {
@@ -181,12 +181,12 @@ void vdfs_meta_stop(struct vdfs_meta *meta)
 /**
  * vdfs_meta_write() - change the database
  * @meta: The database.
- * @fn: What to do, in a thread of the database.
+ * @fn: Makes the change, in a thread of the database.
  * @arg: Its argument.
  *
  * Context: Any thread but inside a vdfs_meta_fn that writes. Waits for the
  * disk.
- * Return: What @fn returned; 0 means that it is on the disk. A commit that
+ * Return: The result of @fn; 0 means that it is on the disk. A commit that
  * failed returns its error to all that shared it: -ENOSPC, -EIO; and then,
  * when a sync failed, -EROFS for ever.
  */

@@ -408,12 +408,12 @@ static void conn_put(struct vdfs_meta *meta, struct vdfs_conn *conn)
 /**
  * vdfs_meta_read() - look at one commit of the database
  * @meta: The database.
- * @fn: What to do, in this thread.
+ * @fn: Reads, in this thread.
  * @arg: Its argument.
  *
  * Context: Any thread; inside another vdfs_meta_fn too, which then may see
  * another commit. Waits for no writer.
- * Return: What @fn returned, or a negative errno.
+ * Return: The result of @fn, or a negative errno.
  */
 int vdfs_meta_read(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg)
 {

@@ -244,7 +244,7 @@ void vdfs_sql_reset(struct sqlite3 *db)
 		return;
 	for (c = cache->used; c; c = c->used) {
 		sqlite3_reset(c->st);
-		/* What was bound is the caller's and about to go. */
+		/* The values that were bound are the caller's and about to go. */
 		sqlite3_clear_bindings(c->st);
 		c->in_use = false;
 	}

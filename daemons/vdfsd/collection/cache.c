@@ -3,8 +3,8 @@
  * The index of a collection: who holds it, and its file. The file carries a
  * random stamp, which the collection's row knows with the generation it
  * stands for; so neither another store's file, nor one that is newer or
- * older than the database, is ever taken for the right one. The row is told
- * of a new stamp before the file is replaced and remembers the one before:
+ * older than the database, is ever taken for the right one. The row gets a
+ * new stamp before the file is replaced and remembers the one before:
  * whichever file a crash leaves is known.
  */
 #include <errno.h>
@@ -209,7 +209,7 @@ static int revive(struct vdfs_core *core, const struct vdfs_core_state *state,
  * @progress: NULL, or told how far it is.
  * @arg: For @progress.
  *
- * From the file, brought up to date; built anew when that does not do.
+ * From the file, brought up to date; rebuilt when that fails.
  *
  * Return: 0, -ECANCELED when @progress said so, or another negative errno.
  */

@@ -443,7 +443,7 @@ int vdfs_graph_recover(struct vdfs_core *core)
 }
 
 /**
- * vdfs_graph_rebuild() - build an index anew and use it
+ * vdfs_graph_rebuild() - rebuild an index and use it
  * @core: Whose; changes and searches go on.
  * @progress: NULL, or told how far it is.
  * @arg: For @progress.

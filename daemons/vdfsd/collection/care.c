@@ -9,7 +9,7 @@
 
 /* Items that go in one transaction. */
 #define PURGE_STEP "2000"
-/* Vectors that are built anew in some seconds. */
+/* So few vectors that a rebuild takes seconds. */
 #define SMALL 100000
 
 /**

@@ -179,7 +179,7 @@ int vdfs_collection_walk(struct vdfs_collection *c, const char *after,
 			 vdfs_item_fn *fn, void *arg);
 /* Let filters on a field be answered without looking at every item. */
 int vdfs_collection_index_field(struct vdfs_collection *c, const char *field);
-/* Build its index anew from the database. */
+/* Rebuild its index from the database. */
 int vdfs_collection_rebuild(struct vdfs_collection *c,
 			    vdfs_progress_fn *progress, void *arg);
 int vdfs_collection_save(struct vdfs_collection *c);

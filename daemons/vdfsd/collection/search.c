@@ -7,7 +7,7 @@
 
 #include "search_impl.h"
 
-/* Times that a search begins anew when what it found has just gone. */
+/* Retries of a search whose results were deleted meanwhile. */
 #define TRIES 20
 
 static int make_room(struct vdfs_finding *f, uint32_t room)

@@ -36,7 +36,7 @@ struct vdfs_hit {
  * @n: How many; more than asked for when the last ones are equally near.
  * @tied: More are as near as the last one than the index can tell.
  * @gone: What was found has been deleted meanwhile.
- * @again: Nothing was given, begin anew.
+ * @again: Nothing was given, start again.
  * @tries: How often it was tried.
  * @hit: What is left, nearest first, shape [hits].
  * @hits: How many.

@@ -65,7 +65,7 @@ int vdfs_collection_index_field(struct vdfs_collection *c, const char *field)
 }
 
 /**
- * vdfs_collection_rebuild() - build the index anew from the database
+ * vdfs_collection_rebuild() - rebuild the index from the database
  * @c: Whose; changes and searches go on.
  * @progress: NULL, or told how far it is.
  * @arg: For @progress.

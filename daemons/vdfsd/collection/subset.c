@@ -182,7 +182,7 @@ int vdfs_finding_filter(struct vdfs_finding *f, struct sqlite3 *db,
 
 /**
  * vdfs_finding_unfilter() - give up what vdfs_finding_filter() made
- * @f: The search; when it has to begin anew, its subset is of no use.
+ * @f: The search; when it has to start again, its subset is of no use.
  */
 void vdfs_finding_unfilter(struct vdfs_finding *f)
 {

@@ -205,7 +205,7 @@ static void publish(struct vdfs_index *ix, struct vdfs_scratch *s,
 	pthread_mutex_unlock(&ix->grow);
 }
 
-/* Learn the codes from what is there, and build the graph of it. */
+/* Learn the codes from the vectors so far, and build their graph. */
 static int first_codes(struct vdfs_index *ix, struct vdfs_scratch *s)
 {
 	uint32_t n = atomic_load(&ix->slots);

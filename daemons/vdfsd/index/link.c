@@ -6,8 +6,8 @@
 #include "graph.h"
 
 /*
- * Candidates for neighbours in a small index: these, and every so manieth of
- * its vectors. More are no use where they would be most of what there is.
+ * In a small index consider FEW candidates plus one in SHARE of its vectors.
+ * More would be most of the index.
  */
 #define FEW 32
 #define SHARE 8

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Leading the graph around deleted vectors, so that their slots can be used
- * again. After "FreshDiskANN" (Singh et al., 2021), algorithm 4: who had an
- * edge to a deleted vector weighs its other neighbours and those of the
- * deleted one anew. Where much is gone at once, that finds too little: what
- * is left of a region may lead to itself alone. Such a vector is linked once
+ * again. After "FreshDiskANN" (Singh et al., 2021), algorithm 4: a vector with
+ * an edge to a deleted one chooses again from its other neighbours and those
+ * of the deleted one. Where much is gone at once, that finds too little: the
+ * rest of a region may lead to itself alone. Such a vector is linked once
  * more as if it were new, for walks still pass through deleted ones.
  */
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 /* Candidates of one vector at most. */
 #define CAND_MAX 1024
-/* Who has lost this share of its edges is linked anew. */
+/* A vector that lost this share of its edges is linked again. */
 #define LOST_SHARE 4
 /* Vectors between two calls of progress(). */
 #define CHUNK 4096
@@ -272,7 +272,7 @@ out:
  * @arg: For @progress.
  *
  * Return: 0; -ECANCELED when @progress said so: nothing is lost, the next
- * repair begins anew; -ENOMEM.
+ * repair starts over; -ENOMEM.
  */
 int vdfs_index_repair(struct vdfs_index *ix, vdfs_progress_fn *progress,
 		      void *arg)

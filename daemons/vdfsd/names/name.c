@@ -46,7 +46,7 @@ static int write_op(struct name_op *op, vdfs_meta_fn *fn)
 }
 
 /**
- * vdfs_node_stat() - what users are told of a name
+ * vdfs_node_stat() - report a name to users
  * @db: A connection inside a transaction.
  * @node: The name.
  * @st: Out.

@@ -420,7 +420,7 @@ void vdfs_inode_unlink(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
  * @new_name: In that one.
  *
  * Without memory for the new name its inodes lose their path, and are looked
- * up anew.
+ * up again.
  */
 void vdfs_inode_move(struct vdfs_fuse *fuse, struct vdfs_inode *from,
 		     const char *name, struct vdfs_inode *to,

@@ -141,7 +141,7 @@ void vdfs_inode_looked_up(struct vdfs_fuse *fuse, struct vdfs_inode *inode)
 }
 
 /**
- * vdfs_inode_entry() - what the kernel is told of an inode
+ * vdfs_inode_entry() - report an inode to the kernel
  * @call: For whom.
  * @inode: Which.
  * @entry: Out.

@@ -324,7 +324,7 @@ struct vdfs_view {
 		      const char *name);
 };
 
-/* Seconds that the kernel believes what it was told of a file. */
+/* Seconds for which the kernel caches the attributes of a file. */
 #define VDFS_ATTR_TIMEOUT 1.0
 
 extern const struct vdfs_view vdfs_views[VDFS_KINDS];

@@ -103,7 +103,7 @@ struct phi_hook_infer {
 };
 
 /**
- * struct phi_cap_info - what bpf_phi_call_cap() tells of a capability
+ * struct phi_cap_info - a capability, as bpf_phi_call_cap() reports it
  * @type: PHI_TYPE_*.
  * @rights: PHI_RIGHT_*.
  * @badge: See struct phi_cap_derive.
@@ -121,7 +121,7 @@ struct phi_cap_info {
 };
 
 /**
- * struct phi_unit_stat - what bpf_phi_unit_stat() tells of a unit
+ * struct phi_unit_stat - a unit, as bpf_phi_unit_stat() reports it
  * @kind: See struct phi_unit_query for this and all below.
  * @node: NUMA node.
  * @capacity: Batches it runs at once.

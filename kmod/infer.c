@@ -121,7 +121,7 @@ static int phi_infer_describe(struct phi_hook_infer *infer,
 	return 0;
 }
 
-/* What is known of a model on a unit; begins anew for another unit. */
+/* Figures of a model on a unit; they start at 0 for another unit. */
 static struct phi_average *phi_average_of(struct phi_model *model, u32 id,
 					  u64 serial)
 {

@@ -404,7 +404,7 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
  * @file: The file.
  * @addr: What the caller would like, 0 = any.
  * @len: Length.
- * @pgoff: The offset; it tells of a handle, nothing of the memory.
+ * @pgoff: The offset; it names a handle, not a place in the memory.
  * @flags: MAP_*.
  *
  * Huge pages can be mapped where address and offset into the region have the

@@ -80,7 +80,7 @@ int phi_cap_revoke(int phi, uint64_t cap);
 /**
  * phi_cap_revoke_wait() - revoke and wait for the last pin
  * @phi: Cspace.
- * @cap: As phi_cap_revoke().
+ * @cap: Handle with ADMIN; it stays alive.
  *
  * Context: Any thread.
  * Return: As phi_cap_revoke(); -EINTR when all are dead but pages still pinned.
@@ -174,8 +174,10 @@ int phi_cap_rekey(int phi, uint32_t *key_id);
  * @endpoint: ENDPOINT handle with ADMIN that will receive its messages.
  * @type: PHI_TYPE_FILE or PHI_TYPE_NETWORK.
  * @rights: Rights of the new capability. SEND, RECV, ADMIN and GRANT must be
- *          among those of @endpoint.
- * @badge: What the receiver sees; the badge of @endpoint when it has one.
+ *          among those of @endpoint; READ, WRITE, EXEC and MAP mean what the
+ *          service says.
+ * @badge: What the receiver sees. When @endpoint has a badge it must be that
+ *         one.
  * @out: Out, the new handle.
  *
  * Context: Any thread.
@@ -199,7 +201,8 @@ int phi_cspace_share(int phi, bool shared);
  * @phi: Cspace.
  * @bytes: Length; a non-zero multiple of the page size.
  * @flags: 0 or PHI_REGION_DMA, whose pages can be pinned.
- * @cap: Out, handle with all rights of a region.
+ * @cap: Out, handle with READ, WRITE, EXEC, MAP, ADMIN and GRANT, and
+ *       PHI_RIGHT_PIN when the region is a DMA region.
  *
  * Context: Any thread.
  * Return: 0 or a negative errno.
@@ -499,7 +502,8 @@ int phi_unit_query(int phi, uint32_t id, struct phi_unit_query *out);
  * @phi: Cspace.
  * @endpoint: ENDPOINT handle with SEND, ADMIN and GRANT that will receive its
  *            requests.
- * @badge: What the receiver sees; the badge of @endpoint when it has one.
+ * @badge: What the receiver sees. When @endpoint has a badge it must be that
+ *         one.
  * @name: Shorter than PHI_NAME_MAX, not empty.
  * @max_batch: Most inputs in one batch.
  * @id: Out, the model's number; may be NULL.

@@ -8,8 +8,8 @@
 # kernel to build the module and the policies for.
 
 VERSION := 0.1.0
-TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-crash \
-	   check-mutate check-tsan fuzz-vdfs demo bench bench-vdfs \
+TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-fast \
+	   check-crash check-mutate check-tsan fuzz-vdfs demo bench bench-vdfs \
 	   lint census install install-files clean
 .PHONY: $(TARGETS) rootfs help uninstall
 
@@ -17,6 +17,7 @@ TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-crash 
 # and on another machine in tools/vm/forward.mk.
 all:
 check:
+check-fast:
 check-crash:
 check-mutate:
 check-tsan:
@@ -31,6 +32,7 @@ help:
 	@echo "kmod bpf lib daemons tools selftests    one of them"
 	@echo "kmod-fail  the module once more, for tests: its requests can fail"
 	@echo "check      lint, census, unit tests, kselftests on both kernels"
+	@echo "check-fast  of what changed: lint, census, unit tests"
 	@echo "lint census                             one of them"
 	@echo "check-crash  kills and power cuts, more than check has time for"
 	@echo "check-mutate  break sources, and see whether the tests notice"

@@ -95,6 +95,8 @@ KDIRS := $(or $(KDIR),$(wildcard /lib/modules/*/build))
 kver = $(shell cat $(1)/include/config/kernel.release)
 KVERS := $(foreach k,$(KDIRS),$(call kver,$(k)))
 
+DEMO_KERNEL := 6.12
+
 all: kmod bpf lib daemons tools selftests
 .PHONY: kmod-fail
 
@@ -130,11 +132,16 @@ census:
 check:
 	@tools/check/check
 
+check-fast:
+	@tools/check/fast
+
 check-mutate:
 	@tools/check/mutate
 
-demo: all
-	@tools/demo/run
+# What it runs, and the module for the kernel it boots.
+demo: $(or $(filter kmod-$(DEMO_KERNEL).%,$(patsubst %,kmod-%,$(KVERS))),kmod) \
+		bpf daemons tools
+	@tools/demo/run $(DEMO_KERNEL)
 
 bench: all
 	@tools/bench/run

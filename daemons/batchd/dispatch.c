@@ -180,18 +180,22 @@ static void refuse(struct daemon *d, const struct op *op,
 		struct phi_batch_attached attached;
 		struct phi_batch_slot slot;
 		struct phi_batch_answer answer;
-	} a = { .slot.status = status };
+	} a;
 
 	_Static_assert(offsetof(struct phi_batch_attached, tag) ==
 				       offsetof(struct phi_batch_slot, tag) &&
 			       offsetof(struct phi_batch_answer, tag) ==
 				       offsetof(struct phi_batch_slot, tag),
 		       "status and tag of all answers are in one place");
+	memset(&a, 0, sizeof(a));
+	a.slot.status = status;
 	if (in->len >= sizeof(*head))
 		a.slot.tag = head->tag;
 	if (op == &ops[PHI_BATCH_INFER])
 		a.answer.unit = PHI_UNIT_UNKNOWN;
-	call_reply(d, in->reply, &a, op ? op->reply : sizeof(a.slot));
+	/* The library knows by the short answer that its session ended. */
+	call_reply(d, in->reply, &a,
+		   op && status != -EPIPE ? op->reply : sizeof(a.slot));
 }
 
 static int check(struct session *session, const struct op *op,

@@ -212,7 +212,7 @@ static int serve(struct session *session, const struct op *op,
 		return 0;
 	}
 	ret = queue(session, op, in);
-	*taken = !ret;
+	*taken = !ret && op->takes;
 	return ret;
 }
 

@@ -230,8 +230,9 @@ static int start_thread(struct job *job)
  */
 void job_start(struct job *job)
 {
-	int ret = start_thread(job);
 	struct daemon *d = job->session->daemon;
+	/* Once it runs, a call that sees its end may free it. */
+	int ret = start_thread(job);
 	struct call *waiter;
 
 	if (!ret)

@@ -138,8 +138,16 @@ int vdfsd_job_news(struct vdfsd_call *c)
 	int ret;
 
 	ret = handle_get_alone(session, KIND_JOB, id, &ptr);
+	if (ret == -EBUSY && c->parked) {
+		pthread_mutex_lock(&session->daemon->lock);
+		call_requeue(&c->base);
+		pthread_mutex_unlock(&session->daemon->lock);
+		return CALL_PARKED;
+	}
 	if (ret)
 		return ret;
+	/* Before it is parked: then it may be gone. */
+	c->parked = true;
 	job = ptr;
 	if (c->req.flags & PHI_VDFS_CANCEL)
 		job_cancel(&job->base);

@@ -125,6 +125,8 @@ struct vdfsd_session {
  * @out: Room for results; answer.len of them are given back.
  * @room: Length of @out.
  * @give: Capability that goes with the answer, 0 = none.
+ * @parked: JOB: a worker parked it with the job, and may not have put the job
+ *          yet when the call runs again.
  */
 struct vdfsd_call {
 	struct call base;
@@ -137,6 +139,7 @@ struct vdfsd_call {
 	char *out;
 	size_t room;
 	uint64_t give;
+	bool parked;
 };
 
 /**

@@ -76,7 +76,7 @@ static void phi_caller_free(struct phi_object *obj)
 	struct phi_caller *caller = phi_caller_of(obj);
 	struct phi_endpoint *ep;
 
-	scoped_guard(phi_rcu) {
+	scoped_guard(rcu) {
 		ep = phi_caller_lock(caller);
 		if (ep) {
 			if (caller->state == PHI_CALLER_WAITS)
@@ -298,7 +298,7 @@ void phi_caller_return(struct phi_caller *caller)
 {
 	struct phi_endpoint *ep;
 
-	guard(phi_rcu)();
+	guard(rcu)();
 	ep = phi_caller_lock(caller);
 	if (!ep)
 		return;
@@ -319,7 +319,7 @@ void phi_caller_leave(struct phi_caller *caller)
 	struct phi_message *message = NULL;
 	struct phi_endpoint *ep;
 
-	scoped_guard(phi_rcu) {
+	scoped_guard(rcu) {
 		ep = phi_caller_lock(caller);
 		if (ep) {
 			message = phi_caller_quit(caller);
@@ -343,7 +343,7 @@ int phi_caller_claim(struct phi_caller *caller)
 	struct phi_endpoint *ep;
 	int ret = -EPIPE;
 
-	guard(phi_rcu)();
+	guard(rcu)();
 	ep = phi_caller_lock(caller);
 	if (!ep)
 		return ret;
@@ -368,7 +368,7 @@ bool phi_caller_settle(struct phi_caller *caller, struct phi_message *answer)
 	struct phi_endpoint *ep;
 	bool waits;
 
-	guard(phi_rcu)();
+	guard(rcu)();
 	ep = phi_caller_lock(caller);
 	if (!ep)
 		return false;

@@ -145,7 +145,10 @@ struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap);
 void phi_expiry_add(struct phi_cap *cap);
 void phi_expiry_remove(struct phi_cap *cap);
 
-/* Of a few instructions: with preemption off, which takes the fewest. */
+/*
+ * Of a few instructions that take no lock: with preemption off, which costs
+ * the fewest.
+ */
 DEFINE_LOCK_GUARD_0(phi_rcu, rcu_read_lock_sched(), rcu_read_unlock_sched())
 
 DEFINE_FREE(phi_cap_put, struct phi_cap *, phi_cap_put(_T))

@@ -51,7 +51,9 @@ static void phi_endpoint_free(struct phi_object *obj)
 {
 	struct phi_endpoint *ep = phi_endpoint_of(obj);
 
-	phi_credits_free(ep);
+	/* A poller that just cut its tie may still be at work under the lock. */
+	scoped_guard(spinlock, &ep->lock)
+		phi_credits_free(ep);
 	WARN_ON_ONCE(!list_empty(&ep->active) || !list_empty(&ep->watches) ||
 		     !xa_empty(&ep->credits) || !xa_empty(&ep->turns));
 	xa_destroy(&ep->credits);

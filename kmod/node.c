@@ -83,7 +83,7 @@ struct phi_cap *phi_tree_lock(struct phi_cap *cap)
 		spin_lock(&cap->lock);
 		return cap;
 	}
-	guard(phi_rcu)();
+	guard(rcu)();
 	for (;;) {
 		root = READ_ONCE(cap->root);
 		spin_lock(&root->lock);

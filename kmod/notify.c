@@ -73,8 +73,8 @@ static void phi_notify_cut(struct phi_object *obj, struct phi_cap *cap,
 	LIST_HEAD(none);
 	bool more;
 
-	/* phi_notify_bind() binds as phi_tie_add() ties. */
-	if (phi_ties_none(cap) && READ_ONCE(notify->binding.cap) != cap)
+	/* Only through ADMIN can it have bound anything. */
+	if (!(cap->rights & PHI_RIGHT_ADMIN) && phi_ties_none(cap))
 		return;
 	do {
 		scoped_guard(spinlock, &notify->lock) {

@@ -63,7 +63,7 @@ static void phi_poller_free(struct phi_poller *poller)
 
 	if (IS_ERR_OR_NULL(poller))
 		return;
-	scoped_guard(phi_rcu) {
+	scoped_guard(rcu) {
 		ep = phi_poller_lock(poller);
 		if (ep) {
 			phi_poller_leave(poller);
@@ -234,7 +234,7 @@ static __poll_t phi_poller_poll(struct file *file,
 
 	poll_wait(file, &poller->w.wq, table);
 
-	guard(phi_rcu)();
+	guard(rcu)();
 	ep = phi_poller_lock(poller);
 	/* Once it has left, @hup does not change. */
 	if (!ep)

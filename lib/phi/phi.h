@@ -173,11 +173,9 @@ int phi_cap_rekey(int phi, uint32_t *key_id);
  * @phi: Cspace.
  * @endpoint: ENDPOINT handle with ADMIN that will receive its messages.
  * @type: PHI_TYPE_FILE or PHI_TYPE_NETWORK.
- * @rights: Rights of the new capability. SEND, RECV, ADMIN and GRANT must be
- *          among those of @endpoint; READ, WRITE, EXEC and MAP mean what the
- *          service says.
- * @badge: What the receiver sees. When @endpoint has a badge it must be that
- *         one.
+ * @rights: Of the new capability: SEND, RECV, ADMIN and GRANT at most as in
+ *          @endpoint; READ, WRITE, EXEC and MAP mean what the service says.
+ * @badge: What the receiver sees; when @endpoint has a badge, only that one.
  * @out: Out, the new handle.
  *
  * Context: Any thread.
@@ -201,8 +199,7 @@ int phi_cspace_share(int phi, bool shared);
  * @phi: Cspace.
  * @bytes: Length; a non-zero multiple of the page size.
  * @flags: 0 or PHI_REGION_DMA, whose pages can be pinned.
- * @cap: Out, handle with READ, WRITE, EXEC, MAP, ADMIN and GRANT, and
- *       PHI_RIGHT_PIN when the region is a DMA region.
+ * @cap: Out, handle with READ, WRITE, EXEC, MAP, ADMIN, GRANT; PIN for DMA.
  *
  * Context: Any thread.
  * Return: 0 or a negative errno.
@@ -502,8 +499,7 @@ int phi_unit_query(int phi, uint32_t id, struct phi_unit_query *out);
  * @phi: Cspace.
  * @endpoint: ENDPOINT handle with SEND, ADMIN and GRANT that will receive its
  *            requests.
- * @badge: What the receiver sees. When @endpoint has a badge it must be that
- *         one.
+ * @badge: What the receiver sees; when @endpoint has a badge, only that one.
  * @name: Shorter than PHI_NAME_MAX, not empty.
  * @max_batch: Most inputs in one batch.
  * @id: Out, the model's number; may be NULL.

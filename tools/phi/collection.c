@@ -213,7 +213,7 @@ static int rebuild(struct args *args)
 	ret = phi_vdfs_collection_rebuild(v, id, vdfs_tell, &t);
 	vdfs_teller_end(&t);
 	phi_vdfs_close(v);
-	return ret ? vdfs_fail(ret, "rebuild the index of %s",
+	return ret ? vdfs_fail(ret, "build the index of %s again",
 			       args->operand[0]) :
 		     EXIT_OK;
 }

@@ -131,15 +131,21 @@ void job_report(void *arg, const char *line)
 	wake(arg);
 }
 
+/* Add the number of lost lines; whole lines make room for it, and are lost. */
 static void say_lost(struct job *job)
 {
 	char text[64];
 
+	pthread_mutex_lock(&job->lock);
+	while (job->text_len > TEXT_MAX - sizeof(text)) {
+		job->text_len--;
+		while (job->text_len && job->text[job->text_len - 1] != '\n')
+			job->text_len--;
+		job->lost++;
+	}
+	pthread_mutex_unlock(&job->lock);
 	snprintf(text, sizeof(text), "%llu more lines were lost",
 		 (unsigned long long)job->lost);
-	/* Room for this one is made, if need be, of the last. */
-	if (job->text_len > TEXT_MAX - sizeof(text))
-		job->text_len = TEXT_MAX - sizeof(text);
 	keep_line(job, text);
 }
 

@@ -33,18 +33,19 @@ static char *find_colon(char *file)
 	return strrchr(strncmp(hash, "sha256:", 7) ? hash : hash + 7, ':');
 }
 
-/* NAME=FILE[:MAX_BATCH]; @spec is cut into pieces. */
+/* NAME=FILE[:MAX_BATCH]; a valid @spec is cut at the colon, no other. */
 static int parse_spec(struct model *model, char *spec)
 {
 	char *file = strchr(spec, '='), *colon, *end;
 	unsigned long max;
+	size_t len;
 
 	if (!file || file == spec || !file[1])
 		return -EINVAL;
-	*file++ = '\0';
-	if (strlen(spec) >= sizeof(model->name) || strchr(spec, '/'))
+	len = file++ - spec;
+	if (len >= sizeof(model->name) || memchr(spec, '/', len))
 		return -EINVAL;
-	memcpy(model->name, spec, strlen(spec) + 1);
+	memcpy(model->name, spec, len);
 	model->path = file;
 	model->max_batch = MAX_BATCH;
 	colon = find_colon(file);

@@ -292,16 +292,22 @@ TEST_F(floor, refuses_what_is_no_call)
 	EXPECT_EQ(-EINVAL, refused);
 	send_len(&self->d, 1, OP_OPEN, 0, 1, 3);
 	EXPECT_EQ(-EINVAL, refused);
+	send_len(&self->d, 1, OP_OPEN, 0, 1, sizeof(struct wire_head) + 1);
+	EXPECT_EQ(-EINVAL, refused);
 	send_len(&self->d, 1, OP_OPEN, 0, 1, sizeof(struct wire_head));
 	EXPECT_EQ(-EHWPOISON, refused);
 	/* A capability that has to come does not. */
 	send(self->s[0], OP_TAKE, 0, 1);
 	EXPECT_EQ(-EINVAL, refused);
-	EXPECT_EQ(10, n_refused);
+	EXPECT_EQ(11, n_refused);
 	/* Nobody waits for an answer. */
 	memcpy(in.data, &head, sizeof(head));
 	dispatch(&self->d, &in);
-	EXPECT_EQ(10, n_refused);
+	in.badge = 1;
+	head.op = OP_OPEN;
+	memcpy(in.data, &head, sizeof(head));
+	dispatch(&self->d, &in);
+	EXPECT_EQ(11, n_refused);
 	EXPECT_EQ(0, self->s[0]->calls);
 }
 

@@ -321,6 +321,7 @@ TEST_F(session, takes_its_own_calls_with_it)
 TEST_F(session, gives_up_its_handles)
 {
 	struct session *s = self->s[0];
+	void *got;
 	__u64 id;
 	int i;
 
@@ -328,9 +329,14 @@ TEST_F(session, gives_up_its_handles)
 		ASSERT_EQ(0, handle_add(s, KIND_IDLE, s, &id));
 		ASSERT_EQ(0, handle_add(s, KIND_STOPPED, s, &id));
 	}
+	/* There is no place behind the last one. */
+	EXPECT_EQ(0, handle_get(s, KIND_STOPPED, id, &got));
+	EXPECT_EQ(-EBADF, handle_get(s, KIND_STOPPED, id + 1, &got));
+	handle_put(s, KIND_STOPPED, id);
 	ASSERT_EQ(0, handle_add(self->s[2], KIND_STOPPED, s, &id));
 	s->refs++;
 	session_close(s, NULL);
+	EXPECT_TRUE(s->dead);
 	/* The end cancels them, the last reference frees them. */
 	EXPECT_EQ(THINGS, n_cancelled);
 	EXPECT_EQ(0, n_released);

@@ -19,7 +19,8 @@
 #define ANY_AGENT ~0ULL
 #define CPUS_MAX 8
 #define THREADS_PER_CPU 2
-#define ATTEMPTS 50000
+/* Where programs can be skipped, one attempt in a hundred passes. */
+#define ATTEMPTS 10000
 #define WAKE_NS 50000
 
 struct rule {

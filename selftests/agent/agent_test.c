@@ -9,6 +9,7 @@
 
 #include "kselftest_harness.h"
 
+#include "lib/file.h"
 #include "lib/phi_message.h"
 
 #define CGROUPS "/sys/fs/cgroup"
@@ -26,21 +27,9 @@ FIXTURE(agent)
 	struct phi_system_stats before;
 };
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 static void remove_cgroups(void)
 {
-	put(CGROUPS "/cgroup.procs", "0");
+	put_text(CGROUPS "/cgroup.procs", "0");
 	rmdir(CORE);
 	rmdir(INNER);
 	rmdir(CHILD);
@@ -108,11 +97,11 @@ static long agent_of_call(int phi)
 	long agent = -1;
 	FILE *trace;
 
-	put(TRACING "/trace", "");
-	if (put(EVENT "/enable", "1"))
+	put_text(TRACING "/trace", "");
+	if (put_text(EVENT "/enable", "1"))
 		return -1;
 	do_stats(phi, &stats);
-	put(EVENT "/enable", "0");
+	put_text(EVENT "/enable", "0");
 	trace = fopen(TRACING "/trace", "r");
 	if (!trace)
 		return -1;
@@ -226,9 +215,9 @@ TEST_F(agent, calls_carry_the_innermost_agent)
 	EXPECT_EQ(0, agent_of_call(self->phi));
 	ASSERT_EQ(0, do_agent(self->phi, OUTER, &outer, &a));
 	EXPECT_EQ(0, agent_of_call(self->phi));
-	ASSERT_EQ(0, put(OUTER "/cgroup.procs", "0"));
+	ASSERT_EQ(0, put_text(OUTER "/cgroup.procs", "0"));
 	EXPECT_EQ(outer, agent_of_call(self->phi));
-	ASSERT_EQ(0, put(INNER "/cgroup.procs", "0"));
+	ASSERT_EQ(0, put_text(INNER "/cgroup.procs", "0"));
 	EXPECT_EQ(outer, agent_of_call(self->phi));
 	ASSERT_EQ(0, do_agent_below(self->phi, INNER, a, &inner, &b));
 	EXPECT_EQ(inner, agent_of_call(self->phi));
@@ -268,7 +257,7 @@ TEST_F(agent, the_outer_counts_where_one_between_is_gone)
 	ASSERT_EQ(0, do_agent_below(self->phi, INNER, a, &inner, &b));
 	EXPECT_EQ(-EPERM, do_agent_below(self->phi, CORE, a, &core, &c));
 	ASSERT_EQ(0, do_agent_below(self->phi, CORE, b, &core, &c));
-	ASSERT_EQ(0, put(CORE "/cgroup.procs", "0"));
+	ASSERT_EQ(0, put_text(CORE "/cgroup.procs", "0"));
 	EXPECT_EQ(core, agent_of_call(self->phi));
 	ASSERT_EQ(0, do_drop(self->phi, b));
 	EXPECT_EQ(outer, agent_of_call(self->phi));
@@ -282,7 +271,7 @@ TEST_F(agent, an_outer_that_comes_later_counts)
 	uint64_t outer, inner, a, b;
 
 	ASSERT_EQ(0, do_agent(self->phi, INNER, &inner, &a));
-	ASSERT_EQ(0, put(INNER "/cgroup.procs", "0"));
+	ASSERT_EQ(0, put_text(INNER "/cgroup.procs", "0"));
 	EXPECT_EQ(inner, agent_of_call(self->phi));
 	ASSERT_EQ(0, do_agent(self->phi, OUTER, &outer, &b));
 	EXPECT_EQ(outer, agent_of_call(self->phi));
@@ -299,7 +288,7 @@ static int shed_as_owner(void *arg)
 	int phi, ret;
 
 	(void)arg;
-	if (put(OUTER "/cgroup.procs", "0") || become(60001))
+	if (put_text(OUTER "/cgroup.procs", "0") || become(60001))
 		return -1000;
 	phi = do_open();
 	if (phi < 0)
@@ -307,7 +296,7 @@ static int shed_as_owner(void *arg)
 	if (mkdir(CHILD, 0755))
 		return -1001;
 	ret = do_agent(phi, CHILD, &id, &cap);
-	if (put(CHILD "/cgroup.procs", "0"))
+	if (put_text(CHILD "/cgroup.procs", "0"))
 		ret = -1002;
 	return ret;
 }
@@ -320,7 +309,7 @@ TEST_F(agent, a_delegated_cgroup_is_no_way_out)
 	ASSERT_EQ(0, chown(OUTER "/cgroup.procs", 60001, 60001));
 	ASSERT_EQ(0, do_agent(self->phi, OUTER, &outer, &cap));
 	EXPECT_EQ(-EPERM, in_child(shed_as_owner, NULL));
-	ASSERT_EQ(0, put(CHILD "/cgroup.procs", "0"));
+	ASSERT_EQ(0, put_text(CHILD "/cgroup.procs", "0"));
 	EXPECT_EQ(outer, agent_of_call(self->phi));
 }
 
@@ -337,7 +326,7 @@ static int leave_as_nobody(void *arg)
 {
 	if (become(65534))
 		return -1000;
-	return put(arg, "0");
+	return put_text(arg, "0");
 }
 
 TEST_F(agent, processes_cannot_shed_it)
@@ -345,7 +334,7 @@ TEST_F(agent, processes_cannot_shed_it)
 	uint64_t id, cap;
 
 	ASSERT_EQ(0, do_agent(self->phi, OUTER, &id, &cap));
-	ASSERT_EQ(0, put(OUTER "/cgroup.procs", "0"));
+	ASSERT_EQ(0, put_text(OUTER "/cgroup.procs", "0"));
 	/* Neither by fork() nor by opening /dev/phi again. */
 	EXPECT_EQ(id, in_child(agent_of_new_file, NULL));
 	EXPECT_EQ(-EACCES, in_child(leave_as_nobody, CGROUPS "/cgroup.procs"));
@@ -359,7 +348,7 @@ TEST_F(agent, outlives_its_cgroup)
 	ASSERT_EQ(0, do_agent(self->phi, INNER, &id, &cap));
 	ASSERT_EQ(0, rmdir(INNER));
 	ASSERT_EQ(0, mkdir(INNER, 0755));
-	ASSERT_EQ(0, put(INNER "/cgroup.procs", "0"));
+	ASSERT_EQ(0, put_text(INNER "/cgroup.procs", "0"));
 	/* A new cgroup of the old name is another one. */
 	EXPECT_EQ(0, agent_of_call(self->phi));
 	EXPECT_EQ(0, do_drop(self->phi, cap));

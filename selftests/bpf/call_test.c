@@ -9,6 +9,7 @@
 
 #include "kselftest_harness.h"
 
+#include "lib/file.h"
 #include "lib/phi_ioctl.h"
 
 #include "policy.h"
@@ -194,18 +195,6 @@ TEST_F_TIMEOUT(call, verdicts_that_are_no_errno_refuse, SLOW)
 	EXPECT_EQ(-EPERM, notify(self->phi));
 }
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 /* Make a cgroup, and an agent of it. */
 static int make_agent(int phi, uint64_t *id)
 {
@@ -227,7 +216,7 @@ static int notify_as_agent(void *arg)
 	int phi;
 
 	(void)arg;
-	if (put(AGENT "/cgroup.procs", "0"))
+	if (put_text(AGENT "/cgroup.procs", "0"))
 		return -1000;
 	phi = do_open();
 	return phi < 0 ? phi : notify(phi);
@@ -320,7 +309,7 @@ static int pass_as_agent(void *arg)
 	int phi;
 
 	(void)arg;
-	if (put(AGENT "/cgroup.procs", "0"))
+	if (put_text(AGENT "/cgroup.procs", "0"))
 		return -1000;
 	phi = do_open();
 	return phi < 0 ? phi : calls_that_pass(phi);

@@ -11,6 +11,7 @@
 #include <kselftest_harness.h>
 
 #include "call.h"
+#include "counts.h"
 #include "daemon.h"
 #include "handle.h"
 #include "job.h"
@@ -37,7 +38,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static sem_t started, gate, answered;
 static uint64_t order[ANSWERS];
 static int status_of[ANSWERS];
-static unsigned int n_ran, n_answered, n_freed, n_ended, n_released;
+static unsigned int n_ran, n_answered;
 static int refused;
 static unsigned int n_refused, n_now;
 
@@ -135,33 +136,14 @@ static void answer(struct call *base, int status, struct stage *stage)
 	sem_post(&answered);
 }
 
-static void ended(struct session *session)
-{
-	(void)session;
-	n_ended++;
-}
-
-static void freed(struct session *session)
-{
-	(void)session;
-	n_freed++;
-}
-
-static void release(struct session *session, void *ptr)
-{
-	(void)session;
-	(void)ptr;
-	n_released++;
-}
-
 static void cancel(void *job)
 {
 	job_cancel(job);
 }
 
 static const struct handle_kind handles[KINDS] = {
-	[KIND_THING] = { THINGS, release, NULL },
-	[KIND_JOB] = { 1, release, cancel },
+	[KIND_THING] = { THINGS, count_released, NULL },
+	[KIND_JOB] = { 1, count_released, cancel },
 };
 
 static const struct daemon_kind kind = {
@@ -180,8 +162,8 @@ static const struct daemon_kind kind = {
 	.begin = begin,
 	.run = run,
 	.answer = answer,
-	.ended = ended,
-	.freed = freed,
+	.ended = count_ended,
+	.freed = count_freed,
 };
 
 FIXTURE(floor)

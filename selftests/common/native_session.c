@@ -9,6 +9,7 @@
 #include <kselftest_harness.h>
 
 #include "call.h"
+#include "counts.h"
 #include "daemon.h"
 #include "handle.h"
 
@@ -31,7 +32,7 @@ struct tagged_call {
 
 static const struct op wait_op = { .request = sizeof(struct wire_head) };
 
-static unsigned int n_dropped, n_ended, n_freed, n_released, n_cancelled;
+static unsigned int n_dropped, n_cancelled;
 static int refused, dropped_with;
 
 static const struct op *find_op(uint32_t nr)
@@ -79,25 +80,6 @@ static void answer(struct call *c, int status, struct stage *stage)
 	call_free(c);
 }
 
-static void ended(struct session *session)
-{
-	(void)session;
-	n_ended++;
-}
-
-static void freed(struct session *session)
-{
-	(void)session;
-	n_freed++;
-}
-
-static void release(struct session *session, void *ptr)
-{
-	(void)session;
-	(void)ptr;
-	n_released++;
-}
-
 static void cancel(void *ptr)
 {
 	(void)ptr;
@@ -105,8 +87,8 @@ static void cancel(void *ptr)
 }
 
 static const struct handle_kind handles[KINDS] = {
-	[KIND_IDLE] = { THINGS, release, NULL },
-	[KIND_STOPPED] = { THINGS, release, cancel },
+	[KIND_IDLE] = { THINGS, count_released, NULL },
+	[KIND_STOPPED] = { THINGS, count_released, cancel },
 };
 
 static const struct daemon_kind kind = {
@@ -122,8 +104,8 @@ static const struct daemon_kind kind = {
 	.check = check,
 	.begin = begin,
 	.answer = answer,
-	.ended = ended,
-	.freed = freed,
+	.ended = count_ended,
+	.freed = count_freed,
 };
 
 FIXTURE(session)

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+#include "lib/file.h"
 #include "lib/phi_message.h"
 
 /*
@@ -260,18 +261,6 @@ TEST_F(ring, calls_that_find_nothing_complete_at_once)
 #define TRACING "/sys/kernel/tracing"
 #define EVENT TRACING "/events/phi/phi_call_enter"
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 /* How many calls with a number the trace shows, before the hooks are asked. */
 static int traced(unsigned int nr)
 {
@@ -294,8 +283,8 @@ TEST_F(ring, hooks_see_a_call_once)
 
 	if (access(EVENT, F_OK))
 		ASSERT_EQ(0, mount("tracefs", TRACING, "tracefs", 0, NULL));
-	ASSERT_EQ(0, put(TRACING "/trace", ""));
-	ASSERT_EQ(0, put(EVENT "/enable", "1"));
+	ASSERT_EQ(0, put_text(TRACING "/trace", ""));
+	ASSERT_EQ(0, put_text(EVENT "/enable", "1"));
 	for (int i = 0; i < 20; i++) {
 		PREPARE(&self->ring, self->phi, RECV, &recv, 1);
 		ASSERT_EQ(1, io_uring_submit(&self->ring));
@@ -308,8 +297,8 @@ TEST_F(ring, hooks_see_a_call_once)
 	ASSERT_EQ(0, do_send(self->phi, self->ep, NULL, 0));
 	EXPECT_EQ(0, complete(&self->ring, NULL));
 	EXPECT_EQ(21, traced(_IOC_NR(PHI_IOC_RECV)));
-	EXPECT_EQ(0, put(EVENT "/enable", "0"));
-	EXPECT_EQ(0, put(TRACING "/trace", ""));
+	EXPECT_EQ(0, put_text(EVENT "/enable", "0"));
+	EXPECT_EQ(0, put_text(TRACING "/trace", ""));
 }
 
 TEST_F(ring, an_answer_goes_out_once)

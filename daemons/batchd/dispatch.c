@@ -37,8 +37,6 @@ static int batchd_attach(struct daemon *d, const struct phi_msg_in *in,
 	model = b->models[in->badge - 1];
 	if (req->version != PHI_BATCH_VERSION)
 		return -EPROTONOSUPPORT;
-	if (d->stopping)
-		return -ECANCELED;
 	ret = session_open(d, in, &base);
 	if (ret)
 		return ret;

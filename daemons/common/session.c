@@ -79,8 +79,8 @@ static int session_wire(struct session *session)
  * @out: Out.
  *
  * Context: Main thread.
- * Return: 0; -EINVAL without an ENDPOINT of its own; -ENOSPC; -EDQUOT; or
- * another negative errno.
+ * Return: 0; -ECANCELED when the daemon stops; -EINVAL without an ENDPOINT of
+ * the client's own; -ENOSPC; -EDQUOT; or another negative errno.
  */
 int session_open(struct daemon *d, const struct phi_msg_in *in,
 		 struct session **out)
@@ -88,6 +88,8 @@ int session_open(struct daemon *d, const struct phi_msg_in *in,
 	struct session *session;
 	int ret;
 
+	if (d->stopping)
+		return -ECANCELED;
 	if (in->ncaps != 1 || in->caps[0].type != PHI_TYPE_ENDPOINT ||
 	    !(in->caps[0].rights & PHI_RIGHT_SEND))
 		return -EINVAL;

@@ -163,8 +163,6 @@ static int vdfsd_attach(struct daemon *d, const struct phi_msg_in *in,
 		return ret;
 	if (req->value != PHI_VDFS_VERSION)
 		return -EPROTONOSUPPORT;
-	if (d->stopping)
-		return -ECANCELED;
 	ret = session_open(d, in, &base);
 	if (ret)
 		return ret;

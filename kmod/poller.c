@@ -205,7 +205,7 @@ bool phi_pollers_hang_up(struct phi_endpoint *ep)
 
 DEFINE_FREE(phi_poller_free, struct phi_poller *, phi_poller_free(_T))
 
-/* What a file is ready for; from now on it is woken for more. */
+/* Return the events that are ready, and arm the file for the others. */
 static __poll_t phi_poller_look(struct phi_poller *poller,
 				struct phi_endpoint *ep)
 {

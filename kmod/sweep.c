@@ -93,8 +93,8 @@ static bool phi_sweep_step(struct phi_cap *top, bool all)
  * phi_cap_revoke_children() - kill everything derived from a capability
  * @cap: The node; the caller has a pin. It lives on.
  *
- * One increment kills them, however many they are. The second phase tears down
- * what each of them had.
+ * One increment kills them, however many they are. The second phase ends the
+ * mappings, waiters and messages of each of them.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */

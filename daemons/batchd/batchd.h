@@ -267,8 +267,8 @@ struct runner {
 
 /**
  * struct batchd - the daemon
- * @daemon: As every daemon. Its lock guards all below @options; @work is also
- *          what runners wait for, and @stop ends them.
+ * @daemon: As every daemon. Its lock guards all below @options. Runners wait for
+ *          its @work and end at its @stop.
  * @publish: Where tokens go; its directory may be NULL.
  * @vdfs: Session with vdfsd, or NULL.
  * @broken: Job of the loop that ends the sessions whose ring_broken is set.

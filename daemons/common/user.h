@@ -22,8 +22,8 @@ TAILQ_HEAD(call_list, call);
  * @running: How many of its calls workers run.
  * @jobs: How many of its jobs run.
  *
- * Guarded by daemon.lock. A daemon that keeps more for each user has a struct
- * that begins with this one, see daemon_kind.user_size.
+ * Guarded by daemon.lock. A daemon that stores more for each user embeds this
+ * struct as the first member of its own and sets daemon_kind.user_size.
  */
 struct user {
 	LIST_ENTRY(user) link;

@@ -205,9 +205,9 @@ void phi_ring_quiet(struct phi_ring *r);
  * @what: PHI_RING_IN, PHI_RING_OUT or both.
  * @deadline_ns: CLOCK_MONOTONIC; 0 = wait for ever.
  *
- * Spins for a short while, then sleeps. That the other side died is not
- * seen here: give a deadline, or arm and poll with the descriptor
- * that reports it.
+ * Spins for a short while, then sleeps. It does not notice that the other side
+ * died: give a deadline, or use phi_ring_arm() and poll() together with a
+ * descriptor that reports the death, such as a pidfd.
  *
  * Context: One thread at a time. May wait.
  * Return: What is ready, more than 0; -ETIMEDOUT; -EINTR; or another negative

@@ -471,7 +471,7 @@ TEST_F(undo, in_a_page_that_opens_and_closes)
 	}
 	EXPECT_EQ(next, dup(0));
 	close(next);
-	/* What was undone is no batch that failed. */
+	/* The kernel counts no undone BEGIN as a failed batch. */
 	ASSERT_EQ(0, PHI_DO(self->phi, MODEL_QUERY, &query));
 	EXPECT_EQ(ROUNDS, query.batches);
 	EXPECT_EQ(0, query.failed);

@@ -257,7 +257,7 @@ TEST(fair_turns_share_time_not_batches)
 	EXPECT_EQ(3, queue_turn(queues, cost, 3, &next));
 }
 
-/* What was not used up is no claim when work comes back. */
+/* A queue that was empty saves up no turns. */
 TEST(idle_queues_have_no_claim)
 {
 	struct queue a, b;

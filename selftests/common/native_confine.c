@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a daemon gives up is gone for good, so each try is a process of its
- * own. As root it becomes another user; as another user it stays what it is.
+ * confine() cannot be undone, so each test calls it in a process of its own. As
+ * root that process becomes another user; otherwise it keeps its user.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -60,7 +60,7 @@ int vdfs_blob_keep(struct vdfs_store *store, const struct vdfs_who *who,
 	struct vdfs_blob *blob = NULL;
 	int err = vdfs_store_writable(store);
 
-	/* What is kept is here: a remote has only what has a name. */
+	/* Fetch it: the remote stores named blobs only, and this has no name. */
 	if (!err && vdfs_store_away(store))
 		err = vdfs_blob_open(store, who, hash, &blob);
 	if (!err)

@@ -25,10 +25,10 @@
  * DOC: The parts of vdfsd
  *
  * common/daemon.h says how messages become calls and which thread runs them.
- * Here are the call table (calls.def) and what a call, a session and a user have beside
- * what they have in every daemon; call.c copies what a call points to, and its
- * results; dispatch_*.c serve calls, map.c those that map blobs, and job.c
- * those that take minutes.
+ * calls.def is the call table. The structs here add vdfsd's fields to those of
+ * a call and a session. call.c copies arguments and results between a call and
+ * the staging region; dispatch_*.c serve calls, map.c serves those that map
+ * blobs, and job.c those that take minutes.
  */
 
 /* Badges of what is published; sessions have higher ones. */

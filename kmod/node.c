@@ -78,14 +78,17 @@ struct phi_cap *phi_tree_lock(struct phi_cap *cap)
 {
 	struct phi_cap *root;
 
-	/* A root stays one, so its memory is the caller's. */
-	if (READ_ONCE(cap->root) == cap) {
+	/*
+	 * A root stays one, so its memory is the caller's. The acquires pair
+	 * with the release of phi_tree_bury(), which holds another lock.
+	 */
+	if (smp_load_acquire(&cap->root) == cap) {
 		spin_lock(&cap->lock);
 		return cap;
 	}
 	guard(rcu)();
 	for (;;) {
-		root = READ_ONCE(cap->root);
+		root = smp_load_acquire(&cap->root);
 		spin_lock(&root->lock);
 		if (root == READ_ONCE(cap->root))
 			return root;
@@ -140,7 +143,7 @@ struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap)
 		WRITE_ONCE(cap->parent, cause == -EKEYEXPIRED ?
 						&phi_grave_expired :
 						&phi_grave_revoked);
-		WRITE_ONCE(cap->root, cap);
+		smp_store_release(&cap->root, cap);
 	}
 	return parent;
 }

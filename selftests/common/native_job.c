@@ -3,6 +3,7 @@
  * Jobs: the lines and the progress that calls learn, and the end of a job. The
  * test asks for news as a worker does; no worker runs.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,31 @@ static const struct daemon_kind kind = {
 };
 
 static unsigned int n_ran, n_lines;
+
+/* The job that pthread_create() frees as soon as its thread has ended. */
+static struct job *short_lived;
+
+typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+		      void *);
+
+/*
+ * In front of the library's: a thread that has just started can be over, and
+ * its job freed by a call that saw the end, before this returns.
+ */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+		   void *(*run)(void *), void *arg)
+{
+	create_fn *create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
+	struct job *job = short_lived;
+	int ret = create(thread, attr, run, arg);
+
+	if (!ret && job) {
+		jobs_wait(job->session->daemon);
+		job_fini(job);
+		free(job);
+	}
+	return ret;
+}
 
 static void ran(struct job *job)
 {
@@ -209,6 +235,19 @@ TEST_F(job, starts_when_there_is_room_for_one)
 	EXPECT_EQ(-EDOM, self->job.status);
 	EXPECT_EQ(1, n_ran);
 	EXPECT_EQ(LINE_BYTES, self->job.text_len);
+}
+
+TEST_F(job, is_left_alone_once_it_runs)
+{
+	struct job *job = calloc(1, sizeof(*job));
+
+	ASSERT_NE(NULL, job);
+	job_init(job, self->s, report_lines, ran);
+	n_ran = 0;
+	short_lived = job;
+	job_start(job);
+	short_lived = NULL;
+	EXPECT_EQ(1, n_ran);
 }
 
 TEST_HARNESS_MAIN

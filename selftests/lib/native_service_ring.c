@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <phi/service.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>

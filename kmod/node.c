@@ -79,8 +79,9 @@ struct phi_cap *phi_tree_lock(struct phi_cap *cap)
 	struct phi_cap *root;
 
 	/*
-	 * A root stays one, so its memory is the caller's. The acquires pair
-	 * with the release of phi_tree_bury(), which holds another lock.
+	 * A root stays one, so its memory is the caller's. This acquire, and
+	 * the one below, pair with the release of phi_tree_bury(), which holds
+	 * another lock.
 	 */
 	if (smp_load_acquire(&cap->root) == cap) {
 		spin_lock(&cap->lock);
@@ -88,6 +89,7 @@ struct phi_cap *phi_tree_lock(struct phi_cap *cap)
 	}
 	guard(rcu)();
 	for (;;) {
+		/* Pairs with the release of phi_tree_bury(), as above. */
 		root = smp_load_acquire(&cap->root);
 		spin_lock(&root->lock);
 		if (root == READ_ONCE(cap->root))
@@ -143,6 +145,7 @@ struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap)
 		WRITE_ONCE(cap->parent, cause == -EKEYEXPIRED ?
 						&phi_grave_expired :
 						&phi_grave_revoked);
+		/* Whoever reads this root finds the links as they are now. */
 		smp_store_release(&cap->root, cap);
 	}
 	return parent;

@@ -278,19 +278,25 @@ TEST_F_TIMEOUT(s3, goes_on_when_the_server_is_back, 120)
 	free(data);
 }
 
-/* A client of the bucket over a proxy. */
-static int open_way(FIXTURE_DATA(s3) * self, struct way *way,
-		    unsigned int tries, struct vdfs_s3 **out)
+/* A client of the bucket over a proxy that runs. */
+static int use_way(FIXTURE_DATA(s3) * self, const struct way *way,
+		   unsigned int tries, struct vdfs_s3 **out)
 {
 	struct vdfs_s3_options o = self->options;
 	char url[160];
-	int err = way_open(way, &self->b);
 
 	snprintf(url, sizeof(url), "s3://127.0.0.1:%u/bucket/some/prefix",
 		 way->port);
 	o.url = url;
 	o.tries = tries;
-	return err ?: vdfs_s3_open(&o, out);
+	return vdfs_s3_open(&o, out);
+}
+
+/* A proxy, and a client of the bucket over it. */
+static int open_way(FIXTURE_DATA(s3) * self, struct way *way,
+		    unsigned int tries, struct vdfs_s3 **out)
+{
+	return way_open(way, &self->b) ?: use_way(self, way, tries, out);
 }
 
 /* A server that is asked too much, or is not well, may answer later. */
@@ -322,6 +328,25 @@ TEST_F_TIMEOUT(s3, tries_again_where_that_may_help, 120)
 		vdfs_s3_close(s3);
 		way_close(&way);
 	}
+	free(data);
+}
+
+/* Each client keeps its connection: the proxy serves them beside each other. */
+TEST_F_TIMEOUT(s3, two_clients_over_one_way, 30)
+{
+	uint8_t *data = random_bytes(1000, 6);
+	struct vdfs_s3 *first, *second;
+	struct way way = { .bad = 0 };
+
+	ASSERT_EQ(0, open_way(self, &way, 1, &first));
+	ASSERT_EQ(0, use_way(self, &way, 1, &second));
+	EXPECT_EQ(0, put(first, "k", data, 1000));
+	EXPECT_EQ(0, same(second, "k", data, 1000));
+	EXPECT_EQ(0, same(first, "k", data, 1000));
+	EXPECT_EQ(2, atomic_load(way.connections));
+	vdfs_s3_close(first);
+	vdfs_s3_close(second);
+	way_close(&way);
 	free(data);
 }
 

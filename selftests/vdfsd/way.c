@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,25 +69,46 @@ static void answer_all(int client, const char *answer)
 		;
 }
 
+/* Handle connection number @number, which is @client, until one side ends. */
+static void serve_one(const struct way *way, int client, int number,
+		      struct sockaddr_in *at)
+{
+	int fd[2] = { client, -1 };
+	bool bad = number <= way->bad;
+
+	if (bad && way->answer) {
+		answer_all(client, way->answer);
+		return;
+	}
+	fd[1] = socket(AF_INET, SOCK_STREAM, 0);
+	if (!connect(fd[1], (struct sockaddr *)at, sizeof(*at)))
+		hand_on_both(fd, !way->upward,
+			     bad ? number * way->step : SIZE_MAX);
+}
+
+/* One process a connection: a client may keep one open and make another. */
 static void serve(const struct way *way, int listener, struct sockaddr_in *at)
 {
-	int fd[2], number;
+	pid_t proxy = getpid(), pid;
+	int client, number;
 
+	/* No child is waited for. */
+	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
-		fd[0] = accept(listener, NULL, NULL);
-		number = atomic_fetch_add(way->connections, 1) + 1;
-		if (number <= way->bad && way->answer) {
-			answer_all(fd[0], way->answer);
-			close(fd[0]);
+		client = accept(listener, NULL, NULL);
+		if (client < 0)
 			continue;
+		number = atomic_fetch_add(way->connections, 1) + 1;
+		pid = fork();
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() != proxy)
+				_exit(0);
+			close(listener);
+			serve_one(way, client, number, at);
+			_exit(0);
 		}
-		fd[1] = socket(AF_INET, SOCK_STREAM, 0);
-		if (!connect(fd[1], (struct sockaddr *)at, sizeof(*at)))
-			hand_on_both(fd, !way->upward,
-				     number <= way->bad ? number * way->step :
-							  SIZE_MAX);
-		close(fd[0]);
-		close(fd[1]);
+		close(client);
 	}
 }
 
@@ -95,7 +117,8 @@ static void serve(const struct way *way, int listener, struct sockaddr_in *at)
  * @way: What it does; out, where it is.
  * @b: The bucket, whose server runs.
  *
- * It dies with the thread that started it.
+ * It dies with the thread that started it, and has none of the caller's
+ * files open when this returns.
  *
  * Context: A test.
  * Return: 0 or a negative errno.
@@ -120,14 +143,21 @@ int way_open(struct way *way, const struct bucket *b)
 	if (!way->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		signal(SIGPIPE, SIG_IGN);
-		/* The locks of the stores are not its own. */
+		/*
+		 * A store that its owner closes stays locked as long as this
+		 * copy of its lock file is open: way_open() waits for the stop.
+		 */
 		dup2(listener, 3);
 		close_range(4, ~0U, 0);
+		raise(SIGSTOP);
 		at.sin_port = htons(b->port);
 		serve(way, 3, &at);
 	}
 	close(listener);
-	return way->pid < 0 ? -errno : 0;
+	if (way->pid < 0 || waitpid(way->pid, NULL, WUNTRACED) < 0 ||
+	    kill(way->pid, SIGCONT))
+		return -errno;
+	return 0;
 }
 
 /**

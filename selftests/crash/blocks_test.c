@@ -20,8 +20,8 @@
 
 #define DISK_MB 32
 #define LOG_MB 256
-#define CUTS 8 /* besides those after steps */
-#define STEPS 3 /* steps between cuts after one was acknowledged */
+#define CUTS 4 /* besides those after steps */
+#define STEPS 6 /* steps between cuts after one was acknowledged */
 
 FIXTURE(blocks)
 {

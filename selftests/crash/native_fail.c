@@ -17,7 +17,7 @@
 	 1U << CRASH_TRUNCATE | 1U << CRASH_ZERO | 1U << CRASH_LINK | \
 	 1U << CRASH_RENAME)
 
-#define STRIDE 3
+#define STRIDE 7
 
 FIXTURE(fail)
 {
@@ -191,7 +191,7 @@ TEST_F_TIMEOUT(fail, failed_sync_is_not_trusted, 1200)
 	self->run.kinds = 1U << CRASH_SYNC;
 	power.golden = &self->golden;
 	power.log = &self->log;
-	for (n = 0;; n += run_deep() ? 1 : 2) {
+	for (n = 0;; n += run_deep() ? 1 : 4) {
 		snprintf(self->run.fail, sizeof(self->run.fail), "%u:5", n);
 		ASSERT_EQ(0, run_prog(&self->run, "work_prog", variant->how))
 		{

@@ -170,7 +170,7 @@ int power_cuts(struct run *run, struct power *power, FILE *report)
 		boundary = !op || op->op.kind == CRASH_SYNC ||
 			   op->op.kind == CRASH_NOTE;
 		ret = 0;
-		if (c.at % every == power->first && (note || !power->acks) &&
+		if ((note || (!power->acks && c.at % every == 0)) &&
 		    c.at >= power->from) {
 			ret = at_point(&c, boundary);
 			points++;

@@ -39,6 +39,9 @@ struct run {
 };
 
 bool run_deep(void);
+
+/* Of the points of a workload, make check looks at one in so many. */
+#define RUN_STRIDE 3
 int run_init(struct run *run);
 void run_fini(struct run *run);
 void run_clear(const char *dir);

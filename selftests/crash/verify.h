@@ -47,8 +47,8 @@ bool golden_is_before(const struct golden *golden, size_t step, long hash);
  * @from: Points of the log before this one are left out.
  * @most: So many points are looked at; 0 = all.
  * @seed: Of the random ones.
- * @every: Look at each point whose number is @first modulo @every.
- * @first: See @every.
+ * @every: Look at one in so many points, and at each that follows an
+ *         acknowledgement; 0 = 1.
  * @points: Out, points looked at.
  * @tried: Out, power cuts.
  * @verified: Out, different outcomes verified.
@@ -65,7 +65,6 @@ struct power {
 	size_t most;
 	uint64_t seed;
 	size_t every;
-	size_t first;
 	size_t points;
 	size_t tried;
 	size_t verified;

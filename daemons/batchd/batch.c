@@ -38,7 +38,7 @@ static uint32_t in_time(const struct batch_view *view, uint32_t rows)
 
 /**
  * batch_decide() - what should a free unit do for a model?
- * @view: What waits.
+ * @view: The line of the model, and its run times.
  *
  * Context: Under the lock that guards @view->curve.
  * Return: How many rows to dispatch now, or how long to wait.
@@ -67,7 +67,7 @@ struct batch_verdict batch_decide(const struct batch_view *view)
 
 /**
  * batch_expect_ns() - when would a new request be answered?
- * @view: What is in line before it: @rows, @max, @slack_ns, @curve count.
+ * @view: The line before the request: @rows, @max, @slack_ns, @curve count.
  * @rows: Its own rows.
  * @units: Units that work on the line, at least 1.
  * @busy_ns: Until one of them is free.

@@ -75,8 +75,8 @@ struct batchd_options {
  * @rights: PHI_RIGHT_READ, PHI_RIGHT_WRITE.
  * @uses: Requests that need it.
  * @forget: It goes when @uses is 0.
- * @reply: Whom to tell then, 0 = nobody.
- * @tag: What to tell.
+ * @reply: REPLY handle to answer then, 0 = none.
+ * @tag: Tag of that answer.
  *
  * Guarded by daemon.lock, @addr and @len stay while @uses is not 0.
  */
@@ -104,7 +104,7 @@ struct batchd_user {
 /**
  * struct client - one session
  * @base: As in every daemon; each request holds a reference, too.
- * @model: What it talks to.
+ * @model: The model of all its requests.
  * @credit: Requests it has in flight.
  * @slots: Its regions.
  * @ring: Our side of its ring, or NULL.
@@ -138,7 +138,7 @@ struct client {
 /**
  * struct request - rows to run, and where the answer goes
  * @item: Its place in the line.
- * @client: Whose it is; holds a reference.
+ * @client: The session that sent it; holds a reference.
  * @tag: Comes back with the answer.
  * @reply: REPLY handle; 0 = over the ring.
  * @in: Where the input lies; used.
@@ -149,7 +149,7 @@ struct client {
  * @run_ns: Run time of its batches so far.
  * @unit: Unit of the last one.
  * @batch: Rows in the largest.
- * @why: Who chose the unit.
+ * @why: PHI_CHOSEN_*, of the last one.
  */
 struct request {
 	struct queue_item item;
@@ -169,7 +169,7 @@ struct request {
 
 /**
  * struct model - a model that is loaded
- * @name: What clients and policies call it.
+ * @name: Name that clients and policies use.
  * @path: Its file, or vdfs: and a blob.
  * @map: The blob in memory; addr is NULL without.
  * @engine: Loaded.
@@ -177,7 +177,7 @@ struct request {
  * @max_batch: Most rows in a batch, and in a request.
  * @id: The kernel's number.
  * @cap: MODEL handle.
- * @queue: What waits; under daemon.lock, as all below.
+ * @queue: Its requests in line; under daemon.lock, as all below.
  * @promised: Rows in @queue that tickets were taken for.
  * @curve: By runner.
  * @batches: That ran.

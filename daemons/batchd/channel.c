@@ -102,7 +102,7 @@ static void channel_drop(struct client *client)
 /**
  * channel_open() - make a ring for a session
  * @client: Session.
- * @wire: What it asks.
+ * @wire: A private copy of the request.
  * @in: The message; when this returns 0 it is answered, and the capability it
  *      carries is the ring's.
  *
@@ -162,7 +162,8 @@ int channel_open(struct client *client, const struct phi_batch_ring *wire,
  * @client: Session.
  * @a: The answer.
  *
- * Who lets its ring fill up breaks the contract and loses the session.
+ * A client that lets its ring fill up breaks the contract and loses the
+ * session.
  *
  * Context: Any thread, without daemon.lock.
  */

@@ -69,7 +69,7 @@ struct slot *client_slot(struct client *client, uint32_t index)
 /**
  * client_map() - take a region into a slot
  * @client: Session.
- * @cap: What came; it is the slot's when this returns 0.
+ * @cap: Capability that came; the slot owns it when this returns 0.
  * @index: Out, which slot.
  *
  * Context: Main thread.

@@ -15,7 +15,7 @@
 
 /**
  * curve_add() - learn from a batch that ran
- * @curve: What to teach.
+ * @curve: Run times, changed.
  * @rows: Size of the batch, at least 1.
  * @ns: How long it took.
  *
@@ -39,7 +39,7 @@ void curve_add(struct curve *curve, uint32_t rows, uint64_t ns)
 
 /**
  * curve_ns() - how long will a batch take?
- * @curve: What was measured.
+ * @curve: Run times.
  * @rows: Size of the batch.
  *
  * Between two points it is on the line through them, past the last one an
@@ -77,7 +77,7 @@ uint64_t curve_ns(const struct curve *curve, uint32_t rows)
 
 /**
  * curve_knee() - the size of batch that is worth waiting for
- * @curve: What was measured.
+ * @curve: Run times.
  * @max: Most rows in a batch.
  *
  * The smallest measured size at which an input costs at most a tenth more

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /**
- * DOC: What runs a model
+ * DOC: The engine that runs models
  *
  * An engine loads models that have one input and one output tensor, whose
  * first dimension is the batch. A binding ties a model to a pair of buffers

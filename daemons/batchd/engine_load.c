@@ -23,10 +23,10 @@ struct source {
 };
 
 /*
- * What makes a session use a model where it lies: the graph, the weights, and
- * no second copy of them in an order that suits the processor better. Only
- * ONNX Runtime's own format can be used so; one in ONNX's is parsed, which
- * copies the weights.
+ * These make a session use a model where it lies: the graph, the weights, and
+ * no second copy of them in an order that suits the processor better. Only ONNX
+ * Runtime's own format can be used so; one in ONNX's is parsed, which copies
+ * the weights.
  */
 static const char *const in_place[][2] = {
 	{ "session.use_ort_model_bytes_directly", "1" },
@@ -85,7 +85,7 @@ static int set_options(const OrtApi *api, OrtSessionOptions *options,
 		return ret;
 	ret = set_entries(api, options, convert, ARRAY_SIZE(convert), why,
 			  whylen);
-	/* What suits any processor of this kind, not this one alone. */
+	/* Optimize for all processors of this kind, not for this one alone. */
 	if (!ret)
 		ret = ort_errno(api,
 				api->SetSessionGraphOptimizationLevel(

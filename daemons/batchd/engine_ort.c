@@ -60,7 +60,7 @@ static const struct {
 /**
  * ort_errno() - turn a status of ONNX Runtime into an errno
  * @api: Its calls.
- * @status: What one returned; released.
+ * @status: Result of one of them; released.
  * @why: Out, its text.
  * @whylen: Room at @why.
  *

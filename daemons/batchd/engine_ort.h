@@ -7,7 +7,7 @@
 
 #include "engine.h"
 
-/* What the files of the engine on ONNX Runtime share. */
+/* Shared by the files of the engine on ONNX Runtime. */
 
 /**
  * struct engine - the library
@@ -31,7 +31,7 @@ struct engine {
  * struct engine_model - a model
  * @engine: Its library.
  * @session: It, ready to run.
- * @info: What it takes and gives.
+ * @info: Its input and output.
  */
 struct engine_model {
 	struct engine *engine;

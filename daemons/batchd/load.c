@@ -130,7 +130,7 @@ static void find_zones(struct load *load)
 
 /**
  * load_init() - open a processor's sensors
- * @load: What to set up.
+ * @load: Sensors, set up.
  * @cpu: Which processor.
  *
  * Context: Before the daemon shuts itself in.
@@ -145,7 +145,7 @@ void load_init(struct load *load, int cpu)
 
 /**
  * load_fini() - undo load_init()
- * @load: What to take down.
+ * @load: Sensors, closed.
  *
  * Context: Any thread.
  */

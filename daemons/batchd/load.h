@@ -12,7 +12,7 @@
  * @stat_fd: /proc/schedstat, or -1.
  * @zone_fd: Thermal zones of processors.
  * @nzones: How many.
- * @busy_ns: What the last sample read.
+ * @busy_ns: Time that tasks ran or waited, at the last sample.
  * @at_ns: When it was taken; 0 = never.
  */
 struct load {

@@ -59,7 +59,7 @@ static int parse_spec(struct model *model, char *spec)
 	return 0;
 }
 
-/* What only this daemon's way of batching asks of a model. */
+/* Check the demands that only batching makes of a model. */
 static int check_info(struct model *model)
 {
 	const struct engine_info *info = model->info;
@@ -246,7 +246,7 @@ int model_warm(struct model *model, struct desk *desk, uint32_t nrunners)
  * model_register() - get a MODEL capability for a model
  * @b: Daemon.
  * @model: Model.
- * @badge: What its messages carry.
+ * @badge: Badge that the messages to it carry.
  *
  * Context: Main thread.
  * Return: 0 or a negative errno; what is wrong was said.

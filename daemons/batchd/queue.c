@@ -7,7 +7,7 @@
 
 /**
  * queue_init() - make an empty line
- * @q: What to set up.
+ * @q: Line, set up.
  * @limit: Most rows that may wait.
  *
  * Context: Before anyone else knows @q. All other functions are called under
@@ -301,7 +301,7 @@ bool queue_balanced(const struct queue *q)
 /**
  * queue_turn() - which model may use a unit next? (deficit round robin)
  * @queues: All of them.
- * @cost_ns: What the next batch of each would take; 0 = it has none now.
+ * @cost_ns: Unit time of each model's next batch; 0 = it has none now.
  * @n: How many.
  * @next: In and out, whose turn it is.
  *

@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 
 /**
- * DOC: What waits for a model
+ * DOC: Requests that wait for a model
  *
  * A request is one or more rows. It waits in line by priority, first come
  * first served within one, so a client's requests of one priority keep their
@@ -26,7 +26,7 @@
 /**
  * struct queue_credit - what one client, or one user, may have in line
  * @limit: At most.
- * @used: What is not ended.
+ * @used: Requests of a client, or rows of a user, that have not ended.
  */
 struct queue_credit {
 	uint32_t limit;

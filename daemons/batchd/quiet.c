@@ -15,7 +15,7 @@
  * quiet_begin() - point standard error at /dev/null
  *
  * Context: While no other thread writes there.
- * Return: What to give quiet_end(), or -1 when it could not.
+ * Return: Descriptor for quiet_end(), or -1 on failure.
  */
 int quiet_begin(void)
 {
@@ -37,7 +37,7 @@ int quiet_begin(void)
 
 /**
  * quiet_end() - undo quiet_begin()
- * @saved: What it returned.
+ * @saved: Its return value.
  *
  * Context: As quiet_begin().
  */

@@ -121,9 +121,9 @@ static int admit(struct batchd *b, struct request *req, uint64_t *expected_ns)
 
 /**
  * request_submit() - put a request in line
- * @client: Who asks.
+ * @client: Session that sent it.
  * @wire: A private copy of what it asks.
- * @reply: Whom to answer, 0 = the ring; taken when this returns 0.
+ * @reply: REPLY handle to answer, 0 = the ring; taken when this returns 0.
  * @expected_ns: Out, when it would be too late: how long it would take.
  *
  * Context: Main thread.
@@ -205,7 +205,7 @@ void request_end(struct queue_item *item)
 /**
  * request_cancel_all() - take requests out of their lines
  * @b: Daemon.
- * @client: Whose, or NULL for everyone's.
+ * @client: Session whose requests end, or NULL for all.
  *
  * Those of which rows run end with these.
  *

@@ -88,7 +88,7 @@ static void let_go(struct vdfs_core *core)
 
 /**
  * vdfs_db_trim() - let indexes go until the rest is within the budget
- * @db: Whose.
+ * @db: Collections whose indexes go.
  *
  * An open collection stays, and so does the collection that was opened last.
  */
@@ -116,8 +116,8 @@ void vdfs_db_trim(struct vdfs_db *db)
 
 /**
  * vdfs_db_set_budget() - say how much memory indexes may take
- * @db: Whose.
- * @bytes: So much; what is open may take more.
+ * @db: Collections whose indexes the budget is for.
+ * @bytes: The budget; open collections may take more.
  */
 void vdfs_db_set_budget(struct vdfs_db *db, uint64_t bytes)
 {
@@ -129,7 +129,7 @@ void vdfs_db_set_budget(struct vdfs_db *db, uint64_t bytes)
 
 /**
  * vdfs_db_loaded() - what indexes take
- * @db: Whose.
+ * @db: Collections whose indexes are counted.
  * @bytes: Out: memory of all that are loaded.
  *
  * Return: How many are loaded.

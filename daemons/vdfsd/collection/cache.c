@@ -51,7 +51,7 @@ struct vdfs_graph *vdfs_graph_new(struct vdfs_index *ix)
 
 /**
  * vdfs_graph_get() - take hold of a collection's index
- * @core: Whose.
+ * @core: The collection.
  *
  * Return: To be given to vdfs_graph_put().
  */
@@ -93,7 +93,7 @@ void vdfs_graph_put(struct vdfs_graph *graph)
 
 /**
  * vdfs_graph_swap() - give a collection another index
- * @core: Whose; the caller holds its gate alone, or is alone.
+ * @core: The collection; the caller holds its gate alone, or is alone.
  * @graph: The new one; the reference goes to @core.
  */
 void vdfs_graph_swap(struct vdfs_core *core, struct vdfs_graph *graph)
@@ -109,10 +109,10 @@ void vdfs_graph_swap(struct vdfs_core *core, struct vdfs_graph *graph)
 
 /**
  * vdfs_graph_path() - where a collection's index is saved
- * @core: Whose.
+ * @core: The collection.
  * @suffix: Behind the name.
  * @path: Out.
- * @len: Room for it; what is too long makes a path that cannot be opened.
+ * @len: Room for it; a path that is too long is cut, so that opening it fails.
  */
 void vdfs_graph_path(const struct vdfs_core *core, const char *suffix,
 		     char *path, size_t len)
@@ -124,7 +124,7 @@ void vdfs_graph_path(const struct vdfs_core *core, const char *suffix,
 
 /**
  * struct look - the row of a collection, wanted
- * @core: Whose.
+ * @core: The collection.
  * @state: Out.
  */
 struct look {
@@ -205,7 +205,7 @@ static int revive(struct vdfs_core *core, const struct vdfs_core_state *state,
 
 /**
  * vdfs_graph_load() - get the index of a collection that is being opened
- * @core: Whose; nobody else uses it yet.
+ * @core: The collection; nobody else uses it yet.
  * @progress: NULL, or told how far it is.
  * @arg: For @progress.
  *
@@ -242,7 +242,7 @@ int vdfs_graph_load(struct vdfs_core *core, vdfs_progress_fn *progress,
 	if (!graph)
 		return -ENOMEM;
 	vdfs_graph_swap(core, graph);
-	/* What was built with effort shall not have to be built again. */
+	/* Do not lose an index that was expensive to build. */
 	if (!core->stamp && vdfs_graph_worth_saving(core))
 		vdfs_graph_save(core);
 	return 0;
@@ -250,7 +250,7 @@ int vdfs_graph_load(struct vdfs_core *core, vdfs_progress_fn *progress,
 
 /**
  * vdfs_graph_worth_saving() - would the next start be faster
- * @core: Whose index.
+ * @core: The collection.
  *
  * Return: Whether writing the file takes less time than to do again what
  * has changed since it was written.
@@ -271,11 +271,11 @@ bool vdfs_graph_worth_saving(struct vdfs_core *core)
 
 /**
  * struct mark - a stamp on its way into the row
- * @core: Whose.
+ * @core: The collection.
  * @stamp: The new one.
- * @generation: What it stands for.
+ * @generation: The generation up to which the new file has all changes.
  * @old_stamp: That of the file there is.
- * @old_generation: What that stands for.
+ * @old_generation: The generation that belongs to @old_stamp.
  * @more: Out: there may be more to trim.
  */
 struct mark {
@@ -325,7 +325,7 @@ static int trim_fn(struct sqlite3 *db, void *arg)
 	return ret;
 }
 
-/* What the index is sure to contain once the writers have let go. */
+/* Find the generation that the index contains once all writers are done. */
 static int settle(struct vdfs_core *core, uint64_t *generation,
 		  uint64_t *changes, struct vdfs_graph **graph)
 {
@@ -385,7 +385,8 @@ static int save(struct vdfs_core *core)
 
 /**
  * vdfs_graph_save() - write a collection's index to its file
- * @core: Whose. Writers wait for a moment, and while the index is written.
+ * @core: The collection. Writers wait for a moment, and while the index is
+ *        written.
  *
  * Return: 0 or a negative errno: the old file is good still.
  */

@@ -13,7 +13,7 @@
 
 /**
  * struct batch - some items on their way from the database
- * @core: Whose.
+ * @core: The collection they are from.
  * @sql: Which statement gives them: id, vector, and with SQL_SINCE gen.
  * @generation: Where to go on, for SQL_SINCE and SQL_GONE_SINCE.
  * @id: Where to go on.
@@ -101,10 +101,11 @@ static int batch_next(struct batch *batch)
 
 /**
  * vdfs_graph_untrained() - does the index not know its codes yet
- * @core: Whose.
+ * @core: The collection.
  * @ix: The index.
  *
- * It learns them from the first vectors; whoever adds must be alone then.
+ * It learns them from the first vectors; a thread that adds these must be
+ * alone.
  *
  * Return: Whether that is still to come, or may be.
  */
@@ -121,7 +122,7 @@ bool vdfs_graph_untrained(const struct vdfs_core *core, struct vdfs_index *ix)
 
 /**
  * vdfs_graph_apply() - put vectors into an index
- * @core: Whose.
+ * @core: The collection of @ix.
  * @ix: The index.
  * @ids: shape [n], each once; what has such an id is replaced.
  * @rows: f32, shape [n][dim].
@@ -262,7 +263,7 @@ static int add_all(struct batch *batch, struct vdfs_index *ix, uint64_t items,
 
 /**
  * vdfs_graph_build() - build an index from the database
- * @core: Whose; it may be changed meanwhile.
+ * @core: The collection; it may be changed meanwhile.
  * @generation: Out: changes after this one may be missing.
  * @progress: NULL, or told how far it is.
  * @arg: For @progress.
@@ -368,7 +369,7 @@ static int follow(struct batch *batch, struct vdfs_index **ix, uint64_t from)
 
 /**
  * vdfs_graph_follow() - bring an index up to date from the database
- * @core: Whose; nobody changes it meanwhile.
+ * @core: The collection; nobody changes it meanwhile.
  * @ix: The index; it is replaced by another when it was too small, and then
  *      the old one is the caller's still.
  * @from: The generation it has for certain, not before the log begins.
@@ -390,7 +391,7 @@ int vdfs_graph_follow(struct vdfs_core *core, struct vdfs_index **ix,
 
 /**
  * vdfs_graph_recover_locked() - let the index follow where it could not
- * @core: Whose; the caller holds the gate alone.
+ * @core: The collection; the caller holds the gate alone.
  *
  * Return: 0 when the index has all there is, or a negative errno.
  */
@@ -425,7 +426,7 @@ int vdfs_graph_recover_locked(struct vdfs_core *core)
 
 /**
  * vdfs_graph_recover() - let the index follow where it could not
- * @core: Whose.
+ * @core: The collection.
  *
  * Return: 0 when the index has all that was acknowledged, or a negative
  * errno.
@@ -444,7 +445,7 @@ int vdfs_graph_recover(struct vdfs_core *core)
 
 /**
  * vdfs_graph_rebuild() - rebuild an index and use it
- * @core: Whose; changes and searches go on.
+ * @core: The collection; changes and searches go on.
  * @progress: NULL, or told how far it is.
  * @arg: For @progress.
  *

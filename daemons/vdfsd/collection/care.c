@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a thread of its own does for collections while nobody waits for it. */
+/* The background thread: it serves collections while nobody waits for it. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -68,7 +68,7 @@ static int purge_step(struct sqlite3 *db, void *arg)
 	return ret;
 }
 
-/* What cannot be done now is done when the database is opened again. */
+/* On failure the rest is deleted when the database is opened again. */
 static void purge_all(struct vdfs_db *db)
 {
 	struct purge purge;
@@ -193,7 +193,7 @@ static void *worker(void *arg)
 
 /**
  * vdfs_care_start() - start the background thread
- * @db: Whose.
+ * @db: Collections that it serves.
  *
  * Return: 0 or a negative errno.
  */
@@ -204,7 +204,7 @@ int vdfs_care_start(struct vdfs_db *db)
 
 /**
  * vdfs_care_stop() - end the background thread
- * @db: Whose. What it is at is given up.
+ * @db: Collections that it serves. The thread abandons the work at hand.
  */
 void vdfs_care_stop(struct vdfs_db *db)
 {
@@ -244,7 +244,7 @@ void vdfs_care_purge(struct vdfs_db *db)
 
 /**
  * vdfs_care_trim() - have the budget looked at soon
- * @db: Whose.
+ * @db: Collections whose indexes the budget is for.
  */
 void vdfs_care_trim(struct vdfs_db *db)
 {

@@ -129,7 +129,7 @@ int vdfs_db_open(struct vdfs_meta *meta, const char *dir, unsigned int threads,
 		free(db);
 		return ret;
 	}
-	/* What was dropped before may not be gone yet. */
+	/* Collections that were dropped before may have items left. */
 	vdfs_care_purge(db);
 	*out = db;
 	return 0;
@@ -137,7 +137,7 @@ int vdfs_db_open(struct vdfs_meta *meta, const char *dir, unsigned int threads,
 
 /**
  * vdfs_db_close() - end the use of collections
- * @db: Whose collections were all put.
+ * @db: Collections that were all put.
  *
  * Saves indexes that would take longer to bring up to date than to write.
  */
@@ -348,7 +348,7 @@ static int core_get(struct vdfs_db *db, const struct row *row,
 /**
  * vdfs_collection_open() - get hold of a collection
  * @db: Where.
- * @who: Who will use it.
+ * @who: The user.
  * @name: Which.
  * @progress: NULL, or told how far loading or building its index is.
  * @arg: For @progress.
@@ -419,7 +419,7 @@ static int drop(struct sqlite3 *db, void *arg)
  * vdfs_collection_drop() - delete a collection and all that is in it
  * @db: Where.
  * @who: Its owner, or admin.
- * @name: Which. Who has it open gets -ENOENT from then on.
+ * @name: Its name. Sessions that have it open get -ENOENT from then on.
  *
  * Its items go in the background, some at a time.
  *
@@ -452,8 +452,8 @@ int vdfs_collection_drop(struct vdfs_db *db, const struct vdfs_who *who,
 
 /**
  * struct list - all collections, read before anyone is told
- * @who: Who asks.
- * @entry: What there is, names included, shape [n].
+ * @who: The user.
+ * @entry: The collections, names included, shape [n].
  * @n: How many.
  */
 struct list {
@@ -500,11 +500,12 @@ static int list_rows(struct sqlite3 *db, void *arg)
 /**
  * vdfs_collection_list() - what collections there are
  * @db: Where.
- * @who: Who asks; others' that this user may not use are passed over.
- * @fn: Called for each, by name; what it returns other than 0 ends the list.
+ * @who: The user; others' collections that this user may not use are passed
+ *       over.
+ * @fn: Called for each, by name; a return value other than 0 ends the list.
  * @arg: For @fn.
  *
- * Return: 0, what @fn returned, or a negative errno.
+ * Return: 0, the last return value of @fn, or a negative errno.
  */
 int vdfs_collection_list(struct vdfs_db *db, const struct vdfs_who *who,
 			 int (*fn)(void *arg, const char *name,

@@ -11,8 +11,8 @@
  * A collection holds items: a key, a vector and metadata, a JSON object. The
  * database has the truth; each collection in use has an index (index.h) in
  * memory, saved beside the database as a cache and brought up to date, or
- * built again, when it is opened. What a change acknowledged is on the disk
- * and is found by every search that begins afterwards.
+ * built again, when it is opened. An acknowledged change is on the disk and is
+ * found by every search that begins afterwards.
  *
  * A collection has an owner and mode bits as names have: others may search
  * it with 0004 and change it with 0002.

@@ -66,7 +66,7 @@ enum vdfs_core_sql {
 	SQL_COUNT
 };
 
-/* What the background thread has to do for a collection. */
+/* Work of the background thread for a collection. */
 #define WORK_REPAIR 0x1U
 #define WORK_TUNE 0x2U /* shifted by the number of the curve */
 
@@ -211,7 +211,7 @@ struct vdfs_db {
 
 /**
  * struct vdfs_collection - see collection.h
- * @core: What it is about.
+ * @core: The collection, shared by all that have it open.
  * @may_read: It may be searched.
  * @may_write: It may be changed.
  */

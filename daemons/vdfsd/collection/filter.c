@@ -42,7 +42,7 @@ struct vdfs_filter {
 
 /**
  * struct parser - a filter being read
- * @filter: What becomes of it.
+ * @filter: The filter that it becomes.
  * @why: Where the reason goes when it is refused.
  * @why_len: Room for it.
  * @depth: Filters around the present one.
@@ -56,7 +56,7 @@ struct parser {
 
 /**
  * struct term - one of several that are joined by AND or OR
- * @field: Whose value is asked for; NULL = @value is a filter of its own.
+ * @field: Field whose value is compared; NULL = @value is a filter of its own.
  * @op: How it is compared; NULL = as @value says.
  * @value: With what.
  */
@@ -180,7 +180,7 @@ static char *real_text(double number)
 	return strdup(text);
 }
 
-/* What the value is compared with. SQLite reads both numbers the same way. */
+/* The other side of a comparison. SQLite reads both numbers the same way. */
 static int emit_value(struct parser *p, json_t *value)
 {
 	bool real = json_is_real(value);
@@ -543,7 +543,7 @@ const char *vdfs_filter_sql(const struct vdfs_filter *filter)
 
 /**
  * vdfs_filter_bind() - give a statement the filter's values
- * @filter: Whose clause is in @stmt; it must stay while @stmt runs.
+ * @filter: Filter whose clause is in @stmt; it must stay while @stmt runs.
  * @stmt: Which.
  * @first: Number of the first mark of the clause.
  *

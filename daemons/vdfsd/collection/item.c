@@ -70,7 +70,7 @@ static void from_halves(const unsigned char *stored, size_t dim, float *out)
 	}
 }
 
-/* What is left of an element as the database has it. */
+/* The value of an element once the database has stored it. */
 static float rounded(const struct vdfs_collection_params *params, float x)
 {
 	uint16_t half;
@@ -115,7 +115,7 @@ int vdfs_vector_check(const struct vdfs_collection_params *params,
 	}
 	if (params->metric != VDFS_COSINE)
 		return norm2 > NORM2_MAX ? -EDOM : 0;
-	/* What is left of it has to have a direction still. */
+	/* The stored vector must not be 0: it needs a direction. */
 	for (d = 0; half && d < dim && rounded(params, vector[d]) == 0; d++)
 		continue;
 	return norm2 == 0 || (half && d == dim) ? -EDOM : 0;

@@ -12,7 +12,7 @@
 
 /**
  * struct reading - items being given to someone
- * @core: Whose.
+ * @core: The collection they are from.
  * @key: Which; for a walk, the last one that was given.
  * @vector: Room for one, f32, shape [dim].
  * @fn: To whom.
@@ -115,8 +115,8 @@ static int begin(struct reading *r, const struct vdfs_collection *c,
  * @fn: Is given it.
  * @arg: For @fn.
  *
- * Return: What @fn returned, -ENOENT when there is no such item, or another
- * negative errno; see collection.h.
+ * Return: The return value of @fn, -ENOENT when there is no such item, or
+ * another negative errno; see collection.h.
  */
 int vdfs_collection_get(struct vdfs_collection *c, const char *key,
 			vdfs_item_fn *fn, void *arg)
@@ -141,9 +141,10 @@ int vdfs_collection_get(struct vdfs_collection *c, const char *key,
  * @fn: Is given one after the other.
  * @arg: For @fn.
  *
- * What is changed while it runs may be seen as it was, or as it is.
+ * An item that is changed meanwhile may be seen as it was, or as it is.
  *
- * Return: 0, what @fn returned, or a negative errno; see collection.h.
+ * Return: 0, the last return value of @fn, or a negative errno; see
+ * collection.h.
  */
 int vdfs_collection_walk(struct vdfs_collection *c, const char *after,
 			 vdfs_item_fn *fn, void *arg)

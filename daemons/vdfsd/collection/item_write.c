@@ -98,7 +98,7 @@ static void turn_end(struct turn *turn, struct vdfs_core *core)
 		if (turn->locks[i / 64] >> (i % 64) & 1)
 			pthread_mutex_unlock(&core->keys[i]);
 	pthread_rwlock_unlock(&core->gate);
-	/* Whoever searches next tries again when this fails. */
+	/* When this fails, the next search tries again. */
 	vdfs_graph_recover(core);
 }
 

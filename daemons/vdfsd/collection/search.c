@@ -235,7 +235,7 @@ static int check(struct vdfs_finding *f, float *probe)
 /**
  * vdfs_collection_search() - the items nearest to a vector
  * @c: Where.
- * @search: What for.
+ * @search: Vector, number of answers, filter, effort.
  * @fn: Is given the answers, nearest first, equal ones by key; all of one
  *      commit of the database.
  * @arg: For @fn.
@@ -243,7 +243,8 @@ static int check(struct vdfs_finding *f, float *probe)
  * As many answers as were asked for, unless fewer items exist (or match the
  * filter). An item that is changed at the same time may be missed.
  *
- * Return: 0, what @fn returned, or a negative errno; see collection.h.
+ * Return: 0, the last return value of @fn, or a negative errno; see
+ * collection.h.
  */
 int vdfs_collection_search(struct vdfs_collection *c,
 			   const struct vdfs_search *search, vdfs_item_fn *fn,

@@ -19,14 +19,14 @@ struct vdfs_hit {
 /**
  * struct vdfs_finding - a search on its way
  * @core: Where.
- * @how: What was asked for.
+ * @how: The search, as it was asked for.
  * @filter: It, read; NULL = none.
  * @own: @filter was read for this search alone.
  * @row: Room for a vector, when they are wanted.
- * @fn: Who is given the answers.
+ * @fn: Is given the answers.
  * @arg: For @fn.
  * @graph: The index.
- * @query: What it is asked.
+ * @query: The question to the index.
  * @exact: Look at all.
  * @quiet: No change was on its way to the index when it began,
  * @started: and so many had begun.
@@ -35,10 +35,10 @@ struct vdfs_hit {
  * @dist: Of these.
  * @n: How many; more than asked for when the last ones are equally near.
  * @tied: More are as near as the last one than the index can tell.
- * @gone: What was found has been deleted meanwhile.
+ * @gone: An item that was found has been deleted meanwhile.
  * @again: Nothing was given, start again.
  * @tries: How often it was tried.
- * @hit: What is left, nearest first, shape [hits].
+ * @hit: Answers, nearest first, shape [hits].
  * @hits: How many.
  */
 struct vdfs_finding {

@@ -9,9 +9,9 @@
 
 /**
  * struct field - a field to be indexed
- * @core: Whose.
+ * @core: The collection.
  * @name: Its name or path.
- * @sql: What to do.
+ * @sql: Statement that makes the index.
  */
 struct field {
 	const struct vdfs_core *core;
@@ -66,7 +66,7 @@ int vdfs_collection_index_field(struct vdfs_collection *c, const char *field)
 
 /**
  * vdfs_collection_rebuild() - rebuild the index from the database
- * @c: Whose; changes and searches go on.
+ * @c: The collection; changes and searches go on.
  * @progress: NULL, or told how far it is.
  * @arg: For @progress.
  *
@@ -86,7 +86,7 @@ int vdfs_collection_rebuild(struct vdfs_collection *c,
 
 /**
  * vdfs_collection_save() - save the index, for a fast start
- * @c: Whose.
+ * @c: The collection.
  *
  * Return: 0 or a negative errno, see collection.h.
  */
@@ -97,7 +97,7 @@ int vdfs_collection_save(struct vdfs_collection *c)
 
 /**
  * struct row - the row of a collection, wanted
- * @core: Whose.
+ * @core: The collection.
  * @state: Out.
  */
 struct row {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What of a collection a search is about: filters, and ties by key. */
+/* The part of a collection that a search looks at: filters, and ties by key. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,8 +151,8 @@ static struct vdfs_kept *keep(struct vdfs_graph *graph, const char *filter,
  * @db: A connection inside a transaction.
  * @generation: Of the collection, there.
  *
- * What matches is kept for the next search when it is certain to be all:
- * no change may have been between its commit and the index meanwhile.
+ * The matches are kept for the next search when they are certain to be all: no
+ * change may have been between its commit and the index meanwhile.
  *
  * Return: 0 or a negative errno.
  */

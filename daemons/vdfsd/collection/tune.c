@@ -345,7 +345,7 @@ static bool is_stale(const struct vdfs_curve *curve, uint64_t items)
  * vdfs_tune_choose() - how hard to look
  * @core: Where.
  * @graph: Its index.
- * @search: What is wanted.
+ * @search: Recall or ef that is wanted.
  * @query: Out: ef and rerank.
  * @exact: Out: look at all instead.
  *

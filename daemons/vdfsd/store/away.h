@@ -10,7 +10,7 @@ struct vdfs_remote;
 
 /**
  * struct vdfs_away_ops - a remote that a store is a cache of
- * @names: What it does with names; names.h.
+ * @names: Its operations on names; names.h.
  * @fetch: Gets the bytes of an object whose kind is VDFS_AWAY.
  * @used: A blob was opened.
  * @detach: Ends it.
@@ -23,7 +23,7 @@ struct vdfs_away_ops {
 	void (*detach)(struct vdfs_store *store);
 };
 
-/* What vdfs_blob_open_here() returns when only the remote has the bytes. */
+/* vdfs_blob_open_here() returns it when only the remote has the bytes. */
 #define VDFS_BLOB_AWAY 1
 
 /* Opening and keeping for names/blobs.c, which asks the remote. */

@@ -288,8 +288,8 @@ static int lay_out(struct range *r)
 /**
  * struct reading - parts that are read one after the other
  * @job: That it is.
- * @blob: Whose.
- * @range: What is known of them.
+ * @blob: The blob.
+ * @range: The parts of the list that it reads.
  * @first: The first,
  * @end: and behind the last.
  * @buf: Out, where the range goes.

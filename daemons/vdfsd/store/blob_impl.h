@@ -7,7 +7,7 @@
 /**
  * struct vdfs_blob - an open blob
  * @store: The store, in which its hash is pinned.
- * @object: What the database said of it when it was opened.
+ * @object: Its row in the database when it was opened.
  * @fd: Its file, or -1.
  * @lock: Of what is below.
  * @buf: Room for one record, NULL until it is needed.

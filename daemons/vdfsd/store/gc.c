@@ -77,11 +77,11 @@ unsigned long vdfs_store_mended(struct vdfs_store *store)
  * @store: The store.
  * @progress: To tell how far it is, and to stop it; NULL = nobody.
  * @arg: Its argument.
- * @out: What it did; NULL when nobody asks.
+ * @out: Counts of objects and bytes that went; NULL when nobody asks.
  *
  * Context: Any thread, beside everything else; a second one waits.
- * Return: 0, -ECANCELED, or another negative errno. What was done by then
- * stays done.
+ * Return: 0, -ECANCELED, or another negative errno. The objects that went by
+ * then stay gone.
  */
 int vdfs_gc(struct vdfs_store *store, vdfs_store_progress *progress, void *arg,
 	    struct vdfs_gc_result *out)

@@ -11,8 +11,8 @@
 #include "gc_impl.h"
 
 /*
- * The database knows of no such file, and no put is about to tell it. What is
- * beside another file was to take its place, or had it.
+ * The database knows of no such file, and no put is about to tell it. A file
+ * beside another one was to take its place, or had it.
  */
 static int check_file(struct vdfs_gc *gc, int dir, const char *name,
 		      const struct vdfs_hash *hash)
@@ -32,7 +32,7 @@ static int check_file(struct vdfs_gc *gc, int dir, const char *name,
 			err = -errno;
 		if (!err)
 			gc->result.bytes += st.st_size;
-		/* Whoever put it there has taken it away. */
+		/* The put that made it has removed it. */
 		if (err == -ENOENT)
 			err = 0;
 	}

@@ -7,7 +7,7 @@
 /**
  * struct vdfs_gc - a collection of garbage in progress
  * @store: The store, whose gc lock is held.
- * @result: What it did so far.
+ * @result: Counts so far.
  * @progress: To tell, or NULL.
  * @arg: Its argument.
  * @done: Steps done.

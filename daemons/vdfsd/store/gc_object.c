@@ -20,7 +20,7 @@
  * @lists: Lists, or everything else.
  * @after: From behind this row on.
  * @n: How many.
- * @object: What they are.
+ * @object: The objects, shape [n].
  * @claimed: It may be dropped.
  * @dropped: It was, wholly.
  * @touched: Something of it was.
@@ -249,7 +249,7 @@ int vdfs_gc_run_objects(struct vdfs_gc *gc)
 	err = run_sort(gc, b, false, true);
 	if (!err)
 		err = run_sort(gc, b, true, true);
-	/* What the lists were made of. */
+	/* Then the parts of the lists that went. */
 	if (!err)
 		err = run_sort(gc, b, false, false);
 	free(b);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Segments: those with nothing alive go, and what lives in those that are
- * mostly dead is written once more elsewhere, committed there, and then they
- * go as well. Who reads a record that moves finds its segment gone, or still
- * has it, and both is well.
+ * Segments: those with nothing alive go; the live records of those that are
+ * mostly dead are written once more elsewhere and committed there, and then
+ * these segments go as well. A reader of a record that moves finds its segment
+ * gone, or still has it open: both are correct.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static int count_live(struct sqlite3 *db, void *arg)
  * @number: Of the segment.
  * @after: From behind this place on.
  * @n: How many.
- * @from: What they were.
+ * @from: Their rows before, shape [n].
  * @to: Where they are now.
  * @moved: A commit says so.
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the database says of objects. */
+/* Rows of objects in the database. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 /**
  * vdfs_object_row() - read an object from a row
  * @st: A statement that selects VDFS_OBJECT_COLUMNS first, at a row.
- * @out: What the database says of the object.
+ * @out: The object, as its row describes it.
  *
  * Context: Inside a vdfs_meta_fn.
  * Return: 0 or -EBADMSG.
@@ -50,7 +50,7 @@ static int load_one(struct sqlite3_stmt *st, struct vdfs_object *out)
  * vdfs_object_find() - find an object by its hash
  * @db: A connection inside a transaction.
  * @hash: SHA-256 of its content.
- * @out: What the database says of it.
+ * @out: The object, as its row describes it.
  *
  * Context: Inside a vdfs_meta_fn.
  * Return: 0, -ENOENT, or another negative errno.
@@ -70,7 +70,8 @@ int vdfs_object_find(struct sqlite3 *db, const struct vdfs_hash *hash,
  * vdfs_object_load() - find an object by its row
  * @db: A connection inside a transaction.
  * @id: The row.
- * @out: What the database says of it; its hash is zeros when it has none.
+ * @out: The object, as its row describes it; its hash is zeros when it has
+ *       none.
  *
  * Context: Inside a vdfs_meta_fn.
  * Return: 0, -ENOENT, or another negative errno.
@@ -135,7 +136,7 @@ static int lookup(struct sqlite3 *db, void *arg)
  * vdfs_object_lookup() - find an object that is here, not in a transaction
  * @store: The store.
  * @hash: SHA-256 of its content, which the caller has pinned.
- * @out: What the database says of it.
+ * @out: The object, as its row describes it.
  *
  * Context: Any thread.
  * Return: 0, -ENOENT, or another negative errno.

@@ -166,8 +166,9 @@ int vdfs_file_link(struct vdfs_store *store, int fd,
  * @store: The store.
  * @hash: Of the object, claimed: nobody is about to take its place.
  *
- * One who took the place of a damaged file may have died before the sync.
- * What this process puts there it syncs itself, so once is enough.
+ * A daemon that replaced a damaged file may have died before it synced the
+ * directory. This process syncs after each replacement of its own, so once is
+ * enough.
  *
  * Context: Any thread.
  * Return: 0, -EBADMSG when it is not there, or another negative errno.

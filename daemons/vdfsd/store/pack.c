@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Segments: files to which records are appended, and one sync for all who
- * wait for theirs. What the database refers to counts; a tail it does not
- * know of is cut off when the store is opened.
+ * Segments: files to which records are appended, and one sync for all threads
+ * that wait for theirs. Only records that the database refers to count; a tail
+ * that it does not know of is cut off when the store is opened.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -468,7 +468,7 @@ static int resume(struct vdfs_store *store, struct vdfs_segment *seg)
 	if (tail.end > seg->end || tail.end >= store->packs.limit ||
 	    !may_append(seg))
 		return 0;
-	/* Who made it may have died before that was on the disk. */
+	/* The daemon that made it may have died before it synced this. */
 	err = vdfs_fsync_dir(store->packs.fd);
 	if (err)
 		return err;

@@ -13,7 +13,7 @@
  * struct vdfs_segment - a file of a pack
  * @number: Its name.
  * @fd: The file.
- * @refs: Who uses the structure, one of them the table of all; under
+ * @refs: Users of the structure, one of them the table of all; under
  *        packs.lock, as are the next three.
  * @writing: Records that are written and not yet committed or given up.
  * @end: Where the next record goes.

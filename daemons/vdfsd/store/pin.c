@@ -112,7 +112,7 @@ static int wait_unclaimed(struct vdfs_pins *pins, const struct vdfs_hash *hash,
  * @store: The store.
  * @hash: Of the object, which need not exist.
  *
- * What is looked up after this returned stays until vdfs_unpin().
+ * An object that is looked up after this returned stays until vdfs_unpin().
  *
  * Context: Outside of transactions. Waits for a claim of the hash to end.
  * Return: 0 or -ENOMEM.

@@ -227,7 +227,7 @@ int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
  * @list: Row of the list before, or 0.
  * @added: These were added to the put's list.
  * @record: Where a small one was written, if it was.
- * @damaged: What was there is; this takes its place.
+ * @damaged: The object that was there is; this one takes its place.
  * @linked: A whole one has its file.
  * @replaced: It took the place of a damaged one: the file stays in any case.
  * @kept: Out: the record, file or list is now the object's.
@@ -327,7 +327,10 @@ static int same_parts(struct sqlite3 *db, struct commit *c, int64_t list)
 	return ret ?: vdfs_put_same_parts(db, list, c->put->list);
 }
 
-/* What was there when this was written is damaged. Others may have been quick. */
+/*
+ * The object that was there when this one was written is damaged. Another put
+ * may have replaced it meanwhile.
+ */
 static int mend_object(struct sqlite3 *db, struct commit *c,
 		       struct vdfs_object *object)
 {
@@ -527,7 +530,7 @@ static int end(struct commit *c, const struct vdfs_hash *expect)
 /**
  * vdfs_put_commit_fn() - store the blob, durably
  * @put: The put, which ends, whatever happens.
- * @expect: What its hash has to be; NULL = whatever it is.
+ * @expect: The hash it must have; NULL = any.
  * @fn: Refers to the blob; NULL = the user keeps it.
  * @arg: Argument of @fn.
  * @out: Its hash; NULL when nobody asks.

@@ -7,7 +7,7 @@
 /* For rooms above, before the commit. */
 struct vdfs_store *vdfs_put_store(const struct vdfs_put *put);
 const struct vdfs_who *vdfs_put_who(const struct vdfs_put *put);
-/* Whose it is from here on. */
+/* The user that the blob belongs to from here on. */
 void vdfs_put_change_who(struct vdfs_put *put, const struct vdfs_who *who);
 /* Why it cannot succeed, or 0. */
 int vdfs_put_error(const struct vdfs_put *put);

@@ -194,11 +194,11 @@ int vdfs_group_same(struct sqlite3 *db, const struct vdfs_group *group,
 
 /**
  * vdfs_group_reset() - go back to before a transaction
- * @group: What vdfs_group_add() was called for, or may have been.
+ * @group: Group that vdfs_group_add() was called for, or may have been.
  * @list: Row of the list of its put before, or 0.
  * @kept: Whether its records are to be left alone.
  *
- * Context: Whoever commits the group.
+ * Context: The thread that commits the group.
  */
 void vdfs_group_reset(struct vdfs_group *group, int64_t list, bool kept)
 {
@@ -211,9 +211,9 @@ void vdfs_group_reset(struct vdfs_group *group, int64_t list, bool kept)
 
 /**
  * vdfs_group_forget() - be done with the parts of a group
- * @group: The group; what is not kept is given back.
+ * @group: The group; records that are not kept are given back.
  *
- * Context: Whoever has the group.
+ * Context: The thread that has the group.
  */
 void vdfs_group_forget(struct vdfs_group *group)
 {

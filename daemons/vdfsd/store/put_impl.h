@@ -9,13 +9,13 @@
 /**
  * DOC: A large put
  *
- * What comes is collected in one of two windows. When that is full it is cut
+ * Bytes that come are collected in one of two windows. A full window is cut
  * into pieces, whose hashes and that of the whole are given to the store's
  * helpers; then the pieces of the other window, hashed by now, are looked up
- * and written, and that is filled next. So a put needs the same memory
- * however large it is. Pieces that are written make groups: a full one is
- * synced and committed by a thread of its own while the next one fills, the
- * last one together with the blob.
+ * and written, and that is filled next. So a put needs the same memory however
+ * large it is. Pieces that are written make groups: a full one is synced and
+ * committed by a thread of its own while the next one fills, the last one
+ * together with the blob.
  */
 
 #define VDFS_WINDOW ((size_t)2 << 20)
@@ -29,8 +29,8 @@
  * @data: Its bytes, until it is written.
  * @start: Where in the blob it begins.
  * @len: How long it is.
- * @there: What was there already; its row is 0 when nothing was, and when
- *         that is damaged.
+ * @there: The object that was there already; its row is 0 when none was, and
+ *         when it is damaged.
  * @damaged: It is.
  * @record: Where it was written to, if it was.
  * @pinned: The hash is.
@@ -51,11 +51,11 @@ struct vdfs_part {
 
 /**
  * struct vdfs_group - pieces that are committed at a time
- * @put: Whose.
+ * @put: The put.
  * @parts: Pieces cut and not committed yet.
  * @n_parts: How many.
  * @slot: By hash, 1 + number of the part in @parts that was written.
- * @err: What came of the last commit.
+ * @err: Result of the last commit.
  */
 struct vdfs_group {
 	struct vdfs_put *put;
@@ -107,7 +107,7 @@ struct vdfs_window {
 /**
  * struct vdfs_stream - what a put needs when it is large
  * @ctx: Hash so far.
- * @queue: What is being hashed.
+ * @queue: Pieces that are being hashed.
  * @window: Two windows.
  * @now: The one that is being filled.
  * @cut: Bytes that have been cut, or written to a file.
@@ -143,7 +143,7 @@ struct vdfs_stream {
  * @size: All that has come.
  * @buf: That, as long as it is small.
  * @room: Size of @buf.
- * @stream: What has come since it is large, or NULL.
+ * @stream: The part of a large one that came, or NULL.
  * @list: Row of the list of parts, once some are committed; store.lock.
  */
 struct vdfs_put {

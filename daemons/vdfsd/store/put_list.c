@@ -61,7 +61,7 @@ static uint16_t *slot_of(struct vdfs_group *g, const struct vdfs_hash *hash)
 
 /**
  * struct batch - parts that are looked up and written at once
- * @put: Whose.
+ * @put: The put.
  * @group: Theirs.
  * @first: The first of them,
  * @end: and behind the last.

@@ -72,7 +72,7 @@ void vdfs_stream_free(struct vdfs_put *put)
 	put->stream = NULL;
 }
 
-/* What cannot fit, whatever else the user drops, need not fill the disk. */
+/* Refuse a put that is larger than the quota before it fills the disk. */
 static int check_quota(struct vdfs_put *put)
 {
 	uint64_t quota, used;
@@ -113,7 +113,7 @@ static int settle(struct vdfs_put *put, struct vdfs_window *w, bool last)
 				     &w->whole.job);
 }
 
-/* What is left of a window goes before what comes into the other one. */
+/* The rest of a window goes before the bytes that come into the other one. */
 static int turn_to(struct vdfs_put *put, struct vdfs_window *from,
 		   struct vdfs_window *to)
 {

@@ -64,8 +64,8 @@ static int check_large(struct vdfs_store *store,
  * vdfs_put_check() - read what a put would rely on
  * @store: The store.
  * @size: Length of what is being put.
- * @there: What the database says of the object, which is pinned, or claimed
- *         where it is a file; where it was moved, what it says then.
+ * @there: The object, as its row describes it; it is pinned, or claimed where
+ *         it is a file. Out, its row after a move.
  *
  * Context: Any thread, outside of transactions.
  * Return: 0; -EBADMSG when it is damaged, or cannot be read; -ENOENT, or

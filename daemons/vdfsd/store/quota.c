@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who refers to which blob, and is charged for it: once a user, however many
- * names it has. All in the transaction that adds or drops the reference.
+ * References of users to blobs, and the charge for these: once a user, however
+ * many names a blob has. All in the transaction that adds or drops the
+ * reference.
  */
 #include <errno.h>
 
@@ -183,8 +184,8 @@ int vdfs_ref_has(struct sqlite3 *db, uint32_t uid, int64_t object)
  * struct vdfs_quota - a question about a user's quota, or its answer
  * @store: The store.
  * @uid: The user.
- * @bytes: What the user may refer to.
- * @used: What the user refers to.
+ * @bytes: Bytes that the user may refer to; 0 = any number.
+ * @used: Bytes that the user refers to.
  */
 struct vdfs_quota {
 	struct vdfs_store *store;

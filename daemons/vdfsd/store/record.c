@@ -46,7 +46,7 @@ static uint32_t head_crc(const struct vdfs_record_head *head)
 			   offsetof(struct vdfs_record_head, head_crc));
 }
 
-/* What was reserved at the end is taken back, else a hole is made of it. */
+/* Shorten a segment by a record at its end; make a hole of any other one. */
 static void give_back(struct vdfs_segment *seg, struct vdfs_record *record)
 {
 	uint64_t start = record->place;
@@ -119,7 +119,7 @@ static int pwritev_all(int fd, struct iovec *iov, int n, uint64_t offset)
 /**
  * struct ready - a record as it is written
  * @head: How it begins.
- * @body: What follows.
+ * @body: The bytes behind the head.
  */
 struct ready {
 	struct vdfs_record_head head;
@@ -310,7 +310,7 @@ static bool plausible(const struct vdfs_object *object)
 /**
  * vdfs_record_read() - read the object in a record
  * @store: The store.
- * @object: What the database says of it.
+ * @object: The object, as its row describes it.
  * @buf: Room for its @size bytes.
  *
  * Context: Any thread.
@@ -369,7 +369,7 @@ static int check_body(struct vdfs_segment *seg,
 /**
  * vdfs_record_check() - see whether a record is whole
  * @store: The store.
- * @object: What the database says of its object.
+ * @object: Its object, as its row describes it.
  *
  * Context: Any thread.
  * Return: As vdfs_record_read().
@@ -407,7 +407,7 @@ int vdfs_record_check(struct vdfs_store *store,
 /**
  * vdfs_record_copy() - write a record once more, elsewhere
  * @store: The store.
- * @from: What the database says of its object.
+ * @from: Its object, as its row describes it.
  * @out: As for vdfs_record_write().
  *
  * Context: Any thread.
@@ -436,7 +436,7 @@ int vdfs_record_copy(struct vdfs_store *store, const struct vdfs_object *from,
 /**
  * vdfs_record_punch() - give the disk back what a record took
  * @store: The store.
- * @object: What the database said of its object before that was dropped.
+ * @object: Its object, as its row described it before that was dropped.
  *
  * Context: Any thread. Nobody reads it.
  */

@@ -45,7 +45,7 @@ static int sync_above(int dir)
 	int fd = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err;
 
-	/* Who may not even look there has not made it. */
+	/* A daemon that may not even look there has not made it. */
 	if (fd < 0)
 		return errno == EACCES ? 0 : -errno;
 	err = vdfs_fsync_dir(fd);
@@ -94,7 +94,7 @@ static void make_reserve(struct vdfs_store *store)
 /**
  * vdfs_store_write() - change the database so that room comes of it
  * @store: The store.
- * @fn: What to do.
+ * @fn: Function that changes it.
  * @arg: Its argument.
  *
  * Where the disk is too full even for that, it is given the reserve.
@@ -150,7 +150,7 @@ static int open_meta(struct vdfs_store *store)
  * vdfs_store_open_above() - open a store
  * @dir: Its directory; made when it is not there.
  * @options: How; NULL = all zeros.
- * @above: What the rooms above add; what it points to outlives the store.
+ * @above: Schemas and hook of the rooms above; outlives the store.
  * @out: The store.
  *
  * Context: Any thread.

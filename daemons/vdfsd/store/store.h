@@ -14,7 +14,7 @@
  *
  * A blob is a string of bytes that is named by its SHA-256. It stays while
  * something refers to it: a name (names/names.h), or the user who stored it
- * without one. What a put acknowledged is on the disk, whole; what is visible is
+ * without one. An acknowledged put is on the disk, whole; a visible blob is
  * whole. A blob in use, open or mapped, outlives its last reference.
  *
  * All functions may be called by any thread. They return 0 or a negative
@@ -96,7 +96,7 @@ struct vdfs_put;
  * typedef vdfs_put_fn - what refers to a blob that is being put
  * @db: A connection inside a transaction.
  * @store: The store.
- * @who: Who puts it.
+ * @who: The user.
  * @object: The blob.
  * @arg: The caller's.
  *
@@ -193,9 +193,9 @@ int vdfs_fsck(struct vdfs_store *store, uint32_t flags,
  * struct vdfs_store_stats - what a store holds
  * @blobs: Blobs.
  * @blob_bytes: Their lengths added up.
- * @objects: What they are made of.
+ * @objects: Objects that they are made of.
  * @object_bytes: The lengths of these, each counted once.
- * @disk_bytes: What these take on the disk.
+ * @disk_bytes: Bytes that these take on the disk.
  * @names: Names of blobs.
  */
 struct vdfs_store_stats {

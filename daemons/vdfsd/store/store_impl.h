@@ -37,10 +37,10 @@
  * not referred to any more is, before they are given back. In between they
  * belong to nothing, and that is all a crash can leave behind.
  *
- * Whoever relies on an object that the database may drop pins its hash
- * first and looks it up then; gc claims a hash, which a pin prevents, before
- * it drops an object, and until its bytes are gone. Locks, outermost first:
- * a claim, pins.lock, packs.lock, segment.lock.
+ * A thread that relies on an object which the database may drop pins its hash
+ * first and looks it up then; gc claims a hash, which a pin prevents, before it
+ * drops an object, and until its bytes are gone. Locks, outermost first: a
+ * claim, pins.lock, packs.lock, segment.lock.
  */
 
 /**
@@ -61,7 +61,7 @@
  * @lock: Of @puts and the lists these make.
  * @puts: Puts in progress.
  * @gc: Held by the one collection of garbage or check there may be.
- * @above: What the rooms above add.
+ * @above: Schemas and hook of the rooms above.
  * @away: Of the remote it is a cache of, or NULL.
  * @remote: That.
  */

@@ -105,7 +105,10 @@ static int send_piece(struct vdfs_remote *remote,
 					 .hash = whole ? &object->hash : NULL };
 	int err = 0;
 
-	/* What an upload that broke off has brought there stays. */
+	/*
+	 * Pieces that an upload brought there before it broke off are not sent
+	 * again.
+	 */
 	if (!whole)
 		err = is_young(remote, piece, &young);
 	if (err || young)
@@ -219,11 +222,11 @@ static void put_ends(struct vdfs_remote *remote)
 /**
  * struct commit - what a put is to become
  * @put: The put.
- * @expect: What its hash has to be, or NULL.
+ * @expect: The hash it must have, or NULL.
  * @name: Its name, or NULL:
- * @place: What it becomes the content of.
+ * @place: The name whose content it becomes.
  * @hash: Out, its hash.
- * @st: Out, with @place: what the name is then.
+ * @st: Out, with @place: the attributes of the name afterwards.
  */
 struct commit {
 	struct vdfs_put *put;
@@ -276,7 +279,7 @@ static int commit(struct vdfs_remote *remote, struct commit *c)
  * vdfs_remote_commit() - commit a put that has a name, here and there
  * @store: The store.
  * @put: The put, which ends.
- * @expect: What its hash has to be, or NULL.
+ * @expect: The hash it must have, or NULL.
  * @name: Its name.
  * @out: Its hash, or NULL.
  *
@@ -300,7 +303,7 @@ int vdfs_remote_commit(struct vdfs_store *store, struct vdfs_put *put,
  * @store: The store.
  * @put: The put, which ends.
  * @place: Which name.
- * @out: What the name is then.
+ * @out: The attributes of the name afterwards.
  *
  * Context: The put's thread. Waits for disk and network.
  * Return: 0 or a negative errno; then nothing has changed.
@@ -320,8 +323,8 @@ int vdfs_remote_commit_at(struct vdfs_store *store, struct vdfs_put *put,
  * struct vdfs_remote_fetch - a blob that is being fetched
  * @remote: The remote.
  * @next: In the remote's list.
- * @object: What it shall be.
- * @put: Takes what comes.
+ * @object: The object, as its row describes it.
+ * @put: Takes the bytes that come.
  * @piece: Is coming.
  * @got: How much of it has come.
  * @skip: How much of it comes again.
@@ -336,7 +339,7 @@ struct vdfs_remote_fetch {
 	uint64_t skip;
 };
 
-/* What is under a key does not change, and all of it is compared at last. */
+/* The object of a key does not change, and all of it is compared at last. */
 static int begin(void *arg)
 {
 	struct vdfs_remote_fetch *f = arg;

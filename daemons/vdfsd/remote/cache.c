@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What leaves the disk when a cache is full: what was not used longest. */
+/*
+ * Eviction from a full cache: blobs leave the disk, the longest unused first.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -13,8 +13,8 @@
 
 /**
  * struct entry - a name that changes
- * @name: What it will be; no body = it goes.
- * @old: What the bucket has.
+ * @name: The name afterwards; no body = it goes.
+ * @old: The name as the bucket has it.
  * @told: The bucket was told.
  */
 struct entry {
@@ -73,7 +73,7 @@ static int add_with_parents(struct change *c, const char *path)
 	return err;
 }
 
-/* What is in a directory that moved, where it was and where it is. */
+/* Names in a directory that moved, where it was and where it is. */
 static int add_moved(struct sqlite3 *db, struct change *c)
 {
 	const struct vdfs_name_change *change = c->change;
@@ -276,7 +276,10 @@ static int tell_all(struct change *c)
 
 		if (*e->name.body && !is_dir(&e->name))
 			err = vdfs_remote_upload(c->remote, &e->name.st.hash);
-		/* Whoever does not answer may still have heard. */
+		/*
+		 * A bucket that does not answer may still have received the
+		 * change.
+		 */
 		e->told = !err;
 		if (!err)
 			err = tell(c->remote, &e->old, &e->name);
@@ -319,7 +322,7 @@ static int run(struct change *c)
 /**
  * vdfs_remote_change() - change names, in the bucket and here
  * @store: The store.
- * @change: What to do.
+ * @change: The change.
  *
  * Context: Any thread. Waits for disk and network.
  * Return: 0 or a negative errno.

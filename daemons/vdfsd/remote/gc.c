@@ -155,14 +155,13 @@ static int take_time(void *arg, const char *key,
 /**
  * vdfs_remote_gc() - delete blobs without a name from a bucket
  * @store: The store.
- * @out: What was done; NULL = nobody asks.
+ * @out: Counts of blobs and bytes; NULL = nobody asks.
  *
  * Others may put and name blobs meanwhile, if none of them takes longer for
  * one than half of the grace period, and all have the same one.
  *
- * Context: Any thread. Waits for the network.
- * Return: 0, -EOPNOTSUPP when the store has no remote, or another negative
- * errno. What was done by then stays done.
+ * Context: 0, -EOPNOTSUPP when the store has no remote, or another negative
+ * errno. The blobs that went by then stay gone.
  */
 int vdfs_remote_gc(struct vdfs_store *store, struct vdfs_remote_gc_result *out)
 {

@@ -94,7 +94,7 @@ int vdfs_remote_path(const char *key, char path[VDFS_PATH_MAX + 1], bool *dir)
 
 /**
  * vdfs_remote_body() - describe a name
- * @name: What it is; out, its body.
+ * @name: The name with its attributes; out, its body.
  *
  * Context: Any.
  * Return: 0 or -ENOMEM.

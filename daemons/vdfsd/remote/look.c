@@ -89,7 +89,7 @@ static int get_either(struct vdfs_remote *remote, struct vdfs_remote_name *name,
  * @remote: The remote.
  * @known: Names known to be in it before, one behind the other.
  * @known_len: How long these are.
- * @err: What went wrong with one of them.
+ * @err: Error of one of them, or 0.
  */
 struct listing {
 	struct vdfs_remote *remote;

@@ -86,7 +86,7 @@ static int place_blob(struct sqlite3 *db, void *arg)
  * @who: The user.
  * @place: Which name; a path is one that vdfs_name_check() passed.
  * @hash: Of the blob, which the bucket has and somebody refers to.
- * @out: What the name is then.
+ * @out: The attributes of the name afterwards.
  *
  * A name that other hosts took away or moved is no more.
  *

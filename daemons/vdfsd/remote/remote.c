@@ -113,7 +113,7 @@ static int prepare(struct vdfs_remote *remote)
 	if (!err)
 		err = vdfs_quota_set(remote->store, &vdfs_remote_admin,
 				     VDFS_REMOTE_UID, 0);
-	/* What puts that were killed left behind. */
+	/* Drop the references of puts that were killed. */
 	return err ?: vdfs_remote_unkeep(remote);
 }
 

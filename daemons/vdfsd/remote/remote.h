@@ -18,15 +18,15 @@
  *
  * A put with a name, or a change of names, has succeeded when the bucket and
  * the disk have it, and has failed without a change when the bucket could
- * not be reached. Of two hosts that change one name, the later wins. What
- * others changed is seen after @fresh_ms at the latest. Blobs are fetched
- * when they are first opened, compared with their hash, and kept; above
- * @budget those leave the disk that were not opened for the longest time.
- * What is here serves while the bucket cannot be reached.
+ * not be reached. Of two hosts that change one name, the later wins. Changes of
+ * other hosts are seen after @fresh_ms at the latest. Blobs are fetched when
+ * they are first opened, compared with their hash, and kept; above @budget
+ * those leave the disk that were not opened for the longest time. Names and
+ * blobs that are here serve while the bucket cannot be reached.
  *
  * Not shared: blobs without a name, which stay here, attributes,
  * collections, and names from before the remote was attached, until they
- * change. Whoever may write to the bucket decides who owns what in it.
+ * change. A user who may write to the bucket decides who owns what in it.
  */
 
 /**
@@ -52,7 +52,7 @@ struct vdfs_remote_options {
  * @blobs: Blobs there before.
  * @young: Without a name, but too young to be deleted.
  * @deleted: Deleted.
- * @bytes: What was deleted is so long.
+ * @bytes: Bytes of these.
  */
 struct vdfs_remote_gc_result {
 	uint64_t names;

@@ -93,7 +93,7 @@ void vdfs_remote_evict(struct vdfs_remote *remote);
 /**
  * struct vdfs_remote_name - what a bucket says of a path
  * @path: The path.
- * @st: What it is.
+ * @st: Its attributes.
  * @body: The same as JSON; "" = it is not there.
  * @etag: Of the object.
  */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What was last known of names in a bucket, and how that becomes names. */
+/*
+ * The last known state of names in a bucket, and how that becomes names here.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +42,7 @@ int vdfs_remote_row(struct sqlite3 *db, struct vdfs_remote_name *name)
 /**
  * vdfs_remote_row_set() - note what a bucket says of a path
  * @db: A connection inside a transaction.
- * @name: What.
+ * @name: The path and its state.
  * @ino: The name it is here.
  *
  * Context: Inside a vdfs_meta_fn that writes.
@@ -74,7 +76,7 @@ int vdfs_remote_row_drop(struct sqlite3 *db, const char *path)
 /**
  * struct import - a name that comes from the bucket
  * @remote: The remote.
- * @name: The name.
+ * @name: The path and its state.
  */
 struct import {
 	struct vdfs_remote *remote;
@@ -172,7 +174,9 @@ static int remove_name(struct sqlite3 *db, struct import *in)
 	err = vdfs_node_walk(db, &vdfs_remote_admin, row.path, &node);
 	if (!err)
 		err = vdfs_name_delete(db, in->remote->store, &node);
-	/* What is still in it was not looked for yet. */
+	/*
+	 * Names that are still in it have not been looked up in the bucket yet.
+	 */
 	if (err == -ENOTEMPTY)
 		return 0;
 	if (err && err != -ENOENT && err != -ENOTDIR)

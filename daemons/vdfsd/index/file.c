@@ -322,7 +322,7 @@ static int check_graph(struct vdfs_index *ix, uint32_t slots)
 	return ix->coded && !vdfs_twin_check(ix, slots) ? -EBADMSG : 0;
 }
 
-/* What is not in the file because it follows from it. */
+/* Rebuild the parts that the file omits: counts, free slots, twins, id table. */
 static int count_nodes(struct vdfs_index *ix, uint32_t slots)
 {
 	uint32_t slot;

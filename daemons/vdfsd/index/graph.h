@@ -87,7 +87,7 @@ struct vdfs_twins {
  * struct vdfs_tail - behind the codes of a row
  * @norm: Square of its distance from the mean; for VDFS_I8 and cosine, one
  *        by its length.
- * @scale: What one step of its code stands for.
+ * @scale: Value of one step of its code.
  * @square: For VDFS_I8, in place of @scale: the sum of the squares, exact.
  */
 struct vdfs_tail {
@@ -151,7 +151,7 @@ struct vdfs_probe {
  * @probe: The vector it looks for.
  * @other: A second one, to compare rows with each other.
  * @pool: Where the walk collects.
- * @found: What a filtered walk may return.
+ * @found: Results of a filtered walk.
  * @room: Candidates that @pool and @found have room for.
  * @seen: A bit for each slot that was looked at.
  * @seen_words: Words of @seen.
@@ -204,7 +204,7 @@ struct vdfs_scratch {
  * @upper: Edges above.
  * @nodes: struct vdfs_node of each slot.
  * @mean: shape [dim], taken off before coding.
- * @step: What 1 in a code stands for, in root mean squares of the row.
+ * @step: Value of 1 in a code, in root mean squares of the row.
  * @coded: Set once @mean and @step are known.
  * @slots: Slots ever used.
  * @uppers: Rows of @upper ever used.

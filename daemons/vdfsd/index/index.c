@@ -316,7 +316,7 @@ int vdfs_index_add(struct vdfs_index *ix, uint64_t id, const float *vector)
 /**
  * vdfs_index_delete() - delete a vector
  * @ix: Where.
- * @id: Whose. No search that begins after the return finds it.
+ * @id: Number of the vector. No search that begins after the return finds it.
  *
  * Return: 0, or -ENOENT.
  */
@@ -338,7 +338,7 @@ int vdfs_index_delete(struct vdfs_index *ix, uint64_t id)
 /**
  * vdfs_index_has() - is there a vector of that id
  * @ix: Where.
- * @id: Whose.
+ * @id: Number of a vector.
  *
  * Return: Whether a search could return it.
  */
@@ -364,7 +364,7 @@ static void get_f16(const struct vdfs_index *ix, uint32_t slot, float *vector)
 /**
  * vdfs_index_get() - read a vector back
  * @ix: Where.
- * @id: Whose.
+ * @id: Number of the vector.
  * @vector: Out, f32, shape [dim]; of length 1 under VDFS_COSINE, unless the
  *          type is VDFS_I8.
  *

@@ -15,7 +15,7 @@
 /**
  * vdfs_lock() - hold the edges of a slot
  * @ix: Where.
- * @slot: Whose; one at a time, since slots share locks.
+ * @slot: Slot to lock; one at a time, since slots share locks.
  */
 void vdfs_lock(struct vdfs_index *ix, uint32_t slot)
 {
@@ -28,7 +28,7 @@ void vdfs_lock(struct vdfs_index *ix, uint32_t slot)
 /**
  * vdfs_unlock() - let them go
  * @ix: Where.
- * @slot: Whose.
+ * @slot: Slot to unlock.
  */
 void vdfs_unlock(struct vdfs_index *ix, uint32_t slot)
 {
@@ -40,7 +40,7 @@ void vdfs_unlock(struct vdfs_index *ix, uint32_t slot)
  * vdfs_probe_row() - look from a row
  * @ix: Where.
  * @s: Its @other is used up.
- * @slot: Whose row.
+ * @slot: Slot whose row the probe is.
  *
  * Return: A probe that points into @s and @ix.
  */
@@ -62,7 +62,7 @@ struct vdfs_probe vdfs_probe_row(struct vdfs_index *ix, struct vdfs_scratch *s,
  * vdfs_look_from() - make a vector the one that a walk looks for
  * @ix: Where, coded.
  * @s: For a writer; its @probe is set.
- * @slot: Whose row.
+ * @slot: Slot whose row becomes the probe.
  *
  * It is what its row holds, rounded as all the others are, so that equal
  * vectors are at distance 0 of each other.
@@ -89,7 +89,7 @@ static uint32_t tie_of(uint32_t a, uint32_t b)
  * vdfs_select() - which of the candidates become neighbours
  * @ix: Where.
  * @s: Its @other is used up.
- * @owner: Whose neighbours they become.
+ * @owner: Slot whose neighbours they become.
  * @cand: shape [n], nearest first, in the order of vdfs_sort().
  * @n: How many.
  * @max: Most to choose.
@@ -151,7 +151,7 @@ static int by_dist(const void *a, const void *b, void *owner)
  * vdfs_sort() - put candidates in order
  * @cand: shape [n]; nearest first afterwards.
  * @n: How many.
- * @owner: Whose neighbours they may become.
+ * @owner: Slot whose neighbours they may become.
  *
  * Of many equal vectors each owner prefers others; if all preferred the same
  * few, no edge would lead to the rest.
@@ -165,7 +165,7 @@ void vdfs_sort(struct vdfs_cand *cand, uint32_t n, uint32_t owner)
  * vdfs_link_back() - give a vector one more neighbour
  * @ix: Where.
  * @s: Its hop and @other are used up.
- * @slot: Who gets it.
+ * @slot: Slot whose neighbour @to becomes.
  * @to: The neighbour.
  * @level: On which level.
  *

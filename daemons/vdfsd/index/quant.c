@@ -32,8 +32,8 @@
  * and the high halves the next; the last block may be of 32 bytes in the
  * same way. 2 bits: in blocks of 16 bytes the lowest two are the first 16
  * dimensions, and so on. 3 bits: such a block of their lower two, then 8 bytes
- * of the highest of the same 64. 1 bit: dimension 0 is bit 0. What pads the
- * dimensions may hold the tail, for the query is zero there.
+ * of the highest of the same 64. 1 bit: dimension 0 is bit 0. The tail may lie
+ * in the bytes that pad the dimensions, for the query is zero there.
  */
 void vdfs_quant_layout(struct vdfs_index *ix, uint32_t codes)
 {
@@ -128,7 +128,7 @@ static float square(const struct vdfs_index *ix, const float *o)
 	return ix->kernel->dot[VDFS_F32](o, o, ix->code_n);
 }
 
-/* What a code stands for, in steps: codes are whole numbers from 0. */
+/* The value of a code, in steps: codes are whole numbers from 0. */
 static float level(const struct vdfs_index *ix, int code)
 {
 	return (float)code - ix->code_middle;
@@ -212,7 +212,7 @@ int vdfs_quant_train(struct vdfs_index *ix, const float *rows, size_t n)
 	sum = calloc(dim, sizeof(*sum));
 	if (!sum)
 		return -ENOMEM;
-	/* What is not finite is refused later; it must not spoil the rest. */
+	/* Skip values that are not finite: their vectors are refused later. */
 	for (i = 0; i < sample; i++)
 		for (d = 0; d < dim; d++)
 			if (isfinite(rows[i * stride * dim + d]))
@@ -354,7 +354,7 @@ void vdfs_quant_probe(const struct vdfs_index *ix, struct vdfs_probe *probe)
 /**
  * vdfs_quant_probe_row() - prepare a probe that is a row itself
  * @ix: Coded.
- * @slot: Whose row.
+ * @slot: Slot whose row becomes the probe.
  * @probe: Out; its @f32 is left alone.
  */
 void vdfs_quant_probe_row(const struct vdfs_index *ix, uint32_t slot,
@@ -378,7 +378,7 @@ void vdfs_quant_probe_row(const struct vdfs_index *ix, uint32_t slot,
  * vdfs_quant_exact_i8() - exact distance of a query to an int8 row
  * @ix: Of type VDFS_I8.
  * @probe: The query.
- * @slot: Whose row.
+ * @slot: Slot of the row.
  *
  * Return: By the metric of @ix, the full value.
  */

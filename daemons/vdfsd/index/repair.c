@@ -112,7 +112,7 @@ static bool repair_level(struct vdfs_index *ix, struct vdfs_scratch *s,
 	chosen = fill_up(cand, n, edges, chosen, had);
 	vdfs_edges_set(ix, slot, level, edges, chosen);
 	vdfs_unlock(ix, slot);
-	/* Who lost the only edge to it gets one back. */
+	/* A neighbour that lost the only edge to it gets one back. */
 	for (i = 0; i < chosen; i++)
 		vdfs_link_back(ix, s, edges[i], slot, level);
 	return lost * LOST_SHARE >= had;

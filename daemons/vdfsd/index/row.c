@@ -7,7 +7,7 @@
 /**
  * vdfs_row_put() - write the row of a vector
  * @ix: Not of type VDFS_I8.
- * @slot: Whose.
+ * @slot: Slot of the row.
  * @vector: f32, shape [dim_f32], padded with zeros.
  */
 void vdfs_row_put(const struct vdfs_index *ix, uint32_t slot,
@@ -31,7 +31,7 @@ void vdfs_row_put(const struct vdfs_index *ix, uint32_t slot,
 /**
  * vdfs_row_get() - read the row of a vector
  * @ix: Not of type VDFS_I8.
- * @slot: Whose.
+ * @slot: Slot of the row.
  * @vector: Out, f32, shape [dim_f32].
  */
 void vdfs_row_get(const struct vdfs_index *ix, uint32_t slot, float *vector)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What walks need for themselves, and who is on the way. */
+/* Memory that a walk needs, and the count of searches under way. */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,7 +181,7 @@ void vdfs_scratch_free_all(struct vdfs_index *ix)
  * vdfs_readers_enter() - a search begins
  * @ix: Where.
  *
- * What it sees stays what it is until it leaves.
+ * No slot that it can reach is reused until it leaves.
  *
  * Return: For vdfs_readers_leave().
  */

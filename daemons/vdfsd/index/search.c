@@ -393,7 +393,7 @@ static int run(struct vdfs_index *ix, const struct vdfs_query *query,
 /**
  * vdfs_index_search() - the nearest vectors, very likely
  * @ix: Where.
- * @query: What for.
+ * @query: Vector, number of answers, and what bounds the search.
  * @ids: Out, shape [k], nearest first, equal ones by id.
  * @dist: Out, shape [k], exact distances by the metric.
  *
@@ -411,7 +411,7 @@ int vdfs_index_search(struct vdfs_index *ix, const struct vdfs_query *query,
 /**
  * vdfs_index_scan() - the nearest vectors for certain, by looking at all
  * @ix: Where.
- * @query: What for.
+ * @query: As for vdfs_index_search().
  * @ids: As for vdfs_index_search().
  * @dist: As for vdfs_index_search().
  *

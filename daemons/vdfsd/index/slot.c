@@ -69,7 +69,7 @@ int vdfs_slot_rehash(struct vdfs_index *ix, size_t room)
 /**
  * vdfs_slot_find() - the slot of a live vector
  * @ix: The caller holds @grow.
- * @id: Whose.
+ * @id: Number of the vector.
  *
  * Return: NONE when there is none.
  */

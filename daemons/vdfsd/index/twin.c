@@ -223,7 +223,7 @@ void vdfs_twin_prune(struct vdfs_index *ix, uint32_t slots)
 /**
  * vdfs_twin_leave() - a deleted head will not be in the graph any longer
  * @ix: Where; the caller holds @writers alone, and @grow.
- * @head: Whose chain is empty; no vector joins it from now on.
+ * @head: Head whose chain is empty; no vector joins it from now on.
  */
 void vdfs_twin_leave(struct vdfs_index *ix, uint32_t head)
 {
@@ -269,8 +269,8 @@ bool vdfs_twin_first(struct vdfs_index *ix, uint32_t slot)
 
 /**
  * vdfs_twin_rehash() - enter all heads into the table once more
- * @ix: Where; the caller is the only writer. What writers compare has changed,
- *      or the index was loaded.
+ * @ix: Where; the caller is the only writer. Either the index was loaded, or
+ *      writers compare something else than before.
  * @codes: They compare codes from now on.
  *
  * Heads that have become equal stay two nodes. Without memory the table is

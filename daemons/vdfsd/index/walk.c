@@ -149,7 +149,7 @@ float vdfs_exact(const struct vdfs_index *ix, const struct vdfs_probe *probe,
 /**
  * vdfs_edges_get() - a consistent enough copy of a row of edges
  * @ix: Where.
- * @slot: Whose.
+ * @slot: Slot whose edges are copied.
  * @level: On which level; @slot is on it.
  * @out: Out, shape [vdfs_edges_max()].
  *
@@ -174,7 +174,8 @@ uint32_t vdfs_edges_get(const struct vdfs_index *ix, uint32_t slot,
 /**
  * vdfs_edges_set() - write a row of edges
  * @ix: Where.
- * @slot: Whose; the caller holds its lock or nobody knows it yet.
+ * @slot: Slot whose edges they become; the caller holds its lock or nobody
+ *        knows it yet.
  * @level: On which level.
  * @edges: shape [n].
  * @n: At most vdfs_edges_max().
@@ -295,7 +296,7 @@ static uint32_t hop(const struct vdfs_index *ix, struct vdfs_scratch *s,
 		to = atomic_load_explicit(&edges[i], memory_order_acquire);
 		if (to == NONE)
 			break;
-		/* What came after this walk began has no bit. */
+		/* A slot that came after this walk began has no bit. */
 		if (to >> 6 >= s->seen_words || !first_look(s, to))
 			continue;
 		s->hop[n++] = to;

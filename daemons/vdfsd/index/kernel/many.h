@@ -54,7 +54,7 @@ DEFINE_MANY(dot_u3_many, dot_u3, const int8_t *query, int32_t *out)
 DEFINE_MANY(dot_u2_many, dot_u2, const int8_t *query, int32_t *out)
 DEFINE_MANY(dot_u1_many, dot_u1, const int8_t *query, int32_t *out)
 
-/* What a struct vdfs_kernel holds beside its name. */
+/* Functions of a struct vdfs_kernel, all but its name. */
 #define KERNEL_LOOPS                                                          \
 	.l2 = { [VDFS_F32] = l2_f32, [VDFS_F16] = l2_f16 },                   \
 	.dot = { [VDFS_F32] = dot_f32, [VDFS_F16] = dot_f16 },                \

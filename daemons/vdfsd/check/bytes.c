@@ -136,7 +136,7 @@ static int check_one(struct vdfs_fsck *f, const struct vdfs_object *object)
 {
 	int err;
 
-	/* What the remote has is checked when it comes. */
+	/* Bytes in the remote are checked when they are fetched. */
 	if (object->kind == VDFS_AWAY)
 		return 0;
 	if (object->users)
@@ -150,7 +150,7 @@ static int check_one(struct vdfs_fsck *f, const struct vdfs_object *object)
 		if (!err)
 			err = vdfs_fsck_read(f, object->size);
 	}
-	/* What cannot be read is as good as damaged. */
+	/* Bytes that cannot be read count as damaged. */
 	return err == -EBADMSG || err == -EIO ? tell(f, object) : err;
 }
 

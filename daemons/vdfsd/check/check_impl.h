@@ -19,11 +19,11 @@
  * @report: Where lines go, or NULL.
  * @progress: To tell, or NULL.
  * @arg: Argument of both.
- * @result: What was found.
+ * @result: Counts of blobs, bytes and faults.
  * @total: Bytes to read, as far as is known.
  * @bad: Rows of objects that are damaged.
  * @n_bad: How many.
- * @mended: What the store's count of that was when the check began.
+ * @mended: vdfs_store_mended() when the check began.
  */
 struct vdfs_fsck {
 	struct vdfs_store *store;

@@ -92,7 +92,7 @@ static int hide_one(struct sqlite3 *db, int64_t id)
 	if (!err)
 		err = vdfs_sql_run(db, "DELETE FROM node WHERE object = ?",
 				   VDFS_INT(id));
-	/* Who puts it once more must not be given the damaged one. */
+	/* A put of the same bytes must not be given the damaged object. */
 	if (!err)
 		err = vdfs_sql_run(db,
 				   "UPDATE object SET hash = NULL, users = 0\n"
@@ -186,7 +186,7 @@ static int run(struct vdfs_fsck *f)
  * @report: Called with a line for each fault; NULL = nobody.
  * @progress: To tell how far it is, and to stop it; NULL = nobody.
  * @arg: Argument of both.
- * @out: What was found.
+ * @out: Counts of blobs, bytes and faults.
  *
  * Context: Any thread, beside everything but gc.
  * Return: 0 when all was looked at, whatever was found; -ECANCELED, or

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What rows say of each other. References are what the names and lists are;
- * the counts of them can always be recounted.
+ * Rules between rows. References are the names and lists themselves; the counts
+ * of them can always be recounted.
  */
 #include <errno.h>
 
@@ -9,7 +9,7 @@
 
 /**
  * struct rule - something that holds between rows
- * @what: What they are that break it, for people.
+ * @what: Name of the rows that break it, for people.
  * @find: Counts them.
  * @mend: Statements that make it hold, NULL behind the last.
  */

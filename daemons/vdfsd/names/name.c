@@ -89,7 +89,7 @@ static int stat_name(struct sqlite3 *db, void *arg)
  * @store: The store.
  * @who: The user.
  * @path: Of the name.
- * @out: What it is.
+ * @out: Its attributes.
  *
  * Context: Any thread.
  * Return: 0 or a negative errno.
@@ -414,7 +414,7 @@ static int change(struct sqlite3 *db, void *arg)
 	err = vdfs_node_walk(db, op->who, op->path, &node);
 	if (err)
 		return err;
-	/* Who may change it is for its owner alone to say. */
+	/* Only its owner, or an administrator, changes the mode. */
 	if (!vdfs_node_mine(op->who, &node) ||
 	    (op->mode != ~0U && !op->who->admin && node.owner != op->who->uid))
 		return -EACCES;

@@ -11,8 +11,8 @@
  * A name is a path, "models/digits.onnx": components of 1 to 255 bytes other
  * than "." and "..", with single slashes between them and none at the ends,
  * at most VDFS_PATH_MAX bytes; any byte but NUL and slash. The empty path is
- * the root directory. What stands in the way of that is -EINVAL
- * (-ENAMETOOLONG when it is the length).
+ * the root directory. Any other path is -EINVAL, or -ENAMETOOLONG when it is
+ * too long.
  *
  * A name stands for a blob or is a directory. It has an owner and mode bits:
  * others may see it only with 0004, and only the owner may change it or,
@@ -20,8 +20,8 @@
  * seen below a directory that may not be seen. Directories on the way to a
  * new name are made, like it, for the user who asks. The root belongs to
  * nobody and anyone may make names in it, but only those who may change a
- * name there may take it away. Who replaces the blob of another's name, as
- * 0002 allows, leaves it the other's, who is charged.
+ * name there may take it away. A user who replaces the blob of another's name,
+ * as 0002 allows, leaves it the other's, who is charged.
  *
  * Beside the errors of store.h: -EISDIR, -ENOTDIR, -ENOTEMPTY, -EEXIST, and
  * -EBUSY for what cannot be done to the root.
@@ -55,7 +55,7 @@ struct vdfs_stat {
  * typedef vdfs_name_fn - one entry of a directory
  * @arg: The caller's.
  * @name: Its last component.
- * @st: What it is.
+ * @st: Its attributes.
  *
  * Return: 0 to go on; anything else ends the list and is returned.
  */

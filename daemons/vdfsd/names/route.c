@@ -67,7 +67,7 @@ static int set_name(struct sqlite3 *db, struct vdfs_store *store,
 /**
  * vdfs_put_commit() - store the blob, durably, and name it
  * @put: The put, which ends, whatever happens.
- * @expect: What its hash has to be; NULL = whatever it is.
+ * @expect: The hash it must have; NULL = any.
  * @name: Name to point at it; NULL = the user keeps it without one.
  * @out: Its hash; NULL when nobody asks.
  *
@@ -117,7 +117,7 @@ static int place_name(struct sqlite3 *db, struct vdfs_store *store,
  * vdfs_put_commit_at() - store the blob as what one name stands for
  * @put: The put, which ends, whatever happens.
  * @place: Which name.
- * @out: What the name is then.
+ * @out: The attributes of the name afterwards.
  *
  * Context: The put's thread. Waits for the disk, and for the network.
  * Return: 0 or a negative errno; then nothing has changed.

@@ -239,7 +239,7 @@ int vdfsd_collection_delete(struct vdfsd_call *c)
  * @c: Call.
  * @want: PHI_VDFS_VECTORS, PHI_VDFS_METADATA.
  * @query: Vector of the search.
- * @all: What does not fit makes the call fail.
+ * @all: The call fails when one does not fit.
  * @need: Bytes that all of them take.
  */
 struct results {

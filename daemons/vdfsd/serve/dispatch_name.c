@@ -53,7 +53,7 @@ int vdfsd_entry_add(struct vdfsd_call *c, struct phi_vdfs_entry *entry,
 /**
  * vdfsd_entries_end() - what a list that may have been full comes to
  * @c: Call.
- * @ret: What listing returned.
+ * @ret: Return value of the function that lists.
  *
  * Context: Worker.
  * Return: 0 or a negative errno, without results then.

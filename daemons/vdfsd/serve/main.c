@@ -98,7 +98,7 @@ static int setup(struct vdfsd *s)
 	if (ret)
 		return ret;
 	s->daemon.uid = geteuid();
-	/* What is stored is for us alone, tokens are for others. */
+	/* The store is private; tokens are for others. */
 	umask(077);
 	if (chmod(s->options.store, 0700)) {
 		ret = -errno;

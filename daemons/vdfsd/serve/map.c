@@ -39,7 +39,7 @@ LIST_HEAD(pin_list, pin);
  * @holders: Sessions' maps of it, and who fills it.
  * @filling: Not ready; calls wait for it.
  * @waiting: They.
- * @pins: Who has it mapped.
+ * @pins: Maps of sessions that have it mapped.
  *
  * Guarded by server.lock; @cap, @bytes and @len stay while @holders is not 0.
  */
@@ -333,7 +333,7 @@ free_hold:
  * vdfsd_map() - serve MAP
  * @c: Call.
  *
- * Whoever may not see the blob gets it from memory no more than from the
+ * A user that may not see the blob gets it from memory no more than from the
  * disk.
  *
  * Context: Worker.

@@ -184,7 +184,7 @@ TAILQ_HEAD(mapping_queue, mapping);
  * @options: The command line.
  * @store: The blobs.
  * @db: The collections.
- * @published: What is published, full and read-only.
+ * @published: Capabilities that are published, full and read-only.
  * @maps: Blobs in memory.
  * @lru: Those that nobody has mapped, the longest unused first.
  * @nmaps: How many there are in @maps.
@@ -248,7 +248,7 @@ int vdfsd_call_hash(struct vdfsd_call *c, struct vdfs_hash *hash);
 
 /* dispatch_name.c */
 
-/* What vdfsd_entry_add() returns when there is room for no more. */
+/* vdfsd_entry_add() returns it when there is room for no more. */
 #define LIST_FULL 1
 
 int vdfsd_entry_add(struct vdfsd_call *c, struct phi_vdfs_entry *entry,

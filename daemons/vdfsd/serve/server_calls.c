@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the store and the filesystem view take beside common/confine.c. */
+/* System calls of the store and the view, beside those of common/confine.c. */
 #include <seccomp.h>
 #include <string.h>
 
@@ -73,7 +73,7 @@ static const int calls[] = {
 	SCMP_SYS(wait4),
 };
 
-/* What libcurl and the resolver take. */
+/* For libcurl and the resolver. */
 static const int network_calls[] = {
 	SCMP_SYS(bind),	       SCMP_SYS(connect),    SCMP_SYS(getpeername),
 	SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(recvfrom),

@@ -109,8 +109,8 @@ bool vdfsd_offline_wanted(const struct vdfsd *s)
  * @s: Daemon with an open store that serves nobody.
  *
  * Context: Main thread.
- * Return: 0; -EBADMSG when faults are left; or another negative errno. What
- * is wrong was said.
+ * Return: 0; -EBADMSG when faults are left; or another negative errno. The
+ * reason was reported.
  */
 int vdfsd_offline_run(struct vdfsd *s)
 {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What stat(2) tells, what changes it, and who may do what. */
+/*
+ * stat(2): the attributes, the calls that change them, and access by mode bits.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +135,7 @@ static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
 		return 0;
 	if (!err)
 		err = vdfs_name_stat(call->fuse->store, &call->who, path, &st);
-	/* What is open goes on being what it was. */
+	/* An open file keeps the attributes that it has. */
 	if (err)
 		return inode->kind == VDFS_NAME ? 0 : -ESTALE;
 	pthread_mutex_lock(&call->fuse->lock);
@@ -151,11 +153,11 @@ static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
 
 /**
  * vdfs_may() - may somebody do this, as far as mode bits tell?
- * @who: Who.
- * @st: With what.
+ * @who: The user.
+ * @st: Attributes of the file.
  * @mask: R_OK, W_OK, X_OK.
  *
- * The store decides. This is for what asks before it does anything.
+ * The store decides. This is for calls that ask before they do anything.
  *
  * Return: True if so.
  */

@@ -181,7 +181,7 @@ void vdfs_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		at++;
 	}
 	pthread_mutex_unlock(&listing->lock);
-	/* What was found before an error is told first. */
+	/* Entries that were found before an error are returned first. */
 	if (err && !used)
 		fuse_reply_err(req, -err);
 	else

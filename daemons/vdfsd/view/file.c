@@ -11,11 +11,11 @@
  * vdfs_file_commit() - hand over what was written
  * @call: One request.
  * @inode: Of which file; it has a stage that the caller uses.
- * @who: Who wrote.
+ * @who: The user who wrote.
  *
- * It goes where the name is by now. What was written to a file whose name
- * somebody took away is nobody's; who writes is told where that may have been
- * done on another host, for there the name may have moved.
+ * The bytes go where the name is by now. When somebody removed the name, they
+ * are dropped; the writer gets -ESTALE where another host may have removed it,
+ * for there the name may have moved.
  *
  * Return: 0 when it is durable, or a negative errno.
  */

@@ -14,7 +14,7 @@
 /**
  * vdfs_hint_drop() - hold something no longer
  * @fuse: Of which view.
- * @hint: What; it is in no table any more. May be empty.
+ * @hint: The hint; it is in no table any more. May be empty.
  */
 void vdfs_hint_drop(struct vdfs_fuse *fuse, struct vdfs_hint *hint)
 {
@@ -73,8 +73,8 @@ static void take(struct vdfs_hint *hint, struct vdfs_hint *out)
 /**
  * vdfs_hint_take() - what was held for this thread
  * @call: Its request.
- * @inode: What it opens.
- * @hint: Out: what was held, if it is about @inode; to be dropped.
+ * @inode: The inode that it opens.
+ * @hint: Out: the hint that was held, if it is about @inode; to be dropped.
  *
  * Return: True if the thread was told to look again, and did not: it has no
  * path but a descriptor, /proc/self/fd/N.
@@ -117,10 +117,11 @@ static struct vdfs_hint *room(struct vdfs_call *call)
 /**
  * vdfs_hint_set_locked() - hold something for this thread
  * @call: Its request.
- * @inode: What it will find. This and the next two references are the hint's.
+ * @inode: The inode that it will find. This and the next two references are the
+ *         hint's.
  * @stage: A place among those who write it, or NULL.
- * @blob: What it will read there, or NULL.
- * @old: Out: what there is no room for any more; to be dropped.
+ * @blob: The blob that it will read there, or NULL.
+ * @old: Out: a hint that there is no room for any more; to be dropped.
  *
  * Context: fuse->lock is held.
  */
@@ -183,7 +184,7 @@ static bool moved(struct vdfs_call *call, const struct vdfs_inode *dir,
  * @call: For whom.
  * @dir: Directory.
  * @name: In it.
- * @st: What the name stands for, NULL = nothing.
+ * @st: Attributes of the name, NULL = there is none.
  *
  * When it looked before, did nothing with what it saw, and that was another
  * file, the kernel may have found its walk outdated by itself, and will not
@@ -227,7 +228,7 @@ void vdfs_hint_done(struct vdfs_call *call)
  * @call: Its lookup.
  * @dir: Directory.
  * @name: In it.
- * @st: What the name stands for, a file.
+ * @st: Attributes of the name, which is a file's.
  * @out: Out: with a reference.
  *
  * Whether it will read or write is not known yet, and with an inode of its
@@ -244,7 +245,7 @@ int vdfs_hint_own(struct vdfs_call *call, struct vdfs_inode *dir,
 	struct vdfs_blob *blob = NULL;
 	struct vdfs_hint old = {};
 
-	/* Who may only write does without. */
+	/* A user that may only write does without. */
 	if (vdfs_blob_open(fuse->store, &call->who, &st->hash, &blob))
 		blob = NULL;
 	pthread_mutex_lock(&fuse->lock);

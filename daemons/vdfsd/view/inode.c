@@ -155,8 +155,8 @@ struct vdfs_inode *vdfs_inode_of(struct vdfs_fuse *fuse, fuse_ino_t ino)
  * @fuse: Of which view.
  * @dir: Directory.
  * @name: In it.
- * @kind: What it is.
- * @st: What the name stands for, NULL where that does not matter.
+ * @kind: Kind of the inode.
+ * @st: Attributes of the name, NULL where they do not matter.
  *
  * Context: fuse->lock is held.
  * Return: The inode with a reference, NULL without memory.
@@ -244,7 +244,7 @@ static struct vdfs_inode *find_locked(struct vdfs_fuse *fuse,
 	if (!inode)
 		return vdfs_inode_new_locked(fuse, dir, name, kind, st);
 	inode->refs++;
-	/* What was not committed keeps the blob it began as. */
+	/* With a stage it keeps the blob it began as until a commit. */
 	if (st && !inode->stage)
 		inode->st = *st;
 	return inode;
@@ -255,7 +255,7 @@ static struct vdfs_inode *find_locked(struct vdfs_fuse *fuse,
  * @fuse: Of which view.
  * @dir: Directory.
  * @name: In it.
- * @st: What the name stands for.
+ * @st: Attributes of the name.
  *
  * Context: fuse->lock is held.
  * Return: The inode with a reference, NULL if the file was made before.
@@ -278,8 +278,8 @@ struct vdfs_inode *vdfs_inode_fresh_locked(struct vdfs_fuse *fuse,
  * @call: For whom.
  * @dir: Directory.
  * @name: In it.
- * @kind: What it is.
- * @st: What the name stands for, NULL where that does not matter.
+ * @kind: Kind of the inode.
+ * @st: Attributes of the name, NULL where they do not matter.
  * @out: Out: with a reference.
  *
  * Return: 0 or -ENOMEM.
@@ -310,8 +310,8 @@ int vdfs_inode_find(struct vdfs_call *call, struct vdfs_inode *dir,
  * @fuse: Of which view.
  * @dir: Directory.
  * @name: In it.
- * @kind: What it is.
- * @st: What the name stands for.
+ * @kind: Kind of the inode.
+ * @st: Attributes of the name.
  * @out: Out: with a reference.
  *
  * Return: 0 or -ENOMEM.

@@ -163,7 +163,7 @@ int vdfs_inode_entry(struct vdfs_call *call, struct vdfs_inode *inode,
 /**
  * vdfs_reply_inode() - answer a lookup
  * @call: Which.
- * @inode: What was found; the reference is consumed.
+ * @inode: The inode that was found; the reference is consumed.
  */
 void vdfs_reply_inode(struct vdfs_call *call, struct vdfs_inode *inode)
 {

@@ -12,7 +12,7 @@
 
 #define TRIES 100
 
-/* What the name of an inode stands for by then, and that blob, held. */
+/* Look an inode's name up: its attributes by then, and its blob, held. */
 static int look(struct vdfs_call *call, struct vdfs_inode *inode,
 		struct vdfs_stat *st, struct vdfs_blob **blob)
 {
@@ -210,7 +210,7 @@ static int stage_of(struct vdfs_call *call, struct vdfs_inode *inode,
  * vdfs_file_begin() - be one of those who write a file
  * @call: One request.
  * @inode: Of which file.
- * @empty: What is in it does not matter.
+ * @empty: The content will be discarded.
  * @out: Out: the stage that all of them share.
  *
  * Return: 0, or a negative errno; after -ESTALE the kernel looks again.
@@ -268,7 +268,7 @@ void vdfs_file_put_stage(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
 	pthread_mutex_lock(&fuse->lock);
 	if (writes)
 		stage->writers--;
-	/* What the kernel has cached of it is no blob. */
+	/* The pages that the kernel has cached of it belong to no blob. */
 	if (!stage->writers && stage->dirty)
 		vdfs_inode_unlink_locked(fuse, inode);
 	last = !--stage->users;

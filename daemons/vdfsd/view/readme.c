@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the view says of itself. */
+/* The README of the view. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -30,7 +30,7 @@ struct result {
  * struct vdfs_results - the answers of a search
  * @refs: Users; the place where it is kept is one.
  * @collection: Where.
- * @query: What was asked.
+ * @query: The query, as text.
  * @generation: Of the collection.
  * @room: For so many answers.
  * @count: How many there are.

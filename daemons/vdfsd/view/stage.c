@@ -181,8 +181,8 @@ ssize_t vdfs_stage_read(struct vdfs_stage *stage, void *buf, size_t len,
  * vdfs_stage_write() - write
  * @fuse: Of which view.
  * @stage: Which.
- * @buf: What.
- * @len: Bytes.
+ * @buf: Bytes to write.
+ * @len: Number of these.
  * @offset: Where.
  *
  * Return: 0, -ENOSPC, or another negative errno.

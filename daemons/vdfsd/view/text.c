@@ -75,8 +75,8 @@ static int resize(struct vdfs_file *file, uint64_t size)
 /**
  * vdfs_text_write() - write
  * @file: Open for writing.
- * @buf: What.
- * @size: Bytes.
+ * @buf: Bytes to write.
+ * @size: Number of these.
  * @offset: Where.
  *
  * Return: 0, -EFBIG or -ENOMEM.

@@ -24,7 +24,10 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	/* No file here has bits that a write would have to take away. */
 	fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	fuse_set_feature_flag(conn, FUSE_CAP_PARALLEL_DIROPS);
-	/* What an inode has cached does not change behind the kernel's back. */
+	/*
+	 * Pages that the kernel caches of an inode never change behind its
+	 * back.
+	 */
 	fuse_unset_feature_flag(conn, FUSE_CAP_AUTO_INVAL_DATA);
 	conn->time_gran = 1;
 }
@@ -66,13 +69,13 @@ static const struct fuse_lowlevel_ops ops = {
 
 /**
  * vdfs_fuse_mount() - mount, to be served later
- * @dir: Where. What a server that died left there is taken away.
+ * @dir: Where. The mount that a server left there when it died is removed.
  * @options: See there; only @allow_other and @read_only matter.
  *
- * For who has the privilege to mount now and will not have it any more when
- * the store is open. Users wait until vdfs_fuse_start() is given "/dev/fd/N"
- * as the directory, N being what this returns. Closing that unmounts nothing,
- * but whoever looks is told that nobody is there.
+ * For a process that may mount now and will not have the privilege any more
+ * when the store is open. Users wait until vdfs_fuse_start() is given
+ * "/dev/fd/N" as the directory, N being the return value. Closing that unmounts
+ * nothing, but users get an error that nobody serves it.
  *
  * Return: A file descriptor, or a negative errno.
  */
@@ -316,8 +319,8 @@ int vdfs_fuse_start(struct vdfs_store *store, struct vdfs_db *db,
  * vdfs_fuse_stop() - unmount, and end
  * @fuse: The view; NULL is fine.
  *
- * What users have open is of no use to them any more: they are told with
- * -ENOTCONN. What was written and not yet closed or synced is lost.
+ * Files that users have open fail with -ENOTCONN from then on. Bytes that were
+ * written and not yet closed or synced are lost.
  */
 void vdfs_fuse_stop(struct vdfs_fuse *fuse)
 {

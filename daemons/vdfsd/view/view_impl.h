@@ -15,11 +15,11 @@
 /**
  * DOC: Inodes of the view
  *
- * What the kernel knows by a number is one struct vdfs_inode, and of a file
- * below /names it is one *content* of a name: when the name is given another
- * blob, the next lookup gives another inode (of the same st_ino). So what
- * the kernel caches of an inode never changes behind its back, and whoever
- * has a file open goes on reading what it opened.
+ * An inode of the kernel is one struct vdfs_inode, and of a file below /names
+ * it is one *content* of a name: when the name is given another blob, the next
+ * lookup gives another inode (of the same st_ino). So the pages that the kernel
+ * caches of an inode never change behind its back, and a reader that has a file
+ * open goes on reading what it opened.
  *
  * A writer needs an inode of its own for the same reason. Where others read
  * the one that its lookup gave, opening fails with -ESTALE; the kernel looks
@@ -74,7 +74,7 @@ enum vdfs_view_kind {
  * @refs: One for all lookups; children, open files, hints.
  * @lookups: That the kernel has not forgotten.
  * @readers: Open files that read the blob of @st.
- * @stage: What its writers share, NULL without any.
+ * @stage: The stage of its writers, NULL without any.
  * @st: VDFS_NAMES, VDFS_NAME, VDFS_HASH: as last seen.
  */
 struct vdfs_inode {
@@ -97,7 +97,7 @@ struct vdfs_inode {
  * @lock: Guards @fd, @base; writers of the content hold it exclusively.
  * @committing: One commit at a time.
  * @fd: File without a name, -1 while all is as in @base.
- * @base: What it began as, NULL = empty.
+ * @base: The blob it began as, NULL = empty.
  * @size: Bytes.
  * @dirty: Not committed yet.
  * @failed: The last commit failed, and nothing was written since.
@@ -132,7 +132,7 @@ struct vdfs_stage {
  * @uid: And whose.
  * @inode: Made for it to read or write; NULL = the entry is free.
  * @stage: A place among those who write, held for it.
- * @blob: What it will read.
+ * @blob: The blob that it will read.
  * @reads: And that it is counted among those who read @inode.
  */
 struct vdfs_hint {
@@ -162,7 +162,7 @@ struct vdfs_seen {
 
 /**
  * struct vdfs_fuse - one mounted view
- * @store: What it shows.
+ * @store: The blobs and names that it shows.
  * @db: NULL = without collections.
  * @dir: Where it mounted itself, NULL if somebody else did.
  * @mounted: libfuse did its part.
@@ -228,7 +228,7 @@ struct vdfs_fuse {
  * struct vdfs_call - one request
  * @fuse: Of which view.
  * @req: libfuse's.
- * @who: Who asks.
+ * @who: The user.
  * @tid: Thread of the user, for hints.
  */
 struct vdfs_call {
@@ -242,7 +242,7 @@ struct vdfs_call {
  * struct vdfs_file - an open file
  * @all: In the list of all of them.
  * @inode: Which.
- * @who: Who opened it: what is written is charged to them.
+ * @who: The user that opened it, who is charged for what is written.
  * @writes: It was opened for writing.
  * @blob: To read from, when there is no @stage.
  * @stage: Of a file below /names.
@@ -281,7 +281,7 @@ struct vdfs_listed {
  * @all: In the list of all of them.
  * @inode: Which.
  * @lock: Guards all that follows.
- * @entry: What was read so far; its index is the offset, so that one can
+ * @entry: Entries read so far; their index is the offset, so that one can
  *         always go back.
  * @count: How many.
  * @room: For so many.

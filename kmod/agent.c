@@ -22,7 +22,7 @@
 
 /**
  * struct phi_agent - a registered cgroup
- * @obj: What AGENT capabilities name.
+ * @obj: Object of AGENT capabilities.
  * @id: Its number.
  * @parent: Number of the agent above whose holder allowed this one, 0 = none.
  * @cgroup: Referenced, so that its id cannot pass to another one.

@@ -97,7 +97,7 @@ static const struct phi_object_ops phi_caller_ops = {
  * phi_caller_new() - make a call
  * @cs: The caller's cspace.
  * @handle: The handle it calls through.
- * @cap: What the handle led to; the call has it when this succeeds.
+ * @cap: Capability of @handle; the call owns it when this succeeds.
  *
  * Context: Process context. May sleep.
  * Return: The call, with a reference for the thread and one to its object; or
@@ -215,9 +215,9 @@ static int phi_caller_sleep(struct phi_caller *caller, u64 deadline_ns)
  * @caller: The call, whose message was posted.
  * @deadline_ns: CLOCK_MONOTONIC; 0 = none.
  *
- * Whatever comes first is the outcome. What the server has not seen is taken
- * back when a signal comes, and sent again. What it has seen must not come a
- * second time: a signal ends the call then only when a handler runs.
+ * The first event is the outcome. A message that the server has not seen is
+ * taken back when a signal comes, and sent again. One that it has seen must not
+ * come a second time: a signal ends the call then only when a handler runs.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  * Return: 0 or a negative errno. With -ERESTARTNOHAND the call goes on, and

@@ -55,9 +55,9 @@ struct phi_cspace;
  * @parent: NULL for a root; referenced. A grave once a sweep unlinked it:
  *          the version of a grave matches that of no child.
  * @root: The node whose @lock guards the links between the nodes of a tree.
- * @obj: What it names; referenced until it has ended and has no pins.
+ * @obj: The object it names; referenced until that has ended and has no pins.
  * @ops: Of @obj; may be followed without a pin.
- * @user: Who pays for it, referenced.
+ * @user: The account it is charged to, referenced.
  * @badge: See struct phi_cap_derive.
  * @expires_ns: CLOCK_BOOTTIME; 0 = never. The minimum along the chain.
  * @id: For tokens: changes with each slot it is put in, never used twice.
@@ -76,8 +76,8 @@ struct phi_cspace;
  * @sibling: In @children of @parent; empty when it is not linked.
  * @expiry: In the tree of nodes that expire, from derivation to end.
  * @token: In the table of sealed nodes.
- * @ties: What ends when it leaves its slot or dies, struct phi_tie, under a
- *        lock of the type's own.
+ * @ties: Ties that are cut when it leaves its slot or dies, struct phi_tie,
+ *        under a lock of the type's own.
  * @posts: Messages sent with it that are queued, under the endpoint's lock.
  * @rcu: Frees it.
  *

@@ -43,7 +43,7 @@ static inline vm_fault_t phi_insert_huge(struct vm_fault *vmf,
 #endif
 }
 
-/* What an SQE carries: a function until 6.17, then a macro with a type. */
+/* The command in an SQE: a function until 6.17, then a macro with a type. */
 #ifdef io_uring_sqe_cmd
 #define phi_sqe_cmd(_sqe, _type) io_uring_sqe_cmd(_sqe, _type)
 #else

@@ -199,7 +199,7 @@ int phi_cspace_glance(struct phi_cspace *cs, u64 handle, struct phi_cap **found)
  * phi_cspace_holds() - does a handle still lead to a capability?
  * @cs: The cspace.
  * @handle: The handle.
- * @cap: What it led to; the caller has a reference.
+ * @cap: Capability of @handle so far; the caller has a reference.
  *
  * It takes no reference, so it can be asked under a lock.
  *

@@ -27,7 +27,7 @@ struct phi_slot_page;
  * @id: Never used twice; names the sender where a pointer must not be kept.
  * @tgid: The process that opened it.
  * @cred: Its credentials then; every check uses these.
- * @user: Who pays, referenced.
+ * @user: The account of that process, referenced.
  * @shared: Others that have the file may use it.
  * @closed: Set at release, under @lock; nothing is installed after.
  * @end_wait: In the queue of those who wait for the end of @tgid.

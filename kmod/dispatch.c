@@ -241,7 +241,7 @@ static bool phi_op_waits(const struct phi_op *op, const void *arg)
 long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 		  bool nowait)
 {
-	/* What copy_struct_from_user() leaves unset, nobody reads. */
+	/* No code reads the bytes that copy_struct_from_user() leaves unset. */
 	struct phi_frame frame __attribute__((__uninitialized__));
 	const struct phi_op *op;
 	u32 size;

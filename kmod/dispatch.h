@@ -71,7 +71,7 @@ struct phi_frame {
 
 /**
  * phi_frame_of() - the call that a handler runs
- * @arg: What the handler was given.
+ * @arg: Argument of the handler.
  *
  * Context: Any.
  * Return: The frame around @arg.

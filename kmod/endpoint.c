@@ -414,8 +414,8 @@ int phi_call(struct phi_cspace *cs, void *arg)
  * @arg: struct phi_call.
  * @told: The caller knows what came.
  *
- * What the server did cannot be undone, so an answer that the caller hears
- * nothing of is lost; its capabilities go.
+ * The server's work cannot be undone, so an answer that the caller does not
+ * receive is lost; its capabilities go.
  *
  * Context: Process context. May sleep.
  */
@@ -525,7 +525,7 @@ int phi_reply_recv(struct phi_cspace *cs, void *arg)
 	    cmd->recv.size != sizeof(cmd->recv))
 		return -EINVAL;
 
-	/* What is wrong with the receive shows before anything is answered. */
+	/* Check the receive before anything is answered. */
 	struct phi_cap *cap __free(phi_cap_put) =
 		phi_recv_prepare(cs, &cmd->recv);
 	if (IS_ERR(cap))

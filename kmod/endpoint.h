@@ -18,19 +18,19 @@
  * user goes round in the same way: neither a long queue nor many cspaces make
  * another user wait longer.
  *
- * Messages are in the queues, in the hand of a receiver that copies one out,
- * or gone. Whatever takes messages out in bulk (death, revoke) unlinks one at
- * a time and frees it without the lock.
+ * Messages are in the queues, in the hand of a receiver that copies one out, or
+ * gone. Code that takes messages out in bulk (death, revoke) unlinks one at a
+ * time and frees it without the lock.
  */
 
 struct phi_frame;
 
-/* What a caller or sender may have: an endpoint or what leads to one. */
+/* Types to call or send through: an endpoint or what leads to one. */
 #define PHI_TYPES_SEND (PHI_TYPES(ENDPOINT) | PHI_TYPES_SERVICE)
 
 /**
  * struct phi_endpoint - a mailbox
- * @obj: What capabilities name.
+ * @obj: Object of ENDPOINT capabilities.
  * @lock: Guards the rest, and the credits and callers.
  * @dead: Nobody can receive any more; stays true.
  * @recvs: Live capabilities with RECV that are in slots, those @counted.
@@ -115,9 +115,9 @@ struct phi_credit {
 
 /**
  * struct phi_poller - a file to poll an endpoint with
- * @w: What the file stands for, in the files of the endpoint; poll() waits on
- *     its queue. Neither it nor @ep is referenced: both are there until the
- *     capability has left its slot or died, which cuts the tie.
+ * @w: Its place in the files of the endpoint; poll() waits on its queue.
+ *     Neither it nor @ep is referenced: both are there until the capability has
+ *     left its slot or died, which cuts the tie.
  * @in: In the pollers of the endpoint, or late; with RECV.
  * @out: In the pollers of @credit, or late.
  * @credit: NULL without SEND.
@@ -140,9 +140,9 @@ struct phi_poller {
  * @tie: To @through.
  * @through: The endpoint's capability that was shown; referenced. With it
  *           goes the watch.
- * @notify: What to signal; referenced.
- * @bits: What to set there.
- * @user: Who pays for it, as for a capability; referenced.
+ * @notify: Notify capability to signal; referenced.
+ * @bits: Bits to set there.
+ * @user: The account it is charged to, as a capability is; referenced.
  */
 struct phi_watch {
 	struct list_head node;
@@ -169,7 +169,7 @@ enum phi_caller_state {
 
 /**
  * struct phi_caller - a call, and the REPLY object that answers it
- * @obj: What the REPLY capability names. It goes with the last capability, and
+ * @obj: Object of the REPLY capability. It goes with the last capability, and
  *       the thread knows then that nobody can answer.
  * @ref: The thread, and @obj.
  * @ep: Where it called, NULL once nobody waits for the answer. Its lock guards
@@ -179,7 +179,7 @@ enum phi_caller_state {
  * @parked: The thread is away, and pins nothing.
  * @state: How far it is.
  * @message: Its message while that is queued, or NULL.
- * @answer: What came back, or NULL.
+ * @answer: The answer, or NULL.
  */
 struct phi_caller {
 	struct phi_object obj;

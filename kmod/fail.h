@@ -5,10 +5,10 @@
 /**
  * DOC: The build that fails
  *
- * "make kmod-fail" puts this header before every file of the module.
- * What the module asks of the kernel and may be refused, memory, copies from
- * and to user space, descriptors, then fails for one task at one place, which
- * the parameter fail_nth names by counting. No other build knows of it.
+ * "make kmod-fail" puts this header before every file of the module. Requests
+ * to the kernel that can be refused, memory, copies from and to user space,
+ * descriptors, then fail for one task at one place, which the parameter
+ * fail_nth names by counting. No other build knows of it.
  */
 
 #include <crypto/hash.h>

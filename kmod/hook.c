@@ -28,8 +28,8 @@
  * struct phi_hook_now - the call a policy is being asked about
  * @call: The call.
  * @asked: A policy asked for the capability.
- * @error: What the lookup gave.
- * @cap: What it found; put when sleeping is allowed again.
+ * @error: Result of the lookup.
+ * @cap: Capability it found; put when sleeping is allowed again.
  */
 struct phi_hook_now {
 	struct phi_hook_call *call;
@@ -67,7 +67,7 @@ __weak noinline int phi_hook_syscall_enter(struct phi_hook_call *call)
 /**
  * phi_hook_syscall_exit() - a call is done
  * @call: The call.
- * @result: What it returns.
+ * @result: Its return value.
  *
  * Context: Process context, preemption off.
  */
@@ -113,7 +113,7 @@ __weak noinline void phi_hook_infer_post(struct phi_hook_infer *infer)
 
 __bpf_hook_end();
 
-/* What a verdict makes a call return: no errno of ours may restart it. */
+/* The errno of a verdict: none may restart the call. */
 static int phi_hook_errno(int verdict)
 {
 	return verdict <= 0 && verdict > -ERESTARTSYS ? verdict : -EPERM;
@@ -183,7 +183,7 @@ int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 /**
  * phi_hook_leave() - show the policies what became of a call
  * @call: The call, from phi_hook_enter().
- * @result: What it returns.
+ * @result: Its return value.
  *
  * Context: Process context.
  */
@@ -220,7 +220,7 @@ int phi_hook_infer_ask(struct phi_hook_infer *infer)
 /**
  * phi_hook_unit_ask() - ask the policies for a unit
  * @infer: The batch.
- * @shares: What the caller has in flight, for bpf_phi_unit_stat().
+ * @shares: Batches that the caller has in flight, for bpf_phi_unit_stat().
  *
  * Context: Process context.
  * Return: Number of a unit plus 1, 0 to keep the built-in choice, or -EPERM

@@ -26,10 +26,10 @@
 
 /**
  * struct phi_ticket - an inference in flight
- * @infer: What the hooks see of it.
+ * @infer: The batch, as the hooks see it.
  * @start_ns: CLOCK_MONOTONIC at INFER_BEGIN.
  * @serial: Serial of the unit that runs it.
- * @shares: What its user has in flight; lives as long as the cspace.
+ * @shares: Batches that its user has in flight; lives as long as the cspace.
  * @pid: The thread that began it, in the initial pid namespace.
  * @teaches: The model's owner began it, so its run time counts.
  * @again: It tries a unit again that was passed over for long.

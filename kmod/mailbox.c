@@ -115,7 +115,7 @@ static bool phi_endpoint_uncount(struct phi_endpoint *ep, struct phi_cap *cap)
 	return true;
 }
 
-/* What was sent with a revoked capability does not arrive. */
+/* Free the messages that were sent with a revoked capability. */
 static void phi_endpoint_recall(struct phi_endpoint *ep, struct phi_cap *cap)
 {
 	struct phi_message *msg;
@@ -187,7 +187,7 @@ static const struct phi_object_ops phi_endpoint_ops = {
 
 /**
  * phi_mailbox_new() - make an endpoint
- * @user: Who pays for it.
+ * @user: The account it is charged to.
  *
  * Context: Process context. May sleep.
  * Return: The endpoint with a reference for the caller, or ERR_PTR() of

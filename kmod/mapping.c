@@ -225,7 +225,7 @@ static u32 phi_mapping_rights(unsigned long vm_flags)
 	return rights;
 }
 
-/* What mprotect() must not give the area later on. */
+/* Flags that mprotect() must not give the area later on. */
 static unsigned long phi_mapping_never(u32 rights)
 {
 	unsigned long never = 0;
@@ -402,7 +402,7 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
 /**
  * phi_region_area() - choose an address for mmap() of /dev/phi
  * @file: The file.
- * @addr: What the caller would like, 0 = any.
+ * @addr: Address that the caller would like, 0 = any.
  * @len: Length.
  * @pgoff: The offset; it names a handle, not a place in the memory.
  * @flags: MAP_*.

@@ -128,10 +128,11 @@ static int phi_message_add(struct phi_message *msg, struct phi_cspace *cs,
  * phi_message_new() - make a message
  * @cs: The sender's cspace; its user pays.
  * @via: The capability it will be sent with, or NULL.
- * @parcel: What is in it.
+ * @parcel: Bytes and handles that go into it.
  * @moves: Out, for phi_message_move().
  *
- * Copies are made here. What moves is still where it was.
+ * Copies are made here. A capability that moves stays in its slot until
+ * phi_message_move().
  *
  * Context: Process context. May sleep.
  * Return: The message, or ERR_PTR().
@@ -179,7 +180,7 @@ static void phi_message_restore(struct phi_cspace *cs, struct phi_cap *cap)
  * phi_message_move() - take what moves out of the sender's slots
  * @cs: The sender's cspace.
  * @msg: The message; it is certain to be accepted.
- * @moves: What moves.
+ * @moves: Handles of the capabilities that move.
  *
  * It fails only when another thread of the sender takes one away at this very
  * moment; those before it get new handles then.
@@ -213,7 +214,7 @@ int phi_message_move(struct phi_cspace *cs, struct phi_message *msg,
 }
 
 /*
- * Take back one that was installed. What another thread of the receiver has
+ * Take back one that was installed. One that another thread of the receiver has
  * seized meanwhile is out of the message: no two slots may hold one capability.
  */
 static struct phi_cap *phi_message_regain(struct phi_cspace *cs,
@@ -277,7 +278,7 @@ static int phi_message_install(struct phi_cspace *cs, struct phi_message *msg,
 /**
  * phi_message_unpack() - give a message to its receiver
  * @cs: The receiver's cspace.
- * @msg: The message. What arrives is the receiver's.
+ * @msg: The message. Capabilities that arrive are the receiver's.
  * @data: Pointer to room for its bytes.
  * @caps: Out, the first @msg->ncaps; NULL to leave the capabilities.
  * @reply: Out, the REPLY handle or 0; NULL for an answer.

@@ -13,15 +13,15 @@ struct phi_user;
  * struct phi_message - bytes and capabilities on their way
  * @node: In the queue of @credit, while it is queued.
  * @post: In the posts of @via, while it is queued.
- * @credit: What its sender has left at the endpoint; NULL for an answer.
+ * @credit: Credit of its sender at the endpoint; NULL for an answer.
  * @via: The capability it was sent with, pinned; NULL for an answer.
  * @reply: REPLY capability for the receiver, which the message owns, or NULL.
  * @caps: Capabilities given, which it owns. NULL for one that moves until it
  *        has left the sender, for one that the receiver has, and past @ncaps.
- * @user: Who pays for @charged, referenced.
+ * @user: The account that @charged is charged to, referenced.
  * @charged: Bytes of this struct.
  * @pid: The process of the sender's cspace, referenced.
- * @uid: Whose cspace it is.
+ * @uid: Uid of the sender's cspace.
  * @ncaps: Of @caps.
  * @len: Of @data.
  * @moved: The capabilities moved have left the sender.

@@ -12,7 +12,7 @@
  * struct phi_average - run time of a model on a unit
  * @serial: The unit's; for another one all this is void.
  * @ns: Per input; 0 = it never ran there.
- * @pace: What @ns is the average of.
+ * @pace: The means that give @ns.
  * @passed: Batches given to other units since the last one given to this.
  */
 struct phi_average {
@@ -24,7 +24,7 @@ struct phi_average {
 
 /**
  * struct phi_model - a model that a daemon serves
- * @service: What MODEL capabilities name, and where its messages go.
+ * @service: Object of MODEL capabilities, and the endpoint of its messages.
  * @id: Its number, never used twice.
  * @max_batch: Most inputs in one batch.
  * @uid: Owner.

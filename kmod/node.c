@@ -48,10 +48,10 @@ static struct phi_cap *phi_node_new(struct phi_object *obj, u32 rights,
 
 /**
  * phi_cap_new() - make a root node
- * @obj: What it names.
+ * @obj: The object it names.
  * @rights: PHI_RIGHT_*.
  * @badge: Its badge.
- * @user: Who pays for it.
+ * @user: The account to charge.
  *
  * Takes its own references to @obj and @user.
  *
@@ -100,7 +100,7 @@ struct phi_cap *phi_tree_lock(struct phi_cap *cap)
 
 /**
  * phi_tree_unlock() - unlock a tree
- * @root: What phi_tree_lock() returned.
+ * @root: Return value of phi_tree_lock().
  *
  * Context: Any but interrupts.
  */
@@ -145,7 +145,10 @@ struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap)
 		WRITE_ONCE(cap->parent, cause == -EKEYEXPIRED ?
 						&phi_grave_expired :
 						&phi_grave_revoked);
-		/* Whoever reads this root finds the links as they are now. */
+		/*
+		 * A thread that reads this root finds the links as they are
+		 * now.
+		 */
 		smp_store_release(&cap->root, cap);
 	}
 	return parent;
@@ -176,12 +179,12 @@ static int phi_tree_link(struct phi_cap *cap, struct phi_cap *parent)
 
 /**
  * phi_cap_child() - make a node that dies with another
- * @parent: What it is derived from; the caller has a pin.
- * @obj: What it names: that of @parent, or a service object behind it.
+ * @parent: The node it is derived from; the caller has a pin.
+ * @obj: The object it names: that of @parent, or a service object behind it.
  * @rights: PHI_RIGHT_*; a subset of @parent's when it names the same object.
  * @badge: Its badge.
  * @expires_ns: CLOCK_BOOTTIME; 0 = as @parent. The earlier of the two counts.
- * @user: Who pays for it.
+ * @user: The account to charge.
  *
  * Takes its own references.
  *
@@ -238,7 +241,7 @@ static int phi_tree_link_beside(struct phi_cap *twin, struct phi_cap *cap)
  * phi_cap_sibling() - make a weaker node that stands in for another
  * @cap: The node, which its owner is about to release; the caller has a pin.
  * @rights: PHI_RIGHT_*, a subset of @cap's.
- * @user: Who pays for it.
+ * @user: The account to charge.
  *
  * It dies with what @cap dies with. Unlike a child it keeps no stub of @cap,
  * for which the owner of @cap would pay.
@@ -271,7 +274,7 @@ struct phi_cap *phi_cap_sibling(struct phi_cap *cap, u32 rights,
 /**
  * phi_cap_pay() - make another user pay for a node
  * @cap: The node; the caller owns it.
- * @user: Who pays from now on.
+ * @user: The account to charge from now on.
  *
  * The holder of a capability pays for it, so that nobody can use up the quota
  * of another by keeping what that one gave.
@@ -299,8 +302,8 @@ int phi_cap_pay(struct phi_cap *cap, struct phi_user *user)
 /**
  * phi_cap_repay() - make the user pay again who paid before
  * @cap: The node, as for phi_cap_pay().
- * @user: Who paid for it until the call that is being undone, above the limit
- *        when the room was used meanwhile.
+ * @user: The account that was charged until the call that is being undone,
+ *        above the limit when the room was used meanwhile.
  *
  * Context: Any but interrupts.
  */

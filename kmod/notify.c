@@ -24,7 +24,7 @@ struct phi_binding {
 
 /**
  * struct phi_notify - 64 bits to set and to wait for
- * @obj: What capabilities name.
+ * @obj: Object of NOTIFY capabilities.
  * @lock: Guards the rest.
  * @bits: Set, and not taken yet.
  * @waiters: Threads in NOTIFY_WAIT, struct phi_notify_waiter.

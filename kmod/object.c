@@ -12,8 +12,8 @@ static atomic64_t phi_objects[PHI_TYPE_AGENT + 1];
 /**
  * phi_object_init() - start the life of an object
  * @obj: The head of the object.
- * @ops: What its type does.
- * @user: Who pays for it.
+ * @ops: Operations of its type.
+ * @user: The account to charge.
  *
  * Takes a reference to @user and leaves one reference to @obj with the caller.
  *

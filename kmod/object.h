@@ -52,8 +52,8 @@ struct phi_object_ops {
 /**
  * struct phi_object - the head of everything a capability can name
  * @ref: Nodes and objects that refer to it.
- * @ops: What its type does.
- * @user: Who pays for it, referenced.
+ * @ops: Operations of its type.
+ * @user: The account it is charged to, referenced.
  */
 struct phi_object {
 	struct kref ref;

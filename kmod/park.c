@@ -21,7 +21,7 @@
  * @caller: The call; the reference of its thread.
  * @tid: The thread, referenced.
  * @uarg: Where its struct is.
- * @cmd: What was in it.
+ * @cmd: A copy of that struct.
  * @data: The message.
  */
 struct phi_parked {
@@ -87,7 +87,7 @@ static bool phi_parked_same(const struct phi_parked *parked,
  * phi_park() - keep a call until its thread makes it again
  * @cs: The caller's cspace.
  * @frame: The call.
- * @caller: What waits for the answer; the reference of the thread goes over.
+ * @caller: Waits for the answer; the reference of the thread goes over.
  *
  * A thread has one such call in a cspace at most.
  *
@@ -122,7 +122,7 @@ bool phi_park(struct phi_cspace *cs, struct phi_frame *frame,
  * Another call of the thread ends the one that was parked.
  *
  * Context: Process context. May sleep. No lock of this module is held.
- * Return: What phi_park() was given, or NULL for a new call.
+ * Return: The call that was given to phi_park(), or NULL for a new call.
  */
 struct phi_caller *phi_park_resume(struct phi_cspace *cs,
 				   struct phi_frame *frame)

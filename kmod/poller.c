@@ -318,8 +318,8 @@ static int phi_poller_link(struct phi_poller *poller)
  * phi_poller_open() - make a file to poll an endpoint with
  * @cs: The caller's cspace.
  * @handle: The handle.
- * @cap: What the handle led to, an ENDPOINT with SEND or RECV; the caller
- *       keeps its reference.
+ * @cap: Capability of @handle, an ENDPOINT with SEND or RECV; the caller keeps
+ *       its reference.
  *
  * Context: Process context. May sleep.
  * Return: The file, or ERR_PTR().

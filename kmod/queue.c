@@ -312,7 +312,7 @@ static int phi_queue_wait(struct phi_endpoint *ep, struct phi_waiter *w,
 					       deadline_ns);
 	}
 	phi_waiter_unlink(w);
-	/* Whoever woke this one meant it for the first in line. */
+	/* This one does not use its wake-up: wake the first in line instead. */
 	if (ret && w->woken && !list_empty(&credit->senders))
 		phi_waiter_wake(list_first_entry(&credit->senders,
 						 struct phi_waiter, node));
@@ -340,7 +340,7 @@ static bool phi_queue_accept(struct phi_endpoint *ep, struct phi_message *msg)
  * @ep: The endpoint.
  * @w: The sender, not in a list.
  * @msg: The message; when it returns 0 it belongs to the queue.
- * @moves: What leaves the sender with it.
+ * @moves: Capabilities that leave the sender with it.
  * @flags: PHI_NONBLOCK or 0.
  * @deadline_ns: CLOCK_MONOTONIC; 0 = none.
  *
@@ -454,7 +454,7 @@ struct phi_message *phi_queue_take(struct phi_endpoint *ep,
 /**
  * phi_queue_return() - put a message back that could not be received
  * @ep: The endpoint.
- * @msg: What phi_queue_take() gave; it is the next again.
+ * @msg: Message from phi_queue_take(); it is the next again.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */
@@ -478,7 +478,7 @@ void phi_queue_return(struct phi_endpoint *ep, struct phi_message *msg)
 /**
  * phi_queue_done() - a message has arrived
  * @ep: The endpoint.
- * @msg: What phi_queue_take() gave; it is freed.
+ * @msg: Message from phi_queue_take(); it is freed.
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */
@@ -495,7 +495,7 @@ void phi_queue_done(struct phi_endpoint *ep, struct phi_message *msg)
  * @msg: The message of a caller while it is queued, or NULL. The endpoint's
  *       lock is held.
  *
- * What moved with it cannot go back to where it was, so it goes on.
+ * A capability that moved cannot go back to where it was, so the message stays.
  *
  * Context: Any but interrupts.
  * Return: True when phi_queue_withdraw() would succeed.
@@ -552,7 +552,7 @@ struct phi_message *phi_queue_recall(struct phi_endpoint *ep,
 	return msg;
 }
 
-/* What a credit of a dead endpoint still has. Return: true when it is done. */
+/* Flush a step of a dead endpoint's credit. Return: true when it is done. */
 static bool phi_credit_flush(struct phi_endpoint *ep, struct phi_credit *credit,
 			     struct phi_message **msg)
 {

@@ -104,7 +104,7 @@ static u64 phi_quota_step(u32 what)
 	return (phi_quota_total(what) >> 12) + 1;
 }
 
-/* What an account may have of the pool while the others have @others. */
+/* Limit of an account on its part of the pool while the others have @others. */
 static u64 phi_quota_share(const struct phi_user *user, u32 what, u64 others)
 {
 	u64 total = phi_quota_total(what);
@@ -117,7 +117,7 @@ static u64 phi_quota_share(const struct phi_user *user, u32 what, u64 others)
 
 /**
  * phi_quota_limit() - the limit in force
- * @user: Whose.
+ * @user: The account.
  * @what: PHI_QUOTA_*.
  *
  * Context: Any.
@@ -148,7 +148,7 @@ static struct phi_user *phi_user_find(kuid_t uid)
 
 /**
  * phi_user_get() - the account of a user
- * @uid: Whose.
+ * @uid: Uid of the user.
  *
  * Makes the account when there is none.
  *
@@ -249,7 +249,7 @@ static noinline bool phi_quota_claim(struct phi_user *user, u32 what)
 
 /**
  * phi_quota_charge() - charge a user
- * @user: Whom. The caller keeps a reference until it uncharges.
+ * @user: The account. The caller keeps a reference until it uncharges.
  * @what: PHI_QUOTA_*.
  * @n: How much.
  *
@@ -279,11 +279,11 @@ int phi_quota_charge(struct phi_user *user, u32 what, u64 n)
 
 /**
  * phi_quota_force() - charge a user beyond every limit
- * @user: Whom.
+ * @user: The account.
  * @what: PHI_QUOTA_*.
  * @n: How much.
  *
- * For what must not fail. Until it is uncharged, other charges do.
+ * For charges that must not fail. Until it is uncharged, other charges do.
  *
  * Context: Any.
  */
@@ -316,7 +316,7 @@ static noinline void phi_quota_return(struct phi_user *user, u32 what)
 
 /**
  * phi_quota_uncharge() - give back what was charged
- * @user: Whom it was charged to.
+ * @user: The account.
  * @what: PHI_QUOTA_*.
  * @n: How much.
  *

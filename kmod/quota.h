@@ -12,9 +12,9 @@ struct phi_share;
 /**
  * DOC: Quotas
  *
- * Whoever asks pays, in advance: each kuid has one account, and an object,
- * capability or message carries a reference to the account it was charged
- * to until it is gone, wherever it has travelled. The limits are module
+ * The user that asks pays, in advance: each kuid has one account, and an
+ * object, capability or message carries a reference to the account it was
+ * charged to until it is gone, wherever it has travelled. The limits are module
  * parameters.
  *
  * Two limits hold for each kind: quota_* for each account, and total_* for the
@@ -33,12 +33,12 @@ struct phi_share;
  * struct phi_user - the account of one kuid
  * @node: In the table of accounts.
  * @ref: cspaces, objects, capabilities and messages charged to it.
- * @uid: Whose it is.
- * @used: What is charged, by PHI_QUOTA_*.
- * @granted: What it has of the total, by PHI_QUOTA_*; at least @used, but for
- *           a charge in progress. Written under the pool's lock.
- * @shares: What it has in flight, by unit; NULL until its first inference.
- *          See unit.h.
+ * @uid: Uid of the user.
+ * @used: Amounts charged, by PHI_QUOTA_*.
+ * @granted: Its parts of the total, by PHI_QUOTA_*; at least @used, but for a
+ *           charge in progress. Written under the pool's lock.
+ * @shares: Its batches in flight, by unit; NULL until its first inference. See
+ *          unit.h.
  */
 struct phi_user {
 	struct hlist_node node;

@@ -187,7 +187,7 @@ static int phi_region_fill(struct phi_region *region)
 	return 0;
 }
 
-/* What phi_region_new() does once the object can undo it. */
+/* The part of phi_region_new() that the object can undo. */
 static int phi_region_setup(struct phi_region *region)
 {
 	int ret;

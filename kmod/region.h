@@ -44,7 +44,7 @@
 
 /**
  * struct phi_region - memory that several processes may map
- * @obj: What capabilities name; its end frees the pages.
+ * @obj: Object of MEMORY capabilities; its end frees the pages.
  * @ref: @obj, each mapping, and @reap while @detached is not empty. Keeps this
  *       struct, @file and @user, not the pages.
  * @user: Pays for the pages, referenced; same as @obj.user, which ends earlier.
@@ -103,7 +103,7 @@ struct phi_region {
  * struct phi_mapping - what one mmap() of a region made
  * @ref: Areas it consists of, and a sweep at work on it.
  * @region: Its bookkeeping is referenced, its pages through @cap.
- * @cap: What it was made through; referenced until death.
+ * @cap: Capability it was made through; referenced until death.
  * @user: Pays one PHI_QUOTA_CAPS for it until death, referenced; then NULL.
  * @mm: The address space it was made in, for comparison only. No other ever
  *      has pages through it.

@@ -24,7 +24,7 @@
 /**
  * struct phi_seal_key - one generation of the key
  * @tfm: HMAC-SHA256 with the key set, or NULL.
- * @id: What tokens call it; never 0.
+ * @id: Number of the key in tokens; never 0.
  */
 struct phi_seal_key {
 	struct crypto_shash *tfm;

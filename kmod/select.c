@@ -181,7 +181,7 @@ __u64 phi_select_score(const struct phi_candidate *unit,
 	if (wish->wanted != PHI_UNIT_ANY && unit->kind != wish->wanted)
 		score = add(score, run / 10);
 
-	/* What was measured long ago counts less and less. */
+	/* The longer a unit is passed over, the lower its score. */
 	if (unit->passed > PHI_PASSED_FREE && unit->in_flight < unit->capacity)
 		score = mul(score, PHI_PASSED_FREE) / unit->passed;
 	return score;

@@ -13,7 +13,7 @@
  * clock, and compile in user space too, where they are tested.
  */
 
-/* What an input is taken to need when no unit has run the model yet. */
+/* Run time assumed for an input when no unit has run the model yet. */
 #define PHI_GUESS_NS 1000000ULL
 /* Longest run time kept for one batch: about 13 days. */
 #define PHI_PACE_MAX_NS 0x4000000000000ULL
@@ -51,7 +51,7 @@ struct phi_pace {
  * @temperature: As reported, or PHI_UNIT_UNKNOWN.
  * @passed: Batches of the model since, that were given to others.
  * @average_ns: Run time of the model there, per input; 0 = never ran.
- * @pace: What that is the average of.
+ * @pace: The means that give it.
  */
 struct phi_candidate {
 	__u32 id;

@@ -31,7 +31,7 @@ struct phi_port {
  * struct phi_network - a service object that opens a port
  * @service: Head.
  * @key: PHI_NETWORK_BADGE() of @port.
- * @port: What it opens.
+ * @port: The port that it opens.
  * @caps: Capabilities to it that are live and in slots, those @counted.
  * @shut: The endpoint is dead: @caps do not count in @port.
  */
@@ -87,9 +87,9 @@ int phi_service_check(const struct phi_cap *endpoint, u32 rights, u64 badge)
 /**
  * phi_service_init() - start the life of a service object
  * @service: Its head.
- * @ops: What its type does.
+ * @ops: Operations of its type.
  * @endpoint: ENDPOINT capability that messages to it go to.
- * @user: Who pays for it.
+ * @user: The account to charge.
  *
  * Context: Process context. May sleep.
  * Return: 0 or -EDQUOT, with nothing to undo.
@@ -130,7 +130,7 @@ void phi_service_fini(struct phi_service *service)
  * @endpoint: The capability that phi_service_init() had; the new one dies
  *            with it.
  * @rights: PHI_RIGHT_*.
- * @badge: What the endpoint's receiver sees.
+ * @badge: Badge that the endpoint's receiver sees.
  * @handle: Out, the new handle.
  *
  * Context: Process context. May sleep.
@@ -290,7 +290,7 @@ static void phi_network_shut(struct phi_service *service)
 /**
  * phi_service_join() - have a service object hear of its endpoint's death
  * @service: Its head, initialised.
- * @shut: What to do; may be called at once. See struct phi_service.
+ * @shut: Called when the endpoint dies, maybe at once. See struct phi_service.
  *
  * Context: Process context. May sleep.
  */

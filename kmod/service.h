@@ -25,7 +25,7 @@ struct phi_endpoint;
 
 /**
  * struct phi_service - the head of every service object
- * @obj: What capabilities name.
+ * @obj: Object of its capabilities.
  * @endpoint: Where messages to it go; referenced.
  * @behind: In the services of the endpoint until that dies.
  * @shut: Called once when the endpoint dies, under the services lock; NULL

@@ -41,7 +41,7 @@ struct phi_share {
 
 /**
  * struct phi_unit - something that runs inferences
- * @obj: What DEVICE capabilities name.
+ * @obj: Object of DEVICE capabilities.
  * @serial: Never used twice, unlike @id. Like all down to @uid set once.
  * @id: Index in the table; PHI_UNITS_MAX while it is not there.
  * @kind: PHI_UNIT_*.

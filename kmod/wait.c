@@ -15,9 +15,9 @@ static void phi_waiter_cut(struct phi_tie *tie, int error,
 /**
  * phi_waiter_init() - prepare to wait through a handle
  * @w: The waiter.
- * @cs: Whose handle.
+ * @cs: Cspace of the handle.
  * @handle: The handle.
- * @cap: What looking it up gave; the caller keeps its reference.
+ * @cap: Capability of @handle; the caller keeps its reference.
  * @types: Types the call accepts.
  * @rights: Rights the call needs.
  *
@@ -192,7 +192,7 @@ bool phi_ties_none(const struct phi_cap *cap)
  * @cap: The capability, of which no ties are made any more: it is in no slot,
  *       or dead.
  * @error: Why, a negative errno.
- * @loose: What the caller has to free when it has released the lock.
+ * @loose: Out, memory to free when the caller has released the lock.
  *
  * Context: Any but interrupts; the object's lock is held.
  * Return: True when there are more: release the lock, and do it again.

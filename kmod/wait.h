@@ -11,19 +11,19 @@
 /**
  * DOC: Waiters
  *
- * Whoever waits on an object is in a list of it, with the handle it waits
- * through. So a revoke, a drop or a death finds it, tells it why it must give
- * up, and wakes nobody else.
+ * A waiter is in a list of the object that it waits on, with the handle it
+ * waits through. So a revoke, a drop or a death finds it, tells it why it must
+ * give up, and wakes nobody else.
  *
  * It is tied to the capability as well: what ends the capability cuts its
  * ties, and looks at no others.
  *
- * The object's lock guards the lists and the fields below. A waiter checks
- * its handle once more when it is in the list: whoever made the handle
+ * The object's lock guards the lists and the fields below. A waiter checks its
+ * handle once more when it is in the list: a thread that made the handle
  * useless before that did not find it there.
  */
 
-/* What is done at once under the lock of an object. */
+/* Steps that are done at once under the lock of an object. */
 #define PHI_STEP 16
 
 /**
@@ -41,10 +41,10 @@ struct phi_tie {
  * struct phi_waiter - a thread, or a file, that waits through a handle
  * @node: In a list of the object, or empty.
  * @tie: To @cap, while it waits.
- * @wq: What the thread sleeps on, or the poll table points to.
- * @cs: Whose handle; outlives the waiter.
+ * @wq: Queue that the thread sleeps on, or that the poll table points to.
+ * @cs: Cspace of the handle; outlives the waiter.
  * @handle: The handle.
- * @cap: What it led to; referenced by the owner of the waiter.
+ * @cap: Capability of @handle; referenced by the owner of the waiter.
  * @types: Types the call accepts, see phi_cspace_lookup().
  * @rights: Rights the call needs.
  * @error: 0, or why to give up; the first reason stays.

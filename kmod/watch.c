@@ -15,10 +15,10 @@ static void phi_watch_cut(struct phi_tie *tie, int error,
 
 /**
  * phi_watch_new() - make a watch, in no list
- * @user: Who pays for it, as for a capability.
+ * @user: The account to charge, as for a capability.
  * @through: The endpoint's capability that was shown.
- * @notify: What to signal when the endpoint dies.
- * @bits: What to set there.
+ * @notify: Notify capability to signal when the endpoint dies.
+ * @bits: Bits to set there.
  *
  * Takes its own references.
  *

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What client and batcher share of the wire format: see phi/batch.h. */
+/*
+ * The part of the wire format that client and batcher share: see phi/batch.h.
+ */
 #include <phi/batch.h>
 
 #include "internal.h"

@@ -369,7 +369,7 @@ int phi_batch_reap(struct phi_batch *b, struct phi_batch_answer *answers,
 			return ret;
 		if (!atomic_load(&b->in_flight))
 			return 0;
-		/* Whatever ended the sleep, answers that came count first. */
+		/* Answers that came count first, however the sleep ended. */
 		if (error)
 			return error;
 		/* Spins for a while and leaves the ring armed. */

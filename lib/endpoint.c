@@ -143,7 +143,7 @@ int phi_reply_recv(int phi, uint64_t reply, const struct phi_msg *msg,
 	ret = phi_ioctl_once(phi, PHI_IOC_REPLY_RECV, &arg);
 	if (!ret)
 		recv_finish(&arg.recv, in);
-	/* What is not used up was not answered. */
+	/* A REPLY handle that is not used up was not answered. */
 	in->reply_error = arg.reply.reply ? ret : arg.reply_error;
 	return ret;
 }

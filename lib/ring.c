@@ -42,7 +42,7 @@ struct ring_lane {
 	alignas(LINE) atomic_ullong desc[]; /* offset << 32 | length */
 };
 
-/* What a writer keeps to itself; the other side cannot spoil it. */
+/* State that a writer keeps to itself; the other side cannot spoil it. */
 struct ring_tx {
 	struct ring_lane *lane;
 	char *data;

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* What the files of the service share. */
+/* Shared by the files of the service. */
 
 struct phi_wait;
 
@@ -29,17 +29,17 @@ enum source_kind {
  * @s: Its loop.
  * @kind: Which of the handlers counts.
  * @id: Its number in @s->table, never used twice.
- * @fd: What is waited on, or -1.
+ * @fd: Descriptor to wait on, or -1.
  * @own_fd: Whether @fd is closed with it.
- * @events: What is waited for on @fd.
- * @revents: What happened since the handler was called last.
+ * @events: EPOLL* events to wait for on @fd.
+ * @revents: Events since the handler was called last.
  * @queued: It is on the list of those that have work.
  * @dead: Freed; memory goes at the end of the turn.
  * @gone: The endpoint died or the ring broke, and the handler knows.
  * @looks: Times a ring was found empty in a row.
  * @phi: Cspace of @endpoint.
- * @endpoint: What an endpoint source receives from.
- * @ring: What a ring source receives from.
+ * @endpoint: Endpoint that an endpoint source receives from.
+ * @ring: Ring that a ring source receives from.
  * @deadline_ns: When a timer is due, 0 = not set.
  * @woken: Set by phi_source_wake().
  * @next: In the list of work, of timers, or of the dead.

@@ -33,7 +33,7 @@ int phi_vdfs_collection_drop(struct phi_vdfs *v, const char *name)
 	return id_do(v, PHI_VDFS_COLLECTION_DROP, 0, name);
 }
 
-/* Whom a list is for. */
+/* The callback of a list. */
 struct listing {
 	phi_vdfs_collection_fn *fn;
 	void *arg;

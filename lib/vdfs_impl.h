@@ -11,7 +11,7 @@
  * @phi: Cspace.
  * @life: Endpoint whose death ends the session.
  * @session: Endpoint that calls go to.
- * @info: What the daemon said when it began.
+ * @info: Answer of the daemon when it began.
  * @lock: Held from before a call until its results are used.
  * @over: It cannot go on: nobody knows what the staging region is used for.
  * @cap: Staging region.
@@ -104,7 +104,7 @@ int vdfs_do(struct phi_vdfs *v, struct vdfs_ask *a);
  * @arg: For both.
  *
  * Context: Any thread. Others get their turn meanwhile.
- * Return: What became of it, -ECANCELED when @progress stopped it.
+ * Return: Result of the job, -ECANCELED when @progress stopped it.
  */
 int vdfs_job(struct phi_vdfs *v, struct vdfs_ask *a, phi_vdfs_line_fn *line,
 	     phi_vdfs_progress *progress, void *arg);

@@ -94,7 +94,7 @@ int phi_vdfs_stat(struct phi_vdfs *v, const char *path,
 	return ret;
 }
 
-/* Whom a list is for. */
+/* The callbacks of a list. */
 struct listing {
 	phi_vdfs_entry_fn *entry;
 	phi_vdfs_blob_fn *blob;

@@ -42,7 +42,7 @@ extern "C" {
 /* Regions of one session. */
 #define PHI_BATCH_SLOTS 16
 
-/* What a message asks for. */
+/* Operations of messages. */
 #define PHI_BATCH_ATTACH 1
 #define PHI_BATCH_REGION 2
 #define PHI_BATCH_FORGET 3
@@ -177,7 +177,7 @@ struct phi_batch_ring {
  * @deadline_ns: CLOCK_MONOTONIC; 0 = none.
  * @priority: PHI_BATCH_PRIORITY_*.
  * @pad: Must be 0.
- * @input: What to read; as many inputs as its first length says.
+ * @input: Input to read; as many inputs as its first length says.
  * @output: Where to write; its first length is the same.
  */
 struct phi_batch_request {

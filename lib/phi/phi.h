@@ -112,7 +112,7 @@ int phi_cap_query(int phi, uint64_t cap, struct phi_cap_query *out);
  * phi_cap_seal() - put a capability into a token of 64 bytes
  * @phi: Cspace.
  * @cap: Handle with GRANT.
- * @rights: What unsealing gives, a subset of those of @cap.
+ * @rights: Rights that unsealing gives, a subset of those of @cap.
  * @audience: The uid that may unseal it plus 1; 0 = any.
  * @expires_ns: CLOCK_BOOTTIME; 0 = as @cap.
  * @token: Out.
@@ -175,7 +175,7 @@ int phi_cap_rekey(int phi, uint32_t *key_id);
  * @type: PHI_TYPE_FILE or PHI_TYPE_NETWORK.
  * @rights: Of the new capability: SEND, RECV, ADMIN and GRANT at most as in
  *          @endpoint; READ, WRITE, EXEC and MAP mean what the service says.
- * @badge: What the receiver sees; when @endpoint has a badge, only that one.
+ * @badge: The receiver sees it; when @endpoint has a badge, only that one.
  * @out: Out, the new handle.
  *
  * Context: Any thread.
@@ -499,7 +499,7 @@ int phi_unit_query(int phi, uint32_t id, struct phi_unit_query *out);
  * @phi: Cspace.
  * @endpoint: ENDPOINT handle with SEND, ADMIN and GRANT that will receive its
  *            requests.
- * @badge: What the receiver sees; when @endpoint has a badge, only that one.
+ * @badge: The receiver sees it; when @endpoint has a badge, only that one.
  * @name: Shorter than PHI_NAME_MAX, not empty.
  * @max_batch: Most inputs in one batch.
  * @id: Out, the model's number; may be NULL.

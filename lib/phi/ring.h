@@ -18,9 +18,9 @@ extern "C" {
  * call; a side that runs out of work says so in the memory, and the other
  * then rings its bell.
  *
- * Neither side trusts the other. What the other writes is read once and
- * checked before it is used; nonsense gives -EPROTO, for good, and never an
- * access outside the memory. But mind:
+ * Neither side trusts the other. Bytes that the other side writes are read once
+ * and checked before they are used; nonsense gives -EPROTO, for good, and never
+ * an access outside the memory. But mind:
  *
  *  - A message still lies in shared memory while it is peeked at, and the
  *    other side can change it. Copy what must not change under a check;
@@ -34,7 +34,7 @@ extern "C" {
  * a side one at a time waits or arms.
  */
 
-/* What to wait for. */
+/* Events of a ring. */
 #define PHI_RING_IN 0x1U /* a message to take */
 #define PHI_RING_OUT 0x2U /* room for the one that found none */
 
@@ -177,8 +177,8 @@ int phi_ring_recv(struct phi_ring *r, void *buf, uint32_t room);
  * @what: PHI_RING_IN, PHI_RING_OUT or both.
  *
  * Context: One thread at a time.
- * Return: What is ready already: do not sleep. 0: the bell will ring; sleep
- * on the wait_fd, and phi_ring_quiet() after it.
+ * Return: The events that are ready already: do not sleep. 0: the bell will
+ * ring; sleep on the wait_fd, and phi_ring_quiet() after it.
  */
 unsigned int phi_ring_arm(struct phi_ring *r, unsigned int what);
 
@@ -210,8 +210,9 @@ void phi_ring_quiet(struct phi_ring *r);
  * descriptor that reports the death, such as a pidfd.
  *
  * Context: One thread at a time. May wait.
- * Return: What is ready, more than 0; -ETIMEDOUT; -EINTR; or another negative
- * errno. A broken ring is ready; the call that follows returns -EPROTO.
+ * Return: The events that are ready, more than 0; -ETIMEDOUT; -EINTR; or
+ * another negative errno. A broken ring is ready; the call that follows returns
+ * -EPROTO.
  */
 int phi_ring_wait(struct phi_ring *r, unsigned int what, uint64_t deadline_ns);
 

@@ -94,7 +94,7 @@ void phi_service_stop(struct phi_service *s);
 /**
  * phi_service_exit() - leave the loop after this handler
  * @s: Service.
- * @result: What phi_service_run() returns, 0 or negative.
+ * @result: Return value of phi_service_run(), 0 or negative.
  *
  * Context: The loop's thread.
  */

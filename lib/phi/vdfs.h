@@ -23,9 +23,9 @@ extern "C" {
  *    64 hexadecimal digits.
  *  - Any thread may call any function. The calls of one session go one
  *    after the other; who wants several at once opens several sessions.
- *  - What a call acknowledged is on the disk.
+ *  - An acknowledged call is on the disk.
  *  - -EPIPE: the daemon is gone, or it ended the session; open another one.
- *    What the last call was to do is done or not, never half.
+ *    The work of the last call is done or not, never half.
  *  - -EINTR: a signal handler without SA_RESTART ran while the daemon was
  *    at work. The session is over, for nobody knows what is done.
  *  - -EPROTO: the daemon's answer makes no sense.
@@ -81,7 +81,7 @@ struct phi_vdfs_map {
  * typedef phi_vdfs_entry_fn - one entry of a directory
  * @arg: The caller's.
  * @name: Its last component.
- * @st: What it is.
+ * @st: Its attributes.
  *
  * Return: 0 to go on; anything else ends the list and is returned.
  */
@@ -124,8 +124,8 @@ int phi_vdfs_open(int phi, uint64_t cap, unsigned int flags,
  * phi_vdfs_close() - end a session
  * @v: Session, or NULL.
  *
- * Puts that are not ended are gone. What is still mapped is taken away:
- * touching it is SIGBUS.
+ * Puts that are not ended are gone. Blobs that are still mapped are taken away:
+ * touching one is SIGBUS.
  *
  * Context: Any thread; no other may use the session.
  */

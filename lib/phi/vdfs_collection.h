@@ -70,7 +70,7 @@ typedef int phi_vdfs_item_fn(void *arg, const struct phi_vdfs_item *item,
  * typedef phi_vdfs_collection_fn - one collection of a list
  * @arg: The caller's.
  * @name: Its name.
- * @params: What it is.
+ * @params: Its parameters.
  * @items: How many it holds.
  *
  * Return: 0 to go on; anything else ends the list and is returned.
@@ -83,7 +83,8 @@ typedef int phi_vdfs_collection_fn(void *arg, const char *name,
  * phi_vdfs_collection_create() - make a collection
  * @v: Session.
  * @name: a-z 0-9 _ -, at most 64.
- * @params: What it is; one that exists with the same parameters is no error.
+ * @params: Its parameters; one that exists with the same parameters is no
+ *          error.
  *
  * Context: Any thread. Waits for the daemon.
  * Return: 0 or a negative errno.
@@ -200,7 +201,7 @@ int phi_vdfs_collection_get(struct phi_vdfs *v, uint64_t id, const char *key,
  * phi_vdfs_collection_search() - find the nearest items
  * @v: Session.
  * @id: Collection.
- * @search: What to look for.
+ * @search: Vectors, number of answers, filter, effort.
  * @fn: Called with each answer, the nearest first, equal ones by key, one
  *      vector of the search after the other; it makes no calls.
  * @arg: For @fn.

@@ -34,7 +34,7 @@
 #define PHI_VDFS_TEXT_MAX 65536U
 #define PHI_VDFS_STAGE_MAX (64U << 20)
 
-/* What one session may have at a time. */
+/* Limits of one session. */
 #define PHI_VDFS_PUTS 8
 #define PHI_VDFS_BLOBS 64
 #define PHI_VDFS_COLLECTIONS 64
@@ -42,7 +42,7 @@
 #define PHI_VDFS_JOBS 4
 
 /*
- * What a message asks for, which fields it uses, and what the answer holds.
+ * Operations of messages, the fields each uses, and the content of the answer.
  * The fields after a + may be 0. A blob is given by @name, or by @hash with
  * PHI_VDFS_BY_HASH. Times, modes and errors are those of stat(2) and the
  * like; names are paths without a slash at either end.
@@ -254,12 +254,12 @@ struct phi_vdfs_stat {
  * struct phi_vdfs_stats - what the store holds
  * @blobs: Blobs.
  * @blob_bytes: Their lengths added up.
- * @objects: What they are made of.
+ * @objects: Objects that they are made of.
  * @object_bytes: The lengths of these, each counted once.
- * @disk_bytes: What these take on the disk.
+ * @disk_bytes: Bytes that these take on the disk.
  * @names: Names of blobs.
  * @mapped: Blobs in memory.
- * @mapped_bytes: What they take there.
+ * @mapped_bytes: Bytes that they take there.
  * @sessions: Sessions of clients.
  */
 struct phi_vdfs_stats {
@@ -334,7 +334,7 @@ struct phi_vdfs_collection_stats {
  * struct phi_vdfs_attached - a session's limits
  * @version: PHI_VDFS_VERSION.
  * @credits: Calls it may have under way.
- * @read_only: Whatever would change something is EROFS.
+ * @read_only: Calls that would change something fail with EROFS.
  * @admin: The caller's user administers the store.
  */
 struct phi_vdfs_attached {
@@ -346,7 +346,7 @@ struct phi_vdfs_attached {
 
 /**
  * struct phi_vdfs_request - every message
- * @op: What it asks for.
+ * @op: PHI_VDFS_*, the operation.
  * @flags: How.
  * @tag: Comes back with the answer.
  * @id: A put, blob, map, job or collection of this session.
@@ -355,8 +355,8 @@ struct phi_vdfs_attached {
  * @time_ns: CLOCK_REALTIME, INT64_MIN = leave.
  * @name: Text without NUL.
  * @more: Text without NUL.
- * @data: What comes.
- * @out: Room for what goes back.
+ * @data: Bytes that come.
+ * @out: Room for the bytes that go back.
  * @hash: Of a blob.
  * @mode: Permission bits; ~0U = leave.
  * @k: Answers wanted.
@@ -395,7 +395,7 @@ struct phi_vdfs_request {
  *          EBUSY        another call uses it
  * @len: Bytes written to out.
  * @tag: The request's.
- * @id: What was made.
+ * @id: Put, blob, map, job or collection that was made.
  * @bytes: A length.
  * @done: How far a job is; or which item failed.
  * @total: Of how much; 0 = nobody knows.

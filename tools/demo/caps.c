@@ -26,7 +26,7 @@ static void caught(int sig, siginfo_t *info, void *context)
 	siglongjmp(back, 1);
 }
 
-/* What the reader tells its owner. */
+/* Report of the reader to its owner. */
 struct news {
 	char read[32];
 	int error;
@@ -34,7 +34,7 @@ struct news {
 	int code;
 };
 
-/* What the reader starts with: its mailbox comes as a token. */
+/* Start parameters of the reader: its mailbox comes as a token. */
 struct reader {
 	struct phi_token mailbox;
 	int to_owner;

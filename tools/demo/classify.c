@@ -21,7 +21,7 @@
 #define ANSWERS 64
 #define TRAINED_FOR 98.0 /* percent */
 
-/* What became of one image. */
+/* Times and result of one image. */
 struct shot {
 	uint64_t due_ns; /* when it was to be sent; 0 = at once */
 	uint64_t done_ns;

@@ -209,7 +209,7 @@ static int insert_images(struct shop *s, uint64_t id)
 	return ret;
 }
 
-/* What the answers to all probes come to. */
+/* Sum of the answers to all probes. */
 struct tally {
 	uint32_t votes[PROBES][DIGITS];
 	uint32_t answers;

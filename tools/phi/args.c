@@ -186,7 +186,7 @@ static int take_option(struct args *args, int argc, char **argv, int *i)
 	return EXIT_OK;
 }
 
-/* What the usage wants, against what was given. */
+/* Compare the arguments with the usage of the verb. */
 static int check(const struct args *args)
 {
 	const char *usage = args->verb->usage;

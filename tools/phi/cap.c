@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "out.h"
 
-/* What a capability has, for a verb whose --rights default to that. */
+/* The rights that --rights names, by default all that the capability has. */
 static int rights_of(const struct args *args, uint64_t cap, uint32_t *rights)
 {
 	struct phi_cap_query info;

@@ -27,7 +27,7 @@
  * --json and --help belong to every verb.
  */
 
-/* What phi exits with. */
+/* Exit statuses of phi. */
 #define EXIT_OK 0
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
@@ -49,7 +49,7 @@ struct args;
  * @name: As typed; "" when the noun alone is the command.
  * @run: Does it and returns the exit status.
  * @usage: Its operands and options.
- * @help: What it does, in a line.
+ * @help: A line on its effect.
  * @flags: VERB_*.
  */
 struct verb {
@@ -63,8 +63,8 @@ struct verb {
 /**
  * struct noun - one thing that phi knows
  * @name: As typed.
- * @help: What it is, in a line.
- * @verbs: What can be done with it, up to one whose name is NULL.
+ * @help: A line on it.
+ * @verbs: Its verbs, up to one whose name is NULL.
  */
 struct noun {
 	const char *name;
@@ -150,9 +150,9 @@ void usage_words(const char *usage,
 
 /**
  * bad_usage() - report a command line that makes no sense
- * @command: What was typed of it, "phi NOUN VERB".
- * @why: What is wrong.
- * @hint: What would be right.
+ * @command: Beginning of the command line, "phi NOUN VERB".
+ * @why: The fault.
+ * @hint: A correct command line.
  *
  * As text, or as an object with --json.
  *
@@ -166,7 +166,7 @@ extern bool errors_json;
 /**
  * usage_error() - say what is wrong with the command line
  * @args: Arguments.
- * @fmt: What is wrong.
+ * @fmt: The fault.
  *
  * Return: EXIT_USAGE.
  */
@@ -185,8 +185,8 @@ const char *args_option(const struct args *args, const char *name);
 /**
  * args_u64() - read a number: decimal, 0x hexadecimal, or with K, M, G
  * @args: Arguments.
- * @what: What it is, for the message.
- * @text: What was given.
+ * @what: Name of the number, for the message.
+ * @text: The argument.
  * @max: The highest that makes sense.
  * @out: Out.
  *
@@ -379,7 +379,7 @@ uint64_t now_ns(int clock);
 /**
  * fail() - say what failed, why, and what to do
  * @err: Negative errno.
- * @fmt: What failed: "read the region".
+ * @fmt: The action that failed: "read the region".
  *
  * Return: EXIT_FAILED.
  */
@@ -387,9 +387,9 @@ int fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /**
  * fail_because() - the same where the errno does not tell why
- * @hint: What to do; may be NULL.
+ * @hint: Advice to the user; may be NULL.
  * @why: Why it failed.
- * @fmt: What failed.
+ * @fmt: The action that failed.
  *
  * Return: EXIT_FAILED.
  */

@@ -299,7 +299,7 @@ static int import_file(struct args *args,
 		in.flags = PHI_VDFS_REPLACE;
 	ret = vdfs_import_open(fd, options, &in.im);
 	if (ret) {
-		/* What it says lives as long as the file. */
+		/* The text of vdfs_import_why() lives as long as the file. */
 		ret = fail_because(
 			NULL, in.im ? vdfs_import_why(in.im) : strerror(-ret),
 			"import %s", args->operand[1]);

@@ -191,7 +191,7 @@ static void out_metadata(const char *metadata)
 		out_str("metadata", metadata);
 }
 
-/* What to print of items. */
+/* Fields of items to print. */
 struct show {
 	bool ranked;
 	bool vectors;
@@ -294,7 +294,7 @@ static int keep_vector(void *arg, const struct phi_vdfs_item *item,
 	return 0;
 }
 
-/* What to look for: the vector given, or that of an item. */
+/* Find the vector of a search: the one given, or that of an item. */
 static int find_vector(struct phi_vdfs *v, uint64_t id, const struct args *args,
 		       struct kept *kept)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What went wrong: what failed, why, and what to do. */
+/* Error messages: the action that failed, the reason, and advice. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>

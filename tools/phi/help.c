@@ -39,7 +39,7 @@ int help_noun_verbs(const struct noun *noun, FILE *file)
 	return fflush(file) ? EXIT_FAILED : EXIT_OK;
 }
 
-/* What the capitals of a usage line stand for, where it is not plain. */
+/* Meanings of the capitals in a usage line, where they are not plain. */
 static const struct {
 	const char *word;
 	const char *meaning;

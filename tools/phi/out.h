@@ -120,7 +120,7 @@ void out_section(const char *key);
 /**
  * out_table() - begin a table
  * @key: Its name.
- * @none: What to say in text when it stays empty.
+ * @none: Text to print when it stays empty.
  */
 void out_table(const char *key, const char *none);
 

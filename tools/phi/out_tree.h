@@ -12,13 +12,13 @@ enum node_kind { NODE_VALUE, NODE_SECTION, NODE_TABLE, NODE_ROW };
 
 /**
  * struct node - a part of a result
- * @kind: What it is.
+ * @kind: Kind of the part.
  * @right: A value that belongs to the right of its column.
  * @only: A value that is all there is to print, in text.
  * @key: Its name; NULL for rows and the root.
  * @text: A value in text; of a table, what to say when it is empty.
  * @json: A value in JSON.
- * @parent: What it is part of.
+ * @parent: The part that contains it.
  * @next: The next part of that.
  * @child: Its own first part.
  * @tail: Its own last part.
@@ -52,7 +52,7 @@ void out_value(const char *key, json_t *json, const char *text);
 
 /**
  * must() - end the program when memory ran out
- * @p: What an allocation returned.
+ * @p: Result of an allocation.
  *
  * Return: @p, not NULL.
  */

@@ -24,7 +24,7 @@ enum pin_kind { PIN_NONE, PIN_LINK, PIN_PROGRAM, PIN_MAP, PIN_OTHER };
  * @path: Path.
  * @fd: Out, the file, or a negative errno.
  *
- * Return: What it is, PIN_NONE when it cannot be opened.
+ * Return: Kind of the file, PIN_NONE when it cannot be opened.
  */
 enum pin_kind pin_open(const char *path, int *fd);
 

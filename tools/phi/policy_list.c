@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is attached: links pinned in POLICY_ROOT, and all on phi's hooks. */
+/* List of policies: links pinned in POLICY_ROOT, and all on phi's hooks. */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <dirent.h>

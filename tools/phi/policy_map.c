@@ -91,7 +91,7 @@ static void flatten(const struct btf *btf, uint32_t id, const char *name,
 	}
 }
 
-/* What a map is and the fields of its keys and values. */
+/* Description of a map and of the fields of its keys and values. */
 struct layout {
 	struct bpf_map_info info;
 	struct btf *btf;

@@ -36,7 +36,7 @@ static void bar(char *text, uint64_t used, uint64_t limit)
 				0;
 	uint64_t i;
 
-	/* Whatever is used at all shows. */
+	/* Show at least one mark when anything is used. */
 	if (used && !full)
 		full = 1;
 	if (full > BAR)

@@ -12,7 +12,7 @@
 
 #define MODELS_MAX 256
 
-/* What a unit or a model had done when it was looked at. */
+/* Counters of a unit or a model at one moment. */
 struct sample {
 	uint64_t id;
 	uint64_t batches;

@@ -6,7 +6,7 @@
 
 #include "cli.h"
 
-/* What every verb takes. */
+/* Option of all verbs. */
 #define TOKEN_ALONE "[--token FILE]"
 #define VDFS_TOKEN " " TOKEN_ALONE
 
@@ -39,7 +39,7 @@ int vdfs_begin(const struct args *args, unsigned int flags,
 /**
  * vdfs_fail() - say what failed in words of the store
  * @err: Negative errno.
- * @fmt: What failed: "read the blob".
+ * @fmt: The action that failed: "read the blob".
  *
  * Return: EXIT_FAILED.
  */
@@ -48,8 +48,8 @@ int vdfs_fail(int err, const char *fmt, ...)
 
 /**
  * struct vdfs_wrong - what EINVAL means for an argument
- * @why: What is wrong with it.
- * @hint: What it has to be.
+ * @why: The reason.
+ * @hint: The range of correct values.
  */
 struct vdfs_wrong {
 	const char *why;
@@ -64,8 +64,8 @@ extern const struct vdfs_wrong wrong_key;
 /**
  * vdfs_fail_at() - say what failed, and which argument is out of range
  * @err: Negative errno.
- * @wrong: What EINVAL means here.
- * @fmt: What failed.
+ * @wrong: The meaning of EINVAL here.
+ * @fmt: The action that failed.
  *
  * Return: EXIT_FAILED.
  */
@@ -89,7 +89,7 @@ struct vdfs_teller {
 /**
  * vdfs_teller_init() - begin to tell, from the next second on
  * @t: Teller.
- * @what: What was done: "stored".
+ * @what: The finished action: "stored".
  * @unit: To what: "bytes".
  */
 void vdfs_teller_init(struct vdfs_teller *t, const char *what,

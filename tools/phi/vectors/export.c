@@ -95,7 +95,7 @@ static void npy_head(const struct vdfs_export *ex, char *head)
 /**
  * vdfs_export_open() - begin to write a file
  * @fd: Open for writing; it stays the caller's, syncing it too.
- * @format: What it shall be.
+ * @format: Format of the file.
  * @dim: Length of the vectors.
  * @out: Out, to be given to vdfs_export_close().
  *

@@ -33,13 +33,13 @@ enum vdfs_element {
  * @dim: Length of the vectors, 0 = not known yet.
  * @rows: How many there are, by its own account, or ROWS_UNKNOWN.
  * @row: Rows or lines read so far.
- * @element: What a vector is made of there.
+ * @element: Type of the elements of a vector in the file.
  * @big_endian: The bytes of an element are the other way round.
  * @batch: Rows at a time, once @dim is known.
  * @vectors: shape [batch][dim].
  * @items: shape [batch].
  * @texts: Keys and metadata of the items, shape [2 * batch], some NULL.
- * @why: What is wrong with it.
+ * @why: The fault in the file, as text.
  * @failed: The error, kept.
  */
 struct vdfs_import {

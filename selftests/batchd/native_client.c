@@ -16,8 +16,6 @@ FIXTURE(client)
 {
 	struct rig rig;
 	struct client *c;
-	struct rig_region in;
-	struct rig_region out;
 	struct phi_batch_request wire;
 	uint64_t expected;
 };
@@ -28,17 +26,12 @@ FIXTURE_SETUP(client)
 
 	ASSERT_EQ(0, rig_init(rig));
 	self->c = rig->client[0];
-	ASSERT_EQ(0, rig_region(rig, 0, RIG_BATCH, PHI_RIGHT_READ, &self->in));
-	ASSERT_EQ(0, rig_region(rig, 0, RIG_BATCH,
-				PHI_RIGHT_READ | PHI_RIGHT_WRITE, &self->out));
-	rig_fill(&self->wire, 5, 1, &self->in, &self->out);
+	rig_fill(&self->wire, 5, 1, rig->in, rig->out);
 }
 
 FIXTURE_TEARDOWN(client)
 {
 	EXPECT_TRUE(rig_fini(&self->rig));
-	rig_region_fini(&self->in);
-	rig_region_fini(&self->out);
 }
 
 static bool mapped(const void *addr, size_t len)
@@ -111,9 +104,9 @@ TEST_F(client, forgets_an_idle_region_at_once)
 	void *addr = slot->addr;
 	struct rig_region next;
 
-	EXPECT_TRUE(mapped(addr, self->in.len));
+	EXPECT_TRUE(mapped(addr, self->rig.in->len));
 	ASSERT_EQ(0, client_forget(self->c, 0, 0, 0));
-	EXPECT_FALSE(mapped(addr, self->in.len));
+	EXPECT_FALSE(mapped(addr, self->rig.in->len));
 	EXPECT_EQ(0, slot->cap);
 	EXPECT_EQ(-EBADF, client_forget(self->c, 0, 0, 0));
 	EXPECT_EQ(-EBADF, client_forget(self->c, PHI_BATCH_SLOTS, 0, 0));
@@ -132,7 +125,7 @@ TEST_F(client, keeps_a_region_while_requests_use_it)
 	void *addr = slot->addr;
 	struct phi_batch_answer a;
 
-	self->in.mem[1] = 8;
+	self->rig.in->mem[1] = 8;
 	ASSERT_EQ(0, request_submit(self->c, &self->wire, 0, &self->expected));
 	ASSERT_EQ(0, request_submit(self->c, &self->wire, 0, &self->expected));
 	ASSERT_EQ(0, client_forget(self->c, 0, 0, 0));
@@ -146,15 +139,15 @@ TEST_F(client, keeps_a_region_while_requests_use_it)
 	ASSERT_EQ(0, rig_run(&self->rig));
 	ASSERT_EQ(0, rig_answer(&self->rig, 0, &a));
 	EXPECT_EQ(0, a.status);
-	EXPECT_EQ(8, self->out.mem[1]);
+	EXPECT_EQ(8, self->rig.out->mem[1]);
 	EXPECT_EQ(1, slot->uses);
-	EXPECT_TRUE(mapped(addr, self->in.len));
+	EXPECT_TRUE(mapped(addr, self->rig.in->len));
 	rig_ticket(&self->rig, self->c->model, 1);
 	ASSERT_EQ(0, rig_run(&self->rig));
 	EXPECT_EQ(0, slot->cap);
 	EXPECT_EQ(0, slot->uses);
-	EXPECT_FALSE(mapped(addr, self->in.len));
-	EXPECT_TRUE(mapped(self->c->slots[1].addr, self->out.len));
+	EXPECT_FALSE(mapped(addr, self->rig.in->len));
+	EXPECT_TRUE(mapped(self->c->slots[1].addr, self->rig.out->len));
 }
 
 TEST_F(client, gives_all_back_at_its_end)
@@ -168,8 +161,8 @@ TEST_F(client, gives_all_back_at_its_end)
 	session_close(&self->c->base, NULL);
 	EXPECT_EQ(1, q->stats.dropped);
 	EXPECT_EQ(0, q->rows);
-	EXPECT_FALSE(mapped(addr[0], self->in.len));
-	EXPECT_FALSE(mapped(addr[1], self->out.len));
+	EXPECT_FALSE(mapped(addr[0], self->rig.in->len));
+	EXPECT_FALSE(mapped(addr[1], self->rig.out->len));
 	EXPECT_EQ(SESSIONS - 1, d->nsessions);
 	EXPECT_EQ(NULL, d->sessions[0]);
 	/* The other session of its user stays. */
@@ -192,11 +185,11 @@ TEST_F(client, outlives_its_session_while_rows_run)
 	session_close(&self->c->base, NULL);
 	EXPECT_TRUE(self->c->base.dead);
 	EXPECT_EQ(1, self->c->base.refs);
-	EXPECT_TRUE(mapped(addr, self->out.len));
+	EXPECT_TRUE(mapped(addr, self->rig.out->len));
 	EXPECT_EQ(2, self->c->base.user->sessions);
 	ASSERT_TRUE(queue_unbind(q, &slice, 0));
 	request_end(slice.item);
-	EXPECT_FALSE(mapped(addr, self->out.len));
+	EXPECT_FALSE(mapped(addr, self->rig.out->len));
 	EXPECT_EQ(1, user_of(self->rig.client[2])->base.sessions);
 }
 

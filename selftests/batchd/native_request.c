@@ -17,8 +17,6 @@ FIXTURE(request)
 	struct rig rig;
 	struct client *c;
 	struct queue *q;
-	struct rig_region in;
-	struct rig_region out;
 	struct phi_batch_request wire;
 	uint64_t expected;
 };
@@ -30,18 +28,13 @@ FIXTURE_SETUP(request)
 	ASSERT_EQ(0, rig_init(rig));
 	self->c = rig->client[0];
 	self->q = &rig->models[0].queue;
-	ASSERT_EQ(0, rig_region(rig, 0, RIG_BATCH, PHI_RIGHT_READ, &self->in));
-	ASSERT_EQ(0, rig_region(rig, 0, RIG_BATCH,
-				PHI_RIGHT_READ | PHI_RIGHT_WRITE, &self->out));
-	rig_fill(&self->wire, 5, 1, &self->in, &self->out);
+	rig_fill(&self->wire, 5, 1, rig->in, rig->out);
 	self->expected = 0;
 }
 
 FIXTURE_TEARDOWN(request)
 {
 	EXPECT_TRUE(rig_fini(&self->rig));
-	rig_region_fini(&self->in);
-	rig_region_fini(&self->out);
 }
 
 static int submit(struct client *c, const struct phi_batch_request *wire,
@@ -70,7 +63,7 @@ TEST_F(request, takes_what_it_uses)
 	EXPECT_EQ(1, self->c->slots[0].uses);
 	EXPECT_EQ(1, self->c->slots[1].uses);
 	/* One region may be both. */
-	rig_fill(&self->wire, 6, 1, &self->out, &self->out);
+	rig_fill(&self->wire, 6, 1, self->rig.out, self->rig.out);
 	ASSERT_EQ(0, submit(self->c, &self->wire, &self->expected));
 	EXPECT_EQ(3, self->c->slots[1].uses);
 }
@@ -166,12 +159,12 @@ TEST_F(request, keeps_to_the_batch_and_the_region)
 	self->wire.output.offset = (RIG_BATCH - 1) * 16;
 	EXPECT_EQ(0, submit(self->c, &self->wire, &self->expected));
 	self->c->model->max_batch = RIG_BATCH + 1;
-	rig_fill(&self->wire, 6, RIG_BATCH + 1, &self->in, &self->out);
+	rig_fill(&self->wire, 6, RIG_BATCH + 1, self->rig.in, self->rig.out);
 	EXPECT_EQ(-ERANGE, submit(self->c, &self->wire, &self->expected));
 	self->c->model->max_batch = RIG_BATCH - 1;
-	rig_fill(&self->wire, 6, RIG_BATCH, &self->in, &self->out);
+	rig_fill(&self->wire, 6, RIG_BATCH, self->rig.in, self->rig.out);
 	EXPECT_EQ(-EINVAL, submit(self->c, &self->wire, &self->expected));
-	rig_fill(&self->wire, 6, RIG_BATCH - 1, &self->in, &self->out);
+	rig_fill(&self->wire, 6, RIG_BATCH - 1, self->rig.in, self->rig.out);
 	EXPECT_EQ(0, submit(self->c, &self->wire, &self->expected));
 	EXPECT_EQ(2, self->q->stats.accepted);
 }
@@ -180,7 +173,7 @@ TEST_F(request, keeps_to_the_batch_and_the_region)
 TEST_F(request, keeps_to_its_shares)
 {
 	struct rig *rig = &self->rig;
-	struct rig_region in, out;
+	struct rig_region *in = &rig->in[2], *out = &rig->out[2];
 	int i;
 
 	for (i = 0; i < RIG_CREDITS; i++) {
@@ -191,13 +184,11 @@ TEST_F(request, keeps_to_its_shares)
 	EXPECT_EQ(RIG_CREDITS, self->c->slots[0].uses);
 
 	/* Another session of the user has what the user has left. */
-	ASSERT_EQ(0, rig_region(rig, 2, RIG_BATCH, PHI_RIGHT_READ, &in));
-	ASSERT_EQ(0, rig_region(rig, 2, RIG_BATCH, PHI_RIGHT_WRITE, &out));
-	rig_fill(&self->wire, 7, RIG_BATCH, &in, &out);
+	rig_fill(&self->wire, 7, RIG_BATCH, in, out);
 	EXPECT_EQ(0, submit(rig->client[2], &self->wire, &self->expected));
 	EXPECT_EQ(-EAGAIN,
 		  submit(rig->client[2], &self->wire, &self->expected));
-	rig_fill(&self->wire, 7, RIG_BATCH - RIG_CREDITS, &in, &out);
+	rig_fill(&self->wire, 7, RIG_BATCH - RIG_CREDITS, in, out);
 	EXPECT_EQ(0, submit(rig->client[2], &self->wire, &self->expected));
 	EXPECT_EQ(RIG_ROWS / 2, user_of(self->c)->share.used);
 	EXPECT_EQ(2, self->q->stats.refused);
@@ -206,8 +197,6 @@ TEST_F(request, keeps_to_its_shares)
 	request_cancel_all(&rig->b, self->c);
 	EXPECT_EQ(0, self->c->credit.used);
 	EXPECT_EQ(RIG_ROWS / 2 - RIG_CREDITS, user_of(self->c)->share.used);
-	rig_region_fini(&in);
-	rig_region_fini(&out);
 }
 
 TEST_F(request, waits_by_priority)
@@ -323,17 +312,14 @@ TEST_F(request, is_cancelled_with_its_client_alone)
 {
 	struct phi_batch_answer a;
 	struct rig *rig = &self->rig;
-	struct rig_region in, out;
 	uint64_t before = clock_ns();
 
-	ASSERT_EQ(0, rig_region(rig, 1, 1, PHI_RIGHT_READ, &in));
-	ASSERT_EQ(0, rig_region(rig, 1, 1, PHI_RIGHT_WRITE, &out));
 	ASSERT_EQ(0, submit(self->c, &self->wire, &self->expected));
 	self->c->model = &rig->models[1];
 	self->wire.head.tag = 6;
 	ASSERT_EQ(0, submit(self->c, &self->wire, &self->expected));
 	self->c->model = &rig->models[0];
-	rig_fill(&self->wire, 7, 1, &in, &out);
+	rig_fill(&self->wire, 7, 1, &rig->in[1], &rig->out[1]);
 	ASSERT_EQ(0, submit(rig->client[1], &self->wire, &self->expected));
 
 	request_cancel_all(&rig->b, self->c);
@@ -355,8 +341,6 @@ TEST_F(request, is_cancelled_with_its_client_alone)
 	request_cancel_all(&rig->b, NULL);
 	ASSERT_EQ(0, rig_answer(rig, 1, &a));
 	EXPECT_EQ(7, a.tag);
-	rig_region_fini(&in);
-	rig_region_fini(&out);
 }
 
 /* The answer waits for rows that run; the others do not run. */
@@ -366,7 +350,7 @@ TEST_F(request, is_cancelled_while_it_runs)
 	struct phi_batch_answer a;
 	uint32_t n;
 
-	rig_fill(&self->wire, 5, 3, &self->in, &self->out);
+	rig_fill(&self->wire, 5, 3, self->rig.in, self->rig.out);
 	ASSERT_EQ(0, submit(self->c, &self->wire, &self->expected));
 	ASSERT_EQ(2, queue_bind(self->q, 2, clock_ns(), &slice, &n));
 	request_cancel_all(&self->rig.b, self->c);

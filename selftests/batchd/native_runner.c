@@ -18,8 +18,6 @@
 FIXTURE(runner)
 {
 	struct rig rig;
-	struct rig_region in[RIG_CLIENTS];
-	struct rig_region out[RIG_CLIENTS];
 	uint64_t before; /* the first request came */
 };
 
@@ -38,16 +36,11 @@ FIXTURE_SETUP(runner)
 	ASSERT_EQ(0, rig_init(rig));
 	self->before = clock_ns();
 	for (i = 0; i < RIG_CLIENTS; i++) {
-		ASSERT_EQ(0, rig_region(rig, i, RIG_BATCH, PHI_RIGHT_READ,
-					&self->in[i]));
-		ASSERT_EQ(0, rig_region(rig, i, RIG_BATCH,
-					PHI_RIGHT_READ | PHI_RIGHT_WRITE,
-					&self->out[i]));
 		for (row = 0; row < RIG_BATCH; row++) {
 			for (k = 0; k < RIG_WIDTH; k++) {
-				self->in[i].mem[row * RIG_WIDTH + k] =
+				rig->in[i].mem[row * RIG_WIDTH + k] =
 					value(i, row) + k / 8.0f;
-				self->out[i].mem[row * RIG_WIDTH + k] =
+				rig->out[i].mem[row * RIG_WIDTH + k] =
 					UNTOUCHED;
 			}
 		}
@@ -56,27 +49,18 @@ FIXTURE_SETUP(runner)
 
 FIXTURE_TEARDOWN(runner)
 {
-	int i;
-
 	EXPECT_TRUE(rig_fini(&self->rig));
-	for (i = 0; i < RIG_CLIENTS; i++) {
-		rig_region_fini(&self->in[i]);
-		rig_region_fini(&self->out[i]);
-	}
 }
 
-#define SUBMIT(_client, _tag, _rows)                                        \
-	ASSERT_EQ(0, submit(&self->rig, self->in, self->out, _client, _tag, \
-			    _rows))
+#define SUBMIT(_client, _tag, _rows) \
+	ASSERT_EQ(0, submit(&self->rig, _client, _tag, _rows))
 
-static int submit(struct rig *rig, const struct rig_region *in,
-		  const struct rig_region *out, int i, uint64_t tag,
-		  uint32_t rows)
+static int submit(struct rig *rig, int i, uint64_t tag, uint32_t rows)
 {
 	struct phi_batch_request wire;
 	uint64_t expected;
 
-	rig_fill(&wire, tag, rows, &in[i], &out[i]);
+	rig_fill(&wire, tag, rows, &rig->in[i], &rig->out[i]);
 	return request_submit(rig->client[i], &wire, 0, &expected);
 }
 
@@ -136,9 +120,9 @@ TEST_F(runner, gives_each_its_rows)
 	EXPECT_TRUE(answered(self, 0, 1, 0, 9));
 	EXPECT_TRUE(answered(self, 1, 2, 0, 9));
 	EXPECT_TRUE(answered(self, 2, 3, 0, 9));
-	EXPECT_TRUE(ran(&self->out[0], 0, 3, 1));
-	EXPECT_TRUE(ran(&self->out[1], 1, 5, 1));
-	EXPECT_TRUE(ran(&self->out[2], 2, 1, 1));
+	EXPECT_TRUE(ran(&self->rig.out[0], 0, 3, 1));
+	EXPECT_TRUE(ran(&self->rig.out[1], 1, 5, 1));
+	EXPECT_TRUE(ran(&self->rig.out[2], 2, 1, 1));
 	EXPECT_EQ(3, model->queue.stats.done);
 	/* One sample of nine rows, for this unit and model alone. */
 	EXPECT_EQ(1, model->batches);
@@ -161,14 +145,14 @@ TEST_F(runner, runs_the_model_that_was_asked)
 	rig_ticket(&self->rig, other, 1);
 	ASSERT_EQ(0, rig_run(&self->rig));
 	EXPECT_TRUE(answered(self, 1, 2, 0, 1));
-	EXPECT_TRUE(ran(&self->out[1], 1, 1, 2));
-	EXPECT_TRUE(ran(&self->out[0], 0, 0, 1));
+	EXPECT_TRUE(ran(&self->rig.out[1], 1, 1, 2));
+	EXPECT_TRUE(ran(&self->rig.out[0], 0, 0, 1));
 	EXPECT_TRUE(learnt(&other->curve[0]));
 	EXPECT_FALSE(learnt(&self->rig.models[0].curve[0]));
 	rig_ticket(&self->rig, &self->rig.models[0], 1);
 	ASSERT_EQ(0, rig_run(&self->rig));
 	EXPECT_TRUE(answered(self, 0, 1, 0, 1));
-	EXPECT_TRUE(ran(&self->out[0], 0, 1, 1));
+	EXPECT_TRUE(ran(&self->rig.out[0], 0, 1, 1));
 }
 
 TEST_F(runner, spreads_a_request_over_batches)
@@ -179,7 +163,7 @@ TEST_F(runner, spreads_a_request_over_batches)
 	SUBMIT(1, 2, 2);
 	rig_ticket(&self->rig, model, 2);
 	ASSERT_EQ(0, rig_run(&self->rig));
-	EXPECT_TRUE(ran(&self->out[0], 0, 2, 1));
+	EXPECT_TRUE(ran(&self->rig.out[0], 0, 2, 1));
 	EXPECT_EQ(1, model->queue.stats.running);
 	/* Its last rows run in one batch with the other's first. */
 	rig_ticket(&self->rig, model, 4);
@@ -187,8 +171,8 @@ TEST_F(runner, spreads_a_request_over_batches)
 	ASSERT_EQ(0, rig_run(&self->rig));
 	EXPECT_TRUE(answered(self, 0, 1, 0, 4));
 	EXPECT_TRUE(answered(self, 1, 2, 0, 4));
-	EXPECT_TRUE(ran(&self->out[0], 0, 5, 1));
-	EXPECT_TRUE(ran(&self->out[1], 1, 2, 1));
+	EXPECT_TRUE(ran(&self->rig.out[0], 0, 5, 1));
+	EXPECT_TRUE(ran(&self->rig.out[1], 1, 2, 1));
 	EXPECT_EQ(3, model->batches);
 	EXPECT_EQ(7, model->rows);
 }
@@ -203,7 +187,7 @@ TEST_F(runner, runs_as_many_as_a_batch_holds)
 	rig_ticket(&self->rig, model, RIG_BATCH);
 	ASSERT_EQ(0, rig_run(&self->rig));
 	EXPECT_TRUE(answered(self, 1, 9, 0, RIG_BATCH));
-	EXPECT_TRUE(ran(&self->out[1], 1, RIG_BATCH, 1));
+	EXPECT_TRUE(ran(&self->rig.out[1], 1, RIG_BATCH, 1));
 	for (i = 0; i < RIG_CREDITS; i++) {
 		SUBMIT(0, i, 1);
 		SUBMIT(1, i, 1);
@@ -219,8 +203,8 @@ TEST_F(runner, runs_as_many_as_a_batch_holds)
 	for (i = 0; i < RIG_BATCH - 2 * RIG_CREDITS; i++) {
 		EXPECT_TRUE(answered(self, 2, i, 0, RIG_BATCH));
 	}
-	EXPECT_TRUE(ran(&self->out[0], 0, 1, 1));
-	EXPECT_TRUE(ran(&self->out[2], 2, 1, 1));
+	EXPECT_TRUE(ran(&self->rig.out[0], 0, 1, 1));
+	EXPECT_TRUE(ran(&self->rig.out[2], 2, 1, 1));
 	/* A batch may be smaller than its ticket. */
 	SUBMIT(0, 7, 1);
 	rig_ticket(&self->rig, model, RIG_BATCH);
@@ -242,8 +226,8 @@ TEST_F(runner, tells_each_member_of_a_batch_that_failed)
 	ASSERT_EQ(0, rig_run(&self->rig));
 	EXPECT_TRUE(answered(self, 0, 1, -EIO, RIG_FAILS));
 	EXPECT_TRUE(answered(self, 1, 2, -EIO, RIG_FAILS));
-	EXPECT_TRUE(ran(&self->out[0], 0, 0, 2));
-	EXPECT_TRUE(ran(&self->out[1], 1, 0, 2));
+	EXPECT_TRUE(ran(&self->rig.out[0], 0, 0, 2));
+	EXPECT_TRUE(ran(&self->rig.out[1], 1, 0, 2));
 	EXPECT_EQ(2, model->queue.stats.failed);
 	EXPECT_EQ(0, model->batches);
 	EXPECT_EQ(0, model->rows);
@@ -259,8 +243,8 @@ TEST_F(runner, tells_each_member_of_a_batch_that_failed)
 	EXPECT_TRUE(answered(self, 2, 3, -EIO, RIG_FAILS));
 	EXPECT_TRUE(answered(self, 0, 4, -EIO, RIG_FAILS));
 	EXPECT_TRUE(answered(self, 1, 5, 0, 1));
-	EXPECT_TRUE(ran(&self->out[2], 2, 1, 2));
-	EXPECT_TRUE(ran(&self->out[1], 1, 1, 2));
+	EXPECT_TRUE(ran(&self->rig.out[2], 2, 1, 2));
+	EXPECT_TRUE(ran(&self->rig.out[1], 1, 1, 2));
 	EXPECT_EQ(2, model->batches);
 	EXPECT_EQ(1, model->queue.stats.done);
 	EXPECT_EQ(4, model->queue.stats.failed);
@@ -272,7 +256,7 @@ TEST_F(runner, runs_no_more_of_what_failed)
 	struct model *model = &self->rig.models[0];
 
 	SUBMIT(0, 1, 4);
-	ASSERT_EQ(0, ftruncate(self->in[0].fd, 0));
+	ASSERT_EQ(0, ftruncate(self->rig.in[0].fd, 0));
 	rig_ticket(&self->rig, model, 2);
 	rig_ticket(&self->rig, model, 2);
 	ASSERT_EQ(0, rig_run(&self->rig));
@@ -286,12 +270,12 @@ TEST_F(runner, runs_no_more_of_what_failed)
 TEST_F(runner, fails_who_takes_memory_away)
 {
 	struct model *model = &self->rig.models[0];
-	struct slot *slot = &self->rig.client[2]->slots[self->out[2].slot];
+	struct slot *slot = &self->rig.client[2]->slots[self->rig.out[2].slot];
 
 	SUBMIT(0, 1, 2);
 	SUBMIT(1, 2, 3);
 	SUBMIT(2, 3, 1);
-	ASSERT_EQ(0, ftruncate(self->in[0].fd, 0));
+	ASSERT_EQ(0, ftruncate(self->rig.in[0].fd, 0));
 	ASSERT_EQ(0, mprotect(slot->addr, slot->len, PROT_READ));
 	rig_ticket(&self->rig, model, 6);
 	ASSERT_EQ(0, rig_run(&self->rig));
@@ -299,8 +283,8 @@ TEST_F(runner, fails_who_takes_memory_away)
 	EXPECT_TRUE(answered(self, 1, 2, 0, 6));
 	EXPECT_TRUE(answered(self, 2, 3, -EFAULT, 6));
 	/* A request whose input was not read gets no output. */
-	EXPECT_TRUE(ran(&self->out[0], 0, 0, 1));
-	EXPECT_TRUE(ran(&self->out[1], 1, 3, 1));
+	EXPECT_TRUE(ran(&self->rig.out[0], 0, 0, 1));
+	EXPECT_TRUE(ran(&self->rig.out[1], 1, 3, 1));
 	EXPECT_EQ(1, model->queue.stats.done);
 	EXPECT_EQ(2, model->queue.stats.failed);
 	EXPECT_EQ(1, model->batches);
@@ -318,8 +302,8 @@ TEST_F(runner, does_not_run_what_is_late)
 	ASSERT_EQ(0, rig_run(&self->rig));
 	EXPECT_TRUE(answered(self, 0, 1, -ETIMEDOUT, 0));
 	EXPECT_TRUE(answered(self, 1, 2, 0, 1));
-	EXPECT_TRUE(ran(&self->out[0], 0, 0, 1));
-	EXPECT_TRUE(ran(&self->out[1], 1, 1, 1));
+	EXPECT_TRUE(ran(&self->rig.out[0], 0, 0, 1));
+	EXPECT_TRUE(ran(&self->rig.out[1], 1, 1, 1));
 	EXPECT_EQ(1, model->queue.stats.expired);
 	EXPECT_EQ(1, model->batches);
 
@@ -372,7 +356,7 @@ TEST_F(runner, tells_each_member_of_a_batch_that_was_refused)
 	runner_join(r);
 	for (i = 0; i < RIG_CLIENTS; i++) {
 		EXPECT_TRUE(answered(self, i, i + 1, -EBADF, 0));
-		EXPECT_TRUE(ran(&self->out[i], i, 0, 1));
+		EXPECT_TRUE(ran(&self->rig.out[i], i, 0, 1));
 	}
 	EXPECT_EQ(3, model->queue.stats.failed);
 	EXPECT_EQ(0, model->promised);

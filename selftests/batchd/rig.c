@@ -132,8 +132,16 @@ int rig_init(struct rig *rig)
 	if (!ret)
 		ret = runner_new(b, sched_getcpu(), &b->runners[0]);
 	b->nrunners = 1;
-	for (i = 0; !ret && i < RIG_CLIENTS; i++)
+	for (i = 0; !ret && i < RIG_CLIENTS; i++) {
 		ret = seat(rig, i, 100 + i % 2);
+		if (!ret)
+			ret = rig_region(rig, i, RIG_BATCH, PHI_RIGHT_READ,
+					 &rig->in[i]);
+		if (!ret)
+			ret = rig_region(rig, i, RIG_BATCH,
+					 PHI_RIGHT_READ | PHI_RIGHT_WRITE,
+					 &rig->out[i]);
+	}
 	return ret;
 }
 
@@ -189,6 +197,8 @@ bool rig_fini(struct rig *rig)
 		close(rig->far_fd[i]);
 		munmap(rig->far_mem[i],
 		       phi_ring_size(RIG_ENTRIES, RIG_ENTRIES * 256));
+		rig_region_fini(&rig->in[i]);
+		rig_region_fini(&rig->out[i]);
 	}
 	for (i = 0; i < RIG_MODELS; i++)
 		engine_unload(rig->models[i].engine);

@@ -45,6 +45,8 @@ struct rig_region {
  * @far: The clients' sides of their rings.
  * @far_fd: What those wait on.
  * @far_mem: Where they are mapped.
+ * @in: A region of RIG_BATCH rows of each, in slot 0; read-only for batchd.
+ * @out: Another one, in slot 1; read and written.
  */
 struct rig {
 	struct batchd b;
@@ -54,6 +56,8 @@ struct rig {
 	struct phi_ring *far[RIG_CLIENTS];
 	int far_fd[RIG_CLIENTS];
 	void *far_mem[RIG_CLIENTS];
+	struct rig_region in[RIG_CLIENTS];
+	struct rig_region out[RIG_CLIENTS];
 };
 
 int rig_init(struct rig *rig);

@@ -18,25 +18,17 @@
 FIXTURE(cache)
 {
 	struct pair p;
-	struct vdfs_s3 *s3;
 };
 
 FIXTURE_SETUP(cache)
 {
-	struct vdfs_s3_options o;
-
-	self->s3 = NULL;
 	ASSERT_EQ(0, pair_make(&self->p));
-	o = self->p.options.s3;
-	o.url = self->p.b.url;
-	ASSERT_EQ(0, vdfs_s3_open(&o, &self->s3));
 }
 
 FIXTURE_TEARDOWN(cache)
 {
 	EXPECT_EQ(0, no_fault(&self->p.here));
 	EXPECT_EQ(0, no_fault(&self->p.there));
-	vdfs_s3_close(self->s3);
 	pair_remove(&self->p);
 }
 
@@ -249,7 +241,7 @@ static int64_t written(FIXTURE_DATA(cache) * self, const struct vdfs_hash *hash)
 
 	vdfs_hash_print(hash, text);
 	snprintf(key, sizeof(key), "blob/%s", text);
-	return vdfs_s3_head(self->s3, key, &info) ? -1 : info.modified;
+	return vdfs_s3_head(self->p.s3, key, &info) ? -1 : info.modified;
 }
 
 /*

@@ -18,23 +18,15 @@
 FIXTURE(pieces)
 {
 	struct pair p;
-	struct vdfs_s3 *s3;
 };
 
 FIXTURE_SETUP(pieces)
 {
-	struct vdfs_s3_options o;
-
-	self->s3 = NULL;
 	ASSERT_EQ(0, pair_make(&self->p));
-	o = self->p.options.s3;
-	o.url = self->p.b.url;
-	ASSERT_EQ(0, vdfs_s3_open(&o, &self->s3));
 }
 
 FIXTURE_TEARDOWN(pieces)
 {
-	vdfs_s3_close(self->s3);
 	pair_remove(&self->p);
 }
 
@@ -85,7 +77,8 @@ TEST_F_TIMEOUT(pieces, at_every_length, 120)
 		EXPECT_EQ(0,
 			  name_same(&self->p.there, &bob, "x", data, sizes[i]));
 		memset(&o, 0, sizeof(o));
-		EXPECT_EQ(0, vdfs_s3_list(self->s3, "blob/", false, count, &o));
+		EXPECT_EQ(0,
+			  vdfs_s3_list(self->p.s3, "blob/", false, count, &o));
 		EXPECT_EQ(objects[i], o.n);
 		EXPECT_EQ(sizes[i], o.size);
 		EXPECT_LE(o.longest, MIB);
@@ -97,7 +90,8 @@ TEST_F_TIMEOUT(pieces, at_every_length, 120)
 		EXPECT_EQ(1, gc.deleted);
 		EXPECT_EQ(sizes[i], gc.bytes);
 		memset(&o, 0, sizeof(o));
-		EXPECT_EQ(0, vdfs_s3_list(self->s3, "blob/", false, count, &o));
+		EXPECT_EQ(0,
+			  vdfs_s3_list(self->p.s3, "blob/", false, count, &o));
 		EXPECT_EQ(0, o.n);
 		free(data);
 	}
@@ -128,7 +122,7 @@ TEST_F_TIMEOUT(pieces, damaged_and_missing, 120)
 	ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data, 3 * MIB, 0,
 			       "x", &hash));
 	key_of(&hash, 1, key, whole);
-	ASSERT_EQ(0, vdfs_s3_head(self->s3, key, &was));
+	ASSERT_EQ(0, vdfs_s3_head(self->p.s3, key, &was));
 	key_of(&hash, 3, key, whole);
 	ASSERT_EQ(0, bucket_do(&self->p.b, "PUT", whole, "short"));
 	EXPECT_EQ(-EBADMSG,
@@ -142,10 +136,10 @@ TEST_F_TIMEOUT(pieces, damaged_and_missing, 120)
 			       "y", &hash));
 	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", data, 3 * MIB));
 	key_of(&hash, 1, key, whole);
-	ASSERT_EQ(0, vdfs_s3_head(self->s3, key, &is));
+	ASSERT_EQ(0, vdfs_s3_head(self->p.s3, key, &is));
 	EXPECT_EQ(was.modified, is.modified);
 	key_of(&hash, 3, key, whole);
-	ASSERT_EQ(0, vdfs_s3_head(self->s3, key, &is));
+	ASSERT_EQ(0, vdfs_s3_head(self->p.s3, key, &is));
 	EXPECT_LT(was.modified, is.modified);
 	free(data);
 }
@@ -196,7 +190,7 @@ TEST_F_TIMEOUT(pieces, uploads_over_a_way_that_breaks_off, 120)
 	EXPECT_LT(3, atomic_load(way.connections));
 	for (i = 1; i <= 3; i++) {
 		key_of(&hash, i, key, whole);
-		ASSERT_EQ(0, vdfs_s3_head(self->s3, key, &info));
+		ASSERT_EQ(0, vdfs_s3_head(self->p.s3, key, &info));
 		EXPECT_EQ(MIB, info.size);
 	}
 	way_close(&way);
@@ -293,7 +287,7 @@ TEST_F_TIMEOUT(pieces, a_large_blob, 300)
 	before = peak();
 	ASSERT_EQ(0, put_large(self->p.here.store, blocks, 12345, &hash));
 	sent = peak();
-	ASSERT_EQ(0, vdfs_s3_list(self->s3, "blob/", false, count, &o));
+	ASSERT_EQ(0, vdfs_s3_list(self->p.s3, "blob/", false, count, &o));
 	EXPECT_EQ((int)blocks / 64 + 1, o.n);
 	EXPECT_EQ(blocks * MIB + 12345, o.size);
 	ASSERT_EQ(0, vdfs_name_stat(self->p.there.store, &alice, "large", &st));

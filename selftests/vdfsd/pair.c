@@ -22,6 +22,7 @@ static void say(void *arg, const char *line)
  */
 int pair_make(struct pair *p)
 {
+	struct vdfs_s3_options bucket;
 	int err;
 
 	memset(p, 0, sizeof(*p));
@@ -35,6 +36,10 @@ int pair_make(struct pair *p)
 		err = tree_make(&p->here, NULL);
 	if (!err)
 		err = tree_make(&p->there, NULL);
+	bucket = p->options.s3;
+	bucket.url = p->b.url;
+	if (!err)
+		err = vdfs_s3_open(&bucket, &p->s3);
 	if (!err)
 		err = vdfs_remote_attach(p->here.store, p->b.url, &p->options);
 	return err ?: vdfs_remote_attach(p->there.store, p->b.url, &p->options);
@@ -50,6 +55,7 @@ void pair_remove(struct pair *p)
 {
 	tree_remove(&p->here);
 	tree_remove(&p->there);
+	vdfs_s3_close(p->s3);
 	bucket_remove(&p->b);
 }
 

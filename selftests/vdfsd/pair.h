@@ -14,12 +14,14 @@
  * @options: How they use it.
  * @here: The store of one.
  * @there: That of the other.
+ * @s3: The bucket, as neither of them sees it.
  */
 struct pair {
 	struct bucket b;
 	struct vdfs_remote_options options;
 	struct tree here;
 	struct tree there;
+	struct vdfs_s3 *s3;
 };
 
 int pair_make(struct pair *p);

@@ -25,25 +25,19 @@ static const struct option rows[] = {
 
 static const char help[] =
 	"usage: batchd --model NAME=FILE[:MAX_BATCH] ... [OPTION ...]\n"
-	"  -m, --model NAME=FILE[:N]  serve a model, batches of N at most (128)\n"
-	"  -u, --user NAME            become this user; needed for root\n"
-	"  -p, --publish DIR          write a token for each model to DIR/NAME.token\n"
-	"  -a, --audience USER        only this user may unseal them (anyone)\n"
-	"  -o, --mode MODE            mode of the token files, octal (0644)\n"
-	"  -n, --units N              runners to start (one a processor)\n"
-	"  -s, --shared               units serve every user; needs privilege\n"
-	"  -w, --window MS            wait this long for a fuller batch, 0 to 5 (0)\n"
-	"  -l, --slack MS             keep this much before a deadline (0.2)\n"
-	"  -c, --credits N            requests in flight of one session (64)\n"
-	"  -q, --queue N              inputs waiting for one model (8192)\n"
-	"  -r, --ready-fd FD          write a line there when ready\n"
-	"  -e, --engine FILE          ONNX Runtime library to open\n"
-	"  -d, --vdfs FILE            token of vdfsd, for models vdfs:NAME and\n"
-	"                             vdfs:sha256:HEX (" VDFS_TOKEN ")\n"
-	"  -C, --convert IN=OUT       write a model in ONNX Runtime's format, and end\n"
-	"  -v, --verbose              log each session\n"
-	"  -V, --version              print the version\n"
-	"  -h, --help                 this text\n";
+	"  -m, --model NAME=FILE[:N]\n"
+	"                           serve a model, batches of N at most (128)\n"
+	"  -p, --publish DIR        write a token for each model to DIR/NAME.token\n"
+	"  -n, --units N            runners to start (one a processor)\n"
+	"  -s, --shared             units serve every user; needs privilege\n"
+	"  -w, --window MS          wait this long for a fuller batch, 0 to 5 (0)\n"
+	"  -l, --slack MS           keep this much before a deadline (0.2)\n"
+	"  -c, --credits N          requests in flight of one session (64)\n"
+	"  -q, --queue N            inputs waiting for one model (8192)\n"
+	"  -e, --engine FILE        ONNX Runtime library to open\n"
+	"  -d, --vdfs FILE          token of vdfsd, for models vdfs:NAME and\n"
+	"                           vdfs:sha256:HEX (" VDFS_TOKEN ")\n"
+	"  -C, --convert IN=OUT     write a model in ONNX Runtime's format, and end\n" OPTIONS_HELP;
 
 static int set_number(struct batchd_options *o, int c, const char *text)
 {

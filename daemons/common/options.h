@@ -22,6 +22,16 @@ struct daemon_options {
 	bool verbose;
 };
 
+/* Text of the options that all daemons have, for the help of each. */
+#define OPTIONS_HELP                                                                 \
+	"  -u, --user NAME          become this user; needed for root\n"             \
+	"  -a, --audience USER      only this user may unseal the tokens (anyone)\n" \
+	"  -o, --mode MODE          mode of the token files, octal (0644)\n"         \
+	"  -r, --ready-fd FD        write a line there when ready\n"                 \
+	"  -v, --verbose            log each session\n"                              \
+	"  -V, --version            print the version\n"                             \
+	"  -h, --help               this text\n"
+
 /**
  * struct options_table - the command line of a daemon
  * @name: The daemon's name.

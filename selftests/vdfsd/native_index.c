@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The index against a full scan: what it finds, and what it never may. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 
 #define DIM 24
 #define N 3000
+/* For tests that need no more. */
+#define FEW 300
 #define QUERIES 100
 
 FIXTURE(index)
@@ -143,6 +146,17 @@ TEST_F(index, distances_are_those_of_the_metric)
 		EXPECT_GT(0.0001, fabs(1 - ip / sqrt(a * b) - (double)dist));
 }
 
+/* What is built at once gets codes, however few: without, it is scanned. */
+static int build_few(FIXTURE_DATA(index) * self)
+{
+	struct vdfs_index_stats stats;
+	int ret = vdfs_index_build(self->ix, NULL, self->rows, FEW, 1, NULL,
+				   NULL);
+
+	vdfs_index_stats(self->ix, &stats);
+	return ret ?: stats.coded ? 0 : -ENODATA;
+}
+
 TEST_F(index, deleted_ones_are_never_found)
 {
 	struct vdfs_query query = { .k = 10, .ef = 100 };
@@ -150,13 +164,12 @@ TEST_F(index, deleted_ones_are_never_found)
 	float dist[10];
 	int i, j;
 
-	ASSERT_EQ(0, vdfs_index_build(self->ix, NULL, self->rows, N, 1, NULL,
-				      NULL));
-	for (i = 0; i < N; i += 2) {
+	ASSERT_EQ(0, build_few(self));
+	for (i = 0; i < FEW; i += 2) {
 		ASSERT_EQ(0, vdfs_index_delete(self->ix, (uint64_t)i));
 	}
 	EXPECT_EQ(-ENOENT, vdfs_index_delete(self->ix, 0));
-	EXPECT_EQ(-ENOENT, vdfs_index_delete(self->ix, N + 7));
+	EXPECT_EQ(-ENOENT, vdfs_index_delete(self->ix, FEW + 7));
 	for (i = 0; i < QUERIES; i++) {
 		query.vector = self->queries + i * DIM;
 		ASSERT_EQ(10, vdfs_index_search(self->ix, &query, ids, dist));
@@ -173,9 +186,8 @@ TEST_F(index, gives_k_when_k_exist)
 	float dist[20];
 	int i;
 
-	ASSERT_EQ(0, vdfs_index_build(self->ix, NULL, self->rows, N, 1, NULL,
-				      NULL));
-	for (i = 20; i < N; i++) {
+	ASSERT_EQ(0, build_few(self));
+	for (i = 20; i < FEW; i++) {
 		ASSERT_EQ(0, vdfs_index_delete(self->ix, (uint64_t)i));
 	}
 	query.vector = self->queries;
@@ -295,8 +307,7 @@ TEST_F(index, subsets_grow_stale)
 	uint64_t found[2];
 	float dist[2];
 
-	ASSERT_EQ(0, vdfs_index_build(self->ix, NULL, self->rows, N, 1, NULL,
-				      NULL));
+	ASSERT_EQ(0, build_few(self));
 	ASSERT_EQ(0, vdfs_subset_new(self->ix, ids, 2, &subset));
 	EXPECT_EQ(1, vdfs_subset_size(subset));
 	query.subset = subset;
@@ -315,11 +326,10 @@ TEST_F(index, replaces_by_id)
 	uint64_t ids[2];
 	float dist[2];
 
-	ASSERT_EQ(0, vdfs_index_build(self->ix, NULL, self->rows, N, 1, NULL,
-				      NULL));
+	ASSERT_EQ(0, build_few(self));
 	ASSERT_EQ(0, vdfs_index_add(self->ix, 5, self->queries));
 	vdfs_index_stats(self->ix, &stats);
-	EXPECT_EQ(N, stats.live);
+	EXPECT_EQ(FEW, stats.live);
 	EXPECT_EQ(1, stats.deleted);
 	query.vector = self->queries;
 	ASSERT_EQ(2, vdfs_index_search(self->ix, &query, ids, dist));
@@ -327,7 +337,7 @@ TEST_F(index, replaces_by_id)
 		EXPECT_EQ(5, ids[0]);
 	EXPECT_NE(ids[0], ids[1]);
 	EXPECT_TRUE(vdfs_index_has(self->ix, 5));
-	EXPECT_FALSE(vdfs_index_has(self->ix, N));
+	EXPECT_FALSE(vdfs_index_has(self->ix, FEW));
 }
 
 TEST_F(index, equal_ones_come_by_id)

@@ -61,40 +61,46 @@ TEST_F_TIMEOUT(pieces, at_every_length, 120)
 					3 * MIB + 5 };
 	static const int objects[] = { 1, 1, 2, 3, 4 };
 	struct timespec t = { .tv_sec = 3 };
+	struct objects o, all = { 0 };
 	struct vdfs_remote_gc_result gc;
 	struct vdfs_hash hash;
-	struct objects o;
-	uint8_t *data;
+	char name[] = "x0";
+	uint8_t *data[5];
 	int i;
 
 	self->p.options.grace_s = 2;
 	ASSERT_EQ(0, use_pieces(&self->p, MIB));
 	for (i = 0; i < 5; i++) {
-		data = random_bytes(sizes[i], i);
-		ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data,
-				       sizes[i], 0, "x", &hash));
-		pair_get_old();
-		EXPECT_EQ(0,
-			  name_same(&self->p.there, &bob, "x", data, sizes[i]));
+		name[1] = (char)('0' + i);
+		data[i] = random_bytes(sizes[i], i);
+		ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data[i],
+				       sizes[i], 0, name, &hash));
 		memset(&o, 0, sizeof(o));
 		EXPECT_EQ(0,
 			  vdfs_s3_list(self->p.s3, "blob/", false, count, &o));
-		EXPECT_EQ(objects[i], o.n);
-		EXPECT_EQ(sizes[i], o.size);
+		EXPECT_EQ(objects[i], o.n - all.n);
+		EXPECT_EQ(sizes[i], o.size - all.size);
 		EXPECT_LE(o.longest, MIB);
-		/* All of them go with the name. */
-		ASSERT_EQ(0, vdfs_name_unlink(self->p.here.store, &alice, "x"));
-		nanosleep(&t, NULL);
-		ASSERT_EQ(0, vdfs_remote_gc(self->p.here.store, &gc));
-		EXPECT_EQ(1, gc.blobs);
-		EXPECT_EQ(1, gc.deleted);
-		EXPECT_EQ(sizes[i], gc.bytes);
-		memset(&o, 0, sizeof(o));
-		EXPECT_EQ(0,
-			  vdfs_s3_list(self->p.s3, "blob/", false, count, &o));
-		EXPECT_EQ(0, o.n);
-		free(data);
+		all = o;
 	}
+	pair_get_old();
+	for (i = 0; i < 5; i++) {
+		name[1] = (char)('0' + i);
+		EXPECT_EQ(0, name_same(&self->p.there, &bob, name, data[i],
+				       sizes[i]));
+		free(data[i]);
+		ASSERT_EQ(0,
+			  vdfs_name_unlink(self->p.here.store, &alice, name));
+	}
+	/* All objects go with the names. */
+	nanosleep(&t, NULL);
+	ASSERT_EQ(0, vdfs_remote_gc(self->p.here.store, &gc));
+	EXPECT_EQ(5, gc.blobs);
+	EXPECT_EQ(5, gc.deleted);
+	EXPECT_EQ(all.size, gc.bytes);
+	memset(&o, 0, sizeof(o));
+	EXPECT_EQ(0, vdfs_s3_list(self->p.s3, "blob/", false, count, &o));
+	EXPECT_EQ(0, o.n);
 	EXPECT_EQ(0, no_fault(&self->p.here));
 	EXPECT_EQ(0, no_fault(&self->p.there));
 }

@@ -27,6 +27,7 @@ FIXTURE(twins)
 	float *queries;
 	float planted[DIM];
 	uint64_t seed;
+	double could; /* recall of the measure; negative = not known yet */
 };
 
 FIXTURE_VARIANT(twins)
@@ -82,6 +83,7 @@ FIXTURE_SETUP(twins)
 	for (i = 0; i < DIM; i++)
 		self->planted[i] = fit(variant->type, i % 2 ? 2 : -2);
 	self->seed = 9;
+	self->could = -1;
 	ASSERT_EQ(0, vdfs_index_new(&self->p, &self->ix));
 }
 
@@ -151,26 +153,33 @@ static int copies_found(FIXTURE_DATA(twins) * self, int want)
  * An index with one copy is the measure: with codes of few bits, or a vector
  * that is the nearest to half of all by VDFS_IP, that misses some too.
  */
-static double lost(FIXTURE_DATA(twins) * self)
+static double could(FIXTURE_DATA(twins) * self, const struct vdfs_query *how)
 {
-	struct vdfs_query how = { .k = 10, .ef = 200, .rerank = 200 };
 	struct vdfs_index *alone;
-	double could, does;
+	double recall;
 	uint64_t i;
 
 	if (vdfs_index_new(&self->p, &alone))
-		return 1;
+		return 2;
 	for (i = 0; i < OTHERS; i++)
 		if (vdfs_index_add(alone, i, self->others + i * DIM))
-			return 1;
+			return 2;
 	if (vdfs_index_add(alone, OTHERS, self->planted))
-		return 1;
-	could = vectors_recall(alone, self->queries, QUERIES, &how);
-	does = vectors_recall(self->ix, self->queries, QUERIES, &how);
+		return 2;
+	recall = vectors_recall(alone, self->queries, QUERIES, how);
 	vdfs_index_free(alone);
-	if (could > 0.995)
-		could = 1;
-	return could - does;
+	return recall > 0.995 ? 1 : recall;
+}
+
+/* A test changes the planted one before it asks, or not at all. */
+static double lost(FIXTURE_DATA(twins) * self)
+{
+	struct vdfs_query how = { .k = 10, .ef = 200, .rerank = 200 };
+
+	if (self->could < 0)
+		self->could = could(self, &how);
+	return self->could -
+	       vectors_recall(self->ix, self->queries, QUERIES, &how);
 }
 
 TEST_F(twins, copies_hide_no_others_in_any_order)

@@ -21,8 +21,9 @@
 #define OUTSIDE "phi-out"
 #define INSIDE "phi-in"
 #define PORT 7777
-/* Long enough for a packet on a slow machine, short enough to wait out. */
-#define LOST_MS 1200
+/* How long to wait for a packet: for one that must not come, and must. */
+#define NONE_MS 400
+#define SOME_MS 10000
 
 FIXTURE(net)
 {
@@ -135,15 +136,15 @@ static int server(int family, int type, int host, uint16_t port)
 	return fd;
 }
 
-static bool readable(int fd)
+static bool readable(int fd, int ms)
 {
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 
-	return poll(&wait, 1, LOST_MS) == 1;
+	return poll(&wait, 1, ms) == 1;
 }
 
-/* Connect, at most for LOST_MS: a connected socket or a negative errno. */
-static int dial(int family, int host, uint16_t port)
+/* Connect: a connected socket or a negative errno. */
+static int dial(int family, int host, uint16_t port, int ms)
 {
 	struct sockaddr_storage at;
 	socklen_t len = address(&at, family, host, port);
@@ -154,7 +155,7 @@ static int dial(int family, int host, uint16_t port)
 
 	if (!connect(fd, (void *)&at, len))
 		return fd;
-	if (errno == EINPROGRESS && poll(&wait, 1, LOST_MS) == 1 &&
+	if (errno == EINPROGRESS && poll(&wait, 1, ms) == 1 &&
 	    !getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) && !error)
 		return fd;
 	close(fd);
@@ -167,6 +168,7 @@ struct sending {
 	uint16_t port;
 	size_t bytes;
 	bool options;
+	int ms; /* to wait for an answer */
 };
 
 static int send_udp(void *arg)
@@ -204,18 +206,25 @@ static int dial_in(void *arg)
 
 	if (enter(OUTSIDE))
 		return -1000;
-	fd = dial(s->family, 2, s->port);
+	fd = dial(s->family, 2, s->port, s->ms);
 	return fd < 0 ? fd : 0;
 }
 
+/* Return: 0 when a connection is made, or a negative errno. */
+static int connects(struct sending s, int ms)
+{
+	s.ms = ms;
+	return in_child(dial_in, &s);
+}
+
 /* Does a datagram arrive whole at this server? */
-static bool arrives(int fd, struct sending s)
+static bool arrives(int fd, struct sending s, int ms)
 {
 	char data[8192];
 
 	if (in_child(send_udp, &s))
 		return false;
-	return readable(fd) &&
+	return readable(fd, ms) &&
 	       recv(fd, data, sizeof(data), 0) == (ssize_t)s.bytes;
 }
 
@@ -243,43 +252,47 @@ TEST_F_TIMEOUT(net, tcp_passes_while_a_capability_lives, SLOW)
 	uint64_t cap;
 
 	ASSERT_LE(0, listener);
-	EXPECT_EQ(-ETIMEDOUT, in_child(dial_in, &s));
+	EXPECT_EQ(-ETIMEDOUT, connects(s, NONE_MS));
 	ASSERT_EQ(0, mint(self->phi, self->endpoint, IPPROTO_TCP, PORT, &cap));
-	EXPECT_EQ(0, in_child(dial_in, &s));
+	EXPECT_EQ(0, connects(s, SOME_MS));
 	s.port = PORT + 1;
-	EXPECT_EQ(-ETIMEDOUT, in_child(dial_in, &s));
+	EXPECT_EQ(-ETIMEDOUT, connects(s, NONE_MS));
 	s.port = PORT;
 	/* The endpoint's revoke kills what was minted from it. */
 	ASSERT_EQ(0, do_revoke(self->phi, self->endpoint));
-	EXPECT_EQ(-ETIMEDOUT, in_child(dial_in, &s));
+	EXPECT_EQ(-ETIMEDOUT, connects(s, NONE_MS));
 	ASSERT_EQ(0, mint(self->phi, self->endpoint, IPPROTO_TCP, PORT, &cap));
-	EXPECT_EQ(0, in_child(dial_in, &s));
+	EXPECT_EQ(0, connects(s, SOME_MS));
 	ASSERT_EQ(0, do_drop(self->phi, cap));
-	EXPECT_EQ(-ETIMEDOUT, in_child(dial_in, &s));
+	EXPECT_EQ(-ETIMEDOUT, connects(s, NONE_MS));
 }
 
 TEST_F_TIMEOUT(net, udp_passes_while_a_capability_lives, SLOW)
 {
-	struct sending s = { variant->family, PORT, 10, false };
+	struct sending s = { .family = variant->family,
+			     .port = PORT,
+			     .bytes = 10 };
 	int fd = server(variant->family, SOCK_DGRAM, 2, PORT);
 	uint64_t cap;
 
 	ASSERT_LE(0, fd);
-	EXPECT_FALSE(arrives(fd, s));
+	EXPECT_FALSE(arrives(fd, s, NONE_MS));
 	/* The same port of another protocol is another port. */
 	ASSERT_EQ(0, mint(self->phi, self->endpoint, IPPROTO_TCP, PORT, &cap));
-	EXPECT_FALSE(arrives(fd, s));
+	EXPECT_FALSE(arrives(fd, s, NONE_MS));
 	/* Port 0 stands for all. */
 	ASSERT_EQ(0, mint(self->phi, self->endpoint, IPPROTO_UDP, 0, &cap));
-	EXPECT_TRUE(arrives(fd, s));
+	EXPECT_TRUE(arrives(fd, s, SOME_MS));
 	ASSERT_EQ(0, do_drop(self->phi, cap));
-	EXPECT_FALSE(arrives(fd, s));
+	EXPECT_FALSE(arrives(fd, s, NONE_MS));
 }
 
 /* One live capability is enough, of any object and endpoint. */
 TEST_F_TIMEOUT(net, udp_passes_while_any_capability_lives, SLOW)
 {
-	struct sending s = { variant->family, PORT, 10, false };
+	struct sending s = { .family = variant->family,
+			     .port = PORT,
+			     .bytes = 10 };
 	int fd = server(variant->family, SOCK_DGRAM, 2, PORT);
 	uint64_t other, first, second, child, when;
 
@@ -288,13 +301,13 @@ TEST_F_TIMEOUT(net, udp_passes_while_any_capability_lives, SLOW)
 	ASSERT_EQ(0,
 		  mint(self->phi, self->endpoint, IPPROTO_UDP, PORT, &first));
 	ASSERT_EQ(0, mint(self->phi, other, IPPROTO_UDP, PORT, &second));
-	EXPECT_TRUE(arrives(fd, s));
+	EXPECT_TRUE(arrives(fd, s, SOME_MS));
 	ASSERT_EQ(0, do_drop(self->phi, first));
-	EXPECT_TRUE(arrives(fd, s));
+	EXPECT_TRUE(arrives(fd, s, SOME_MS));
 	/* Nobody receives at its endpoint: it opens nothing. */
 	ASSERT_EQ(0, do_drop(self->phi, other));
 	EXPECT_EQ(0, do_probe(self->phi, second));
-	EXPECT_FALSE(arrives(fd, s));
+	EXPECT_FALSE(arrives(fd, s, NONE_MS));
 
 	/* A child opens it until its time is up; dead ones never do. */
 	ASSERT_EQ(0,
@@ -307,32 +320,34 @@ TEST_F_TIMEOUT(net, udp_passes_while_any_capability_lives, SLOW)
 	ASSERT_EQ(0, do_derive_until(self->phi, first, PHI_RIGHT_SEND, when, 0,
 				     &child));
 	ASSERT_EQ(0, do_drop(self->phi, first));
-	EXPECT_TRUE(arrives(fd, s));
+	EXPECT_TRUE(arrives(fd, s, SOME_MS));
 	while (boottime_ns() < when)
 		usleep(10000);
 	/* The worker that sweeps it has other work too. */
-	for (int tries = 0; tries < 20 && arrives(fd, s); tries++)
+	for (int tries = 0; tries < 20 && arrives(fd, s, NONE_MS); tries++)
 		usleep(10000);
-	EXPECT_FALSE(arrives(fd, s));
+	EXPECT_FALSE(arrives(fd, s, NONE_MS));
 }
 
 TEST_F_TIMEOUT(net, fragments_and_options_are_seen_through, SLOW)
 {
-	struct sending s = { variant->family, PORT, 5000, false };
+	struct sending s = { .family = variant->family,
+			     .port = PORT,
+			     .bytes = 5000 };
 	int fd = server(variant->family, SOCK_DGRAM, 2, PORT);
 	uint64_t cap;
 
 	ASSERT_LE(0, fd);
-	EXPECT_FALSE(arrives(fd, s));
+	EXPECT_FALSE(arrives(fd, s, NONE_MS));
 	s.options = true;
-	EXPECT_FALSE(arrives(fd, s));
+	EXPECT_FALSE(arrives(fd, s, NONE_MS));
 	ASSERT_EQ(0, mint(self->phi, self->endpoint, IPPROTO_UDP, PORT, &cap));
-	EXPECT_TRUE(arrives(fd, s));
+	EXPECT_TRUE(arrives(fd, s, SOME_MS));
 	s.bytes = 10;
-	EXPECT_TRUE(arrives(fd, s));
+	EXPECT_TRUE(arrives(fd, s, SOME_MS));
 	s.options = false;
 	s.bytes = 5000;
-	EXPECT_TRUE(arrives(fd, s));
+	EXPECT_TRUE(arrives(fd, s, SOME_MS));
 }
 
 /* Connect, tell the parent through a pipe, send a byte when it says so. */
@@ -347,7 +362,7 @@ static pid_t talker(int family, int *told, int *go)
 		return -1;
 	pid = fork();
 	if (!pid) {
-		fd = enter(OUTSIDE) ? -1 : dial(family, 2, PORT);
+		fd = enter(OUTSIDE) ? -1 : dial(family, 2, PORT, SOME_MS);
 		if (fd < 0 || write(up[1], &byte, 1) != 1)
 			_exit(1);
 		close(up[1]);
@@ -381,14 +396,14 @@ TEST_F_TIMEOUT(net, revoke_cuts_connections_that_exist, SLOW)
 	conn = accept(listener, NULL, NULL);
 	ASSERT_LE(0, conn);
 	ASSERT_EQ(1, write(go, &byte, 1));
-	EXPECT_TRUE(readable(conn));
+	EXPECT_TRUE(readable(conn, SOME_MS));
 	ASSERT_EQ(1, read(conn, &byte, 1));
 	ASSERT_EQ(0, do_revoke(self->phi, self->endpoint));
 	ASSERT_EQ(1, write(go, &byte, 1));
-	EXPECT_FALSE(readable(conn));
+	EXPECT_FALSE(readable(conn, NONE_MS));
 	/* Opened again, what was sent meanwhile is sent again. */
 	ASSERT_EQ(0, mint(self->phi, self->endpoint, IPPROTO_TCP, PORT, &cap));
-	EXPECT_TRUE(readable(conn) || readable(conn) || readable(conn));
+	EXPECT_TRUE(readable(conn, SOME_MS));
 	close(go);
 	waitpid(pid, NULL, 0);
 }
@@ -404,7 +419,7 @@ static int serve_outside(void *arg)
 	fd = server(family, SOCK_STREAM, 1, PORT);
 	if (fd < 0 || write(told[0], &byte, 1) != 1)
 		return -1001;
-	return readable(fd) ? 0 : -ETIMEDOUT;
+	return readable(fd, SOME_MS) ? 0 : -ETIMEDOUT;
 }
 
 TEST_F_TIMEOUT(net, answers_need_a_range, SLOW)
@@ -423,7 +438,7 @@ TEST_F_TIMEOUT(net, answers_need_a_range, SLOW)
 			pause();
 		}
 		ASSERT_EQ(1, read(told[0], &byte, 1));
-		ret = dial(variant->family, 1, PORT);
+		ret = dial(variant->family, 1, PORT, i ? SOME_MS : NONE_MS);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		close(told[0]);
@@ -446,7 +461,7 @@ TEST_F_TIMEOUT(net, range_does_not_let_connections_in, SLOW)
 
 	ASSERT_LE(0, listener);
 	ASSERT_EQ(0, policy_run("net_gate", "bpftool map update", NULL));
-	EXPECT_EQ(-ETIMEDOUT, in_child(dial_in, &s));
+	EXPECT_EQ(-ETIMEDOUT, connects(s, NONE_MS));
 }
 
 TEST_F_TIMEOUT(net, ping_passes_and_all_is_counted, SLOW)

@@ -12,7 +12,7 @@
 #define THREADS 4
 /* Rounds of a test at most, but no new one after so many nanoseconds. */
 #define ROUNDS 100
-#define ENOUGH_NS 4000000000ULL
+#define ENOUGH_NS 2000000000ULL
 
 FIXTURE(stress)
 {

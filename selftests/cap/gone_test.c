@@ -157,10 +157,11 @@ TEST_F(gone, chain_after_a_revoke)
 /* A live one keeps the object; its expiry is enough, nobody touches it. */
 TEST_F(gone, pages_after_an_expiry)
 {
-	uint64_t region, child, when = boottime_ns() + SOON_NS;
+	uint64_t region, child, when;
 	struct keeper keeper = {};
 
 	ASSERT_EQ(0, do_region(self->phi, BYTES, 0, &region));
+	when = boottime_ns() + SOON_NS;
 	ASSERT_EQ(0, do_derive_until(self->phi, region, ALL, when, 0, &child));
 	ASSERT_EQ(0, keeper_start(&keeper, self->phi, child));
 	ASSERT_EQ(0, do_drop(self->phi, region));

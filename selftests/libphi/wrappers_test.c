@@ -269,7 +269,10 @@ static void on_alarm(int sig)
 TEST_F(calls, signals_end_a_wait)
 {
 	struct sigaction sa = { .sa_handler = on_alarm };
-	struct itimerval tv = { .it_value.tv_usec = 50000 };
+	/* Again and again: the first may come before the wait. */
+	struct itimerval tv = { .it_value.tv_usec = 50000,
+				.it_interval.tv_usec = 50000 };
+	struct itimerval off = { 0 };
 	struct phi_msg_in in;
 	uint64_t ep;
 
@@ -277,11 +280,13 @@ TEST_F(calls, signals_end_a_wait)
 	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &tv, NULL));
 	EXPECT_EQ(-EINTR, phi_recv(self->phi, ep, &in, 0, soon()));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &off, NULL));
 }
 
 struct server {
 	int phi;
 	uint64_t ep;
+	uint64_t patience; /* of one who calls and gives up */
 	int result;
 };
 
@@ -346,7 +351,7 @@ TEST_F(calls, call_and_reply)
 	EXPECT_EQ(-EAGAIN, phi_recv(self->phi, s.ep, &in, PHI_NONBLOCK, 0));
 }
 
-/* Calls and gives up soon. */
+/* Calls and gives up. */
 static void *give_up(void *arg)
 {
 	struct server *s = arg;
@@ -354,7 +359,7 @@ static void *give_up(void *arg)
 	struct phi_msg_in in;
 
 	s->result = phi_call(s->phi, s->ep, &msg, &in, 0,
-			     now_ns(CLOCK_MONOTONIC) + 300 * MS);
+			     now_ns(CLOCK_MONOTONIC) + s->patience);
 	return NULL;
 }
 
@@ -364,12 +369,19 @@ TEST_F(calls, reply_too_late)
 	struct phi_msg msg = { 0 };
 	struct phi_msg_in in;
 	pthread_t thread;
+	int ret = -ETIMEDOUT;
 
 	ASSERT_EQ(0, phi_endpoint_create(self->phi, &s.ep));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, give_up, &s));
-	ASSERT_EQ(0, phi_recv(self->phi, s.ep, &in, 0, soon()));
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	EXPECT_EQ(-ETIMEDOUT, s.result);
+	/* Longer and longer, until the deadline leaves time to receive it. */
+	for (s.patience = 50 * MS; ret == -ETIMEDOUT; s.patience *= 2) {
+		ASSERT_GT(60000 * MS, s.patience);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, give_up, &s));
+		ret = phi_recv(self->phi, s.ep, &in, 0,
+			       now_ns(CLOCK_MONOTONIC) + s.patience);
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(-ETIMEDOUT, s.result);
+	}
+	ASSERT_EQ(0, ret);
 	EXPECT_EQ(-EPIPE, phi_reply(self->phi, in.reply, &msg));
 	EXPECT_EQ(-EBADF, phi_reply(self->phi, in.reply, &msg));
 }

@@ -126,8 +126,7 @@ TEST_F(notify, waiter_sleeps_until_its_bits_come)
 
 	ASSERT_EQ(0, job_start(&job));
 	ASSERT_EQ(0, do_signal(self->phi, self->notify, 1));
-	usleep(20000);
-	EXPECT_EQ('S', thread_state(job.tid));
+	EXPECT_TRUE(thread_sleeps(job.tid));
 	ASSERT_EQ(0, do_signal(self->phi, self->notify, 4));
 	EXPECT_EQ(0, job_join(&job));
 	EXPECT_EQ(4, arg.bits);

@@ -234,12 +234,12 @@ TEST_F_TIMEOUT(infer, deadline_spares_power_when_there_is_time, SLOW)
 	uint64_t n = 0;
 	uint32_t left = 1;
 
-	/* The first unit takes some 2 ms, the second 300. */
+	/* The first unit takes some 2 ms, the second 1500. */
 	ASSERT_EQ(0, do_unit_update(self->phi, self->units[1], 0, 0, 0));
 	ASSERT_EQ(0, teach(self->phi, self->model, self->ids[0], 2000));
 	ASSERT_EQ(0, do_unit_update(self->phi, self->units[0], 0, 0, 0));
 	ASSERT_EQ(0, power(self->phi, self->units[1], 500));
-	ASSERT_EQ(0, teach(self->phi, self->model, self->ids[1], 300000));
+	ASSERT_EQ(0, teach(self->phi, self->model, self->ids[1], 1500000));
 	ASSERT_EQ(0, power(self->phi, self->units[0], 9000));
 
 	ASSERT_EQ(0, policy_load("select_deadline"));
@@ -253,7 +253,7 @@ TEST_F_TIMEOUT(infer, deadline_spares_power_when_there_is_time, SLOW)
 	EXPECT_EQ(self->ids[1], select.unit);
 	EXPECT_EQ(PHI_CHOSEN_POLICY, select.why);
 	/* No time for that. */
-	select.deadline_ns = monotonic_ns() + 250 * MS;
+	select.deadline_ns = monotonic_ns() + 1200 * MS;
 	ASSERT_EQ(0, PHI_DO(self->phi, INFER_SELECT, &select));
 	EXPECT_EQ(self->ids[0], select.unit);
 	EXPECT_EQ(PHI_CHOSEN_POLICY, select.why);

@@ -287,7 +287,7 @@ TEST_F(cap, list_shows_every_handle)
 TEST_F(cap, expiry_counts_at_use)
 {
 	struct phi_cap_query query;
-	uint64_t soon = boottime_ns() + 300000000;
+	uint64_t soon = boottime_ns() + 1500000000;
 	uint64_t child, grandchild, past, out;
 	int ret;
 

@@ -257,7 +257,7 @@ TEST_F(seal, expiry)
 {
 	struct phi_cap_query query;
 	struct phi_token token, later;
-	uint64_t soon = boottime_ns() + 200000000;
+	uint64_t soon = boottime_ns() + 1500000000;
 	uint64_t child, out;
 
 	ASSERT_EQ(0, do_seal(self->phi, self->root, RIGHTS, 0, soon, &token));

@@ -173,7 +173,7 @@ int policy_unload(const char *name)
 		return 0;
 	if (sh("rm -rf " POLICY_DIR "/%s", name))
 		return -1;
-	for (i = 0; i < 1000 && loaded(name); i++)
+	for (i = 0; i < 6000 && loaded(name); i++)
 		usleep(10000);
 	return loaded(name) ? -1 : 0;
 }
@@ -215,7 +215,7 @@ int policy_main(int (*run)(int argc, char **argv), int argc, char **argv,
 	for (; *names; names++)
 		status |= policy_unload(*names);
 	/* A program that is gone from the list is freed a while later. */
-	for (i = 0; i < 3000 && module_users(); i++)
+	for (i = 0; i < 6000 && module_users(); i++)
 		usleep(10000);
 	return status ? 1 : 0;
 }

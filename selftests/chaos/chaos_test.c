@@ -105,7 +105,7 @@ static pid_t start(FIXTURE_DATA(chaos) * self, unsigned int number)
 	if (pid)
 		return pid;
 	/* A hang is a failure, not a wait. */
-	alarm(240);
+	alarm(2000);
 	setpriority(PRIO_PROCESS, 0, 0);
 	ret = actor_live(&actor);
 	if (ret)

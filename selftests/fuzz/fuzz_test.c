@@ -312,7 +312,7 @@ static int live(void *arg)
 	if (getenv("PHI_FUZZ_FAULTS"))
 		may_fail();
 	/* A hang is a failure, not a wait. */
-	alarm(240);
+	alarm(2000);
 	if (life->dies_after_us &&
 	    pthread_create(&death, NULL, killer, &life->dies_after_us))
 		return -EIO;

@@ -225,7 +225,7 @@ static int storm_life(struct life *life, const char *cgroup, int freezer)
 
 		if (freezer >= 0)
 			join_cgroup(cgroup);
-		alarm(240);
+		alarm(2000);
 		ret = live(life);
 		if (ret)
 			printf("# %s\n", strerror(-ret));

@@ -215,7 +215,7 @@ static inline bool do_settled(int phi, const struct phi_system_stats *before)
 {
 	struct phi_system_stats now = {};
 
-	for (int tries = 0; tries < 300; tries++) {
+	for (int tries = 0; tries < 3000; tries++) {
 		if (do_stats(phi, &now))
 			return false;
 		/* The limits depend on what other users have. */

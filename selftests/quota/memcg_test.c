@@ -83,7 +83,7 @@ FIXTURE_TEARDOWN(memcg)
 	EXPECT_TRUE(do_settled(self->phi, &self->before));
 	close(self->phi);
 	/* The exit of the last process may lag behind its status. */
-	for (int tries = 0; rmdir(self->path) && tries < 300; tries++)
+	for (int tries = 0; rmdir(self->path) && tries < 3000; tries++)
 		usleep(10000);
 	EXPECT_EQ(-1, access(self->path, F_OK));
 }

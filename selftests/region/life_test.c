@@ -166,7 +166,7 @@ static long used(long expected)
 {
 	long n = -1;
 
-	for (int tries = 0; tries < 300; tries++) {
+	for (int tries = 0; tries < 3000; tries++) {
 		n = module_number("refcnt", NULL);
 		if (n == expected)
 			break;

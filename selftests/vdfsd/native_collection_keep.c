@@ -401,7 +401,7 @@ static bool repaired(struct vdfs_collection *c)
 	struct vdfs_collection_stats stats = { .deleted = ~0ULL };
 	int i;
 
-	for (i = 0; i < 2000 && stats.deleted > N / 10; i++) {
+	for (i = 0; i < 20000 && stats.deleted > N / 10; i++) {
 		if (vdfs_collection_stats(c, &stats))
 			return false;
 		usleep(5000);
@@ -531,7 +531,7 @@ TEST_F(keep, who_holds_a_dropped_one_gets_enoent)
 	EXPECT_EQ(0, items(again));
 	vdfs_collection_put(again);
 	/* Its items go soon, its file too. */
-	for (i = 0; i < 200 && tables(&self->db); i++)
+	for (i = 0; i < 2000 && tables(&self->db); i++)
 		usleep(50000);
 	EXPECT_EQ(0, tables(&self->db));
 	EXPECT_NE(0, access(items_path(&self->db, "1.graph"), F_OK));

@@ -37,7 +37,7 @@ static int survives(const char *dir, const char *name)
 	snprintf(cmd, sizeof(cmd),
 		 "dir=$(mktemp -d) && cd $dir || exit\n"
 		 "%s/%s -seed=1 -runs=%d -max_total_time=%d \\\n"
-		 "	-max_len=4096 -timeout=10 -rss_limit_mb=4096 \\\n"
+		 "	-max_len=4096 -timeout=100 -rss_limit_mb=4096 \\\n"
 		 "	$dir %s >$dir.log 2>&1\n"
 		 "ret=$?; [ $ret = 0 ] || tail -n 40 $dir.log\n"
 		 "rm -r $dir $dir.log; exit $ret",

@@ -39,14 +39,17 @@ static int loopback(unsigned int port, bool listens, struct sockaddr_in *at)
 	return bad ? -errno : 0;
 }
 
-/* The tool may hang when it is done, or before: what it says counts. */
+/*
+ * The tool may hang when it is done, or before: what it says counts. So it has
+ * little time at first, and more when it is tried again.
+ */
 static int make_user(struct bucket *b)
 {
 	int tenths = getenv("PHI_GUEST") ? 1800 : 100;
 	char line[1536];
 
 	snprintf(line, sizeof(line),
-		 "cd %s && echo '[client]' >conf && for i in 1 2 3; do\n"
+		 "cd %s && echo '[client]' >conf && for i in 1 4 10; do\n"
 		 "radosgw-admin -c conf -n client.rgw \\\n"
 		 "--no-mon-config --rgw-backend-store=dbstore \\\n"
 		 "--rgw-config-store=dbstore --dbstore-db-dir=%s \\\n"
@@ -54,7 +57,7 @@ static int make_user(struct bucket *b)
 		 "--run-dir=%s --admin-socket= --log-file=log \\\n"
 		 "user create --uid=test --display-name=test \\\n"
 		 "--access-key=%s --secret-key=%s >user 2>&1 & pid=$!\n"
-		 "for t in $(seq %d); do\n"
+		 "for t in $(seq $((i * %d))); do\n"
 		 "grep -q '\"access_key\"' user && break; sleep 0.1; done\n"
 		 "sleep 0.2; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null\n"
 		 "grep -q '\"access_key\"' user && exit 0\n"

@@ -9,8 +9,8 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/file.h"
-#include "lib/phi_message.h"
+#include "file.h"
+#include "phi_message.h"
 
 #define CGROUPS "/sys/fs/cgroup"
 #define OUTER CGROUPS "/phi-test"

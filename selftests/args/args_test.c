@@ -8,8 +8,8 @@
 
 #include <sys/mman.h>
 
-#include "lib/phi_calls.h"
-#include "lib/phi_ioctl.h"
+#include "phi_calls.h"
+#include "phi_ioctl.h"
 
 FIXTURE(args)
 {

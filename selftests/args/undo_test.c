@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-#include "lib/infer_ioctl.h"
-#include "lib/phi_message.h"
+#include "infer_ioctl.h"
+#include "phi_message.h"
 
 #define ROUNDS 300
 

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <termios.h>
 
-#include "lib/phi_ioctl.h"
+#include "phi_ioctl.h"
 
 #define ROUNDS 200
 #define CROWD 1000

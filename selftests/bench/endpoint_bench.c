@@ -19,7 +19,7 @@
 #include <sys/uio.h>
 
 #include "bench/binder.h"
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define BATCHES 41
 #define BATCH 20

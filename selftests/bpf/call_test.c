@@ -9,8 +9,8 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/file.h"
-#include "lib/phi_ioctl.h"
+#include "file.h"
+#include "phi_ioctl.h"
 
 #include "policy.h"
 

@@ -14,7 +14,7 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/phi_ioctl.h"
+#include "phi_ioctl.h"
 
 #include "policy.h"
 

@@ -9,7 +9,7 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/infer_ioctl.h"
+#include "infer_ioctl.h"
 
 #include "policy.h"
 

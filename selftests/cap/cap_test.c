@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "lib/phi_ioctl.h"
+#include "phi_ioctl.h"
 
 #define NOTIFY_RIGHTS \
 	(PHI_RIGHT_READ | PHI_RIGHT_WRITE | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)

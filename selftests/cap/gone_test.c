@@ -9,7 +9,7 @@
 
 #include <sys/socket.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define SOMEBODY 4242
 #define BYTES (64ULL << 20)

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define RIGHTS \
 	(PHI_RIGHT_READ | PHI_RIGHT_WRITE | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)

@@ -2,7 +2,7 @@
 #ifndef _SELFTESTS_CHAOS_ACTOR_H
 #define _SELFTESTS_CHAOS_ACTOR_H
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define ACTORS 64
 

@@ -7,7 +7,7 @@
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-PATH=${PHI_BUILD:-$PWD/../../build}/tools:$PATH
+PATH=${PHI_BUILD:-$(realpath "${BASH_SOURCE[0]%/*}/../../build")}/tools:$PATH
 
 # The whole script runs in one session.
 in_session()

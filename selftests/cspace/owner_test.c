@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 /* A process that owns an endpoint, and what the test talks to it with. */
 FIXTURE(owner)

@@ -4,7 +4,7 @@
  * this program started. Prints 0 or the negative errno.
  */
 
-#include "lib/phi_ioctl.h"
+#include "phi_ioctl.h"
 
 int main(int argc, char **argv)
 {

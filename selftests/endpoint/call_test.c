@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 /* A server with an endpoint, and a client that may call it. */
 FIXTURE(call)

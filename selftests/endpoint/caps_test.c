@@ -2,7 +2,7 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define NOTIFY_RIGHTS \
 	(PHI_RIGHT_READ | PHI_RIGHT_WRITE | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)

@@ -2,7 +2,7 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define CREDITS 64
 

@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define CSPACES 40
 #define FILES 40

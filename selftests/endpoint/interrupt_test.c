@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 /* A thread that calls, while io_uring waits for an event on its behalf. */
 struct caller {

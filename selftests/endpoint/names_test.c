@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 /*
  * What a receiver is told of a sender, when namespaces lie between them. The

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 FIXTURE(poll)
 {

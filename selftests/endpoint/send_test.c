@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define RIGHTS \
 	(PHI_RIGHT_SEND | PHI_RIGHT_RECV | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)

@@ -4,7 +4,7 @@
 
 #include <signal.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define THREADS 4
 #define MESSAGES 500

@@ -2,7 +2,7 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 /*
  * Who waits at an endpoint must hear of whatever makes the wait useless. The

@@ -2,9 +2,9 @@
 #ifndef _SELFTESTS_FAIL_H
 #define _SELFTESTS_FAIL_H
 
-#include "lib/infer_ioctl.h"
-#include "lib/phi_calls.h"
-#include "lib/phi_message.h"
+#include "infer_ioctl.h"
+#include "phi_calls.h"
+#include "phi_message.h"
 
 #define STAGE_BYTES 65536
 

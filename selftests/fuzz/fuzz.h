@@ -2,8 +2,8 @@
 #ifndef _SELFTESTS_FUZZ_H
 #define _SELFTESTS_FUZZ_H
 
-#include "lib/phi_calls.h"
-#include "lib/phi_ioctl.h"
+#include "phi_calls.h"
+#include "phi_ioctl.h"
 
 #define POOL 16
 #define PAGES 16

@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 
 #include "fuzz.h"
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 #define THREADS 3
 #define CALLS_PER_LIFE 5000

@@ -7,7 +7,7 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/infer_ioctl.h"
+#include "infer_ioctl.h"
 
 FIXTURE(infer)
 {

@@ -4,7 +4,7 @@
 
 #include <sys/mman.h>
 
-#include "lib/phi_ioctl.h"
+#include "phi_ioctl.h"
 
 #define SOMEBODY 4242
 #define OTHER 4243

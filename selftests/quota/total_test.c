@@ -4,7 +4,7 @@
 
 #include "kselftest_harness.h"
 
-#include "lib/phi_ioctl.h"
+#include "phi_ioctl.h"
 
 #define USERS 24
 #define FIRST_UID 5000

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "lib/phi_ioctl.h"
+#include "phi_ioctl.h"
 
 #define PAGE 4096UL
 #define HUGE (512 * PAGE)

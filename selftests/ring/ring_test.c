@@ -8,8 +8,8 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-#include "lib/file.h"
-#include "lib/phi_message.h"
+#include "file.h"
+#include "phi_message.h"
 
 /*
  * The calls through io_uring. A kernel whose io_uring is switched off skips

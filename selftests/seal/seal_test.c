@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-#include "lib/phi_ioctl.h"
+#include "phi_ioctl.h"
 
 #define RIGHTS \
 	(PHI_RIGHT_READ | PHI_RIGHT_WRITE | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)

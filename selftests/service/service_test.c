@@ -5,7 +5,7 @@
 #include <linux/capability.h>
 #include <netinet/in.h>
 
-#include "lib/phi_message.h"
+#include "phi_message.h"
 
 FIXTURE(service)
 {

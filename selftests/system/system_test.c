@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "lib/phi_ioctl.h"
+#include "phi_ioctl.h"
 
 FIXTURE(system)
 {

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Filters: what they refuse, and what they let through. */
+#include <errno.h>
+#include <jansson.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kselftest_harness.h>
+
+#include <daemons/vdfsd/collection/filter_impl.h>
+
+#include "vdfsd/items.h"
+#include "vdfsd/vectors.h"
+
+#define ITEMS 300
+#define FILTERS 300
+
+static const float origin[1] = { 0 };
+
+TEST(says_why_it_refuses)
+{
+	static const char *const bad[][2] = {
+		{ "", "line 1" },
+		{ "{\"a\": 1", "line 1" },
+		{ "{\n\"a\": x}", "line 2, column" },
+		{ "[]", "object" },
+		{ "1", "expected" },
+		{ "{\"a\":1,\"a\":2}", "duplicate" },
+		{ "{\"a\":{}}", "operator is missing" },
+		{ "{\"a\":{\"$foo\":1}}", "\"$foo\"" },
+		{ "{\"a\":{\"b\":1}}", "\"b\"" },
+		{ "{\"$nor\":[]}", "no such operator" },
+		{ "{\"a\":[1]}", "lists" },
+		{ "{\"a\":{\"$eq\":{}}}", "objects" },
+		{ "{\"a\":{\"$ne\":[]}}", "lists" },
+		{ "{\"a\":{\"$in\":1}}", "$in wants a list" },
+		{ "{\"a\":{\"$in\":[1,[]]}}", "value 2" },
+		{ "{\"a\":{\"$gt\":null}}", "number or a string" },
+		{ "{\"a\":{\"$lte\":true}}", "number or a string" },
+		{ "{\"$and\":{}}", "$and wants a list" },
+		{ "{\"$or\":[]}", "at least one" },
+		{ "{\"$or\":[1]}", "object" },
+		{ "{\"\":1}", "1 to 255" },
+		{ "{\"a..b\":1}", "empty" },
+		{ "{\".a\":1}", "empty" },
+		{ "{\"a.\":1}", "empty" },
+		{ "{\"a\\\"b\":1}", "quotes" },
+		{ "{\"a\\\\b\":1}", "backslashes" },
+		{ "{\"a\\u0001\":1}", "control" },
+		{ "{\"a\":\"\\u0000\"}", "line 1" },
+	};
+	char why[VDFS_WHY_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		memset(why, 0, sizeof(why));
+		EXPECT_EQ(-EINVAL,
+			  vdfs_filter_check(bad[i][0], why, sizeof(why)))
+		{
+			TH_LOG("%s", bad[i][0]);
+		}
+		EXPECT_NE(NULL, strstr(why, bad[i][1]))
+		{
+			TH_LOG("%s: %s", bad[i][0], why);
+		}
+		EXPECT_EQ(-EINVAL, vdfs_filter_check(bad[i][0], NULL, 0));
+	}
+}
+
+static char *repeat(const char *begin, const char *what, const char *end,
+		    size_t n)
+{
+	char *out =
+		malloc(strlen(begin) + n * (strlen(what) + strlen(end)) + 16);
+	char *to = out;
+	size_t i;
+
+	if (!out)
+		abort();
+	to = stpcpy(to, begin);
+	for (i = 0; i < n; i++)
+		to = stpcpy(to, what);
+	to = stpcpy(to, "{}");
+	for (i = 0; i < n; i++)
+		to = stpcpy(to, end);
+	return out;
+}
+
+TEST(is_bounded)
+{
+	char *text = repeat("", "{\"$and\":[", "]}", VDFS_FILTER_DEPTH);
+
+	EXPECT_EQ(0, vdfs_filter_check(text, NULL, 0));
+	free(text);
+	text = repeat("", "{\"$and\":[{\"a\":1},", "]}", VDFS_FILTER_DEPTH + 1);
+	EXPECT_EQ(-EINVAL, vdfs_filter_check(text, NULL, 0));
+	free(text);
+	text = malloc(VDFS_FILTER_MAX + 2);
+	ASSERT_NE(NULL, text);
+	memset(text, ' ', VDFS_FILTER_MAX + 1);
+	text[0] = '{';
+	text[VDFS_FILTER_MAX - 1] = '}';
+	text[VDFS_FILTER_MAX] = '\0';
+	EXPECT_EQ(0, vdfs_filter_check(text, NULL, 0));
+	text[VDFS_FILTER_MAX] = ' ';
+	text[VDFS_FILTER_MAX + 1] = '\0';
+	EXPECT_EQ(-E2BIG, vdfs_filter_check(text, NULL, 0));
+	free(text);
+}
+
+FIXTURE(filter)
+{
+	struct items_db db;
+	struct vdfs_collection *c;
+	struct items_answers *a;
+};
+
+FIXTURE_SETUP(filter)
+{
+	struct vdfs_collection_params p = { .dim = 1 };
+
+	self->a = items_answers();
+	ASSERT_EQ(0, items_make(&self->db));
+	ASSERT_EQ(0, vdfs_collection_create(self->db.db, &items_me, "f", &p));
+	ASSERT_EQ(0, vdfs_collection_open(self->db.db, &items_me, "f", NULL,
+					  NULL, &self->c));
+}
+
+FIXTURE_TEARDOWN(filter)
+{
+	vdfs_collection_put(self->c);
+	items_remove(&self->db);
+	items_forget(self->a);
+}
+
+static json_t *random_scalar(uint64_t *state)
+{
+	static const char *const text[] = { "",	 "1",	 "a",	     "ab",
+					    "B", "true", "\xc3\xa9", "it's" };
+
+	switch (vectors_random(state) % 6) {
+	case 0:
+		return json_null();
+	case 1:
+		return json_boolean(vectors_random(state) >> 63);
+	case 2:
+		return json_integer((int)(vectors_random(state) >> 61) - 3);
+	case 3:
+		return json_real((double)(vectors_random(state) >> 60) / 4 - 2);
+	default:
+		return json_string(text[vectors_random(state) >> 61]);
+	}
+}
+
+static json_t *random_metadata(uint64_t *state)
+{
+	static const char *const field[] = { "a", "b", "it's", "x y" };
+	json_t *json = json_object();
+	json_t *inner = json_object();
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		switch (vectors_random(state) % 8) {
+		case 0:
+			break;
+		case 1:
+			json_object_set_new(json, field[i],
+					    json_pack("[i]", 1));
+			break;
+		case 2:
+			json_object_set_new(json, field[i],
+					    json_pack("{s:i}", "n", 1));
+			break;
+		default:
+			json_object_set_new(json, field[i],
+					    random_scalar(state));
+		}
+	}
+	json_object_set_new(inner, "n", random_scalar(state));
+	json_object_set_new(json, "in", inner);
+	return json;
+}
+
+static json_t *random_clause(uint64_t *state)
+{
+	static const char *const op[] = { "$eq", "$ne",	 "$gt", "$gte",
+					  "$lt", "$lte", "$in" };
+	const char *o = op[vectors_random(state) % 7];
+	json_t *value = random_scalar(state);
+	json_t *list;
+
+	if (!strcmp(o, "$in")) {
+		list = json_array();
+		json_array_append_new(list, value);
+		while (vectors_random(state) >> 62)
+			json_array_append_new(list, random_scalar(state));
+		return json_pack("{s:o}", o, list);
+	}
+	if (o[1] == 'g' || o[1] == 'l')
+		while (!json_is_string(value) && !json_is_number(value)) {
+			json_decref(value);
+			value = random_scalar(state);
+		}
+	if (!strcmp(o, "$eq") && vectors_random(state) >> 63)
+		return value;
+	return json_pack("{s:o}", o, value);
+}
+
+static json_t *random_filter(uint64_t *state, int depth)
+{
+	static const char *const field[] = { "a", "b", "it's", "x y", "in.n" };
+	json_t *json = json_object();
+	json_t *list;
+
+	if (depth < 3 && vectors_random(state) >> 63) {
+		list = json_array();
+		do {
+			json_array_append_new(list,
+					      random_filter(state, depth + 1));
+		} while (vectors_random(state) >> 62);
+		json_object_set_new(
+			json, vectors_random(state) >> 63 ? "$and" : "$or",
+			list);
+	}
+	do {
+		json_object_set_new(json, field[vectors_random(state) % 5],
+				    random_clause(state));
+	} while (!(vectors_random(state) >> 62));
+	return json;
+}
+
+/* 0, or 2 when they cannot be compared; else their order in @order. */
+static int compare(const json_t *a, const json_t *b, int *order)
+{
+	double x, y;
+
+	if (json_is_number(a) && json_is_number(b)) {
+		x = json_number_value(a);
+		y = json_number_value(b);
+		*order = (x > y) - (x < y);
+		return 0;
+	}
+	if (json_typeof(a) != json_typeof(b) || json_is_object(a) ||
+	    json_is_array(a))
+		return 2;
+	*order = json_is_string(a) ?
+			 strcmp(json_string_value(a), json_string_value(b)) :
+			 0;
+	return 0;
+}
+
+static bool holds(const char *op, const json_t *have, json_t *want)
+{
+	bool comparable;
+	int order = 1;
+	size_t i;
+
+	if (!strcmp(op, "$in")) {
+		for (i = 0; i < json_array_size(want); i++)
+			if (holds("$eq", have, json_array_get(want, i)))
+				return true;
+		return false;
+	}
+	comparable = have && !compare(have, want, &order);
+	if (!strcmp(op, "$ne"))
+		return !comparable || order;
+	if (!comparable)
+		return false;
+	if (!strcmp(op, "$eq"))
+		return !order;
+	if (!strcmp(op, "$gt"))
+		return order > 0;
+	if (!strcmp(op, "$gte"))
+		return order >= 0;
+	return !strcmp(op, "$lt") ? order < 0 : order <= 0;
+}
+
+static bool matches(json_t *metadata, json_t *filter);
+
+static bool clause_holds(json_t *metadata, const char *field, json_t *clause)
+{
+	const json_t *have =
+		strcmp(field, "in.n") ?
+			json_object_get(metadata, field) :
+			json_object_get(json_object_get(metadata, "in"), "n");
+	json_t *want;
+	const char *op;
+	size_t i;
+
+	if (!strcmp(field, "$and") || !strcmp(field, "$or")) {
+		bool any = field[1] == 'o';
+
+		for (i = 0; i < json_array_size(clause); i++)
+			if (matches(metadata, json_array_get(clause, i)) == any)
+				return any;
+		return !any;
+	}
+	if (!json_is_object(clause))
+		return holds("$eq", have, clause);
+	json_object_foreach(clause, op, want)
+		if (!holds(op, have, want))
+			return false;
+	return true;
+}
+
+static bool matches(json_t *metadata, json_t *filter)
+{
+	const char *field;
+	json_t *clause;
+
+	json_object_foreach(filter, field, clause)
+		if (!clause_holds(metadata, field, clause))
+			return false;
+	return true;
+}
+
+/* How many filters let through others than they should. */
+static int wrong_filters(struct vdfs_collection *c, json_t **metadata,
+			 struct items_answers *a, uint64_t seed)
+{
+	int wrong = 0;
+	int turn, i;
+
+	for (turn = 0; turn < FILTERS; turn++) {
+		json_t *filter = random_filter(&seed, 0);
+		char *text = json_dumps(filter, 0);
+		char want[ITEMS] = { 0 };
+		char got[ITEMS] = { 0 };
+
+		for (i = 0; i < ITEMS; i++)
+			want[i] = matches(metadata[i], filter);
+		if (items_search(c, origin, 1, VDFS_K_MAX, text, a))
+			wrong++;
+		for (i = 0; i < (int)a->n; i++)
+			got[atoi(a->key[i])] = 1;
+		if (memcmp(want, got, sizeof(want))) {
+			printf("# wrong: %s\n", text);
+			wrong++;
+		}
+		free(text);
+		json_decref(filter);
+	}
+	return wrong;
+}
+
+TEST_F(filter, lets_through_what_it_says)
+{
+	static const char *const field[] = { "a", "b", "it's", "x y", "in.n" };
+	json_t *metadata[ITEMS];
+	uint64_t state = 17;
+	char key[16];
+	char *text;
+	int i;
+
+	for (i = 0; i < ITEMS; i++) {
+		metadata[i] = random_metadata(&state);
+		text = json_dumps(metadata[i], 0);
+		snprintf(key, sizeof(key), "%d", i);
+		ASSERT_EQ(0, items_put(self->c, key, origin, 1, text));
+		free(text);
+	}
+	EXPECT_EQ(0, wrong_filters(self->c, metadata, self->a, 5));
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, vdfs_collection_index_field(self->c, field[i]));
+		ASSERT_EQ(0, vdfs_collection_index_field(self->c, field[i]));
+	}
+	EXPECT_EQ(0, wrong_filters(self->c, metadata, self->a, 6));
+	for (i = 0; i < ITEMS; i++)
+		json_decref(metadata[i]);
+}
+
+static size_t count(struct vdfs_collection *c, const char *filter,
+		    struct items_answers *a)
+{
+	int ret = items_search(c, origin, 1, 1000, filter, a);
+
+	return ret ? (size_t)ret : a->n;
+}
+
+/* What is written as the same number is the same number. */
+TEST_F(filter, reads_numbers_as_they_were_stored)
+{
+	char key[32], filter[64], metadata[64];
+	uint64_t state = 3;
+	int i;
+
+	for (i = 0; i < 500; i++) {
+		double x =
+			((double)(vectors_random(&state) % 2000001) - 1000000) /
+			1000000;
+
+		snprintf(key, sizeof(key), "%d", i);
+		snprintf(metadata, sizeof(metadata), "{\"x\":%g,\"i\":%d}", x,
+			 i);
+		snprintf(filter, sizeof(filter), "{\"x\":%g,\"i\":%d}", x, i);
+		ASSERT_EQ(0, items_put(self->c, key, origin, 1, metadata));
+		ASSERT_EQ(1, count(self->c, filter, self->a))
+		{
+			TH_LOG("%s", filter);
+		}
+	}
+	ASSERT_EQ(0, items_put(self->c, "big", origin, 1,
+			       "{\"n\":9223372036854775807}"));
+	EXPECT_EQ(1, count(self->c, "{\"n\":9223372036854775807}", self->a));
+	EXPECT_EQ(0, count(self->c, "{\"n\":9223372036854775806}", self->a));
+	EXPECT_EQ(1, count(self->c, "{\"n\":{\"$gt\":9.2e18}}", self->a));
+}
+
+TEST_F(filter, is_never_taken_for_sql)
+{
+	static const char *const evil[] = {
+		"{\"a') OR 1 --\": 1}",
+		"{\"a')) OR ((1=1\": 1}",
+		"{\"x\": \"' OR 1=1 --\"}",
+		"{\"x\": {\"$in\": [\"') OR (1\"]}}",
+		"{\"'; DROP TABLE item_1; --\": 1}",
+		"{\"a'||'\": 1}",
+		"{\"$.x\": 1}",
+		"{\"x]\": 1}",
+		"{\"%s%n\": 1}",
+		"{\"?1\": 1}",
+	};
+	size_t i;
+
+	ASSERT_EQ(0, items_put(self->c, "k", origin, 1, "{\"x\":1}"));
+	for (i = 0; i < sizeof(evil) / sizeof(*evil); i++) {
+		int ret =
+			items_search(self->c, origin, 1, 10, evil[i], self->a);
+
+		EXPECT_TRUE(ret == -EINVAL || (!ret && !self->a->n))
+		{
+			TH_LOG("%s", evil[i]);
+		}
+	}
+	EXPECT_EQ(0, vdfs_collection_index_field(self->c,
+						 "a'); DROP TABLE item_1; --"));
+	EXPECT_EQ(-EINVAL, vdfs_collection_index_field(self->c, "a\"b"));
+	EXPECT_EQ(-EINVAL, vdfs_collection_index_field(self->c, ""));
+	EXPECT_EQ(1, count(self->c, "{\"x\":1}", self->a));
+	EXPECT_EQ(1, count(self->c, "{}", self->a));
+}
+
+/* As wide as a filter can be: SQLite bounds depth, and marks. */
+TEST_F(filter, may_be_wide)
+{
+	char *text = malloc(VDFS_FILTER_MAX + 64);
+	char *to;
+
+	ASSERT_NE(NULL, text);
+	ASSERT_EQ(0, items_put(self->c, "k", origin, 1, "{\"a\":7}"));
+	to = stpcpy(text, "{\"a\":{\"$in\":[7");
+	while (to - text < VDFS_FILTER_MAX - 8)
+		to = stpcpy(to, ",1");
+	memcpy(to, "]}}", 4);
+	EXPECT_EQ(1, count(self->c, text, self->a));
+	to = stpcpy(text, "{\"$and\":[{\"a\":7}");
+	while (to - text < VDFS_FILTER_MAX - 16)
+		to = stpcpy(to, ",{\"a\":7}");
+	memcpy(to, "]}", 3);
+	EXPECT_EQ(1, count(self->c, text, self->a));
+	free(text);
+}
+
+/* EXPLAIN QUERY PLAN of a filter. */
+static void plan(const struct items_db *db, const char *json, char *out,
+		 size_t len)
+{
+	struct vdfs_filter *filter;
+	sqlite3_stmt *st;
+	sqlite3 *sql;
+	char *text;
+
+	if (vdfs_filter_new(json, NULL, 0, &filter) ||
+	    sqlite3_open(items_path(db, "meta.db"), &sql))
+		abort();
+	text = sqlite3_mprintf("EXPLAIN QUERY PLAN\n"
+			       " SELECT id FROM item_1 WHERE %s",
+			       vdfs_filter_sql(filter));
+	if (sqlite3_prepare_v2(sql, text, -1, &st, NULL))
+		abort();
+	*out = '\0';
+	while (sqlite3_step(st) == SQLITE_ROW)
+		strncat(out, (const char *)sqlite3_column_text(st, 3),
+			len - strlen(out) - 1);
+	sqlite3_finalize(st);
+	sqlite3_free(text);
+	sqlite3_close(sql);
+	vdfs_filter_free(filter);
+}
+
+TEST_F(filter, uses_the_index_of_a_field)
+{
+	static const char *const indexed[] = {
+		"{\"f\":1}",
+		"{\"f\":\"x\"}",
+		"{\"f\":true}",
+		"{\"f\":null}",
+		"{\"f\":{\"$gt\":1.5,\"$lt\":7}}",
+		"{\"f\":{\"$in\":[1,2,\"x\"]}}",
+		"{\"$or\":[{\"f\":1},{\"f\":\"y\"}]}",
+		"{\"$and\":[{\"g\":1},{\"f\":\"y\"}]}",
+	};
+	char text[2000];
+	size_t i;
+
+	plan(&self->db, indexed[0], text, sizeof(text));
+	EXPECT_EQ(NULL, strstr(text, "INDEX"));
+	ASSERT_EQ(0, vdfs_collection_index_field(self->c, "f"));
+	for (i = 0; i < sizeof(indexed) / sizeof(*indexed); i++) {
+		plan(&self->db, indexed[i], text, sizeof(text));
+		EXPECT_NE(NULL, strstr(text, "INDEX item_1_field_f (<expr>"))
+		{
+			TH_LOG("%s: %s", indexed[i], text);
+		}
+	}
+	/* It answers for the type too: no item is looked at. */
+	plan(&self->db, indexed[1], text, sizeof(text));
+	EXPECT_NE(NULL, strstr(text, "(<expr>=? AND <expr>=?)"))
+	{
+		TH_LOG("%s", text);
+	}
+}
+
+TEST_HARNESS_MAIN

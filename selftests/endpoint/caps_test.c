@@ -20,34 +20,21 @@ FIXTURE(caps)
 
 FIXTURE_SETUP(caps)
 {
-	int watcher = do_open();
-
-	ASSERT_LE(0, watcher)
+	ASSERT_EQ(0, do_baseline(&self->before))
 	{
 		TH_LOG("is phi.ko loaded?");
 	}
-	ASSERT_EQ(0, do_stats(watcher, &self->before));
-	close(watcher);
-	self->server = do_open();
-	self->client = do_open();
-	ASSERT_LE(0, self->client);
-	ASSERT_EQ(0, do_endpoint(self->server, &self->ep));
-	ASSERT_EQ(0, do_give(self->server, self->ep, PHI_RIGHT_SEND,
-			     self->client, &self->to));
+	ASSERT_EQ(0,
+		  do_ends(&self->server, &self->client, &self->ep, &self->to));
 	for (int i = 0; i < PHI_MSG_CAPS_MAX; i++)
 		ASSERT_EQ(0, do_notify(self->client, &self->cap[i]));
 }
 
 FIXTURE_TEARDOWN(caps)
 {
-	int watcher;
-
 	close(self->client);
 	close(self->server);
-	watcher = do_open();
-	ASSERT_LE(0, watcher);
-	EXPECT_TRUE(do_settled(watcher, &self->before));
-	close(watcher);
+	EXPECT_TRUE(do_restored(&self->before));
 }
 
 TEST_F(caps, copy_makes_a_child)

@@ -23,32 +23,19 @@ FIXTURE(send)
 
 FIXTURE_SETUP(send)
 {
-	int watcher = do_open();
-
-	ASSERT_LE(0, watcher)
+	ASSERT_EQ(0, do_baseline(&self->before))
 	{
 		TH_LOG("is phi.ko loaded?");
 	}
-	ASSERT_EQ(0, do_stats(watcher, &self->before));
-	close(watcher);
-	self->server = do_open();
-	self->client = do_open();
-	ASSERT_LE(0, self->client);
-	ASSERT_EQ(0, do_endpoint(self->server, &self->ep));
-	ASSERT_EQ(0, do_give(self->server, self->ep, PHI_RIGHT_SEND,
-			     self->client, &self->to));
+	ASSERT_EQ(0,
+		  do_ends(&self->server, &self->client, &self->ep, &self->to));
 }
 
 FIXTURE_TEARDOWN(send)
 {
-	int watcher;
-
 	close(self->client);
 	close(self->server);
-	watcher = do_open();
-	ASSERT_LE(0, watcher);
-	EXPECT_TRUE(do_settled(watcher, &self->before));
-	close(watcher);
+	EXPECT_TRUE(do_restored(&self->before));
 }
 
 TEST_F(send, create_gives_all_rights_of_an_endpoint)

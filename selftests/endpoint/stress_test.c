@@ -18,14 +18,10 @@ FIXTURE(stress)
 
 FIXTURE_SETUP(stress)
 {
-	int watcher = do_open();
-
-	ASSERT_LE(0, watcher)
+	ASSERT_EQ(0, do_baseline(&self->before))
 	{
 		TH_LOG("is phi.ko loaded?");
 	}
-	ASSERT_EQ(0, do_stats(watcher, &self->before));
-	close(watcher);
 	self->server = do_open();
 	ASSERT_LE(0, self->server);
 	ASSERT_EQ(0, do_endpoint(self->server, &self->ep));
@@ -33,13 +29,8 @@ FIXTURE_SETUP(stress)
 
 FIXTURE_TEARDOWN(stress)
 {
-	int watcher;
-
 	close(self->server);
-	watcher = do_open();
-	ASSERT_LE(0, watcher);
-	EXPECT_TRUE(do_settled(watcher, &self->before));
-	close(watcher);
+	EXPECT_TRUE(do_restored(&self->before));
 }
 
 struct worker {

@@ -98,14 +98,10 @@ FIXTURE_VARIANT_ADD(wake, expiry)
 
 FIXTURE_SETUP(wake)
 {
-	int watcher = do_open();
-
-	ASSERT_LE(0, watcher)
+	ASSERT_EQ(0, do_baseline(&self->before))
 	{
 		TH_LOG("is phi.ko loaded?");
 	}
-	ASSERT_EQ(0, do_stats(watcher, &self->before));
-	close(watcher);
 	self->server = do_open();
 	self->client = do_open();
 	ASSERT_LE(0, self->client);
@@ -121,14 +117,9 @@ FIXTURE_SETUP(wake)
 
 FIXTURE_TEARDOWN(wake)
 {
-	int watcher;
-
 	close(self->client);
 	close(self->server);
-	watcher = do_open();
-	ASSERT_LE(0, watcher);
-	EXPECT_TRUE(do_settled(watcher, &self->before));
-	close(watcher);
+	EXPECT_TRUE(do_restored(&self->before));
 }
 
 /* What the client waits through, with only the rights it needs. */

@@ -208,7 +208,7 @@ static inline int do_stats(int phi, struct phi_system_stats *arg)
 
 /*
  * Wait until the host is back to what it was: the same objects, cspaces and
- * charges. What RCU and workers still do may take a moment. Tells what is
+ * charges. RCU and workers may need a moment. Tells what is
  * left over.
  */
 static inline bool do_settled(int phi, const struct phi_system_stats *before)
@@ -241,6 +241,26 @@ static inline bool do_settled(int phi, const struct phi_system_stats *before)
 			       (unsigned long long)before->used[i]);
 	}
 	return false;
+}
+
+/* What the host has before a test opens anything; do_restored() compares. */
+static inline int do_baseline(struct phi_system_stats *before)
+{
+	int phi = do_open();
+	int ret = phi < 0 ? phi : do_stats(phi, before);
+
+	close(phi);
+	return ret;
+}
+
+/* Wait until the host has that again, once the test has closed all. */
+static inline bool do_restored(const struct phi_system_stats *before)
+{
+	int phi = do_open();
+	bool ret = phi >= 0 && do_settled(phi, before);
+
+	close(phi);
+	return ret;
 }
 
 /* Set a module parameter, such as the limit of a quota. Needs root. */

@@ -148,6 +148,20 @@ static inline int do_give(int from, uint64_t cap, uint32_t rights, int to,
 		       do_unseal(to, &token, out);
 }
 
+/*
+ * The two ends of an endpoint: a server that has it, and a client that may send
+ * to it, each in a cspace of its own.
+ */
+static inline int do_ends(int *server, int *client, uint64_t *ep, uint64_t *to)
+{
+	*server = do_open();
+	*client = do_open();
+	if (*server < 0 || *client < 0)
+		return *server < 0 ? *server : *client;
+	return do_endpoint(*server, ep) ?:
+		       do_give(*server, *ep, PHI_RIGHT_SEND, *client, to);
+}
+
 /* A call that a thread makes, and waits in. */
 struct job {
 	int phi;

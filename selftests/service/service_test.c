@@ -27,12 +27,8 @@ FIXTURE_SETUP(service)
 
 FIXTURE_TEARDOWN(service)
 {
-	int watcher = do_open();
-
-	ASSERT_LE(0, watcher);
 	close(self->phi);
-	EXPECT_TRUE(do_settled(watcher, &self->before));
-	close(watcher);
+	EXPECT_TRUE(do_restored(&self->before));
 }
 
 TEST_F(service, message_shows_badge_type_and_rights)

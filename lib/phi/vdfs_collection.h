@@ -147,7 +147,9 @@ int phi_vdfs_collection_close(struct phi_vdfs *v, uint64_t id);
  * @id: Collection.
  * @items: Items.
  * @n: How many.
- * @flags: 0 or PHI_VDFS_REPLACE.
+ * @flags: PHI_VDFS_REPLACE: a key that is taken gets the new item.
+ *         PHI_VDFS_CHECK: store nothing, return what an insert would return
+ *         now, but for a key that comes twice and for a full disk.
  * @failed: Out, when it fails for one of them: which; may be NULL.
  *
  * Context: Any thread. Waits for the daemon.

@@ -166,6 +166,8 @@
 #define PHI_VDFS_REPAIR 0x1U /* FSCK */
 #define PHI_VDFS_CANCEL 0x1U /* JOB */
 #define PHI_VDFS_REPLACE 0x1U /* COLLECTION_INSERT: of a key that is taken */
+#define PHI_VDFS_CHECK \
+	0x2U /* COLLECTION_INSERT: store nothing, say if it can */
 #define PHI_VDFS_VECTORS 0x1U /* results with vectors */
 #define PHI_VDFS_METADATA 0x2U /* results with metadata */
 #define PHI_VDFS_READ_ONLY 0x1U /* ATTACH */

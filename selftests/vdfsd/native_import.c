@@ -28,6 +28,8 @@
  * @vector: Of the last.
  * @sum: Of all elements.
  * @dim: Their length.
+ * @place: Row or line of the last.
+ * @unit: "row" or "line".
  * @why: The reason when it failed.
  */
 struct got {
@@ -38,6 +40,8 @@ struct got {
 	float vector[16];
 	double sum;
 	uint32_t dim;
+	uint64_t place;
+	const char *unit;
 	char why[256];
 };
 
@@ -74,6 +78,8 @@ static int import_fd(int fd, const struct vdfs_import_options *options,
 			break;
 		for (i = 0; i < n; i++)
 			take(got, &items[i]);
+		got->place = vdfs_import_place_of(im, n - 1);
+		got->unit = vdfs_import_unit(im);
 	}
 	if (ret)
 		snprintf(got->why, sizeof(got->why), "%s", vdfs_import_why(im));
@@ -91,10 +97,13 @@ static int memory_file(const void *data, size_t len)
 	return fd;
 }
 
+static bool unique; /* of all that import() reads */
+
 static int import(enum vdfs_format format, const void *data, size_t len,
 		  struct got *got)
 {
-	struct vdfs_import_options options = { .format = format };
+	struct vdfs_import_options options = { .format = format,
+					       .unique = unique };
 	int fd = memory_file(data, len);
 	int ret = import_fd(fd, &options, got);
 
@@ -493,6 +502,60 @@ TEST(lines_that_are_refused)
 	memcpy(text + 500, "\"}", 3);
 	EXPECT_EQ(-E2BIG, lines(text, &got));
 	free(text);
+}
+
+/* Lines that are items: more than the table of keys holds at first. */
+#define KEYS 5000
+
+static char *many_keys(int twice)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int i;
+
+	for (i = 0; i < KEYS; i++)
+		fprintf(out, "{\"id\":\"k%d\",\"vector\":[%d]}\n\n",
+			i == KEYS - 1 ? twice : i, i);
+	fclose(out);
+	return text;
+}
+
+TEST(a_key_that_comes_twice_is_found)
+{
+	char *text = many_keys(KEYS);
+	struct got got;
+
+	unique = true;
+	EXPECT_EQ(0, lines(text, &got));
+	EXPECT_EQ(KEYS, got.n);
+	free(text);
+	text = many_keys(7);
+	EXPECT_EQ(-EEXIST, lines(text, &got));
+	/* Each item has an empty line behind it. */
+	EXPECT_STREQ("line 9999: the key is that of line 15", got.why);
+	EXPECT_EQ(KEYS - 1, got.n);
+	unique = false;
+	EXPECT_EQ(0, lines(text, &got));
+	EXPECT_EQ(KEYS, got.n);
+	free(text);
+}
+
+TEST(places_count_from_1)
+{
+	static const uint32_t rows[] = { 1, 0, 1, 0, 1, 0 };
+	struct got got;
+
+	EXPECT_EQ(0, import(VDFS_FORMAT_FVECS, rows, 8, &got));
+	EXPECT_EQ(1, got.place);
+	EXPECT_EQ(0, import(VDFS_FORMAT_FVECS, rows, 24, &got));
+	EXPECT_EQ(3, got.place);
+	EXPECT_STREQ("row", got.unit);
+	EXPECT_EQ(0, lines("{\"vector\":[1]}", &got));
+	EXPECT_EQ(1, got.place);
+	EXPECT_EQ(0, lines("{\"vector\":[1]}\n\n\r\n{\"vector\":[2]}", &got));
+	EXPECT_EQ(4, got.place);
+	EXPECT_STREQ("line", got.unit);
 }
 
 #define POUR_DIM 1000

@@ -57,20 +57,27 @@ static int option_shift(const struct args *args, float *shift)
 	return EXIT_OK;
 }
 
-/* One file on its way into a collection. */
+/*
+ * One file on its way into a collection. A file that can be read again is read
+ * twice: first all of it is checked, here and by the daemon, and nothing is
+ * stored; so a fault that can be mended in the file leaves nothing behind. A
+ * pipe is stored as it comes. An import that ends for another reason, a kill
+ * too, leaves whole items, and the next import of the file passes over these.
+ */
 struct importing {
 	struct phi_vdfs *v;
 	uint64_t id;
 	unsigned int flags;
+	bool checking; /* the first time */
 	struct phi_vdfs_params params;
 	const struct args *args;
 	struct vdfs_import *im;
 	off_t start; /* of the file; -1 = it cannot be read again */
 	struct phi_vdfs_item *items; /* room for as many as ever came at once */
+	uint64_t *places; /* row or line of each, from 1 */
 	size_t room;
 	uint64_t stored;
-	uint64_t unchanged; /* rows that were there already, just so */
-	uint64_t rows; /* done with */
+	uint64_t unchanged; /* items that were there already, just so */
 };
 
 /* Half precision keeps eleven bits of an element. */
@@ -118,74 +125,123 @@ static int compare(void *arg, const struct phi_vdfs_item *item, uint32_t query,
 	return 0;
 }
 
-static int key_taken(const struct importing *in, size_t row, const char *key)
+/* "line 7, key k": to be freed. */
+static char *place_of(const struct importing *in, size_t i)
 {
-	return fail_because(
-		"--replace gives keys that are taken the new items; rows that are stored as they are in the file are passed over",
-		"the key is taken by another item", "import row %llu, key %s",
-		(unsigned long long)(in->rows + row + 1), key);
+	char *text;
+
+	if (asprintf(&text, "import %s %llu, key %s", vdfs_import_unit(in->im),
+		     (unsigned long long)in->places[i], in->items[i].key) < 0)
+		text = NULL;
+	return must(text);
+}
+
+/* Say how many items are stored, and how to go on: to be freed. */
+static char *outcome(const struct importing *in)
+{
+	char *text;
+
+	if (!in->stored)
+		return must(strdup("nothing was stored"));
+	if (asprintf(
+		    &text,
+		    "%llu items are stored; import all of the mended file, which passes over those that are stored as they are in it",
+		    (unsigned long long)in->stored) < 0)
+		text = NULL;
+	return must(text);
+}
+
+static int key_taken(const struct importing *in, size_t i)
+{
+	char *place = place_of(in, i);
+	char *left = outcome(in);
+	char *hint;
+	int ret;
+
+	if (asprintf(&hint,
+		     "%s; --replace gives keys that are taken the new items",
+		     left) < 0)
+		hint = NULL;
+	ret = fail_because(must(hint), "the key is taken by another item", "%s",
+			   place);
+	free(hint);
+	free(left);
+	free(place);
+	return ret;
+}
+
+/* Say which item the daemon refused. */
+static int refused(const struct importing *in, size_t i, int err)
+{
+	char *place = place_of(in, i);
+	char *left = outcome(in);
+	int ret;
+
+	ret = vdfs_fail_at(err, &wrong_item, "%s: %s", place, left);
+	free(left);
+	free(place);
+	return ret;
 }
 
 /*
- * Leave out what an import that broke off has stored; @n becomes what is left.
- * Which row is which is not known afterwards.
+ * Leave out what is stored already, just so; what is left moves to @first, and
+ * @n becomes how many that are.
  */
-static int leave_out_same(struct importing *in, struct phi_vdfs_item *items,
-			  size_t *n)
+static int leave_out_same(struct importing *in, size_t first, size_t *n)
 {
-	size_t i, left = 0;
+	size_t left = first, i;
 	int ret;
 
-	for (i = 0; i < *n; i++) {
-		struct beside b = { in, &items[i], false };
+	for (i = first; i < first + *n; i++) {
+		struct beside b = { in, &in->items[i], false };
 
-		ret = phi_vdfs_collection_get(in->v, in->id, items[i].key,
+		ret = phi_vdfs_collection_get(in->v, in->id, in->items[i].key,
 					      compare, &b);
 		if (!ret && !b.same)
-			return key_taken(in, i, items[i].key);
+			return key_taken(in, i);
 		if (ret && ret != -ENOENT)
-			return vdfs_fail(ret, "read %s", items[i].key);
-		if (ret)
-			items[left++] = items[i];
+			return refused(in, i, ret);
+		if (!ret)
+			continue;
+		in->items[left] = in->items[i];
+		in->places[left++] = in->places[i];
 	}
-	*n = left;
+	*n = left - first;
 	return EXIT_OK;
 }
 
-/* Insert some of them; says what is wrong with which. */
-static int insert_some(struct importing *in, struct phi_vdfs_item *items,
-		       size_t n)
+/* Insert or check some of them; says what is wrong with which. */
+static int insert_some(struct importing *in, size_t first, size_t n)
 {
+	unsigned int flags = in->flags | (in->checking ? PHI_VDFS_CHECK : 0);
 	size_t failed = 0, left = n;
 	int ret;
 
-	ret = phi_vdfs_collection_insert(in->v, in->id, items, n, in->flags,
-					 &failed);
+	ret = phi_vdfs_collection_insert(in->v, in->id, in->items + first, n,
+					 flags, &failed);
 	if (ret == -EEXIST) {
-		ret = leave_out_same(in, items, &left);
+		ret = leave_out_same(in, first, &left);
 		if (ret)
 			return ret;
-		ret = left ? phi_vdfs_collection_insert(in->v, in->id, items,
-							left, in->flags,
-							&failed) :
-			     0;
+		ret = phi_vdfs_collection_insert(
+			in->v, in->id, in->items + first, left, flags, &failed);
 	}
-	if (!ret) {
-		in->rows += n;
+	if (ret)
+		return refused(in, first + (failed < left ? failed : 0), ret);
+	if (!in->checking) {
 		in->stored += left;
 		in->unchanged += n - left;
-		return EXIT_OK;
 	}
-	if (failed >= left)
-		failed = 0;
-	if (left == n)
-		return vdfs_fail(
-			ret, "import row %llu, key %s; %llu rows are stored",
-			(unsigned long long)(in->rows + failed + 1),
-			items[failed].key, (unsigned long long)in->stored);
-	return vdfs_fail_at(ret, &wrong_item,
-			    "import key %s; %llu rows are stored",
-			    items[failed].key, (unsigned long long)in->stored);
+	return EXIT_OK;
+}
+
+static void make_room(struct importing *in, size_t n)
+{
+	if (n <= in->room)
+		return;
+	in->items = must(reallocarray(in->items, n, sizeof(*in->items)));
+	in->places = must(reallocarray(in->places, n, sizeof(*in->places)));
+	in->room = n;
 }
 
 static int insert_all(struct importing *in, const struct vdfs_item *items,
@@ -194,11 +250,7 @@ static int insert_all(struct importing *in, const struct vdfs_item *items,
 	size_t bytes = 0, first = 0, i;
 	int ret = EXIT_OK;
 
-	if (n > in->room) {
-		in->items =
-			must(reallocarray(in->items, n, sizeof(*in->items)));
-		in->room = n;
-	}
+	make_room(in, n);
 	for (i = 0; i < n && !ret; i++) {
 		const char *metadata = items[i].metadata;
 
@@ -208,40 +260,85 @@ static int insert_all(struct importing *in, const struct vdfs_item *items,
 			.dim = items[i].dim,
 			.metadata = metadata,
 		};
+		in->places[i] = vdfs_import_place_of(in->im, i);
 		bytes += items[i].dim * sizeof(float) + strlen(items[i].key) +
 			 (metadata ? strlen(metadata) : 0) + 32;
 		if (bytes < INSERT_BYTES && i + 1 < n)
 			continue;
-		ret = insert_some(in, in->items + first, i + 1 - first);
+		ret = insert_some(in, first, i + 1 - first);
 		first = i + 1;
 		bytes = 0;
 	}
 	return ret;
 }
 
-static int import_all(struct importing *in)
+/* The vectors of the file have another length than the collection's. */
+static int wrong_dim(const struct importing *in, uint32_t dim)
+{
+	return vdfs_fail(
+		-EMSGSIZE,
+		"import %s: its vectors have %u elements, those of the collection %u",
+		in->args->operand[1], dim, in->params.dim);
+}
+
+/* Go through the file once. */
+static int read_all(struct importing *in)
 {
 	const struct vdfs_item *items;
 	struct vdfs_teller t;
+	uint64_t rows = 0;
 	size_t n = 1;
 	int ret = EXIT_OK, err = 0;
+	char *left;
 
-	vdfs_teller_init(&t, "stored", "items");
+	vdfs_teller_init(&t, in->checking ? "checked" : "stored", "items");
 	while (!ret && n) {
 		err = vdfs_import_next(in->im, &items, &n);
-		if (err)
+		if (err || !n)
 			break;
-		ret = insert_all(in, items, n);
-		vdfs_tell(&t, in->stored, 0);
+		if (items[0].dim != in->params.dim)
+			ret = wrong_dim(in, items[0].dim);
+		else
+			ret = insert_all(in, items, n);
+		rows += n;
+		vdfs_tell(&t, rows, 0);
 	}
 	vdfs_teller_end(&t);
-	if (err)
-		return fail_because(
-			in->rows ?
-				"the rows before it are stored; import all of the mended file" :
-				NULL,
-			vdfs_import_why(in->im), "import %s",
-			in->args->operand[1]);
+	if (!err)
+		return ret;
+	left = outcome(in);
+	ret = fail_because(left, vdfs_import_why(in->im), "import %s",
+			   in->args->operand[1]);
+	free(left);
+	return ret;
+}
+
+/* Check all of it before anything is stored, where it can be read again. */
+static int check_all(struct importing *in, struct vdfs_import_options *options,
+		     int fd)
+{
+	int ret;
+
+	if (in->start < 0)
+		return EXIT_OK;
+	in->checking = true;
+	ret = read_all(in);
+	in->checking = false;
+	if (ret)
+		return ret;
+	vdfs_import_close(in->im);
+	in->im = NULL;
+	if (lseek(fd, in->start, SEEK_SET) < 0)
+		return fail(-errno, "read %s again", in->args->operand[1]);
+	options->unique = false;
+	ret = vdfs_import_open(fd, options, &in->im);
+	return ret ? fail(ret, "read %s again", in->args->operand[1]) : EXIT_OK;
+}
+
+static int import_all(struct importing *in)
+{
+	int ret = read_all(in);
+
 	if (ret)
 		return ret;
 	out_u64("items", in->stored);
@@ -249,46 +346,8 @@ static int import_all(struct importing *in)
 	return out_end();
 }
 
-/* Read all of it before anything is stored, where it can be read again. */
-static int check_all(struct importing *in,
-		     const struct vdfs_import_options *options, int fd)
-{
-	const struct vdfs_item *items;
-	uint32_t dim = in->params.dim;
-	struct vdfs_teller t;
-	uint64_t rows = 0;
-	size_t n = 1;
-	int ret = 0;
-
-	if (in->start < 0)
-		return EXIT_OK;
-	vdfs_teller_init(&t, "checked", "items");
-	while (n && !(ret = vdfs_import_next(in->im, &items, &n))) {
-		if (n && items[0].dim != dim)
-			break;
-		rows += n;
-		vdfs_tell(&t, rows, 0);
-	}
-	vdfs_teller_end(&t);
-	if (!ret && n)
-		return vdfs_fail(
-			-EMSGSIZE,
-			"import %s: its vectors have %u elements, those of the collection %u",
-			in->args->operand[1], items[0].dim, dim);
-	if (ret)
-		return fail_because("nothing was stored",
-				    vdfs_import_why(in->im), "import %s",
-				    in->args->operand[1]);
-	vdfs_import_close(in->im);
-	in->im = NULL;
-	if (lseek(fd, in->start, SEEK_SET) < 0)
-		return fail(-errno, "read %s again", in->args->operand[1]);
-	ret = vdfs_import_open(fd, options, &in->im);
-	return ret ? fail(ret, "read %s again", in->args->operand[1]) : EXIT_OK;
-}
-
-static int import_file(struct args *args,
-		       const struct vdfs_import_options *options, int fd)
+static int import_file(struct args *args, struct vdfs_import_options *options,
+		       int fd)
 {
 	struct importing in = { .args = args,
 				/* Opening reads what a file begins with. */
@@ -297,6 +356,8 @@ static int import_file(struct args *args,
 
 	if (args_option(args, "replace"))
 		in.flags = PHI_VDFS_REPLACE;
+	/* With --replace the last item of a key stays. */
+	options->unique = !in.flags;
 	ret = vdfs_import_open(fd, options, &in.im);
 	if (ret) {
 		/* The text of vdfs_import_why() lives as long as the file. */
@@ -315,6 +376,7 @@ static int import_file(struct args *args,
 	}
 	vdfs_import_close(in.im);
 	free(in.items);
+	free(in.places);
 	return ret;
 }
 

@@ -154,6 +154,7 @@ int vdfs_collection_list(struct vdfs_db *db, const struct vdfs_who *who,
 			 void *arg);
 
 #define VDFS_INSERT_REPLACE 0x1U /* a key that is taken is given the new item */
+#define VDFS_INSERT_CHECK 0x2U /* say whether it would fail, store nothing */
 
 /* All or none; @failed: NULL, or out: the item that was the reason. */
 int vdfs_collection_insert(struct vdfs_collection *c,

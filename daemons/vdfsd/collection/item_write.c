@@ -286,6 +286,36 @@ static int check_item(const struct vdfs_core *core,
 	return ret ? ret : vdfs_metadata_check(item->metadata);
 }
 
+/* Whether a key is taken by an item that an insert would not replace. */
+static int taken_fn(struct sqlite3 *db, void *arg)
+{
+	struct change *change = arg;
+	struct vdfs_core_state state;
+	struct sqlite3_stmt *st;
+	size_t i;
+	int ret;
+
+	ret = vdfs_core_state(change->core, db, &state);
+	for (i = 0; i < change->n && !ret; i++) {
+		change->failed = i;
+		ret = vdfs_sql(db, &st, change->core->sql[SQL_FIND],
+			       VDFS_TEXT(change->items[i].key));
+		if (!ret)
+			ret = vdfs_sql_next(st);
+		if (ret > 0)
+			ret = -EEXIST;
+	}
+	return ret;
+}
+
+/* Return the error that an insert without VDFS_INSERT_CHECK would return. */
+static int check_only(struct change *change)
+{
+	if (change->flags & VDFS_INSERT_REPLACE)
+		return 0;
+	return vdfs_meta_read(change->core->db->meta, taken_fn, change);
+}
+
 /* Everything is looked at before anything is touched. */
 static int check_items(struct change *change)
 {
@@ -308,7 +338,8 @@ static int check_items(struct change *change)
  * @failed: NULL, or out when an item was the reason that it failed: which.
  *
  * All or none of them. A key that is there already, or comes twice, is
- * -EEXIST; with VDFS_INSERT_REPLACE the last item with a key stays.
+ * -EEXIST; with VDFS_INSERT_REPLACE the last item with a key stays. With
+ * VDFS_INSERT_CHECK nothing is stored, and a key that comes twice is not seen.
  *
  * Return: 0 or a negative errno, see collection.h.
  */
@@ -324,7 +355,7 @@ int vdfs_collection_insert(struct vdfs_collection *c,
 	};
 	int ret;
 
-	if (flags & ~VDFS_INSERT_REPLACE)
+	if (flags & ~(VDFS_INSERT_REPLACE | VDFS_INSERT_CHECK))
 		return -EINVAL;
 	if (!c->may_write)
 		return -EACCES;
@@ -333,11 +364,14 @@ int vdfs_collection_insert(struct vdfs_collection *c,
 	if (!n)
 		return 0;
 	ret = check_items(&change);
-	if (!ret)
+	if (!ret && (flags & VDFS_INSERT_CHECK)) {
+		ret = check_only(&change);
+	} else if (!ret) {
 		ret = change_init(&change);
-	if (!ret)
-		ret = carry_out(&change, insert_fn);
-	change_fini(&change);
+		if (!ret)
+			ret = carry_out(&change, insert_fn);
+		change_fini(&change);
+	}
 	if (ret && failed)
 		*failed = change.failed;
 	return ret;

@@ -54,7 +54,9 @@ _Static_assert(PHI_VDFS_L2 == (int)VDFS_L2 && PHI_VDFS_IP == (int)VDFS_IP &&
 		       PHI_VDFS_CODES_4 == (int)VDFS_CODES_4 &&
 		       PHI_VDFS_CODES_1 == (int)VDFS_CODES_1 &&
 		       PHI_VDFS_CODES_2 == (int)VDFS_CODES_2 &&
-		       PHI_VDFS_CODES_3 == (int)VDFS_CODES_3,
+		       PHI_VDFS_CODES_3 == (int)VDFS_CODES_3 &&
+		       PHI_VDFS_REPLACE == (unsigned int)VDFS_INSERT_REPLACE &&
+		       PHI_VDFS_CHECK == (unsigned int)VDFS_INSERT_CHECK,
 	       "the wire's numbers are the index's");
 
 static void params_out(const struct vdfs_collection_params *p,
@@ -176,7 +178,6 @@ int vdfsd_collection_close(struct vdfsd_call *c)
  */
 int vdfsd_collection_insert(struct vdfsd_call *c)
 {
-	bool replace = c->req.flags & PHI_VDFS_REPLACE;
 	struct vdfs_collection *collection;
 	struct vdfs_item *items;
 	size_t n, failed = 0;
@@ -187,10 +188,8 @@ int vdfsd_collection_insert(struct vdfsd_call *c)
 		return ret;
 	ret = vdfsd_collection_use(c, true, &collection);
 	if (!ret) {
-		ret = done(c,
-			   vdfs_collection_insert(
-				   collection, items, n,
-				   replace ? VDFS_INSERT_REPLACE : 0, &failed));
+		ret = done(c, vdfs_collection_insert(collection, items, n,
+						     c->req.flags, &failed));
 		c->answer.done = failed;
 	}
 	free(items);

@@ -125,6 +125,38 @@ TEST_F(collection, the_last_of_a_key_replaces)
 		  vdfs_collection_insert(self->c, items, 3, 0x80, NULL));
 }
 
+TEST_F(collection, a_check_stores_nothing)
+{
+	float v[DIM] = { 1, 2, 3 };
+	float bad[DIM] = { NAN };
+	struct vdfs_item items[] = {
+		{ "a", v, DIM, NULL },
+		{ "b", v, DIM, NULL },
+		{ "c", bad, DIM, NULL },
+	};
+	struct vdfs_collection_stats stats;
+	size_t failed = 9;
+
+	EXPECT_EQ(0, vdfs_collection_insert(self->c, items, 2,
+					    VDFS_INSERT_CHECK, &failed));
+	EXPECT_EQ(-EDOM, vdfs_collection_insert(self->c, items, 3,
+						VDFS_INSERT_CHECK, &failed));
+	EXPECT_EQ(2, failed);
+	ASSERT_EQ(0, vdfs_collection_stats(self->c, &stats));
+	EXPECT_EQ(0, stats.items);
+	EXPECT_EQ(0, stats.generation);
+	ASSERT_EQ(0, items_put(self->c, "b", v, DIM, NULL));
+	EXPECT_EQ(-EEXIST, vdfs_collection_insert(self->c, items, 2,
+						  VDFS_INSERT_CHECK, &failed));
+	EXPECT_EQ(1, failed);
+	EXPECT_EQ(0, vdfs_collection_insert(
+			     self->c, items, 2,
+			     VDFS_INSERT_CHECK | VDFS_INSERT_REPLACE, &failed));
+	ASSERT_EQ(0, vdfs_collection_stats(self->c, &stats));
+	EXPECT_EQ(1, stats.items);
+	EXPECT_EQ(1, stats.generation);
+}
+
 TEST_F(collection, an_update_leaves_what_it_is_not_given)
 {
 	float v[DIM] = { 1, 2, 3 };

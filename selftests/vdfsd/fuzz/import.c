@@ -43,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	options.format = data[0] % (VDFS_FORMAT_JSONL + 1);
+	options.unique = data[0] & 0x80;
 	fd = memfd_create("import", 0);
 	if (fd < 0 || write(fd, data + 1, size - 1) != (ssize_t)size - 1 ||
 	    lseek(fd, 0, SEEK_SET))

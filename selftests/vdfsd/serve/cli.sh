@@ -206,6 +206,112 @@ test_50_collections()
 	eq "$(json '.collections[].name' phi collection list | xargs)" "c e"
 }
 
+# rows FORMAT FILE: 5000 rows of two elements, more than are stored at once;
+# the last of them has BAD as its second, if that is given.
+rows()
+{
+	python3 - "$@" <<-'END'
+		import json, math, struct, sys
+		kind, path = sys.argv[1:3]
+		bad = float(sys.argv[3]) if len(sys.argv) > 3 else None
+		rows = [[i // 100 % 100, i % 100] for i in range(5000)]
+		if bad is not None:
+		    rows[-1][1] = bad if math.isnan(bad) else int(bad)
+		with open(path, "wb") as out:
+		    if kind == "idx":
+		        out.write(struct.pack(">4B2I", 0, 0, 8, 2, 5000, 2))
+		    if kind == "npy":
+		        head = "{'descr': '<f4', 'fortran_order': False, 'shape': (5000, 2), }\n"
+		        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)))
+		        out.write(head.encode())
+		    for i, row in enumerate(rows):
+		        if kind == "jsonl":
+		            item = {"id": f"k{i}", "vector": row, "metadata": {"i": i}}
+		            out.write(json.dumps(item).encode() + b"\n\n")
+		        elif kind == "npy":
+		            out.write(struct.pack("<2f", *row))
+		        elif kind == "idx":
+		            out.write(struct.pack("2B", *row))
+		        else:
+		            code = {"fvecs": "<i2f", "bvecs": "<i2B", "ivecs": "<3i"}[kind]
+		            out.write(struct.pack(code, 2, *row))
+	END
+}
+
+count()
+{
+	[[ $(json .items phi collection stats "$1") == "$2" ]]
+}
+
+test_52_a_fault_at_the_end_of_a_file_leaves_nothing()
+{
+	local kind
+	phi collection create g --dim 2 --type i8
+	for kind in fvecs bvecs ivecs npy idx jsonl; do
+		# Nothing is wrong with the file: the collection has no 200.
+		rows "$kind" "$tmp/g.$kind" 200
+		fails 1 "(row 5000|line 9999), key .*nothing was stored" \
+			phi vdfs import g "$tmp/g.$kind"
+		count g 0
+	done
+	rows fvecs "$tmp/g.fvecs" nan
+	fails 1 "row 5000, element 2 is no finite" phi vdfs import g "$tmp/g.fvecs"
+	rows jsonl "$tmp/g.jsonl"
+	sed 's/"k4999"/"k3"/' "$tmp/g.jsonl" >"$tmp/twice.jsonl"
+	fails 1 "line 9999: the key is that of line 7" \
+		phi vdfs import g "$tmp/twice.jsonl"
+	count g 0
+	echo '{"id":"k4999","vector":[1,1]}' >"$tmp/one.jsonl"
+	phi vdfs import g "$tmp/one.jsonl"
+	fails 1 "line 9999, key k4999.*taken.*" phi vdfs import g "$tmp/g.jsonl"
+	fails 1 "nothing was stored; --replace" phi vdfs import g "$tmp/g.jsonl"
+	count g 1
+	eq "$(json .items phi vdfs import g "$tmp/g.jsonl" --replace)" 5000
+	count g 5000
+	phi collection drop g
+}
+
+# interrupted KIND OPTION...: an import that is killed after its first rows
+interrupted()
+{
+	local kind=$1 file=$tmp/h.$1 size writer
+	shift
+	phi collection create h --dim 2 "$@"
+	rows "$kind" "$file"
+	size=$(stat -c %s "$file")
+	rm -f "$tmp/halt"
+	mkfifo "$tmp/halt"
+	{
+		head -c $((size - 1)) "$file"
+		exec sleep 600
+	} >"$tmp/halt" &
+	writer=$!
+	phi vdfs import h "$tmp/halt" --format "$kind" &
+	until_true count h 4096
+	kill -9 $!
+	kill "$writer"
+	eq "$(phi vdfs import h "$file" --json | jq -c '[.items,.unchanged]')" \
+		"[904,4096]"
+	eq "$(json .unchanged phi vdfs import h "$file")" 5000
+	count h 5000
+	phi collection drop h
+}
+
+test_53_an_import_that_is_killed_goes_on()
+{
+	local kind
+	for kind in fvecs bvecs ivecs npy idx jsonl; do
+		interrupted "$kind"
+	done
+	interrupted fvecs --type f16
+	interrupted npy --type i8
+	# The first vector is 0, which has no direction.
+	phi collection create z --dim 2 --metric cosine
+	fails 1 "row 1, key 0000000000: nothing was stored.*no direction" \
+		phi vdfs import z "$tmp/h.fvecs"
+	phi collection drop z
+}
+
 test_55_other_users()
 {
 	local other=(setpriv --reuid 1234 --regid 1234 --clear-groups)

@@ -140,7 +140,8 @@ int vdfs_import_set_dim(struct vdfs_import *im, uint64_t dim)
 	im->vectors = malloc(im->batch * dim * sizeof(float));
 	im->items = calloc(im->batch, sizeof(*im->items));
 	im->texts = calloc(2 * im->batch, sizeof(*im->texts));
-	if (!im->vectors || !im->items || !im->texts)
+	im->places = calloc(im->batch, sizeof(*im->places));
+	if (!im->vectors || !im->items || !im->texts || !im->places)
 		return vdfs_import_fail(im, -ENOMEM, "no memory");
 	return 0;
 }
@@ -236,7 +237,7 @@ static int next_row(struct vdfs_import *im, size_t i)
 		.dim = im->dim,
 	};
 	ret = vdfs_import_number(im, i);
-	im->row++;
+	im->places[i] = ++im->row;
 	return ret ? ret : 1;
 }
 
@@ -294,6 +295,29 @@ uint64_t vdfs_import_rows(const struct vdfs_import *im)
 }
 
 /**
+ * vdfs_import_unit() - what the places in the file are called
+ * @im: The file.
+ *
+ * Return: "line" or "row".
+ */
+const char *vdfs_import_unit(const struct vdfs_import *im)
+{
+	return im->options.format == VDFS_FORMAT_JSONL ? "line" : "row";
+}
+
+/**
+ * vdfs_import_place_of() - where in the file an item is
+ * @im: The file.
+ * @i: Which of those that vdfs_import_next() gave last.
+ *
+ * Return: Number of its row or line, from 1.
+ */
+uint64_t vdfs_import_place_of(const struct vdfs_import *im, size_t i)
+{
+	return im->places[i];
+}
+
+/**
  * vdfs_import_why() - what is wrong with the file
  * @im: The file, after an error.
  *
@@ -314,6 +338,8 @@ void vdfs_import_close(struct vdfs_import *im)
 		return;
 	forget_texts(im);
 	free(im->texts);
+	free(im->places);
+	free(im->keys);
 	free(im->items);
 	free(im->vectors);
 	free(im->prefix);

@@ -21,6 +21,18 @@ enum vdfs_element {
 };
 
 /**
+ * struct vdfs_import_key - a key that a file had
+ * @hash: Of the key.
+ * @more: Bits of another hash of the key.
+ * @line: The line that has it, from 1; 0 = the entry is free.
+ */
+struct vdfs_import_key {
+	uint64_t hash;
+	uint32_t more;
+	uint32_t line;
+};
+
+/**
  * struct vdfs_import - a file being read
  * @fd: It; the caller's.
  * @options: How.
@@ -39,6 +51,10 @@ enum vdfs_element {
  * @vectors: shape [batch][dim].
  * @items: shape [batch].
  * @texts: Keys and metadata of the items, shape [2 * batch], some NULL.
+ * @places: Row or line of each item, from 1, shape [batch].
+ * @keys: Keys so far, shape [keys_room], open addressing.
+ * @keys_room: A power of two, or 0.
+ * @keys_n: Keys in @keys.
  * @why: The fault in the file, as text.
  * @failed: The error, kept.
  */
@@ -60,6 +76,10 @@ struct vdfs_import {
 	float *vectors;
 	struct vdfs_item *items;
 	char **texts;
+	uint64_t *places;
+	struct vdfs_import_key *keys;
+	size_t keys_room;
+	size_t keys_n;
 	char why[256];
 	int failed;
 };
@@ -71,6 +91,9 @@ uint64_t vdfs_import_place(const struct vdfs_import *im);
 int vdfs_import_need(struct vdfs_import *im, size_t bytes);
 int vdfs_import_set_dim(struct vdfs_import *im, uint64_t dim);
 int vdfs_import_number(struct vdfs_import *im, size_t i);
+
+/* import_keys.c */
+int vdfs_import_key(struct vdfs_import *im, const char *key);
 
 /* import_rows.c */
 size_t vdfs_import_element_bytes(const struct vdfs_import *im);

@@ -220,9 +220,14 @@ static int take_line(struct vdfs_import *im, size_t i, const char *line,
 	if (!ret)
 		ret = take_key(im, i, json);
 	if (!ret)
+		ret = vdfs_import_key(im, im->items[i].key);
+	if (!ret)
 		ret = take_metadata(im, i, json, line, len);
 	json_decref(json);
-	return ret ? ret : 1;
+	if (ret)
+		return ret;
+	im->places[i] = im->row;
+	return 1;
 }
 
 /**

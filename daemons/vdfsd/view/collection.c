@@ -16,6 +16,7 @@ static const struct {
 	{ "info", VDFS_INFO },
 	{ "items", VDFS_ITEMS },
 	{ "search", VDFS_SEARCHES },
+	{ "why", VDFS_WHYS },
 };
 
 #define PARTS ARRAY_SIZE(parts)

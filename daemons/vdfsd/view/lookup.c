@@ -125,6 +125,15 @@ const struct vdfs_view vdfs_views[VDFS_KINDS] = {
 	[VDFS_RESULT] = {
 		.mode = S_IFLNK | 0777,
 	},
+	[VDFS_WHYS] = {
+		.mode = S_IFDIR | 0555,
+		.lookup = vdfs_whys_lookup,
+	},
+	[VDFS_WHY] = {
+		.mode = S_IFREG | 0444,
+		.stat = vdfs_view_collection_stat,
+		.text = vdfs_why_text,
+	},
 };
 
 /**

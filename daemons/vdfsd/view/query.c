@@ -9,7 +9,6 @@
 #include "query_impl.h"
 
 #define K_DEFAULT 10
-#define EF_MAX 1000000
 
 /**
  * vdfs_key_encode() - a key as a file name
@@ -161,21 +160,34 @@ static bool is(const char *name, const char **at, size_t *len)
 	return true;
 }
 
+/* Whether there is an option of this name already, or one that excludes it. */
+static bool comes_twice(const struct vdfs_ask *ask, const char *at, size_t len)
+{
+	bool place = ask->key[0] || ask->from[0] || ask->vector;
+
+	return (ask->k && is("k=", &at, &len)) ||
+	       (ask->ef && is("ef=", &at, &len)) ||
+	       (ask->recall != 0 && is("recall=", &at, &len)) ||
+	       (place && (is("key=", &at, &len) || is("from=", &at, &len) ||
+			  is("vector=", &at, &len)));
+}
+
 static int parse_option(const char *at, size_t len, struct vdfs_ask *ask)
 {
-	if (!ask->k && is("k=", &at, &len))
+	ask->twice = comes_twice(ask, at, len);
+	if (ask->twice)
+		return -EINVAL;
+	if (is("k=", &at, &len))
 		return parse_number(at, len, VDFS_K_MAX, &ask->k);
-	if (!ask->ef && is("ef=", &at, &len))
-		return parse_number(at, len, EF_MAX, &ask->ef);
-	if (!ask->recall && is("recall=", &at, &len)) {
+	if (is("ef=", &at, &len))
+		return parse_number(at, len, VDFS_EF_MAX, &ask->ef);
+	if (is("recall=", &at, &len)) {
 		int err = parse_float(at, at + len, &ask->recall);
 
 		if (err || ask->recall <= 0 || ask->recall > 1)
 			return -EINVAL;
 		return 0;
 	}
-	if (ask->key[0] || ask->from[0] || ask->vector)
-		return -EINVAL;
 	if (is("key=", &at, &len))
 		return vdfs_key_decode(at, len, ask->key, sizeof(ask->key));
 	if (is("from=", &at, &len))
@@ -188,7 +200,8 @@ static int parse_option(const char *at, size_t len, struct vdfs_ask *ask)
 /**
  * vdfs_ask_parse() - understand the name of a search
  * @query: The name.
- * @ask: Out; vdfs_ask_fini() is due when this succeeds.
+ * @ask: Out; vdfs_ask_fini() is due when this succeeds, else @bad says which
+ *       option is wrong.
  *
  * Return: 0, -EINVAL, -EMSGSIZE for too long a vector, -ENAMETOOLONG for a
  * key or path, or -ENOMEM.
@@ -203,14 +216,20 @@ int vdfs_ask_parse(const char *query, struct vdfs_ask *ask)
 		size_t len = strlen(at);
 		const char *comma;
 
+		ask->bad = at;
+		ask->bad_len = len;
 		if (is("filter=", &at, &len)) {
 			err = parse_filter(at, len, ask);
 			break;
 		}
 		comma = strchr(at, ',');
-		err = parse_option(at, comma ? (size_t)(comma - at) : len, ask);
+		if (comma)
+			ask->bad_len = (size_t)(comma - at);
+		err = parse_option(at, ask->bad_len, ask);
 		at = comma ? comma + 1 : NULL;
 	}
+	if (!err)
+		ask->bad = NULL;
 	if (!err && !ask->key[0] && !ask->from[0] && !ask->vector)
 		err = -EINVAL;
 	if (!ask->k)

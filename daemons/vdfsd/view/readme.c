@@ -23,6 +23,7 @@ static const char readme[] =
 	"    search/QUERY/  the nearest items, in order, as links 0001-KEY, 0002-KEY\n"
 	"                   ... to the item, or to the blob that its metadata names\n"
 	"                   with \"path\" (below names/) or \"hash\".\n"
+	"    why/QUERY      why search/QUERY cannot be opened, as text\n"
 	"\n"
 	"Files\n"
 	"  A file becomes a blob when it is closed or synced, in one instant and\n"

@@ -302,6 +302,25 @@ static int answers(struct vdfs_call *call, const struct vdfs_inode *inode,
 	return err;
 }
 
+/**
+ * vdfs_search_try() - whether a search can be opened
+ * @call: For whom.
+ * @inode: A collection or something in it.
+ * @query: The query, as text.
+ *
+ * Return: 0 or the negative errno that opening it returns.
+ */
+int vdfs_search_try(struct vdfs_call *call, const struct vdfs_inode *inode,
+		    const char *query)
+{
+	struct vdfs_results *results;
+	int err = answers(call, inode, query, &results);
+
+	if (!err)
+		results_put(results);
+	return err;
+}
+
 int vdfs_searches_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
 			 const char *name, struct vdfs_inode **out)
 {

@@ -59,6 +59,8 @@ enum vdfs_view_kind {
 	VDFS_SEARCHES,
 	VDFS_SEARCH,
 	VDFS_RESULT,
+	VDFS_WHYS,
+	VDFS_WHY,
 	VDFS_KINDS
 };
 
@@ -541,6 +543,12 @@ int vdfs_item_get_attr(struct vdfs_call *call, struct vdfs_inode *inode,
 int vdfs_item_set_attr(struct vdfs_call *call, struct vdfs_inode *inode,
 		       const char *attr, const char *value, size_t len);
 
+/* why.c */
+int vdfs_whys_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
+		     const char *name, struct vdfs_inode **out);
+int vdfs_why_text(struct vdfs_call *call, struct vdfs_inode *inode, char **text,
+		  size_t *len);
+
 /* search.c */
 int vdfs_searches_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
 			 const char *name, struct vdfs_inode **out);
@@ -551,6 +559,8 @@ int vdfs_result_target(struct vdfs_call *call, struct vdfs_inode *inode,
 		       char **target);
 int vdfs_search_distances(struct vdfs_call *call, struct vdfs_inode *dir,
 			  char **text, size_t *len);
+int vdfs_search_try(struct vdfs_call *call, const struct vdfs_inode *inode,
+		    const char *query);
 void vdfs_searches_drop(struct vdfs_fuse *fuse);
 
 /* readme.c */

@@ -723,6 +723,16 @@ test_searches()
 	fails 2 "too long" ls "$s/vector=1;2"
 	fails 2 "No such" ls "$s/key=nobody"
 	fails 1 "ermi" mkdir "$s/key=b/x"
+	# What an error number cannot say is said by a file of the same name.
+	eq "$(<"$c/why/key=b,filter={")" \
+		"the filter: line 1, column 1: string or '}' expected near end of file"
+	has "$(<"$c/why/key=b,filter={\"n\":{\"\$near\":1}}")" "near"
+	has "$(<"$c/why/k=0,key=b")" "'k=0': k is a whole number from 1"
+	has "$(<"$c/why/vector=1;2")" "another length"
+	has "$(<"$c/why/key=nobody")" "no item of that key"
+	eq "$(<"$c/why/vector=1;2;3")" "nothing is wrong"
+	eq "$(ls "$c/why")" ""
+	fails 1 "ermi" cp "$c/info" "$c/why/x"
 	rm "$c/items"/* "$names/answer" "$names/query"
 	down
 }

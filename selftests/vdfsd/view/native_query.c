@@ -94,6 +94,41 @@ TEST(refused)
 	}
 }
 
+TEST(refusals_have_reasons)
+{
+	static const char *const faults[][2] = {
+		{ "k=0,key=a", "'k=0': k is a whole number from 1 to 10000" },
+		{ "key=a,ef=x",
+		  "'ef=x': ef is a whole number from 1 to 1000000" },
+		{ "key=a,recall=2,k=1",
+		  "'recall=2': recall is a number above 0 and up to 1" },
+		{ "vector=1;x", "'vector=1;x': a vector is finite numbers" },
+		{ "key=%0", "'key=%0': a key has 1 to 255 bytes" },
+		{ "from=", "'from=': a path has 1 to 1023 bytes" },
+		{ "key=a,k=1,k=1", "'k=1': each option comes once" },
+		{ "key=a,vector=1", "'vector=1': each option comes once" },
+		{ "key=a,near=b", "'near=b': the options are key, vector" },
+		{ "k=5", "one of key, vector and from is missing" },
+		{ "key=a,filter=%", "'filter=%': a filter is JSON" },
+		{ "key=a,filter={", "the filter: line 1, column 1: " },
+		{ "key=a,filter={\"a\":{\"$near\":1}}",
+		  "the filter: \"a\": there is no operator" },
+	};
+	char why[VDFS_QUERY_WHY_MAX];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(faults); i++) {
+		ASSERT_EQ(0, vdfs_query_why(faults[i][0], why, sizeof(why)));
+		EXPECT_TRUE(strstr(why, faults[i][1]) == why)
+		{
+			TH_LOG("\"%s\": %s", faults[i][0], why);
+		}
+	}
+	ASSERT_EQ(0,
+		  vdfs_query_why("key=a,filter={\"a\":1}", why, sizeof(why)));
+	EXPECT_STREQ("", why);
+}
+
 TEST(too_long)
 {
 	char query[2 * (VDFS_DIM_MAX + 1) + 16] = "vector=1";

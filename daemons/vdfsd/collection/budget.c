@@ -86,6 +86,21 @@ static void let_go(struct vdfs_core *core)
 	pthread_mutex_lock(&db->lock);
 }
 
+/* Of collections that nobody has open; the caller holds the lock of the db. */
+static void rest_idle(struct vdfs_db *db)
+{
+	struct vdfs_graph *graph;
+	struct vdfs_core *core;
+
+	for (core = db->cores; core; core = core->next) {
+		if (core->state || core->refs > 1)
+			continue;
+		graph = vdfs_graph_get(core);
+		vdfs_index_rest(graph->ix);
+		vdfs_graph_put(graph);
+	}
+}
+
 /**
  * vdfs_db_trim() - let indexes go until the rest is within the budget
  * @db: Collections whose indexes go.
@@ -101,6 +116,7 @@ void vdfs_db_trim(struct vdfs_db *db)
 	/* One at a time: two that count the same would let go of too much. */
 	pthread_mutex_lock(&db->trimming);
 	pthread_mutex_lock(&db->lock);
+	rest_idle(db);
 	for (;;) {
 		n = count(db, &bytes);
 		if (bytes <= db->budget && n <= LOADED_MAX)

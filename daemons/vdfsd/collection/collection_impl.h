@@ -36,7 +36,8 @@
  *   vdfs_db.lock		the list of collections, references, work
  */
 
-#define KEY_LOCKS 256
+/* 40 bytes each in every collection; there are fewer workers than these. */
+#define KEY_LOCKS 64
 #define KEPT 8
 #define CURVES 3
 #define CURVE_POINTS 24

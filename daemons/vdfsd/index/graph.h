@@ -441,7 +441,6 @@ bool vdfs_scratch_fit(const struct vdfs_index *ix, struct vdfs_scratch *s,
 void vdfs_scratch_writes(const struct vdfs_index *ix, struct vdfs_scratch *s);
 void vdfs_scratch_put(struct vdfs_index *ix, struct vdfs_scratch *s);
 void vdfs_scratch_forget(struct vdfs_scratch *s);
-void vdfs_scratch_free_all(struct vdfs_index *ix);
 uint32_t vdfs_readers_enter(struct vdfs_index *ix);
 void vdfs_readers_leave(struct vdfs_index *ix, uint32_t epoch);
 void vdfs_readers_wait(struct vdfs_index *ix);

@@ -114,7 +114,7 @@ void vdfs_index_free(struct vdfs_index *ix)
 {
 	if (!ix)
 		return;
-	vdfs_scratch_free_all(ix);
+	vdfs_index_rest(ix);
 	vdfs_arena_fini(&ix->rows);
 	vdfs_arena_fini(&ix->codes);
 	vdfs_arena_fini(&ix->edges);

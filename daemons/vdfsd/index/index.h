@@ -114,6 +114,8 @@ int vdfs_index_new(const struct vdfs_params *params, struct vdfs_index **out);
 void vdfs_index_free(struct vdfs_index *ix);
 const struct vdfs_params *vdfs_index_params(const struct vdfs_index *ix);
 void vdfs_index_stats(struct vdfs_index *ix, struct vdfs_index_stats *out);
+/* Free what searches and writers left for the next ones. */
+void vdfs_index_rest(struct vdfs_index *ix);
 
 int vdfs_index_add(struct vdfs_index *ix, uint64_t id, const float *vector);
 int vdfs_index_build(struct vdfs_index *ix, const uint64_t *ids,

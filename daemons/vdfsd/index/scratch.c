@@ -164,15 +164,21 @@ void vdfs_scratch_put(struct vdfs_index *ix, struct vdfs_scratch *s)
 }
 
 /**
- * vdfs_scratch_free_all() - free those that nobody borrowed
- * @ix: Where.
+ * vdfs_index_rest() - free what searches and writers left for the next ones
+ * @ix: Which.
+ *
+ * Context: Any thread; walks on their way keep theirs.
  */
-void vdfs_scratch_free_all(struct vdfs_index *ix)
+void vdfs_index_rest(struct vdfs_index *ix)
 {
-	struct vdfs_scratch *s;
+	struct vdfs_scratch *s, *next;
 
-	while ((s = ix->scratches)) {
-		ix->scratches = s->next;
+	pthread_mutex_lock(&ix->pool_lock);
+	s = ix->scratches;
+	ix->scratches = NULL;
+	pthread_mutex_unlock(&ix->pool_lock);
+	for (; s; s = next) {
+		next = s->next;
 		scratch_free(s);
 	}
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Memory of indexes: little for few items, and within a budget for many. */
+#include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,11 @@
 #define DIM 64
 #define TEN 10
 #define MANY 60
+#define ALL 310
+#define WARM 10 /* of which so many are made before memory is measured */
 #define ROOM_FOR_TEN (64U << 10)
+/* Of that the daemon has a part for handles and the like. */
+#define NATIVE_ROOM (62U << 10)
 
 FIXTURE(budget)
 {
@@ -26,7 +32,7 @@ FIXTURE_SETUP(budget)
 {
 	ASSERT_EQ(0, items_make(&self->db));
 	self->a = items_answers();
-	self->rows = vectors_clustered(MANY + TEN, DIM, 5, 3);
+	self->rows = vectors_clustered(ALL + TEN, DIM, 5, 3);
 }
 
 FIXTURE_TEARDOWN(budget)
@@ -86,6 +92,65 @@ TEST_F(budget, ten_items_take_little)
 	}
 	EXPECT_EQ(VDFS_CODES_KINDS, vdfs_db_loaded(self->db.db, &bytes));
 	EXPECT_GE(ROOM_FOR_TEN * VDFS_CODES_KINDS, bytes);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/* Its header comes with clang, the function with both compilers. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+
+/* Bytes that are allocated, SQLite's among them; maps are not. */
+static uint64_t allocated(void)
+{
+	return __sanitizer_get_current_allocated_bytes();
+}
+#else
+static uint64_t allocated(void)
+{
+	return mallinfo2().uordblks;
+}
+#endif
+
+/* What the maps of all indexes have in use, and a little more. */
+static uint64_t mapped(FIXTURE_DATA(budget) * self, int n)
+{
+	struct vdfs_collection_stats stats;
+	struct vdfs_collection *c;
+	uint64_t bytes = 0;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		c = open_number(self, i);
+		if (!c || vdfs_collection_stats(c, &stats))
+			return UINT64_MAX;
+		bytes += stats.index_bytes;
+		vdfs_collection_put(c);
+	}
+	return bytes;
+}
+
+/*
+ * What the index says of itself is not all that a collection takes: beside it
+ * are locks, statements, and pages in the cache of the database.
+ */
+TEST_F(budget, hundreds_of_ten_items_take_little)
+{
+	uint64_t before = 0, heap, maps, bytes;
+	int i;
+
+	for (i = 0; i < ALL; i++) {
+		if (i == WARM)
+			before = allocated();
+		ASSERT_EQ(0, make(self, i, 0));
+	}
+	EXPECT_EQ(ALL, vdfs_db_loaded(self->db.db, &bytes));
+	maps = mapped(self, ALL) / ALL;
+	vdfs_db_trim(self->db.db);
+	heap = (allocated() - before) / (ALL - WARM);
+	EXPECT_GE(NATIVE_ROOM, heap + maps)
+	{
+		TH_LOG("%" PRIu64 " bytes each, %" PRIu64 " of them in maps",
+		       heap + maps, maps);
+	}
 }
 
 TEST_F(budget, idle_ones_go_and_come_back)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vdfs_impl.h"
@@ -75,23 +76,39 @@ int phi_vdfs_put_abort(struct phi_vdfs *v, uint64_t id)
 	return vdfs_do(v, &a);
 }
 
+/* A blob of one piece, in one call. */
+static int put_once(struct phi_vdfs *v, const void *data, size_t len,
+		    const char *name, unsigned int flags,
+		    const struct phi_vdfs_hash *expect,
+		    struct phi_vdfs_hash *out)
+{
+	struct vdfs_ask a = { .req.op = PHI_VDFS_PUT, .name = name };
+	int ret;
+
+	a.req.flags = flags;
+	if (expect) {
+		a.req.flags |= PHI_VDFS_EXPECT;
+		a.req.hash = *expect;
+	}
+	a.data = data;
+	a.data_len = len;
+	ret = vdfs_do(v, &a);
+	if (!ret)
+		hash_out(&a, out);
+	return ret;
+}
+
 int phi_vdfs_put(struct phi_vdfs *v, const void *data, size_t len,
 		 const char *name, struct phi_vdfs_hash *out)
 {
-	struct vdfs_ask a = { .req.op = PHI_VDFS_PUT, .name = name };
 	uint64_t id;
 	int ret;
 
 	if (name && !*name)
 		return -EINVAL;
-	if (len <= PIECE) {
-		a.data = data;
-		a.data_len = len;
-		ret = vdfs_do(v, &a);
-		if (!ret)
-			hash_out(&a, out);
-		return ret;
-	}
+	/* The daemon has no room for more without a copy of its own. */
+	if (len < PIECE)
+		return put_once(v, data, len, name, 0, NULL, out);
 	ret = phi_vdfs_put_begin(v, 0, &id);
 	if (ret)
 		return ret;
@@ -121,30 +138,103 @@ static ssize_t read_piece(int fd, char *buf, size_t len)
 	return (ssize_t)have;
 }
 
-static int put_all(struct phi_vdfs *v, uint64_t id, int fd,
-		   phi_vdfs_progress *progress, void *arg)
-{
-	char *buf = malloc(PIECE);
-	uint64_t done = 0;
-	ssize_t n;
-	int ret = 0;
+/**
+ * struct source - a file that is being put
+ * @fd: Open for reading.
+ * @buf: One piece of it.
+ * @len: Bytes of the last piece, or a negative errno; less than PIECE at the
+ *       end.
+ * @done: Bytes that the daemon has.
+ * @progress: Called now and then; may be NULL.
+ * @arg: For @progress.
+ */
+struct source {
+	int fd;
+	char *buf;
+	ssize_t len;
+	uint64_t done;
+	phi_vdfs_progress *progress;
+	void *arg;
+};
 
-	if (!buf)
-		return -ENOMEM;
-	for (;;) {
-		n = read_piece(fd, buf, PIECE);
-		if (n <= 0) {
-			ret = (int)n;
-			break;
-		}
-		ret = phi_vdfs_put_data(v, id, buf, (size_t)n);
-		done += (uint64_t)n;
-		if (!ret && progress && !progress(arg, done, 0))
-			ret = -ECANCELED;
-		if (ret || (size_t)n < PIECE)
-			break;
+static ssize_t read_into_region(void *arg, char *to)
+{
+	struct source *s = arg;
+
+	s->len = read_piece(s->fd, to, PIECE);
+	return s->len;
+}
+
+static int advance(struct source *s)
+{
+	s->done += (uint64_t)s->len;
+	if (s->progress && !s->progress(s->arg, s->done, 0))
+		return -ECANCELED;
+	return 0;
+}
+
+/*
+ * The next piece, of a file read into the region itself. A pipe may let others
+ * wait who have the session, so it is read before.
+ */
+static int put_piece(struct phi_vdfs *v, uint64_t id, struct source *s,
+		     bool regular)
+{
+	struct vdfs_ask a = { .req.op = PHI_VDFS_PUT_DATA };
+	int ret;
+
+	a.req.id = id;
+	a.data_len = PIECE;
+	a.fill = read_into_region;
+	a.arg = s;
+	if (regular) {
+		ret = vdfs_do(v, &a);
+	} else {
+		s->len = read_piece(s->fd, s->buf, PIECE);
+		ret = s->len < 0 ?
+			      (int)s->len :
+			      phi_vdfs_put_data(v, id, s->buf, (size_t)s->len);
 	}
-	free(buf);
+	return ret || !s->len ? ret : advance(s);
+}
+
+static int put_all(struct phi_vdfs *v, uint64_t id, struct source *s)
+{
+	struct stat st;
+	bool regular = !fstat(s->fd, &st) && S_ISREG(st.st_mode);
+	int ret;
+
+	ret = phi_vdfs_put_data(v, id, s->buf, (size_t)s->len);
+	if (!ret)
+		ret = advance(s);
+	while (!ret && s->len == PIECE)
+		ret = put_piece(v, id, s, regular);
+	return ret;
+}
+
+static int put_source(struct phi_vdfs *v, struct source *s, const char *name,
+		      unsigned int flags, const struct phi_vdfs_hash *expect,
+		      struct phi_vdfs_hash *out)
+{
+	uint64_t id;
+	int ret;
+
+	s->len = read_piece(s->fd, s->buf, PIECE);
+	if (s->len < 0)
+		return (int)s->len;
+	if (s->len < PIECE) {
+		ret = s->len ? advance(s) : 0;
+		return ret   ?:
+			       put_once(v, s->buf, (size_t)s->len, name, flags,
+					expect, out);
+	}
+	ret = phi_vdfs_put_begin(v, flags, &id);
+	if (ret)
+		return ret;
+	ret = put_all(v, id, s);
+	if (!ret)
+		return phi_vdfs_put_end(v, id, name, expect, out);
+	phi_vdfs_put_abort(v, id);
 	return ret;
 }
 
@@ -153,18 +243,19 @@ int phi_vdfs_put_fd(struct phi_vdfs *v, int fd, const char *name,
 		    phi_vdfs_progress *progress, void *arg,
 		    struct phi_vdfs_hash *out)
 {
-	uint64_t id;
+	struct source s = { .fd = fd, .progress = progress, .arg = arg };
 	int ret;
 
 	if (name && !*name)
 		return -EINVAL;
-	ret = phi_vdfs_put_begin(v, flags, &id);
-	if (ret)
-		return ret;
-	ret = put_all(v, id, fd, progress, arg);
-	if (!ret)
-		return phi_vdfs_put_end(v, id, name, expect, out);
-	phi_vdfs_put_abort(v, id);
+	/* PHI_VDFS_EXPECT is for @expect to say. */
+	if (flags & ~PHI_VDFS_WHOLE)
+		return -EINVAL;
+	s.buf = malloc(PIECE);
+	if (!s.buf)
+		return -ENOMEM;
+	ret = put_source(v, &s, name, flags, expect, out);
+	free(s.buf);
 	return ret;
 }
 

@@ -23,13 +23,10 @@ static void stage_trim(struct stage *stage, off_t at, size_t len)
 			  at, len);
 }
 
-/* Copy a span in. */
-static int take(struct vdfsd_call *c, struct stage *stage,
-		const struct phi_vdfs_span *span, size_t at, size_t max)
+/* Whether a span is one of the client's region. */
+static int check_span(const struct vdfsd_call *c,
+		      const struct phi_vdfs_span *span, size_t max)
 {
-	struct iovec iov;
-	bool bad;
-
 	if (!span->len)
 		return 0;
 	if (!c->region)
@@ -38,6 +35,19 @@ static int take(struct vdfsd_call *c, struct stage *stage,
 		return -EMSGSIZE;
 	if (span->at > c->region->len || span->len > c->region->len - span->at)
 		return -ERANGE;
+	return 0;
+}
+
+/* Copy a span in. */
+static int take(struct vdfsd_call *c, struct stage *stage,
+		const struct phi_vdfs_span *span, size_t at, size_t max)
+{
+	int ret = check_span(c, span, max);
+	struct iovec iov;
+	bool bad;
+
+	if (ret || !span->len)
+		return ret;
 	iov.iov_base = (char *)c->region->addr + span->at;
 	iov.iov_len = span->len;
 	stage_gather(stage, at, &iov, 1, &bad);
@@ -60,8 +70,45 @@ static int take_text(struct vdfsd_call *c, struct stage *stage,
 	return strlen(*text) == span->len ? 0 : -EINVAL;
 }
 
+/**
+ * vdfsd_call_data() - copy the data of a call that takes it late
+ * @c: Call; out: its @data.
+ *
+ * Context: Worker.
+ * Return: 0 or -EFAULT.
+ */
+int vdfsd_call_data(struct vdfsd_call *c)
+{
+	c->data = (char *)c->stage->mem + DATA_AT;
+	return take(c, c->stage, &c->req.data, DATA_AT, PHI_VDFS_SPAN_MAX);
+}
+
+/**
+ * vdfsd_call_data_to() - copy a part of the data to where it is needed
+ * @c: Call that takes its data late.
+ * @from: Where in the data the part begins.
+ * @len: How long it is.
+ * @to: Memory of the daemon.
+ * @at: Where in it.
+ *
+ * Context: Worker.
+ * Return: 0, or -EFAULT when the client took its region away.
+ */
+int vdfsd_call_data_to(struct vdfsd_call *c, size_t from, size_t len,
+		       struct stage *to, size_t at)
+{
+	struct iovec iov = {
+		.iov_base = (char *)c->region->addr + c->req.data.at + from,
+		.iov_len = len,
+	};
+	bool bad;
+
+	stage_gather(to, at, &iov, 1, &bad);
+	return bad ? -EFAULT : 0;
+}
+
 /* Copy all that a call points to, before anyone looks at it. */
-static int call_take(struct vdfsd_call *c, struct stage *stage)
+static int call_take(struct vdfsd_call *c, struct stage *stage, bool late)
 {
 	const struct phi_vdfs_span *out = &c->req.out;
 	int ret;
@@ -69,11 +116,13 @@ static int call_take(struct vdfsd_call *c, struct stage *stage)
 	ret = take_text(c, stage, &c->req.name, NAME_AT, &c->name);
 	if (!ret)
 		ret = take_text(c, stage, &c->req.more, MORE_AT, &c->more);
-	if (!ret)
+	if (!ret && late)
+		ret = check_span(c, &c->req.data, PHI_VDFS_SPAN_MAX);
+	else if (!ret)
 		ret = take(c, stage, &c->req.data, DATA_AT, PHI_VDFS_SPAN_MAX);
 	if (ret)
 		return ret;
-	c->data = (char *)stage->mem + DATA_AT;
+	c->data = late ? NULL : (char *)stage->mem + DATA_AT;
 	c->out = (char *)stage->mem + OUT_AT;
 	c->room = out->len < PHI_VDFS_SPAN_MAX ? out->len : PHI_VDFS_SPAN_MAX;
 	if (!out->len)
@@ -118,7 +167,8 @@ int vdfsd_call_run(struct call *base, struct stage *stage)
 	size_t data_len = c->req.data.len;
 	int status;
 
-	status = call_take(c, stage);
+	c->stage = stage;
+	status = call_take(c, stage, op->may & FIELD_LATE);
 	if (!status)
 		status = op->run(c);
 	/* One that is parked may be answered, and freed, by now. */

@@ -25,6 +25,7 @@
 #define EF FIELD_EF
 #define RECALL FIELD_RECALL
 #define PARAMS FIELD_PARAMS
+#define LATE FIELD_LATE
 
 #define RIGHT_READ false
 #define RIGHT_WRITE true

@@ -49,7 +49,7 @@ int vdfsd_put(struct vdfsd_call *c)
 	if (ret)
 		return ret;
 	if (c->req.data.len)
-		ret = vdfs_put_write(put, c->data, c->req.data.len);
+		ret = vdfs_put_lend(put, c->data, c->req.data.len);
 	if (!ret)
 		return commit(c, put);
 	vdfs_put_abort(put);
@@ -78,6 +78,34 @@ int vdfsd_put_begin(struct vdfsd_call *c)
 	return ret;
 }
 
+/* Out of the client's region into the windows of the put, at once. */
+static int fill_put(struct vdfsd_call *c, struct vdfs_put *put)
+{
+	size_t len = c->req.data.len, done, n;
+	struct vdfs_space space;
+	struct stage window;
+	int ret = 0;
+
+	for (done = 0; done < len && !ret; done += n) {
+		ret = vdfs_put_space(put, &space);
+		if (ret)
+			return ret;
+		if (space.fd < 0) {
+			ret = vdfsd_call_data(c);
+			return ret ?: vdfs_put_write(put, c->data, len);
+		}
+		n = len - done < space.len ? len - done : space.len;
+		window = (struct stage){ space.fd, space.mem, space.size };
+		ret = vdfsd_call_data_to(c, done, n, &window, space.at);
+		/* The put has the bytes before these already. */
+		if (ret && done)
+			vdfs_put_spoil(put, ret);
+		if (!ret)
+			ret = vdfs_put_filled(put, n);
+	}
+	return ret;
+}
+
 /**
  * vdfsd_put_data() - serve PUT_DATA
  * @c: Call.
@@ -93,7 +121,13 @@ int vdfsd_put_data(struct vdfsd_call *c)
 	ret = handle_get_alone(c->base.session, KIND_PUT, c->req.id, &put);
 	if (ret)
 		return ret;
-	ret = vdfs_put_write(put, c->data, c->req.data.len);
+	if (vdfs_put_is_large(put, c->req.data.len)) {
+		ret = fill_put(c, put);
+	} else {
+		ret = vdfsd_call_data(c);
+		if (!ret)
+			ret = vdfs_put_write(put, c->data, c->req.data.len);
+	}
 	handle_put(c->base.session, KIND_PUT, c->req.id);
 	return ret;
 }

@@ -121,7 +121,8 @@ struct vdfsd_session {
  * @answer: Its answer.
  * @name: Text of req.name, NULL when not given.
  * @more: Text of req.more, NULL when not given.
- * @data: Bytes of req.data.
+ * @data: Bytes of req.data; NULL when the function takes them itself.
+ * @stage: Of the worker, while it runs.
  * @out: Room for results; answer.len of them are given back.
  * @room: Length of @out.
  * @give: Capability that goes with the answer, 0 = none.
@@ -136,6 +137,7 @@ struct vdfsd_call {
 	char *name;
 	char *more;
 	char *data;
+	struct stage *stage;
 	char *out;
 	size_t room;
 	uint64_t give;
@@ -173,6 +175,8 @@ struct vdfsd_op {
 #define FIELD_EF (1U << 11)
 #define FIELD_RECALL (1U << 12)
 #define FIELD_PARAMS (1U << 13)
+/* In what may be given: the function takes req.data, see vdfsd_call_data(). */
+#define FIELD_LATE (1U << 31)
 
 struct mapping;
 LIST_HEAD(mapping_list, mapping);
@@ -235,6 +239,9 @@ extern const struct daemon_kind vdfsd_kind;
 
 void vdfsd_call_begin(struct call *base, const struct phi_msg_in *in);
 int vdfsd_call_run(struct call *base, struct stage *stage);
+int vdfsd_call_data(struct vdfsd_call *c);
+int vdfsd_call_data_to(struct vdfsd_call *c, size_t from, size_t len,
+		       struct stage *to, size_t at);
 void vdfsd_call_answer(struct call *base, int status, struct stage *stage);
 void vdfsd_call_fini(struct call *base);
 void vdfsd_region_put(struct vdfsd *s, struct region *region);

@@ -125,6 +125,20 @@ void vdfs_put_fills(struct vdfs_put *put)
 	put->fills = true;
 }
 
+/**
+ * vdfs_put_free_buf() - be done with the bytes of a small put
+ * @put: The put.
+ *
+ * Context: The put's thread.
+ */
+void vdfs_put_free_buf(struct vdfs_put *put)
+{
+	if (put->room)
+		free(put->buf);
+	put->buf = NULL;
+	put->room = 0;
+}
+
 /* Everything the put has is given up, but not what was committed. */
 static void put_free(struct vdfs_put *put)
 {
@@ -136,7 +150,7 @@ static void put_free(struct vdfs_put *put)
 		link = &(*link)->next;
 	*link = put->next;
 	pthread_mutex_unlock(&put->store->lock);
-	free(put->buf);
+	vdfs_put_free_buf(put);
 	free(put);
 }
 
@@ -166,15 +180,18 @@ void vdfs_put_abort(struct vdfs_put *put)
 static int grow(struct vdfs_put *put, size_t len)
 {
 	size_t room = put->room ?: ROOM_FIRST;
+	bool lent = put->buf && !put->room;
 	uint8_t *buf;
 
 	while (room < put->size + len)
 		room *= 2;
 	if (room == put->room)
 		return 0;
-	buf = realloc(put->buf, room);
+	buf = realloc(lent ? NULL : put->buf, room);
 	if (!buf)
 		return -ENOMEM;
+	if (lent)
+		memcpy(buf, put->buf, put->size);
 	put->buf = buf;
 	put->room = room;
 	return 0;
@@ -206,15 +223,47 @@ int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len)
 		put->err = -EFBIG;
 	if (put->err)
 		return put->err;
-	if (!put->stream && put->size + len < VDFS_LARGE) {
+	if (!vdfs_put_is_large(put, len)) {
 		put->err = write_small(put, data, len);
 		return put->err;
 	}
 	if (!put->stream)
-		put->err = vdfs_stream_new(put);
+		put->err = vdfs_stream_new(put, false);
 	if (!put->err)
 		put->err = vdfs_stream_write(put, data, len);
 	return put->err;
+}
+
+/**
+ * vdfs_put_is_large() - whether a put with so many more bytes is a large one
+ * @put: The put.
+ * @len: How many more.
+ *
+ * Context: The put's thread.
+ * Return: Whether vdfs_put_space() is for them.
+ */
+bool vdfs_put_is_large(const struct vdfs_put *put, size_t len)
+{
+	return put->stream || put->size + len >= VDFS_LARGE;
+}
+
+/**
+ * vdfs_put_lend() - give a put all its bytes, and do not copy a small one's
+ * @put: The put, without bytes.
+ * @data: Bytes, which stay as they are until the put ends.
+ * @len: How many.
+ *
+ * Context: The put's thread.
+ * Return: As vdfs_put_write().
+ */
+int vdfs_put_lend(struct vdfs_put *put, const void *data, size_t len)
+{
+	if (put->err || put->size || !len || vdfs_put_is_large(put, len))
+		return vdfs_put_write(put, data, len);
+	/* Read, and copied before anything is added. */
+	put->buf = (uint8_t *)data;
+	put->size = len;
+	return 0;
 }
 
 /**

@@ -13,7 +13,17 @@
  * into pieces, whose hashes and that of the whole are given to the store's
  * helpers; then the pieces of the other window, hashed by now, are looked up
  * and written, and that is filled next. So a put needs the same memory however
- * large it is. Pieces that are written make groups: a full one is synced and
+ * large it is.
+ *
+ * Bytes are copied three times from a client's memory to the page cache of the
+ * disk: by the client into the region that it shares with the daemon; out of
+ * that, where the client may still change or revoke them, into a window, which
+ * is a memfd so that the kernel copies (vdfs_put_space(), daemons/common/stage.h);
+ * and by pwritev() out of the window, where they were hashed. A small blob has
+ * the stage of its call in place of a window (vdfs_put_lend()). Small pieces of
+ * a put that may become large are collected once more, in @buf.
+ *
+ * Pieces that are written make groups: a full one is synced and
  * committed by a thread of its own while the next one fills, the last one
  * together with the blob.
  */
@@ -86,7 +96,8 @@ struct vdfs_committer {
 /**
  * struct vdfs_window - bytes of a put
  * @mem: VDFS_CHUNK_MAX bytes for the end of the other window, then room for
- *       VDFS_WINDOW that come; NULL = not needed so far.
+ *       VDFS_WINDOW that come; NULL = not needed so far. With a memfd it is a
+ *       part of that of the stream.
  * @start: The first that is not cut.
  * @end: Behind the last.
  * @whole: Hashes what came.
@@ -106,6 +117,8 @@ struct vdfs_window {
 
 /**
  * struct vdfs_stream - what a put needs when it is large
+ * @mem_fd: A memfd that has both windows, or -1.
+ * @mem: That, mapped, or NULL.
  * @ctx: Hash so far.
  * @queue: Pieces that are being hashed.
  * @window: Two windows.
@@ -119,6 +132,8 @@ struct vdfs_window {
  * @n_sums: How many.
  */
 struct vdfs_stream {
+	int mem_fd;
+	uint8_t *mem;
 	struct evp_md_ctx_st *ctx;
 	struct vdfs_jobs queue;
 	struct vdfs_window window[2];
@@ -142,7 +157,7 @@ struct vdfs_stream {
  * @err: Why it cannot succeed any more.
  * @size: All that has come.
  * @buf: That, as long as it is small.
- * @room: Size of @buf.
+ * @room: Size of @buf; 0 with bytes in it = they are the caller's.
  * @stream: The part of a large one that came, or NULL.
  * @list: Row of the list of parts, once some are committed; store.lock.
  */
@@ -160,8 +175,11 @@ struct vdfs_put {
 	int64_t list;
 };
 
+/* put.c */
+void vdfs_put_free_buf(struct vdfs_put *put);
+
 /* put_stream.c */
-int vdfs_stream_new(struct vdfs_put *put);
+int vdfs_stream_new(struct vdfs_put *put, bool memfd);
 int vdfs_stream_write(struct vdfs_put *put, const uint8_t *data, size_t len);
 int vdfs_stream_end(struct vdfs_put *put, struct vdfs_hash *out);
 void vdfs_stream_free(struct vdfs_put *put);

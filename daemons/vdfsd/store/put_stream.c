@@ -3,20 +3,64 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "put_impl.h"
 
 #define FULL (VDFS_CHUNK_MAX + VDFS_WINDOW)
 
+/* Without one the windows are allocated when they are needed. */
+static void make_memfd(struct vdfs_stream *s)
+{
+	void *mem;
+	int fd;
+
+	fd = memfd_create("vdfs-put", MFD_CLOEXEC);
+	if (fd < 0)
+		return;
+	mem = MAP_FAILED;
+	if (!ftruncate(fd, 2 * FULL))
+		mem = mmap(NULL, 2 * FULL, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   fd, 0);
+	if (mem == MAP_FAILED) {
+		close(fd);
+		return;
+	}
+	s->mem_fd = fd;
+	s->mem = mem;
+}
+
+static bool window_mem(struct vdfs_stream *s, int i)
+{
+	struct vdfs_window *w = &s->window[i];
+
+	if (!w->mem)
+		w->mem = s->mem ? s->mem + i * FULL : malloc(FULL);
+	return w->mem;
+}
+
+static void windows_free(struct vdfs_stream *s)
+{
+	int i;
+
+	for (i = 0; i < 2 && !s->mem; i++)
+		free(s->window[i].mem);
+	if (!s->mem)
+		return;
+	munmap(s->mem, 2 * FULL);
+	close(s->mem_fd);
+}
+
 /**
  * vdfs_stream_new() - go on with a put as with a large one
  * @put: The put; what it has so far moves.
+ * @memfd: Its windows are to be a memfd, if that can be.
  *
  * Context: The put's thread.
  * Return: 0 or -ENOMEM.
  */
-int vdfs_stream_new(struct vdfs_put *put)
+int vdfs_stream_new(struct vdfs_put *put, bool memfd)
 {
 	struct vdfs_stream *s = calloc(1, sizeof(*s));
 	struct vdfs_window *w;
@@ -24,22 +68,22 @@ int vdfs_stream_new(struct vdfs_put *put)
 	if (!s)
 		return -ENOMEM;
 	s->fd = -1;
+	s->mem_fd = -1;
+	if (memfd)
+		make_memfd(s);
 	s->group[0].put = put;
 	s->group[1].put = put;
 	vdfs_jobs_init(&s->queue);
 	put->stream = s;
 	w = &s->window[0];
 	s->ctx = vdfs_hash_new();
-	w->mem = malloc(FULL);
-	if (!s->ctx || !w->mem)
+	if (!s->ctx || !window_mem(s, 0))
 		return -ENOMEM;
 	w->start = VDFS_CHUNK_MAX;
 	w->end = VDFS_CHUNK_MAX + put->size;
 	if (put->size)
 		memcpy(w->mem + w->start, put->buf, put->size);
-	free(put->buf);
-	put->buf = NULL;
-	put->room = 0;
+	vdfs_put_free_buf(put);
 	return 0;
 }
 
@@ -62,8 +106,8 @@ void vdfs_stream_free(struct vdfs_put *put)
 		vdfs_group_forget(&s->group[i]);
 		free(s->group[i].parts);
 		free(s->group[i].slot);
-		free(s->window[i].mem);
 	}
+	windows_free(s);
 	if (s->fd >= 0)
 		close(s->fd);
 	vdfs_hash_free(s->ctx);
@@ -117,16 +161,15 @@ static int settle(struct vdfs_put *put, struct vdfs_window *w, bool last)
 static int turn_to(struct vdfs_put *put, struct vdfs_window *from,
 		   struct vdfs_window *to)
 {
+	struct vdfs_stream *s = put->stream;
 	size_t left = from->end - from->start;
 
-	if (!to->mem)
-		to->mem = malloc(FULL);
-	if (!to->mem)
+	if (!window_mem(s, !s->now))
 		return -ENOMEM;
 	to->start = VDFS_CHUNK_MAX - left;
 	to->end = VDFS_CHUNK_MAX;
 	memcpy(to->mem + to->start, from->mem + from->start, left);
-	put->stream->now ^= 1;
+	s->now ^= 1;
 	return 0;
 }
 
@@ -167,6 +210,76 @@ static int turn(struct vdfs_put *put, bool last)
 }
 
 /**
+ * vdfs_put_space() - where the next bytes of a large put go
+ * @put: The put; with these bytes it is a large one, see vdfs_put_is_large().
+ * @space: Out, valid until the next call about the put.
+ *
+ * Context: The put's thread.
+ * Return: 0 or a negative errno, after which the put can only be aborted.
+ */
+int vdfs_put_space(struct vdfs_put *put, struct vdfs_space *space)
+{
+	struct vdfs_stream *s;
+	struct vdfs_window *w;
+
+	if (!put->err && !put->stream)
+		put->err = vdfs_stream_new(put, true);
+	if (put->err)
+		return put->err;
+	s = put->stream;
+	w = &s->window[s->now];
+	*space = (struct vdfs_space){
+		.fd = s->mem_fd,
+		.mem = s->mem,
+		.size = 2 * FULL,
+		.at = s->now * FULL + w->end,
+		.len = FULL - w->end,
+	};
+	return 0;
+}
+
+/* A window has so many more bytes. */
+static int advance(struct vdfs_put *put, size_t len)
+{
+	struct vdfs_stream *s = put->stream;
+	struct vdfs_window *w = &s->window[s->now];
+
+	w->end += len;
+	put->size += len;
+	return w->end == FULL ? turn(put, false) : 0;
+}
+
+/**
+ * vdfs_put_filled() - bytes are where vdfs_put_space() said
+ * @put: The put.
+ * @len: How many, at most what fits.
+ *
+ * Context: The put's thread.
+ * Return: 0 or a negative errno, after which the put can only be aborted.
+ */
+int vdfs_put_filled(struct vdfs_put *put, size_t len)
+{
+	if (!put->err && len > (uint64_t)INT64_MAX - put->size)
+		put->err = -EFBIG;
+	if (!put->err)
+		put->err = advance(put, len);
+	return put->err;
+}
+
+/**
+ * vdfs_put_spoil() - a put lacks bytes, and can only be aborted
+ * @put: The put.
+ * @err: The negative errno that it ends with.
+ *
+ * Context: The put's thread.
+ */
+void vdfs_put_spoil(struct vdfs_put *put, int err)
+{
+	if (!put->err)
+		put->err = err;
+}
+
+/**
  * vdfs_stream_write() - give a large put its next bytes
  * @put: The put.
  * @data: Bytes.
@@ -179,8 +292,8 @@ int vdfs_stream_write(struct vdfs_put *put, const uint8_t *data, size_t len)
 {
 	struct vdfs_stream *s = put->stream;
 	struct vdfs_window *w;
-	int err = 0;
 	size_t n;
+	int err = 0;
 
 	while (!err && len) {
 		w = &s->window[s->now];
@@ -188,12 +301,9 @@ int vdfs_stream_write(struct vdfs_put *put, const uint8_t *data, size_t len)
 		if (n > len)
 			n = len;
 		memcpy(w->mem + w->end, data, n);
-		w->end += n;
-		put->size += n;
+		err = advance(put, n);
 		data += n;
 		len -= n;
-		if (w->end == FULL)
-			err = turn(put, false);
 	}
 	return err;
 }

@@ -111,6 +111,30 @@ typedef int vdfs_put_fn(struct sqlite3 *db, struct vdfs_store *store,
 int vdfs_put_begin(struct vdfs_store *store, const struct vdfs_who *who,
 		   uint32_t flags, struct vdfs_put **out);
 int vdfs_put_write(struct vdfs_put *put, const void *data, size_t len);
+/* The same, without a copy of a small blob's only bytes: they stay till the end. */
+int vdfs_put_lend(struct vdfs_put *put, const void *data, size_t len);
+
+/**
+ * struct vdfs_space - where the next bytes of a large put go
+ * @fd: A memfd; -1 = there is none, use vdfs_put_write().
+ * @mem: All of it, mapped.
+ * @size: Its length.
+ * @at: Offset of the next byte.
+ * @len: How many fit there, at least 1.
+ */
+struct vdfs_space {
+	int fd;
+	void *mem;
+	size_t size;
+	size_t at;
+	size_t len;
+};
+
+/* Whether a put with so many more bytes is a large one. */
+bool vdfs_put_is_large(const struct vdfs_put *put, size_t len);
+int vdfs_put_space(struct vdfs_put *put, struct vdfs_space *space);
+int vdfs_put_filled(struct vdfs_put *put, size_t len);
+void vdfs_put_spoil(struct vdfs_put *put, int err);
 int vdfs_put_commit_fn(struct vdfs_put *put, const struct vdfs_hash *expect,
 		       vdfs_put_fn *fn, void *arg, struct vdfs_hash *out);
 void vdfs_put_abort(struct vdfs_put *put);

@@ -111,6 +111,109 @@ TEST_F_TIMEOUT(put, leaves_nothing_behind, 120)
 	EXPECT_GT(4096, stats.disk_bytes);
 }
 
+/* A put as the daemon fills it: through the descriptor of its windows. */
+static int put_direct(FIXTURE_DATA(put) * self, uint32_t flags, size_t len,
+		      size_t piece, struct vdfs_hash *hash)
+{
+	struct vdfs_space space;
+	struct vdfs_put *put;
+	size_t done, n;
+	int err;
+
+	err = vdfs_put_begin(self->t.store, &alice, flags, &put);
+	for (done = 0; !err && done < len; done += n) {
+		err = vdfs_put_space(put, &space);
+		if (err || space.fd < 0)
+			break;
+		n = len - done < piece ? len - done : piece;
+		if (n > space.len)
+			n = space.len;
+		if (pwrite(space.fd, self->data + done, n, (off_t)space.at) !=
+		    (ssize_t)n)
+			return -EIO;
+		err = vdfs_put_filled(put, n);
+	}
+	return err ?: vdfs_put_commit(put, NULL, "direct", hash);
+}
+
+TEST_F_TIMEOUT(put, takes_bytes_in_its_windows, 120)
+{
+	static const size_t pieces[] = { MIB, 333333, 3 * MIB };
+	struct vdfs_store_stats once, twice;
+	struct vdfs_hash hash;
+	size_t i;
+
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, self->data, LARGE,
+			       variant->flags, "a", NULL));
+	ASSERT_EQ(0, vdfs_store_stats(self->t.store, &once));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, put_direct(self, variant->flags, LARGE, pieces[i],
+					&hash));
+		EXPECT_EQ(0, memcmp(&self->hash, &hash, sizeof(hash)));
+	}
+	/* The same pieces, wherever the windows ended. */
+	ASSERT_EQ(0, vdfs_store_stats(self->t.store, &twice));
+	EXPECT_EQ(once.disk_bytes, twice.disk_bytes);
+	EXPECT_EQ(0, get_same(self->t.store, &alice, &hash, self->data, LARGE));
+}
+
+/* Bytes that change before they are hashed are stored as they are by then. */
+TEST_F(put, copies_nothing_that_it_need_not)
+{
+	char text[] = "these are the only ones";
+	struct vdfs_hash hash, want;
+	struct vdfs_space space;
+	struct vdfs_put *put;
+
+	ASSERT_EQ(0,
+		  vdfs_put_begin(self->t.store, &alice, variant->flags, &put));
+	ASSERT_EQ(0, vdfs_put_lend(put, text, sizeof(text)));
+	text[0]++;
+	ASSERT_EQ(0, vdfs_hash_bytes(text, sizeof(text), &want));
+	ASSERT_EQ(0, vdfs_put_commit(put, NULL, "lent", &hash));
+	EXPECT_EQ(0, memcmp(&want, &hash, sizeof(hash)));
+	EXPECT_EQ(0,
+		  get_same(self->t.store, &alice, &hash, text, sizeof(text)));
+	/* More bytes than these are added to a copy. */
+	ASSERT_EQ(0,
+		  vdfs_put_begin(self->t.store, &alice, variant->flags, &put));
+	ASSERT_EQ(0, vdfs_put_lend(put, text, 5));
+	ASSERT_EQ(0, vdfs_put_write(put, text + 5, sizeof(text) - 5));
+	memset(text, 0, 5);
+	ASSERT_EQ(0, vdfs_put_commit(put, &want, "lent", NULL));
+	/* A large one is in the window that it was given. */
+	ASSERT_EQ(0,
+		  vdfs_put_begin(self->t.store, &alice, variant->flags, &put));
+	ASSERT_EQ(0, vdfs_put_space(put, &space));
+	ASSERT_LE(MIB, space.len);
+	memcpy((char *)space.mem + space.at, self->data, MIB);
+	ASSERT_EQ(0, vdfs_put_filled(put, MIB));
+	self->data[7]++;
+	((uint8_t *)space.mem)[space.at + 7]++;
+	ASSERT_EQ(0, vdfs_hash_bytes(self->data, MIB, &want));
+	ASSERT_EQ(0, vdfs_put_commit(put, NULL, "large", &hash));
+	EXPECT_EQ(0, memcmp(&want, &hash, sizeof(hash)));
+	EXPECT_EQ(0, get_same(self->t.store, &alice, &hash, self->data, MIB));
+}
+
+TEST_F(put, that_lacks_bytes_is_not_stored)
+{
+	struct vdfs_store_stats stats;
+	struct vdfs_space space;
+	struct vdfs_put *put;
+
+	ASSERT_EQ(0,
+		  vdfs_put_begin(self->t.store, &alice, variant->flags, &put));
+	ASSERT_EQ(0, vdfs_put_space(put, &space));
+	ASSERT_EQ(0, vdfs_put_filled(put, MIB));
+	vdfs_put_spoil(put, -EFAULT);
+	EXPECT_EQ(-EFAULT, vdfs_put_space(put, &space));
+	EXPECT_EQ(-EFAULT, vdfs_put_filled(put, 1));
+	EXPECT_EQ(-EFAULT, vdfs_put_commit(put, NULL, "a", NULL));
+	ASSERT_EQ(0, vdfs_store_stats(self->t.store, &stats));
+	EXPECT_EQ(0, stats.blobs);
+}
+
 /*
  * A file that takes all writes, and no sync. Not the system's own, for the
  * store takes away the permission to write to a segment that failed.

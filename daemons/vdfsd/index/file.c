@@ -17,7 +17,7 @@
 
 #include "graph.h"
 
-#define MAGIC 0x3358444953464456ULL /* "VDFSIDX3" */
+#define MAGIC 0x3458444953464456ULL /* "VDFSIDX4" */
 #define ALIGN ((uint64_t)2 << 20)
 #define PART_BYTES ((size_t)1 << 30)
 #define CAPACITY_MAX INT32_MAX

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "arena.h"
 #include "index.h"
@@ -89,6 +90,10 @@ struct vdfs_twins {
  *        by its length.
  * @scale: Value of one step of its code.
  * @square: For VDFS_I8, in place of @scale: the sum of the squares, exact.
+ * @pair: In place of @scale where the other vector is a row too: the length of
+ *        the vector by that of its code, so that a row is at distance 0 of
+ *        itself. Not there for VDFS_I8, nor for codes of 1 bit, which writers
+ *        do not use.
  */
 struct vdfs_tail {
 	float norm;
@@ -96,7 +101,11 @@ struct vdfs_tail {
 		float scale;
 		int32_t square;
 	};
+	float pair;
 };
+
+/* Without @pair it ends there. */
+#define TAIL_SHORT offsetof(struct vdfs_tail, pair)
 
 /**
  * struct vdfs_cand - a vector and how far it is
@@ -134,6 +143,7 @@ struct vdfs_pool {
  * @bias: + @bias.
  * @sum: Of @s8.
  * @square: Of @s8.
+ * @pair: It is a row: @pair of the tails counts, not @scale.
  */
 struct vdfs_probe {
 	float *f32;
@@ -144,6 +154,7 @@ struct vdfs_probe {
 	float bias;
 	int32_t sum;
 	int32_t square;
+	bool pair;
 };
 
 /**
@@ -324,6 +335,14 @@ static inline uint32_t vdfs_next_twin(const struct vdfs_index *ix,
 	/* Pairs with the release when a twin is put into the chain. */
 	return atomic_load_explicit(&vdfs_node(ix, slot)->next,
 				    memory_order_acquire);
+}
+
+/* Bytes of the tail of a code row. */
+static inline size_t vdfs_tail_bytes(const struct vdfs_index *ix)
+{
+	return ix->params.type == VDFS_I8 || ix->bits == 1 ?
+		       TAIL_SHORT :
+		       sizeof(struct vdfs_tail);
 }
 
 /* Whether searches walk on codes. */

@@ -77,7 +77,7 @@ void vdfs_quant_layout(struct vdfs_index *ix, uint32_t codes)
 		break;
 	}
 	ix->tail = (used + 3) & ~(size_t)3;
-	ix->code_stride = ix->tail + sizeof(struct vdfs_tail);
+	ix->code_stride = ix->tail + vdfs_tail_bytes(ix);
 	if (ix->code_stride < ix->code_n * ix->bits / 8)
 		ix->code_stride = ix->code_n * ix->bits / 8;
 	ix->code_stride = (ix->code_stride + align - 1) & ~(align - 1);
@@ -269,7 +269,7 @@ static void encode_i8(const struct vdfs_index *ix, const float *vector,
 	/* Rows of int8 are not made unit vectors: this does it. */
 	if (ix->params.metric == VDFS_COSINE)
 		tail.norm = 1 / sqrtf(tail.norm);
-	memcpy(row + ix->tail, &tail, sizeof(tail));
+	memcpy(row + ix->tail, &tail, vdfs_tail_bytes(ix));
 }
 
 /**
@@ -284,7 +284,7 @@ void vdfs_quant_encode(const struct vdfs_index *ix, const float *vector,
 	size_t n = ix->turned ? ix->code_n : ix->params.dim;
 	struct vdfs_tail tail = { 0 };
 	float o[VDFS_DIM_MAX];
-	double along = 0;
+	double along = 0, length = 0;
 	float unit;
 	size_t d;
 
@@ -302,9 +302,11 @@ void vdfs_quant_encode(const struct vdfs_index *ix, const float *vector,
 
 		put_code(ix, row, d, c);
 		along += (double)o[d] * level(ix, c);
+		length += (double)level(ix, c) * level(ix, c);
 	}
 	tail.scale = along > 0 ? (float)(tail.norm / along) : 0;
-	memcpy(row + ix->tail, &tail, sizeof(tail));
+	tail.pair = length > 0 ? (float)sqrt(tail.norm / length) : 0;
+	memcpy(row + ix->tail, &tail, vdfs_tail_bytes(ix));
 }
 
 /*
@@ -349,6 +351,7 @@ void vdfs_quant_probe(const struct vdfs_index *ix, struct vdfs_probe *probe)
 	}
 	ix->kernel->to_s8(o, 1 / unit, probe->s8, ix->code_n);
 	set_scales(ix, probe, unit, square(ix, o));
+	probe->pair = false;
 }
 
 /**
@@ -356,6 +359,12 @@ void vdfs_quant_probe(const struct vdfs_index *ix, struct vdfs_probe *probe)
  * @ix: Coded.
  * @slot: Slot whose row becomes the probe.
  * @probe: Out; its @f32 is left alone.
+ *
+ * Its distances are those of vectors along the codes and as long as the
+ * originals. Those of a query, by @scale, are right on average, and too short
+ * between a row and one like it, the more the longer that is: of many vectors
+ * that are nearly equal all would have the longest few for their neighbours,
+ * and no edge would lead to the others.
  */
 void vdfs_quant_probe_row(const struct vdfs_index *ix, uint32_t slot,
 			  struct vdfs_probe *probe)
@@ -364,7 +373,8 @@ void vdfs_quant_probe_row(const struct vdfs_index *ix, uint32_t slot,
 	const struct vdfs_tail *tail = vdfs_tail(ix, slot);
 	bool i8 = ix->params.type == VDFS_I8;
 	size_t n = ix->turned ? ix->code_n : ix->params.dim;
-	float unit = i8 ? 1 : tail->scale;
+	bool pair = vdfs_tail_bytes(ix) > TAIL_SHORT;
+	float unit = i8 ? 1 : pair ? tail->pair : tail->scale;
 
 	ix->kernel->spread[ix->codes_kind](row, probe->s8, ix->code_n);
 	memset(probe->s8 + n, 0, ix->code_n - n);
@@ -372,6 +382,7 @@ void vdfs_quant_probe_row(const struct vdfs_index *ix, uint32_t slot,
 	if (ix->bits < 8)
 		unit /= 2;
 	set_scales(ix, probe, unit, tail->norm);
+	probe->pair = pair;
 }
 
 /**

@@ -72,6 +72,7 @@ static void measure_codes(const struct vdfs_index *ix, struct vdfs_scratch *s,
 {
 	struct vdfs_rows rows = { ix->codes.base, ix->code_stride, ix->code_n };
 	float weight = probe->dot_weight;
+	bool pair = probe->pair;
 	size_t i;
 
 	ix->kernel->dot_code_many[ix->codes_kind](probe->s8, &rows, slots, n,
@@ -87,7 +88,7 @@ static void measure_codes(const struct vdfs_index *ix, struct vdfs_scratch *s,
 			dist[i] +=
 				probe->norm_weight * tail->norm + probe->bias;
 		else
-			dist[i] = dist[i] * tail->scale +
+			dist[i] = dist[i] * (pair ? tail->pair : tail->scale) +
 				  probe->norm_weight * tail->norm + probe->bias;
 	}
 }

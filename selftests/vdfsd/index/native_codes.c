@@ -190,6 +190,42 @@ static double error_of(FIXTURE_DATA(codes) * self, size_t dim)
 	return sqrt(error / (ROWS - 1));
 }
 
+/* The probe of a row is as far from a row like it as their lengths differ. */
+TEST_F(codes, rows_are_at_no_distance_from_themselves)
+{
+	struct vdfs_index *ix;
+	struct vdfs_scratch *s;
+	struct vdfs_params p = { .dim = 100,
+				 .codes = variant->codes,
+				 .m = 8,
+				 .ef_build = 50,
+				 .capacity = 2000,
+				 .seed = 1 };
+	float *rows = vectors_clustered(1200, 100, 10, 4);
+	struct vdfs_probe probe;
+	uint32_t slot = 7, other = 8;
+	float self_dist, dist;
+	uint64_t i;
+
+	ASSERT_EQ(0, vdfs_index_new(&p, &ix));
+	for (i = 0; i < 1200; i++) {
+		ASSERT_EQ(0, vdfs_index_add(ix, i, rows + i * 100));
+	}
+	s = vdfs_scratch_get(ix, 10);
+	ASSERT_NE(NULL, s);
+	vdfs_scratch_writes(ix, s);
+	probe = vdfs_probe_row(ix, s, slot);
+	vdfs_measure(ix, s, &probe, &slot, 1, &self_dist);
+	vdfs_measure(ix, s, &probe, &other, 1, &dist);
+	EXPECT_GT(0.0001 * (double)dist, fabs((double)self_dist))
+	{
+		TH_LOG("%g, another %g", (double)self_dist, (double)dist);
+	}
+	vdfs_scratch_put(ix, s);
+	vdfs_index_free(ix);
+	free(rows);
+}
+
 /* Fewer bits say less, but each width says what it can. */
 TEST_F(codes, distances_are_about_right)
 {

@@ -9,8 +9,8 @@
 
 VERSION := 0.1.0
 TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-fast \
-	   check-crash check-mutate check-tsan fuzz-vdfs demo bench bench-vdfs \
-	   lint census install install-files clean
+	   check-crash check-mutate check-tsan fuzz-vdfs demo bench bench-cost \
+	   bench-vdfs lint census install install-files clean
 .PHONY: $(TARGETS) rootfs help uninstall
 
 # For a reader, and for what lists goals: their recipes are in tools/build.mk,
@@ -24,6 +24,7 @@ check-tsan:
 fuzz-vdfs:
 demo:
 bench:
+bench-cost:
 bench-vdfs:
 lint:
 
@@ -40,6 +41,7 @@ help:
 	@echo "fuzz-vdfs  fuzz what vdfsd and its clients read, a minute each"
 	@echo "demo       the whole way of a request, in a virtual machine"
 	@echo "bench      measure, in virtual machines and natively"
+	@echo "bench-cost  each call beside 10 000 things of another user"
 	@echo "bench-vdfs  vectors and blobs beside their rivals, natively"
 	@echo "install    into / or DESTDIR=; the module by DKMS"
 	@echo "uninstall  what install put there, DKMS's modules too"

@@ -146,6 +146,9 @@ demo: $(or $(filter kmod-$(DEMO_KERNEL).%,$(patsubst %,kmod-%,$(KVERS))),kmod) \
 bench: all
 	@tools/bench/run
 
+bench-cost: kmod $(BUILD)/selftests/cost/cost_bench
+	@tools/bench/cost
+
 install install-files: bpf lib daemons tools
 
 clean:

@@ -88,7 +88,7 @@ static const struct {
 	{ phi_seal_init, phi_seal_exit },
 	{ phi_unit_init, phi_unit_exit },
 	{ phi_agent_init, phi_agent_exit },
-	{ phi_poller_init, phi_poller_exit },
+	{ phi_wait_init, phi_wait_exit },
 	{ phi_sweep_init, phi_sweep_exit },
 	{ phi_hook_init, phi_hook_exit },
 	{ phi_device_init, phi_device_exit },

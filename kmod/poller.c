@@ -8,7 +8,6 @@
 #include <linux/slab.h>
 
 #include "endpoint.h"
-#include "main.h"
 #include "quota.h"
 
 /* Leave the endpoint, whose lock is held. Another thread may free it then. */
@@ -74,9 +73,6 @@ static void phi_poller_free(struct phi_poller *poller)
 	phi_cspace_put(poller->w.cs);
 	kfree(poller);
 }
-
-/* Wakes those that one call does not wake. */
-static struct workqueue_struct *phi_poller_wq;
 
 /*
  * Wake some of those that were polled. One in whose queue somebody stays, as a
@@ -144,7 +140,7 @@ static void phi_pollers_defer(struct phi_endpoint *ep)
 {
 	phi_object_get(&ep->obj);
 	/* Not the last: the caller has one. */
-	if (!queue_work(phi_poller_wq, &ep->late_work))
+	if (!queue_work(phi_wait_wq, &ep->late_work))
 		phi_object_put(&ep->obj);
 }
 
@@ -342,26 +338,4 @@ struct file *phi_poller_open(struct phi_cspace *cs, u64 handle,
 	if (!IS_ERR(file))
 		retain_and_null_ptr(poller); /* the file's now */
 	return file;
-}
-
-/**
- * phi_poller_init() - make the worker that wakes many pollers
- *
- * Context: Module load.
- * Return: 0 or -ENOMEM.
- */
-int __init phi_poller_init(void)
-{
-	phi_poller_wq = alloc_workqueue("phi_poller", WQ_UNBOUND, 0);
-	return phi_poller_wq ? 0 : -ENOMEM;
-}
-
-/**
- * phi_poller_exit() - wait for the last of its work
- *
- * Context: Module unload, or failed load. No file is open any more.
- */
-void phi_poller_exit(void)
-{
-	destroy_workqueue(phi_poller_wq);
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/hrtimer.h>
+#include <linux/init.h>
 #include <linux/ktime.h>
 #include <linux/sched/signal.h>
 
+#include "main.h"
 #include "wait.h"
+
+struct workqueue_struct *phi_wait_wq;
 
 static void phi_waiter_cut(struct phi_tie *tie, int error,
 			   struct list_head *loose)
@@ -207,4 +211,26 @@ bool phi_ties_cut(struct phi_cap *cap, int error, struct list_head *loose)
 		tie->cut(tie, error, loose);
 	}
 	return !hlist_empty(&cap->ties);
+}
+
+/**
+ * phi_wait_init() - make the worker that wakes many waiters
+ *
+ * Context: Module load.
+ * Return: 0 or -ENOMEM.
+ */
+int __init phi_wait_init(void)
+{
+	phi_wait_wq = alloc_workqueue("phi_wait", WQ_UNBOUND, 0);
+	return phi_wait_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * phi_wait_exit() - wait for the last of its work
+ *
+ * Context: Module unload, or failed load. No file is open any more.
+ */
+void phi_wait_exit(void)
+{
+	destroy_workqueue(phi_wait_wq);
 }

@@ -5,6 +5,7 @@
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "cspace.h"
 
@@ -25,6 +26,9 @@
 
 /* Steps that are done at once under the lock of an object. */
 #define PHI_STEP 16
+
+/* Wakes the waiters that one call does not wake. */
+extern struct workqueue_struct *phi_wait_wq;
 
 /**
  * struct phi_tie - what ends with a capability

@@ -28,6 +28,8 @@ struct phi_binding {
  * @lock: Guards the rest.
  * @bits: Set, and not taken yet.
  * @waiters: Threads in NOTIFY_WAIT, struct phi_notify_waiter.
+ * @late: Those of them that the last signal has not looked at.
+ * @late_work: Wakes those that wait for what is set.
  * @binding: To an eventfd, or empty.
  */
 struct phi_notify {
@@ -35,6 +37,8 @@ struct phi_notify {
 	spinlock_t lock; /* inside endpoint->lock */
 	u64 bits;
 	struct list_head waiters;
+	struct list_head late;
+	struct work_struct late_work;
 	struct phi_binding binding;
 };
 
@@ -104,6 +108,54 @@ static const struct phi_object_ops phi_notify_ops = {
 	.dead = phi_notify_dead,
 };
 
+/*
+ * Look at some of the waiters in a list, which go to the end of @seen. Return:
+ * true when there are more.
+ */
+static bool phi_notify_wake(struct phi_notify *notify, struct list_head *from,
+			    struct list_head *seen)
+{
+	struct phi_notify_waiter *nw;
+
+	lockdep_assert_held(&notify->lock);
+	for (int i = 0; i < PHI_STEP && !list_empty(from); i++) {
+		nw = list_first_entry(from, struct phi_notify_waiter, w.node);
+		list_move_tail(&nw->w.node, seen);
+		if (nw->mask & notify->bits)
+			phi_waiter_wake(&nw->w);
+	}
+	return !list_empty(from);
+}
+
+/*
+ * Wake the waiters that a signal has left, so that no call of one user takes
+ * the longer the more threads of another wait.
+ */
+static void phi_notify_late(struct work_struct *work)
+{
+	struct phi_notify *notify =
+		container_of(work, struct phi_notify, late_work);
+	bool more;
+
+	do {
+		scoped_guard(spinlock, &notify->lock)
+			more = phi_notify_wake(notify, &notify->late,
+					       &notify->waiters);
+		cond_resched();
+	} while (more);
+	phi_object_put(&notify->obj);
+}
+
+static void phi_notify_defer(struct phi_notify *notify)
+{
+	lockdep_assert_held(&notify->lock);
+	list_splice_tail_init(&notify->waiters, &notify->late);
+	phi_object_get(&notify->obj);
+	/* Not the last: the caller has one. */
+	if (!queue_work(phi_wait_wq, &notify->late_work))
+		phi_object_put(&notify->obj);
+}
+
 /**
  * phi_notify_set() - set bits
  * @obj: A notify.
@@ -114,14 +166,13 @@ static const struct phi_object_ops phi_notify_ops = {
 void phi_notify_set(struct phi_object *obj, u64 bits)
 {
 	struct phi_notify *notify = phi_notify_of(obj);
-	struct phi_notify_waiter *nw;
+	LIST_HEAD(seen);
 
 	guard(spinlock)(&notify->lock);
 	notify->bits |= bits;
-	list_for_each_entry(nw, &notify->waiters, w.node) {
-		if (nw->mask & bits)
-			phi_waiter_wake(&nw->w);
-	}
+	if (phi_notify_wake(notify, &notify->waiters, &seen))
+		phi_notify_defer(notify);
+	list_splice(&seen, &notify->waiters);
 	if (notify->binding.eventfd && !phi_cap_live(notify->binding.cap))
 		eventfd_signal(notify->binding.eventfd);
 }
@@ -147,6 +198,8 @@ int phi_notify_create(struct phi_cspace *cs, void *arg)
 		return -ENOMEM;
 	spin_lock_init(&notify->lock);
 	INIT_LIST_HEAD(&notify->waiters);
+	INIT_LIST_HEAD(&notify->late);
+	INIT_WORK(&notify->late_work, phi_notify_late);
 	ret = phi_object_init(&notify->obj, &phi_notify_ops, cs->user);
 	if (ret) {
 		kfree(notify);

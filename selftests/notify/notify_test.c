@@ -156,6 +156,34 @@ TEST_F(notify, one_bit_wakes_one_of_many)
 	}
 }
 
+/* More waiters than one signal looks at, each for a bit of its own. */
+TEST_F_TIMEOUT(notify, signal_reaches_the_last_of_many, 120)
+{
+	struct phi_notify_wait arg[64] = {};
+	struct job job[64];
+
+	for (int i = 0; i < 64; i++) {
+		arg[i].notify = self->notify;
+		arg[i].mask = 1ULL << i;
+		arg[i].deadline_ns = monotonic_ns() + 60000 * MS;
+		job[i] = JOB(self->phi, NOTIFY_WAIT, &arg[i]);
+		ASSERT_EQ(0, job_start(&job[i]));
+	}
+	/* The last first: the signal looks at others, which stay. */
+	for (int i = 63; i >= 0; i -= 9) {
+		ASSERT_EQ(0, do_signal(self->phi, self->notify, 1ULL << i));
+		EXPECT_EQ(0, job_join(&job[i]));
+		EXPECT_EQ(1ULL << i, arg[i].bits);
+	}
+	ASSERT_EQ(0, do_signal(self->phi, self->notify, ~0ULL));
+	for (int i = 0; i < 64; i++) {
+		if (i % 9 == 0)
+			continue;
+		EXPECT_EQ(0, job_join(&job[i]));
+		EXPECT_EQ(1ULL << i, arg[i].bits);
+	}
+}
+
 TEST_F(notify, wait_has_a_deadline)
 {
 	struct phi_notify_wait arg = {

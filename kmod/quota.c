@@ -98,10 +98,16 @@ static u64 phi_quota_less(u64 a, u64 b)
 	return a > b ? a - b : 0;
 }
 
-/* An account takes from the pool, and gives back, in steps of this. */
-static u64 phi_quota_step(u32 what)
+/*
+ * An account takes from the pool, and gives back, in steps of this: as much as
+ * it uses and a 65536th of the pool, but not more than a 4096th. So thousands
+ * of users with one object each do not take a pool that they do not use.
+ */
+static u64 phi_quota_step(u32 what, u64 used)
 {
-	return (phi_quota_total(what) >> 12) + 1;
+	u64 total = phi_quota_total(what);
+
+	return min(total >> 12, used + (total >> 16)) + 1;
 }
 
 /* Limit of an account on its part of the pool while the others have @others. */
@@ -243,7 +249,8 @@ static noinline bool phi_quota_claim(struct phi_user *user, u32 what)
 	share = phi_quota_share(user, what, others);
 	if (used > share)
 		return false;
-	phi_quota_grant(user, what, min(used + phi_quota_step(what), share));
+	phi_quota_grant(user, what,
+			min(used + phi_quota_step(what, used), share));
 	return true;
 }
 
@@ -303,7 +310,8 @@ static noinline void phi_quota_return(struct phi_user *user, u32 what)
 	u64 used;
 
 	guard(spinlock_irqsave)(&phi_pool_lock);
-	keep = atomic64_read(&user->used[what]) + phi_quota_step(what);
+	used = atomic64_read(&user->used[what]);
+	keep = used + phi_quota_step(what, used);
 	if (user->granted[what] <= keep)
 		return;
 	phi_quota_grant(user, what, keep);
@@ -328,7 +336,7 @@ void phi_quota_uncharge(struct phi_user *user, u32 what, u64 n)
 
 	WARN_ON_ONCE(used < 0);
 	if (unlikely(READ_ONCE(user->granted[what]) >
-		     used + 2 * phi_quota_step(what)))
+		     used + 2 * phi_quota_step(what, used)))
 		phi_quota_return(user, what);
 }
 

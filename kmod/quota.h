@@ -26,7 +26,8 @@ struct phi_share;
  *
  * To charge is one atomic operation on the account. The account draws on the
  * total in steps, under a lock, and keeps at most two steps that it does not
- * use.
+ * use. A step is a 4096th of the total at most, and less for an account that
+ * uses little.
  */
 
 /**

@@ -4,9 +4,12 @@
 
 #include "kselftest_harness.h"
 
+#include <sys/resource.h>
+
 #include "phi_ioctl.h"
 
 #define USERS 24
+#define CROWD 4200 /* more than a total has steps */
 #define FIRST_UID 5000
 #define TOTAL 1600 /* of each kind, in these tests */
 #define POOL (TOTAL - TOTAL / 8) /* of that for users other than root */
@@ -196,6 +199,33 @@ TEST_F(total, bytes)
 	}
 	EXPECT_LT(left / 2, sum);
 	EXPECT_GE(left - left / 8, sum);
+}
+
+/* What they may take in steps they do not take while they use one object. */
+TEST_F_TIMEOUT(total, thousands_with_one_object_leave_room, 300)
+{
+	const struct rlimit files = { 2 * CROWD, 2 * CROWD };
+	static int crowd[CROWD];
+	uint64_t out;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	ASSERT_EQ(0, set_param("total", PHI_QUOTA_OBJECTS, 1 << 24));
+	for (int i = 0; i < CROWD; i++) {
+		uid_t uid = FIRST_UID + USERS + i;
+
+		ASSERT_EQ(0, setresuid(uid, uid, 0));
+		crowd[i] = do_open();
+		ASSERT_EQ(0, setresuid(0, 0, 0));
+		ASSERT_LE(0, crowd[i])
+		{
+			TH_LOG("%d users have a cspace", i);
+		}
+	}
+	for (int i = 0; i < 1000; i++) {
+		ASSERT_EQ(0, do_notify(self->users[0], &out));
+	}
+	for (int i = 0; i < CROWD; i++)
+		close(crowd[i]);
 }
 
 /* By default, everything together leaves a third of the memory. */

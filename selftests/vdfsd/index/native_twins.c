@@ -409,6 +409,38 @@ TEST(codes_are_learnt_from_distinct_vectors)
 	free(queries);
 }
 
+/* Codes say a direction: the long one must not hang from the short one. */
+TEST(vectors_of_other_lengths_are_no_twins)
+{
+	struct vdfs_params p = { .dim = DIM,
+				 .metric = VDFS_IP,
+				 .codes = VDFS_CODES_4,
+				 .m = 12,
+				 .ef_build = 100,
+				 .capacity = 2 * OTHERS };
+	float *rows = vectors_clustered(OTHERS, DIM, 30, 5);
+	float part[DIM], all[DIM];
+	struct vdfs_query query = { .vector = all, .k = 1, .ef = 16 };
+	struct vdfs_index *ix;
+	uint64_t id, i;
+	float dist;
+
+	for (i = 0; i < DIM; i++) {
+		all[i] = 8 * rows[i];
+		part[i] = rows[i] / 128;
+	}
+	ASSERT_EQ(0, vdfs_index_new(&p, &ix));
+	for (i = 1; i < OTHERS; i++) {
+		ASSERT_EQ(0, vdfs_index_add(ix, i, rows + i * DIM));
+	}
+	ASSERT_EQ(0, vdfs_index_add(ix, OTHERS, part));
+	ASSERT_EQ(0, vdfs_index_add(ix, OTHERS + 1, all));
+	ASSERT_EQ(1, vdfs_index_search(ix, &query, &id, &dist));
+	EXPECT_EQ(OTHERS + 1, id);
+	vdfs_index_free(ix);
+	free(rows);
+}
+
 /* No two are equal and all are as far from each other: no row may be full. */
 TEST(equidistant_ones_hide_no_others)
 {

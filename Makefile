@@ -11,7 +11,7 @@ VERSION := 0.1.0
 TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-fast \
 	   check-crash check-mutate check-tsan fuzz-vdfs demo bench bench-cost \
 	   bench-vdfs lint census install install-files clean
-.PHONY: $(TARGETS) rootfs help uninstall
+.PHONY: $(TARGETS) rootfs check-docs help uninstall
 
 # For a reader, and for what lists goals: their recipes are in tools/build.mk,
 # and on another machine in tools/vm/forward.mk.
@@ -37,6 +37,7 @@ help:
 	@echo "lint census                             one of them"
 	@echo "check-crash  kills and power cuts, more than check has time for"
 	@echo "check-mutate  break sources, and see whether the tests notice"
+	@echo "check-docs  type what the documents say, on a new Debian 13"
 	@echo "check-tsan  threads of vdfsd under ThreadSanitizer"
 	@echo "fuzz-vdfs  fuzz what vdfsd and its clients read, a minute each"
 	@echo "demo       the whole way of a request, in a virtual machine"
@@ -54,6 +55,9 @@ help:
 
 rootfs:
 	tools/vm/rootfs
+
+check-docs:
+	@tools/check/docs
 
 PREFIX ?= /usr/local
 install install-files uninstall:

@@ -152,5 +152,5 @@ bench-cost: kmod $(BUILD)/selftests/cost/cost_bench
 install install-files: bpf lib daemons tools
 
 clean:
-	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name 'rootfs*' \
+	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name '*rootfs*' \
 		! -name ktree -exec rm -rf {} +

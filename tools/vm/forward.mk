@@ -2,7 +2,8 @@
 #
 # On a machine that is not the root filesystem: all goals go there at once,
 # so that two of them never build the same file at the same time. Only
-# installing, which the Makefile does after that, is for this machine.
+# installing, which the Makefile does after that, is for this machine, and so
+# are rootfs and check-docs, which make root filesystems.
 
 JOBS ?= $(shell nproc)
 GOALS := $(filter $(TARGETS),$(or $(MAKECMDGOALS),all))

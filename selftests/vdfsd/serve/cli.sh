@@ -200,7 +200,7 @@ test_50_collections()
 	eq "$(json .items phi collection stats f)" 101
 	# Another item of the key is no such thing.
 	echo '{"id":"k7","vector":[7,2]}' >"$tmp/other.jsonl"
-	fails 1 "row 1, key k7" phi vdfs import f "$tmp/other.jsonl"
+	fails 1 "line 1, key k7" phi vdfs import f "$tmp/other.jsonl"
 	phi collection drop f
 	phi collection drop d
 	eq "$(json '.collections[].name' phi collection list | xargs)" "c e"

@@ -10,8 +10,8 @@
  *
  * Prints lines "call kind things cpu wall", both times in nanoseconds, which
  * are guest instructions in a machine that counts them; see struct cost. The
- * environment may choose: COST_SIZES "0 1000 10000", COST_KINDS and COST_CALLS
- * patterns of names, "*".
+ * environment may choose: BENCH_COST_SIZES is a list, "0 1000 10000", and
+ * BENCH_COST_KINDS and BENCH_COST_CALLS are patterns of names, "*".
  *
  * The limits on users are raised out of the way first, for the module's
  * lifetime: quota_*, total_* and credits.
@@ -188,7 +188,7 @@ static int each_row(const struct kind *kind,
 		     row++, cost++) {
 			if (kind->flags & STEALS && row->flags & TAKES)
 				continue;
-			if (wanted("COST_CALLS", row->name))
+			if (wanted("BENCH_COST_CALLS", row->name))
 				ret = fn(row, cost, arg) ?: ret;
 		}
 	}
@@ -429,7 +429,7 @@ static int run_sizes(const struct kind *kind, int watcher)
 	int ret = 0;
 
 	snprintf(sizes, sizeof(sizes), "%s",
-		 getenv("COST_SIZES") ?: "0 1000 10000");
+		 getenv("BENCH_COST_SIZES") ?: "0 1000 10000");
 	while ((size = strsep(&rest, " "))) {
 		int n = atoi(size);
 
@@ -503,7 +503,7 @@ int main(void)
 	for (unsigned int i = 0; i < 4 && !ret; i++) {
 		for (const struct kind *kind = kind_lists[i]; kind->name;
 		     kind++) {
-			if (wanted("COST_KINDS", kind->name))
+			if (wanted("BENCH_COST_KINDS", kind->name))
 				ret = run_sizes(kind, watcher) ?: ret;
 		}
 	}

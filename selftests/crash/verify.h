@@ -47,8 +47,8 @@ bool golden_is_before(const struct golden *golden, size_t step, long hash);
  * @from: Points of the log before this one are left out.
  * @most: So many points are looked at; 0 = all.
  * @seed: Of the random ones.
- * @every: Look at one in so many points, and at each that follows an
- *         acknowledgement; 0 = 1.
+ * @every: Look at one in so many points, and at each that comes right after a
+ *         step was acknowledged; 0 = 1.
  * @points: Out, points looked at.
  * @tried: Out, power cuts.
  * @verified: Out, different outcomes verified.

@@ -299,12 +299,10 @@ interrupted()
 
 test_53_an_import_that_is_killed_goes_on()
 {
-	local kind
-	for kind in fvecs bvecs ivecs npy idx jsonl; do
-		interrupted "$kind"
-	done
-	interrupted fvecs --type f16
+	# Formats differ in how a row is read only, types in how it is stored.
+	interrupted jsonl
 	interrupted npy --type i8
+	interrupted fvecs --type f16
 	# The first vector is 0, which has no direction.
 	phi collection create z --dim 2 --metric cosine
 	fails 1 "row 1, key 0000000000: nothing was stored.*no direction" \

@@ -9,8 +9,8 @@
 
 VERSION := 0.1.0
 TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-fast \
-	   check-crash check-mutate check-tsan fuzz-vdfs demo bench bench-cost \
-	   bench-vdfs lint census install install-files clean
+	   check-crash check-debug check-mutate check-tsan fuzz-vdfs demo \
+	   bench bench-cost bench-vdfs lint census install install-files clean
 .PHONY: $(TARGETS) rootfs check-docs help uninstall
 
 # For a reader, and for what lists goals: their recipes are in tools/build.mk,
@@ -19,6 +19,7 @@ all:
 check:
 check-fast:
 check-crash:
+check-debug:
 check-mutate:
 check-tsan:
 fuzz-vdfs:
@@ -36,6 +37,7 @@ help:
 	@echo "check-fast  of what changed: lint, census, unit tests"
 	@echo "lint census                             one of them"
 	@echo "check-crash  kills and power cuts, more than check has time for"
+	@echo "check-debug  kernel tests on kernels that check all they do"
 	@echo "check-mutate  break sources, and see whether the tests notice"
 	@echo "check-docs  type what the documents say, on a new Debian 13"
 	@echo "check-tsan  threads of vdfsd under ThreadSanitizer"
@@ -46,7 +48,7 @@ help:
 	@echo "bench-vdfs  vectors and blobs beside their rivals, natively"
 	@echo "install    into / or DESTDIR=; the module by DKMS"
 	@echo "uninstall  what install put there, DKMS's modules too"
-	@echo "clean      remove what was built; the root filesystem stays"
+	@echo "clean      remove what was built; root filesystem, debug kernels stay"
 	@echo "rootfs     make the root filesystem now"
 	@echo
 	@echo "V=1 shows commands, WERROR=1 makes warnings errors,"

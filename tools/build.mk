@@ -135,6 +135,9 @@ check:
 check-fast:
 	@tools/check/fast
 
+check-debug:
+	@tools/check/debug
+
 check-mutate:
 	@tools/check/mutate
 
@@ -153,4 +156,4 @@ install install-files: bpf lib daemons tools
 
 clean:
 	$(Q)find $(BUILD) -mindepth 1 -maxdepth 1 ! -name '*rootfs*' \
-		! -name ktree -exec rm -rf {} +
+		! -name ktree ! -name debug -exec rm -rf {} +

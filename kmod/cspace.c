@@ -41,7 +41,7 @@ struct phi_cspace *phi_cspace_new(void)
 	kref_init(&cs->ref);
 	spin_lock_init(&cs->lock);
 	xa_init_flags(&cs->parked, XA_FLAGS_ACCOUNT);
-	xa_init(&cs->tickets);
+	xa_init_flags(&cs->tickets, XA_FLAGS_ACCOUNT);
 	cs->free = PHI_SLOTS_MAX;
 	cs->id = atomic64_inc_return(&phi_cspace_ids);
 	cs->tgid = get_pid(task_tgid(current));

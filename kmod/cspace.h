@@ -33,8 +33,7 @@ struct phi_slot_page;
  * @end_wait: In the queue of those who wait for the end of @tgid.
  * @end_work: Sees whether it has ended; with a reference while queued.
  * @parked: Calls that wait for their thread, by its number; for park.c alone.
- * @tickets: Inferences begun, by ticket. Made with XA_FLAGS_ALLOC1; the
- *           inference code has it for itself.
+ * @tickets: Inferences begun, by ticket; for infer.c alone.
  */
 struct phi_cspace {
 	struct kref ref;

@@ -343,13 +343,18 @@ static void phi_ticket_end(struct phi_cspace *cs, struct phi_ticket *ticket,
 	kfree(ticket);
 }
 
-/* Take a ticket, and keep its place for as long as it may come back. */
-static struct phi_ticket *phi_ticket_reserve(struct phi_cspace *cs, u64 number)
+/*
+ * Take a ticket and leave @entry in its place: nothing, or XA_ZERO_ENTRY as
+ * long as the ticket may come back. A place that is kept so is not erased by
+ * another thread, for then the ticket could not come back. Return: the ticket,
+ * or NULL when there is none or another thread has taken it.
+ */
+static struct phi_ticket *phi_ticket_take(struct phi_cspace *cs, u64 number,
+					  void *entry)
 {
 	struct phi_ticket *ticket = xa_load(&cs->tickets, number);
 
-	/* Another thread may end it too: one of them gets it. */
-	if (!ticket || xa_cmpxchg(&cs->tickets, number, ticket, XA_ZERO_ENTRY,
+	if (!ticket || xa_cmpxchg(&cs->tickets, number, ticket, entry,
 				  GFP_KERNEL_ACCOUNT) != ticket)
 		return NULL;
 	return ticket;
@@ -465,7 +470,7 @@ void phi_infer_begin_settle(struct phi_cspace *cs, void *arg, bool told)
 
 	if (told)
 		return;
-	ticket = xa_erase(&cs->tickets, cmd->ticket);
+	ticket = phi_ticket_take(cs, cmd->ticket, NULL);
 	if (!ticket)
 		return;
 	ticket->undone = true;
@@ -489,7 +494,7 @@ int phi_infer_end(struct phi_cspace *cs, void *arg)
 		return -EOPNOTSUPP;
 	if (cmd->pad || cmd->result > 0 || cmd->result < -MAX_ERRNO)
 		return -EINVAL;
-	ticket = phi_ticket_reserve(cs, cmd->ticket);
+	ticket = phi_ticket_take(cs, cmd->ticket, XA_ZERO_ENTRY);
 	if (!ticket)
 		return -ENOENT;
 	ticket->infer.run_ns = ktime_get_ns() - ticket->start_ns;
@@ -567,6 +572,8 @@ int phi_infer_select(struct phi_cspace *cs, void *arg)
  * phi_infer_close() - end what a cspace has in flight, as failed
  * @cs: The cspace, at its release or at the end of its owner.
  *
+ * A ticket that an INFER_END in progress puts back ends at the release.
+ *
  * Context: Process context. May sleep.
  */
 void phi_infer_close(struct phi_cspace *cs)
@@ -575,7 +582,7 @@ void phi_infer_close(struct phi_cspace *cs)
 	unsigned long number;
 
 	xa_for_each(&cs->tickets, number, ticket) {
-		ticket = xa_erase(&cs->tickets, number);
+		ticket = phi_ticket_take(cs, number, NULL);
 		if (ticket)
 			phi_ticket_end(cs, ticket, -ECANCELED);
 		cond_resched();

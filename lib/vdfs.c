@@ -196,9 +196,7 @@ int vdfs_ask(struct phi_vdfs *v, struct vdfs_ask *a)
 {
 	size_t name = a->name ? strlen(a->name) : 0;
 	size_t more = a->more ? strlen(a->more) : 0;
-	size_t len = a->data_len;
 	size_t at = 0;
-	ssize_t n;
 	int ret;
 
 	if (name > PHI_VDFS_TEXT_MAX || more > PHI_VDFS_TEXT_MAX ||
@@ -212,13 +210,9 @@ int vdfs_ask(struct phi_vdfs *v, struct vdfs_ask *a)
 		return ret;
 	lay(v, a->name, name, &at, &a->req.name);
 	lay(v, a->more, more, &at, &a->req.more);
-	if (a->fill) {
-		n = a->fill((void *)a->arg, v->mem + at);
-		if (n <= 0)
-			return (int)n;
-		len = (size_t)n;
-	}
-	lay(v, a->data, len, &at, &a->req.data);
+	if (a->fill)
+		a->fill((void *)a->arg, v->mem + at);
+	lay(v, a->data, a->data_len, &at, &a->req.data);
 	lay(v, NULL, a->room, &at, &a->req.out);
 	a->out = v->mem + a->req.out.at;
 	a->cap = 0;

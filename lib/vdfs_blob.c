@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vdfs_impl.h"
@@ -142,8 +141,8 @@ static ssize_t read_piece(int fd, char *buf, size_t len)
  * struct source - a file that is being put
  * @fd: Open for reading.
  * @buf: One piece of it.
- * @len: Bytes of the last piece, or a negative errno; less than PIECE at the
- *       end.
+ * @len: Bytes of the piece in @buf, or a negative errno; less than PIECE at
+ *       the end.
  * @done: Bytes that the daemon has.
  * @progress: Called now and then; may be NULL.
  * @arg: For @progress.
@@ -157,14 +156,6 @@ struct source {
 	void *arg;
 };
 
-static ssize_t read_into_region(void *arg, char *to)
-{
-	struct source *s = arg;
-
-	s->len = read_piece(s->fd, to, PIECE);
-	return s->len;
-}
-
 static int advance(struct source *s)
 {
 	s->done += (uint64_t)s->len;
@@ -174,42 +165,23 @@ static int advance(struct source *s)
 }
 
 /*
- * The next piece, of a file read into the region itself. A pipe may let others
- * wait who have the session, so it is read before.
+ * Each piece is read into memory of this process, without the lock of the
+ * session: read(2) may take long, and into the region read(2) fails with
+ * -EFAULT where the file's filesystem pins the pages that read(2) fills.
  */
-static int put_piece(struct phi_vdfs *v, uint64_t id, struct source *s,
-		     bool regular)
-{
-	struct vdfs_ask a = { .req.op = PHI_VDFS_PUT_DATA };
-	int ret;
-
-	a.req.id = id;
-	a.data_len = PIECE;
-	a.fill = read_into_region;
-	a.arg = s;
-	if (regular) {
-		ret = vdfs_do(v, &a);
-	} else {
-		s->len = read_piece(s->fd, s->buf, PIECE);
-		ret = s->len < 0 ?
-			      (int)s->len :
-			      phi_vdfs_put_data(v, id, s->buf, (size_t)s->len);
-	}
-	return ret || !s->len ? ret : advance(s);
-}
-
 static int put_all(struct phi_vdfs *v, uint64_t id, struct source *s)
 {
-	struct stat st;
-	bool regular = !fstat(s->fd, &st) && S_ISREG(st.st_mode);
 	int ret;
 
-	ret = phi_vdfs_put_data(v, id, s->buf, (size_t)s->len);
-	if (!ret)
-		ret = advance(s);
-	while (!ret && s->len == PIECE)
-		ret = put_piece(v, id, s, regular);
-	return ret;
+	do {
+		ret = phi_vdfs_put_data(v, id, s->buf, (size_t)s->len);
+		if (!ret)
+			ret = advance(s);
+		if (ret || s->len < PIECE)
+			return ret;
+		s->len = read_piece(s->fd, s->buf, PIECE);
+	} while (s->len > 0);
+	return (int)s->len;
 }
 
 static int put_source(struct phi_vdfs *v, struct source *s, const char *name,

@@ -39,13 +39,13 @@ struct phi_vdfs {
  * @name: Text for req.name, or NULL.
  * @more: Text for req.more, or NULL.
  * @data: Bytes for req.data, or NULL to have @fill write them.
- * @data_len: How many; of @fill, at most.
+ * @data_len: How many.
  * @room: Room wanted for results.
  * @out: Out, the results; answer.len bytes.
  * @why: NULL, or room for the reason that came with EINVAL.
  * @cap: Out, capability that came, 0 = none; the caller's.
- * @fill: Writes the bytes, for what is made in place, and returns how many;
- *        when that is 0 or a negative errno, no call is made.
+ * @fill: Writes @data_len bytes; for what is made in place. Called with the
+ *        lock, so @fill waits for nothing.
  * @arg: For @fill.
  */
 struct vdfs_ask {
@@ -59,7 +59,7 @@ struct vdfs_ask {
 	char *out;
 	char *why;
 	uint64_t cap;
-	ssize_t (*fill)(void *arg, char *to);
+	void (*fill)(void *arg, char *to);
 	const void *arg;
 };
 

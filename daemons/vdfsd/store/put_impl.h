@@ -16,9 +16,10 @@
  * large it is.
  *
  * Bytes are copied three times from a client's memory to the page cache of the
- * disk: by the client into the region that it shares with the daemon; out of
- * that, where the client may still change or revoke them, into a window, which
- * is a memfd so that the kernel copies (vdfs_put_space(), daemons/common/stage.h);
+ * disk: by the client into the region that it shares with the daemon (the
+ * library reads a file into its own memory before that); out of the region,
+ * where the client may still change or revoke them, into a window, which is a
+ * memfd so that the kernel copies (vdfs_put_space(), daemons/common/stage.h);
  * and by pwritev() out of the window, where they were hashed. A small blob has
  * the stage of its call in place of a window (vdfs_put_lend()). Small pieces of
  * a put that may become large are collected once more, in @buf.

@@ -10,11 +10,16 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fake/phi.h"
+#include "lib/vdfs_impl.h"
 
 #define ROOM 300
+/* A file of two pieces, of which the second one is short. */
+#define FILE_BYTES ((1 << 20) + 5)
 
 /**
  * struct reply - an answer, as the input has it
@@ -48,6 +53,8 @@ struct reply {
 static const uint8_t *input;
 static size_t left;
 static struct fake_region *stage;
+/* The session whose file is being put, or NULL. */
+static struct phi_vdfs *putting;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -222,6 +229,35 @@ static void get(struct phi_vdfs *v)
 	close(fd);
 }
 
+/*
+ * In place of that of libc, for the library too: while a file is put, read(2)
+ * never gets a part of a region, which fails with EFAULT for a file that
+ * bypasses the page cache, and other threads can use the session meanwhile.
+ */
+ssize_t read(int fd, void *buf, size_t len)
+{
+	if (putting) {
+		if (fake_region_at(buf))
+			abort();
+		if (pthread_mutex_trylock(&putting->lock))
+			abort();
+		pthread_mutex_unlock(&putting->lock);
+	}
+	return syscall(SYS_read, fd, buf, len);
+}
+
+static void put(struct phi_vdfs *v)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, FILE_BYTES))
+		abort();
+	putting = v;
+	phi_vdfs_put_fd(v, fd, "f", 0, NULL, NULL, NULL, NULL);
+	putting = NULL;
+	close(fd);
+}
+
 static void map(struct phi_vdfs *v)
 {
 	struct phi_vdfs_map m;
@@ -259,7 +295,7 @@ static void use(struct phi_vdfs *v, uint8_t what)
 	struct phi_vdfs_fsck fsck;
 	uint64_t id;
 
-	switch (what % 14) {
+	switch (what % 15) {
 	case 0:
 		phi_vdfs_list(v, "d", on_entry, NULL);
 		break;
@@ -297,8 +333,11 @@ static void use(struct phi_vdfs *v, uint8_t what)
 	case 12:
 		map(v);
 		break;
-	default:
+	case 13:
 		insert(v);
+		break;
+	default:
+		put(v);
 		break;
 	}
 }

@@ -536,3 +536,14 @@ vdfs_collection_params(const struct vdfs_collection *c)
 {
 	return &c->core->params;
 }
+
+/**
+ * vdfs_collection_may_read() - whether its user may read and search it
+ * @c: Which.
+ *
+ * Return: False for a user who may only write.
+ */
+bool vdfs_collection_may_read(const struct vdfs_collection *c)
+{
+	return c->may_read;
+}

@@ -205,5 +205,7 @@ int vdfs_collection_stats(struct vdfs_collection *c,
 			  struct vdfs_collection_stats *out);
 const struct vdfs_collection_params *
 vdfs_collection_params(const struct vdfs_collection *c);
+/* A user who may only write opens a collection too. */
+bool vdfs_collection_may_read(const struct vdfs_collection *c);
 
 #endif /* VDFS_COLLECTION_H */

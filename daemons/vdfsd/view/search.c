@@ -290,8 +290,12 @@ static int answers(struct vdfs_call *call, const struct vdfs_inode *inode,
 
 	if (err)
 		return err;
+	/* Kept answers may be those of a search by another user. */
+	if (!vdfs_collection_may_read(c))
+		err = -EACCES;
 	/* Asked before the search: what changes meanwhile is looked at again. */
-	err = vdfs_collection_stats(c, &stats);
+	if (!err)
+		err = vdfs_collection_stats(c, &stats);
 	if (!err) {
 		*out = kept(call->fuse, collection, query, stats.generation);
 		if (!*out)

@@ -6,7 +6,7 @@
  * the store is not whole then.
  *
  *   put NAME TEXT    rm NAME    mv NAME NAME    gc
- *   quota UID BYTES    collection NAME DIM
+ *   quota UID BYTES    collection NAME DIM [MODE]    drop NAME
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,13 +35,18 @@ static int put(struct vdfs_store *store, const char *name, const char *text)
 	return err;
 }
 
-static int collection(struct vdfs_db *db, const char *name, const char *dim)
+/* @what: DIM [MODE]. */
+static int collection(struct vdfs_db *db, const char *name, const char *what)
 {
+	char *mode;
 	struct vdfs_collection_params params = {
-		.dim = (uint32_t)strtoul(dim, NULL, 10),
+		.dim = (uint32_t)strtoul(what, &mode, 10),
 		.metric = VDFS_L2,
 		.mode = VDFS_COLLECTION_MODE,
 	};
+
+	if (*mode)
+		params.mode = (uint32_t)strtoul(mode, NULL, 8);
 
 	return vdfs_collection_create(db, &root, name, &params);
 }
@@ -56,6 +61,8 @@ static int run(struct vdfs_store *store, struct vdfs_db *db, char *line)
 		return vdfs_gc(store, NULL, NULL, &result);
 	if (verb && a && !strcmp(verb, "rm"))
 		return vdfs_name_unlink(store, &root, a);
+	if (verb && a && !strcmp(verb, "drop"))
+		return vdfs_collection_drop(db, &root, a);
 	if (!verb || !a || !b)
 		return -EINVAL;
 	if (!strcmp(verb, "put"))

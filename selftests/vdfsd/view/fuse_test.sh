@@ -737,4 +737,20 @@ test_searches()
 	down
 }
 
+# A user who may only write to a collection learns nothing of what others search.
+test_write_only()
+{
+	local c=$mnt/collections/inbox
+
+	up
+	behind collection inbox 3 0602
+	echo '{"vector": [1, 0, 0]}' >"$c/items/one"
+	eq "$(ls "$c/search/vector=1;0;0")" 0001-one
+	fails 2 "denied" as_user ls "$c/search/vector=1;0;0"
+	fails 1 "denied" as_user readlink -v "$c/search/vector=1;0;0/0001-one"
+	fails 1 "denied" as_user getfattr -n user.vdfs.distances \
+		"$c/search/vector=1;0;0"
+	down
+}
+
 run_tests

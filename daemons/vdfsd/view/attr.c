@@ -102,7 +102,7 @@ int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
 	pthread_mutex_unlock(&call->fuse->lock);
 	if (view->stat)
 		err = view->stat(call, inode, st);
-	if (!err && view->text) {
+	if (!err && view->text && !view->no_size) {
 		err = view->text(call, inode, &text, &len);
 		if (!err) {
 			st->st_size = (off_t)len;

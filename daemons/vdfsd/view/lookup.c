@@ -133,6 +133,7 @@ const struct vdfs_view vdfs_views[VDFS_KINDS] = {
 		.mode = S_IFREG | 0444,
 		.stat = vdfs_view_collection_stat,
 		.text = vdfs_why_text,
+		.no_size = true,
 	},
 };
 

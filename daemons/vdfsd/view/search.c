@@ -279,29 +279,36 @@ static int search(struct vdfs_call *call, struct vdfs_collection *c,
 	return err;
 }
 
+/* The answers of a search in @c, which is called @collection. */
+static int answers_in(struct vdfs_call *call, struct vdfs_collection *c,
+		      const char *collection, const char *query,
+		      struct vdfs_results **out)
+{
+	struct vdfs_collection_stats stats;
+	int err;
+
+	/* Kept answers may be those of a search by another user. */
+	if (!vdfs_collection_may_read(c))
+		return -EACCES;
+	/* Asked before the search: what changes meanwhile is looked at again. */
+	err = vdfs_collection_stats(c, &stats);
+	if (err)
+		return err;
+	*out = kept(call->fuse, collection, query, stats.generation);
+	return *out ? 0 :
+		      search(call, c, collection, query, stats.generation, out);
+}
+
 /* The answers of a search in the collection that @inode is in. */
 static int answers(struct vdfs_call *call, const struct vdfs_inode *inode,
 		   const char *query, struct vdfs_results **out)
 {
-	const char *collection = vdfs_inode_collection(inode);
-	struct vdfs_collection_stats stats;
 	struct vdfs_collection *c;
 	int err = vdfs_inode_collection_open(call, inode, &c);
 
 	if (err)
 		return err;
-	/* Kept answers may be those of a search by another user. */
-	if (!vdfs_collection_may_read(c))
-		err = -EACCES;
-	/* Asked before the search: what changes meanwhile is looked at again. */
-	if (!err)
-		err = vdfs_collection_stats(c, &stats);
-	if (!err) {
-		*out = kept(call->fuse, collection, query, stats.generation);
-		if (!*out)
-			err = search(call, c, collection, query,
-				     stats.generation, out);
-	}
+	err = answers_in(call, c, vdfs_inode_collection(inode), query, out);
 	vdfs_collection_put(c);
 	return err;
 }
@@ -311,18 +318,25 @@ static int answers(struct vdfs_call *call, const struct vdfs_inode *inode,
  * @call: For whom.
  * @inode: A collection or something in it.
  * @query: The query, as text.
+ * @fault: Out: 0, or the negative errno that opening the search returns.
  *
- * Return: 0 or the negative errno that opening it returns.
+ * Return: 0, or a negative errno without a collection to search in.
  */
 int vdfs_search_try(struct vdfs_call *call, const struct vdfs_inode *inode,
-		    const char *query)
+		    const char *query, int *fault)
 {
 	struct vdfs_results *results;
-	int err = answers(call, inode, query, &results);
+	struct vdfs_collection *c;
+	int err = vdfs_inode_collection_open(call, inode, &c);
 
-	if (!err)
+	if (err)
+		return err;
+	*fault = answers_in(call, c, vdfs_inode_collection(inode), query,
+			    &results);
+	if (!*fault)
 		results_put(results);
-	return err;
+	vdfs_collection_put(c);
+	return 0;
 }
 
 int vdfs_searches_lookup(struct vdfs_call *call, struct vdfs_inode *dir,

@@ -308,6 +308,7 @@ struct vdfs_listing {
  * @stat: Of what changes, @st is filled in otherwise.
  * @list: Of a directory: add the next entries, or set @done.
  * @text: Of a small file: its content, to be freed.
+ * @no_size: Of one whose content is made when it is opened: its size is 0.
  * @save: Of a small file that may be written.
  * @unlink: Of a directory.
  */
@@ -320,6 +321,7 @@ struct vdfs_view {
 	int (*list)(struct vdfs_call *call, struct vdfs_listing *listing);
 	int (*text)(struct vdfs_call *call, struct vdfs_inode *inode,
 		    char **text, size_t *len);
+	bool no_size;
 	int (*save)(struct vdfs_call *call, struct vdfs_inode *inode,
 		    const char *text, size_t len);
 	int (*unlink)(struct vdfs_call *call, struct vdfs_inode *dir,
@@ -560,7 +562,7 @@ int vdfs_result_target(struct vdfs_call *call, struct vdfs_inode *inode,
 int vdfs_search_distances(struct vdfs_call *call, struct vdfs_inode *dir,
 			  char **text, size_t *len);
 int vdfs_search_try(struct vdfs_call *call, const struct vdfs_inode *inode,
-		    const char *query);
+		    const char *query, int *fault);
 void vdfs_searches_drop(struct vdfs_fuse *fuse);
 
 /* readme.c */

@@ -103,22 +103,25 @@ static const char *failed(int err)
  * @text: Out, to be freed.
  * @len: Out: bytes of it.
  *
- * Return: 0, -EACCES for a collection that the user may not search, -ENOMEM.
+ * Return: 0, -ENOENT without the collection, -EACCES for one that the user may
+ * not search, -ENOMEM, or what else opening the collection returns.
  */
 int vdfs_why_text(struct vdfs_call *call, struct vdfs_inode *inode, char **text,
 		  size_t *len)
 {
 	char why[VDFS_QUERY_WHY_MAX];
-	int n, err = vdfs_query_why(inode->name, why, sizeof(why));
+	int n, fault, err = vdfs_query_why(inode->name, why, sizeof(why));
 
 	if (err)
 		return err;
 	if (!*why) {
-		err = vdfs_search_try(call, inode, inode->name);
-		if (err == -EACCES || err == -ENOMEM)
+		err = vdfs_search_try(call, inode, inode->name, &fault);
+		if (err)
 			return err;
+		if (fault == -EACCES || fault == -ENOMEM)
+			return fault;
 		snprintf(why, sizeof(why), "%s",
-			 err ? failed(err) : "nothing is wrong");
+			 fault ? failed(fault) : "nothing is wrong");
 	}
 	n = asprintf(text, "%s\n", why);
 	*len = n < 0 ? 0 : (size_t)n;

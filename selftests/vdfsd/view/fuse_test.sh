@@ -731,6 +731,7 @@ test_searches()
 	has "$(<"$c/why/vector=1;2")" "another length"
 	has "$(<"$c/why/key=nobody")" "no item of that key"
 	eq "$(<"$c/why/vector=1;2;3")" "nothing is wrong"
+	eq "$(stat -c %s "$c/why/vector=1;2;3")" 0
 	eq "$(ls "$c/why")" ""
 	fails 1 "ermi" cp "$c/info" "$c/why/x"
 	rm "$c/items"/* "$names/answer" "$names/query"
@@ -750,6 +751,9 @@ test_write_only()
 	fails 1 "denied" as_user readlink -v "$c/search/vector=1;0;0/0001-one"
 	fails 1 "denied" as_user getfattr -n user.vdfs.distances \
 		"$c/search/vector=1;0;0"
+	# A size would tell what the text says.
+	eq "$(as_user stat -c %s "$c/why/vector=1;0;0")" 0
+	fails 1 "denied" as_user cat "$c/why/vector=1;0;0"
 	down
 }
 

@@ -86,14 +86,17 @@ static void let_go(struct vdfs_core *core)
 	pthread_mutex_lock(&db->lock);
 }
 
-/* Of collections that nobody has open; the caller holds the lock of the db. */
+/*
+ * Of collections that nobody has open, but for the one that was opened last: the
+ * next search is most likely there. The caller holds the lock of the db.
+ */
 static void rest_idle(struct vdfs_db *db)
 {
 	struct vdfs_graph *graph;
 	struct vdfs_core *core;
 
 	for (core = db->cores; core; core = core->next) {
-		if (core->state || core->refs > 1)
+		if (core->state || core->refs > 1 || core->used == db->clock)
 			continue;
 		graph = vdfs_graph_get(core);
 		vdfs_index_rest(graph->ix);

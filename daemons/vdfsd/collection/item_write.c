@@ -286,8 +286,8 @@ static int check_item(const struct vdfs_core *core,
 	return ret ? ret : vdfs_metadata_check(item->metadata);
 }
 
-/* Whether a key is taken by an item that an insert would not replace. */
-static int taken_fn(struct sqlite3 *db, void *arg)
+/* Whether a collection is still there, and takes keys that an insert brings. */
+static int takes_fn(struct sqlite3 *db, void *arg)
 {
 	struct change *change = arg;
 	struct vdfs_core_state state;
@@ -296,6 +296,8 @@ static int taken_fn(struct sqlite3 *db, void *arg)
 	int ret;
 
 	ret = vdfs_core_state(change->core, db, &state);
+	if (change->flags & VDFS_INSERT_REPLACE)
+		return ret;
 	for (i = 0; i < change->n && !ret; i++) {
 		change->failed = i;
 		ret = vdfs_sql(db, &st, change->core->sql[SQL_FIND],
@@ -311,9 +313,7 @@ static int taken_fn(struct sqlite3 *db, void *arg)
 /* Return the error that an insert without VDFS_INSERT_CHECK would return. */
 static int check_only(struct change *change)
 {
-	if (change->flags & VDFS_INSERT_REPLACE)
-		return 0;
-	return vdfs_meta_read(change->core->db->meta, taken_fn, change);
+	return vdfs_meta_read(change->core->db->meta, takes_fn, change);
 }
 
 /* Everything is looked at before anything is touched. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <float.h>
 #include <math.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +126,13 @@ TEST_F(collection, the_last_of_a_key_replaces)
 		  vdfs_collection_insert(self->c, items, 3, 0x80, NULL));
 }
 
+static int forget_names(struct sqlite3 *db, void *arg)
+{
+	(void)arg;
+	return sqlite3_exec(db, "UPDATE collection SET name = NULL", NULL, NULL,
+			    NULL);
+}
+
 TEST_F(collection, a_check_stores_nothing)
 {
 	float v[DIM] = { 1, 2, 3 };
@@ -155,6 +163,12 @@ TEST_F(collection, a_check_stores_nothing)
 	ASSERT_EQ(0, vdfs_collection_stats(self->c, &stats));
 	EXPECT_EQ(1, stats.items);
 	EXPECT_EQ(1, stats.generation);
+	/* It is gone from the database, and its index is not told yet. */
+	ASSERT_EQ(0, vdfs_meta_write(self->db.meta, forget_names, NULL));
+	EXPECT_EQ(-ENOENT, vdfs_collection_insert(self->c, items, 2,
+						  VDFS_INSERT_CHECK |
+							  VDFS_INSERT_REPLACE,
+						  NULL));
 }
 
 TEST_F(collection, an_update_leaves_what_it_is_not_given)

@@ -23,9 +23,9 @@ struct phi_share;
  * phi_hook_infer_told() call it with preemption off; interrupts make no calls,
  * and a program has one place of attachment, so none is ever skipped. A
  * module sees neither the programs on its functions nor their counts of
- * misses. It does see that a hook is called while it is at work on this CPU
- * already, the one state in which a program would be skipped: the three hooks
- * that may refuse do so then, unasked.
+ * misses. It marks, per CPU, which of the three hooks with a verdict are
+ * running. A program is skipped only when its hook is called while the same
+ * hook is running on that CPU; such a call is refused without asking a program.
  *
  * Beside the hooks are the tracepoints of trace.h, which phi_trace() emits
  * with preemption off for the same reason. phi_hook_enter() and

@@ -148,10 +148,10 @@ int phi_vdfs_collection_close(struct phi_vdfs *v, uint64_t id);
  * @items: Items.
  * @n: How many.
  * @flags: PHI_VDFS_REPLACE: a key that is taken gets the new item.
- *         PHI_VDFS_CHECK: store nothing, return what an insert would return
- *         now, but for a key that comes twice, and for errors of the store
- *         that only a write meets: -ENOSPC, -EIO, -EROFS, -EBUSY,
- *         -ENOMEM.
+ *         PHI_VDFS_CHECK: store nothing, and return what an insert would
+ *         return now. The check does not find a key that stands twice in
+ *         @items. It does not write, so it does not return the errors of a
+ *         write to the store: -ENOSPC, -EIO, -EROFS, -EBUSY, -ENOMEM.
  * @failed: Out, when it fails for one of them: which; may be NULL.
  *
  * Context: Any thread. Waits for the daemon.

@@ -267,7 +267,10 @@ static int calls_that_pass(int phi)
 	return n;
 }
 
-/* What a bucket gives at most since then, with one token more a second. */
+/*
+ * The most calls that a bucket of @burst tokens lets pass since @start_ns; it
+ * gets one token a second.
+ */
 static int most_since(uint64_t start_ns, int burst)
 {
 	return burst + 1 + (int)((monotonic_ns() - start_ns) / 1000000000);

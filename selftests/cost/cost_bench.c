@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What each call costs one user beside things that another user has made: the
- * rows of three tables of calls, and the kinds of four tables of things.
+ * The cost of each call of one user beside many things of another user. Three
+ * tables list the calls, four tables list the kinds of things.
  *
- * For each kind and each number of things three processes take part. Root
- * starts the two users. The first gives capabilities to the second and, when
- * that has made its things, measures all calls. So each figure comes from a
- * user with the same few things of its own.
+ * Each kind and number of things is one round with three new processes. Root
+ * starts the measured user and the other user. The measured user gives
+ * capabilities to the other user. The other user makes its things and reports.
+ * Then the measured user measures all calls. It owns the same few things in
+ * every round.
  *
  * Prints lines "call kind things cpu wall", both times in nanoseconds, which
  * are guest instructions in a machine that counts them; see struct cost. The

@@ -38,8 +38,8 @@ struct vdfs_hash;
  *               session_token and region, each "NAME = VALUE", as other
  *               clients have it. NULL = "s3" in $CREDENTIALS_DIRECTORY.
  * @region: NULL = as the credentials say, or else us-east-1.
- * @ca: PEM file of CA certificates used to verify the server; NULL = those
- *      that the system trusts.
+ * @ca: PEM file of the CA certificates to verify the server by; NULL = the
+ *      system's.
  * @http: Without TLS.
  * @page: Objects listed by one request; 0 = as many as the server likes.
  * @connect_ms: Longest wait for a connection; 0 = 10 s.

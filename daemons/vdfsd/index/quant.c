@@ -360,11 +360,12 @@ void vdfs_quant_probe(const struct vdfs_index *ix, struct vdfs_probe *probe)
  * @slot: Slot whose row becomes the probe.
  * @probe: Out; its @f32 is left alone.
  *
- * Its distances are those of vectors along the codes and as long as the
- * originals. Those of a query, by @scale, are right on average, and too short
- * between a row and one like it, the more the longer that is: of many vectors
- * that are nearly equal all would have the longest few for their neighbours,
- * and no edge would lead to the others.
+ * The probe measures from the vector that has the direction of the row's code
+ * and the length of its original. A probe of a query multiplies by @scale of
+ * the other row. That estimate is right on average; between two nearly equal
+ * rows it comes out too short, and shorter for a longer row. Edges made by it
+ * would lead from each of many near copies to the few longest ones, and none
+ * would lead to the others.
  */
 void vdfs_quant_probe_row(const struct vdfs_index *ix, uint32_t slot,
 			  struct vdfs_probe *probe)

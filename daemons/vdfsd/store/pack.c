@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Segments: files to which records are appended, and one sync for all threads
- * that wait for theirs. Only records that the database refers to count; a tail
- * that it does not know of is cut off when the store is opened.
+ * Segments: files to which records are appended. One sync serves all threads
+ * that wait for the sync of their records. A record is part of the store when a
+ * row of the database refers to it. vdfs_packs_open() truncates the last segment
+ * behind the last such record.
  */
 #include <dirent.h>
 #include <errno.h>

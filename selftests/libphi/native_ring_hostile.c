@@ -23,9 +23,21 @@ FIXTURE(hostile)
 	struct phi_ring *side[2];
 };
 
-FIXTURE_SETUP(hostile)
+/* Make a ring in the memory of the test, and attach the other side to it. */
+static int make_sides(FIXTURE_DATA(hostile) * self)
 {
 	struct phi_bell none = { .fd = -1 };
+	int ret;
+
+	ret = phi_ring_create(self->mem, self->len, ENTRIES_HERE, BYTES_HERE,
+			      &none, -1, &self->side[0]);
+	if (ret)
+		return ret;
+	return phi_ring_attach(self->mem, self->len, &none, -1, &self->side[1]);
+}
+
+FIXTURE_SETUP(hostile)
+{
 
 	self->len = phi_ring_size(ENTRIES_HERE, BYTES_HERE);
 	self->room = round_up(self->len, 4096);
@@ -37,10 +49,7 @@ FIXTURE_SETUP(hostile)
 	/* The ring ends where the guard page begins. */
 	self->mem =
 		(atomic_uint *)(self->block + 4096 + self->room - self->len);
-	ASSERT_EQ(0, phi_ring_create(self->mem, self->len, ENTRIES_HERE,
-				     BYTES_HERE, &none, -1, &self->side[0]));
-	ASSERT_EQ(0, phi_ring_attach(self->mem, self->len, &none, -1,
-				     &self->side[1]));
+	ASSERT_EQ(0, make_sides(self));
 }
 
 FIXTURE_TEARDOWN(hostile)
@@ -116,7 +125,6 @@ TEST_F(hostile, descriptors_outside)
 		UINT64_MAX,
 		(uint64_t)8 << 32 | 8, /* not aligned */
 	};
-	struct phi_bell none = { .fd = -1 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		const void *p;
@@ -128,11 +136,7 @@ TEST_F(hostile, descriptors_outside)
 		EXPECT_EQ(-EPROTO, phi_ring_peek(self->side[1], &p, &len));
 		phi_ring_free(self->side[0]);
 		phi_ring_free(self->side[1]);
-		ASSERT_EQ(0, phi_ring_create(self->mem, self->len, ENTRIES_HERE,
-					     BYTES_HERE, &none, -1,
-					     &self->side[0]));
-		ASSERT_EQ(0, phi_ring_attach(self->mem, self->len, &none, -1,
-					     &self->side[1]));
+		ASSERT_EQ(0, make_sides(self));
 	}
 }
 
@@ -162,7 +166,6 @@ static int use(struct phi_ring *r, unsigned int *seed, unsigned int *sum)
 /* Between any two steps of one side, random words change. */
 TEST_F(hostile, scribbling_between_steps)
 {
-	struct phi_bell none = { .fd = -1 };
 	unsigned int seed = 1, sum = 0, done = 0, broken = 0;
 	size_t words = self->len / 4;
 
@@ -187,11 +190,7 @@ TEST_F(hostile, scribbling_between_steps)
 		broken++;
 		phi_ring_free(self->side[0]);
 		phi_ring_free(self->side[1]);
-		ASSERT_EQ(0, phi_ring_create(self->mem, self->len, ENTRIES_HERE,
-					     BYTES_HERE, &none, -1,
-					     &self->side[0]));
-		ASSERT_EQ(0, phi_ring_attach(self->mem, self->len, &none, -1,
-					     &self->side[1]));
+		ASSERT_EQ(0, make_sides(self));
 	}
 	EXPECT_LT(1000, done);
 	EXPECT_LT(100, broken);

@@ -181,21 +181,35 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-TEST_F(meta, undoes_only_what_failed)
+/*
+ * Run THREADS threads, of which the first runs @first and the others writer().
+ * Return: how many results were wrong, or a negative errno.
+ */
+static int write_beside_each_other(struct vdfs_meta *meta,
+				   void *(*first)(void *arg))
 {
 	struct writer w[THREADS] = {};
 	pthread_t thread[THREADS];
+	int i, n, wrong = 0, err = 0;
+
+	for (n = 0; n < THREADS && !err; n++) {
+		w[n].meta = meta;
+		w[n].first = n * 1000;
+		err = -pthread_create(&thread[n], NULL, n ? writer : first,
+				      &w[n]);
+	}
+	for (i = 0; i < (err ? n - 1 : n); i++) {
+		pthread_join(thread[i], NULL);
+		wrong += w[i].wrong;
+	}
+	return err ?: wrong;
+}
+
+TEST_F(meta, undoes_only_what_failed)
+{
 	int64_t n = 0, i;
 
-	for (i = 0; i < THREADS; i++) {
-		w[i].meta = self->meta;
-		w[i].first = i * 1000;
-		ASSERT_EQ(0, pthread_create(&thread[i], NULL, writer, &w[i]));
-	}
-	for (i = 0; i < THREADS; i++) {
-		pthread_join(thread[i], NULL);
-		EXPECT_EQ(0, w[i].wrong);
-	}
+	EXPECT_EQ(0, write_beside_each_other(self->meta, writer));
 	ASSERT_EQ(0, vdfs_meta_read(self->meta, add_up, &n));
 	EXPECT_EQ(THREADS * (WRITES - (WRITES + 2) / 3), n);
 	for (i = 0; i < WRITES; i++) {
@@ -228,20 +242,9 @@ static void *spoiler(void *arg)
 
 TEST_F(meta, survives_one_that_undoes_all)
 {
-	struct writer w[THREADS] = {};
-	pthread_t thread[THREADS];
-	int64_t n = 0, i;
+	int64_t n = 0;
 
-	for (i = 0; i < THREADS; i++) {
-		w[i].meta = self->meta;
-		w[i].first = i * 1000;
-		ASSERT_EQ(0, pthread_create(&thread[i], NULL,
-					    i ? writer : spoiler, &w[i]));
-	}
-	for (i = 0; i < THREADS; i++) {
-		pthread_join(thread[i], NULL);
-		EXPECT_EQ(0, w[i].wrong);
-	}
+	EXPECT_EQ(0, write_beside_each_other(self->meta, spoiler));
 	ASSERT_EQ(0, vdfs_meta_read(self->meta, add_up, &n));
 	EXPECT_EQ((THREADS - 1) * (WRITES - (WRITES + 2) / 3), n);
 }

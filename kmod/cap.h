@@ -4,12 +4,14 @@
 
 #include <linux/cleanup.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
+#include <linux/workqueue_types.h>
 
 #include "object.h"
 
@@ -57,7 +59,8 @@ struct phi_cspace;
  * @root: The node whose @lock guards the links between the nodes of a tree.
  * @obj: The object it names; referenced until that has ended and has no pins.
  * @ops: Of @obj; may be followed without a pin.
- * @user: The account it is charged to, referenced.
+ * @user: The account it is charged to, referenced. Written by the owner, under
+ *        the lock of the expiries when it expires.
  * @badge: See struct phi_cap_derive.
  * @expires_ns: CLOCK_BOOTTIME; 0 = never. The minimum along the chain.
  * @id: For tokens: changes with each slot it is put in, never used twice.
@@ -80,6 +83,8 @@ struct phi_cspace;
  *        under a lock of the type's own.
  * @posts: Messages sent with it that are queued, under the endpoint's lock.
  * @rcu: Frees it.
+ * @expired: In the list of its user, from its expiry until a worker ends it,
+ *           with a reference.
  *
  * Fields whose line names no change keep their value from birth.
  */
@@ -111,7 +116,10 @@ struct phi_cap {
 	struct rhash_head token;
 	struct hlist_head ties;
 	struct hlist_head posts;
-	struct rcu_head rcu;
+	union {
+		struct rcu_head rcu;
+		struct llist_node expired;
+	};
 };
 
 /* Nodes; the caller owns what it makes. kmod/node.c. */
@@ -136,6 +144,7 @@ int phi_cap_check(const struct phi_cap *cap, u32 types, u32 rights);
 
 /* Their death. kmod/sweep.c. */
 void phi_cap_revoke_children(struct phi_cap *cap);
+void phi_expiry_sweep(struct work_struct *work);
 
 /* The links of a tree, for node.c and sweep.c. */
 struct phi_cap *phi_tree_lock(struct phi_cap *cap);
@@ -144,6 +153,7 @@ struct phi_cap *phi_tree_unlink(struct phi_cap *root, struct phi_cap *cap);
 struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap);
 void phi_expiry_add(struct phi_cap *cap);
 void phi_expiry_remove(struct phi_cap *cap);
+void phi_expiry_pay(struct phi_cap *cap, struct phi_user *user);
 
 /*
  * Of a few instructions that take no lock: with preemption off, which costs

@@ -17,7 +17,7 @@
  *     endpoint->lock, services    only in ops->installed
  *     buckets of sealed nodes     by rhashtable
  *   tree lock (spin)              links of a derivation tree, in its root
- *     expiry lock (spin)          nodes that expire
+ *     expiry lock (spin)          nodes that expire, who pays for them
  *   units lock (spin)             units, models, their averages
  *   ports mutex                   the table of NETWORK ports
  *   services lock (spin)          what opens ports, services of endpoints

@@ -271,6 +271,16 @@ struct phi_cap *phi_cap_sibling(struct phi_cap *cap, u32 rights,
 	return twin;
 }
 
+/* The account of a node is another from now on. */
+static void phi_node_charge(struct phi_cap *cap, struct phi_user *user)
+{
+	phi_user_hold(user);
+	if (cap->expires_ns)
+		phi_expiry_pay(cap, user);
+	else
+		cap->user = user;
+}
+
 /**
  * phi_cap_pay() - make another user pay for a node
  * @cap: The node; the caller owns it.
@@ -292,8 +302,7 @@ int phi_cap_pay(struct phi_cap *cap, struct phi_user *user)
 	ret = phi_quota_charge(user, PHI_QUOTA_CAPS, 1);
 	if (ret)
 		return ret;
-	phi_user_hold(user);
-	cap->user = user;
+	phi_node_charge(cap, user);
 	phi_quota_uncharge(before, PHI_QUOTA_CAPS, 1);
 	phi_user_put(before);
 	return 0;
@@ -309,13 +318,14 @@ int phi_cap_pay(struct phi_cap *cap, struct phi_user *user)
  */
 void phi_cap_repay(struct phi_cap *cap, struct phi_user *user)
 {
-	if (user == cap->user)
+	struct phi_user *before = cap->user;
+
+	if (user == before)
 		return;
 	phi_quota_force(user, PHI_QUOTA_CAPS, 1);
-	phi_user_hold(user);
-	phi_quota_uncharge(cap->user, PHI_QUOTA_CAPS, 1);
-	phi_user_put(cap->user);
-	cap->user = user;
+	phi_node_charge(cap, user);
+	phi_quota_uncharge(before, PHI_QUOTA_CAPS, 1);
+	phi_user_put(before);
 }
 
 /**

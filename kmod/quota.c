@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "cap.h"
 #include "main.h"
 #include "quota.h"
 
@@ -171,6 +172,7 @@ struct phi_user *phi_user_get(kuid_t uid)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&fresh->ref, 1);
 	fresh->uid = uid;
+	INIT_WORK(&fresh->sweep, phi_expiry_sweep);
 
 	spin_lock(&phi_users_lock);
 	user = phi_user_find(uid);

@@ -3,8 +3,10 @@
 #define _PHI_QUOTA_H
 
 #include <linux/atomic.h>
+#include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 #include <phi/system.h>
 
 struct phi_share;
@@ -40,6 +42,8 @@ struct phi_share;
  *           charge in progress. Written under the pool's lock.
  * @shares: Its batches in flight, by unit; NULL until its first inference. See
  *          unit.h.
+ * @expired: Nodes charged to it that have expired, until @sweep takes them.
+ * @sweep: Ends them; has a reference while it is queued or runs.
  */
 struct phi_user {
 	struct hlist_node node;
@@ -48,6 +52,8 @@ struct phi_user {
 	atomic64_t used[PHI_QUOTAS];
 	u64 granted[PHI_QUOTAS];
 	struct phi_share *shares;
+	struct llist_head expired;
+	struct work_struct sweep;
 };
 
 struct phi_user *phi_user_get(kuid_t uid);

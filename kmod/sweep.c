@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The death of capabilities: revokes, and a worker for what expires. Both
- * sweep: they unlink the dead nodes below one, leaves first, and end them.
+ * The death of capabilities: revokes, and a worker of each user for what
+ * expires. Both sweep: they unlink the dead nodes below one, leaves first, and end them.
  */
 
 #include <linux/cleanup.h>
 #include <linux/hrtimer.h>
+#include <linux/llist.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
@@ -13,6 +14,7 @@
 #include "cap.h"
 #include "compat.h"
 #include "main.h"
+#include "quota.h"
 #include "trace.h"
 
 /* Nodes that expire, the next first, until they end. */
@@ -115,6 +117,20 @@ void phi_cap_revoke_children(struct phi_cap *cap)
 		cond_resched();
 }
 
+/**
+ * phi_expiry_pay() - change who pays for a node that expires
+ * @cap: The node; the caller owns it.
+ * @user: The account, with a reference for the node.
+ *
+ * Context: Any but interrupts.
+ */
+void phi_expiry_pay(struct phi_cap *cap, struct phi_user *user)
+{
+	/* The worker reads it. */
+	guard(spinlock)(&phi_expiry_lock);
+	cap->user = user;
+}
+
 static bool phi_expiry_less(struct rb_node *a, const struct rb_node *b)
 {
 	return rb_entry(a, struct phi_cap, expiry)->expires_ns <
@@ -163,7 +179,7 @@ static struct phi_cap *phi_expiry_next(void)
 	struct rb_node *first;
 	struct phi_cap *cap;
 
-	guard(spinlock)(&phi_expiry_lock);
+	lockdep_assert_held(&phi_expiry_lock);
 	first = rb_first_cached(&phi_expiries);
 	if (!first)
 		return NULL;
@@ -179,18 +195,60 @@ static struct phi_cap *phi_expiry_next(void)
 	return cap;
 }
 
-/* Every node below an expired one has expired too. */
-static void phi_expiry_run(struct work_struct *work)
+/* Give the next node that has expired to the worker of who pays for it. */
+static bool phi_expiry_deal(void)
 {
+	struct phi_user *user;
 	struct phi_cap *cap;
 
-	while ((cap = phi_expiry_next())) {
-		while (phi_sweep_step(cap, true))
-			cond_resched();
-		phi_sweep_node(cap);
-		phi_stub_put(cap);
+	scoped_guard(spinlock, &phi_expiry_lock) {
+		cap = phi_expiry_next();
+		if (!cap)
+			return false;
+		user = cap->user;
+		phi_user_hold(user);
+	}
+	llist_add(&cap->expired, &user->expired);
+	/* The reference is the work's while it is queued or runs. */
+	if (!queue_work(phi_sweep_wq, &user->sweep))
+		phi_user_put(user);
+	return true;
+}
+
+static void phi_expiry_run(struct work_struct *work)
+{
+	while (phi_expiry_deal())
+		cond_resched();
+}
+
+/* Every node below an expired one has expired too. */
+static void phi_expiry_end(struct phi_cap *cap)
+{
+	while (phi_sweep_step(cap, true))
+		cond_resched();
+	phi_sweep_node(cap);
+	phi_stub_put(cap);
+}
+
+/**
+ * phi_expiry_sweep() - end the expired nodes that one user pays for
+ * @work: In its account. Other users' nodes wait for none of these.
+ *
+ * Context: Process context. May sleep. Puts a reference to the account.
+ */
+void phi_expiry_sweep(struct work_struct *work)
+{
+	struct phi_user *user = container_of(work, struct phi_user, sweep);
+	struct llist_node *list =
+		llist_reverse_order(llist_del_all(&user->expired));
+	struct phi_cap *cap;
+	struct phi_cap *next;
+
+	llist_for_each_entry_safe(cap, next, list, expired) {
+		phi_expiry_end(cap);
 		cond_resched();
 	}
+	phi_user_put(user);
 }
 
 static enum hrtimer_restart phi_expiry_due(struct hrtimer *timer)

@@ -15,6 +15,7 @@
 #define BYTES (64ULL << 20)
 /* Long enough to set a test up on a slow machine. */
 #define SOON_NS (4000 * MS)
+#define OTHERS 3000
 #define ALL (PHI_RIGHT_ALL & ~(PHI_RIGHT_SEND | PHI_RIGHT_RECV))
 
 FIXTURE(gone)
@@ -197,6 +198,67 @@ TEST_F(gone, expiries_in_any_order)
 		EXPECT_EQ(-EKEYEXPIRED, do_probe(self->phi, child[i]));
 		EXPECT_EQ(0, do_drop(self->phi, child[i]));
 	}
+}
+
+/* Make @n objects that end when the only capability to them expires. */
+static int notifies_until(int phi, unsigned int n, uint64_t when_ns)
+{
+	uint64_t cap, child;
+	int ret = 0;
+
+	while (!ret && n--) {
+		ret = do_notify(phi, &cap);
+		if (!ret)
+			ret = do_derive_until(phi, cap, PHI_RIGHT_READ, when_ns,
+					      0, &child);
+		if (!ret)
+			ret = do_drop(phi, cap);
+	}
+	return ret;
+}
+
+/*
+ * Wait until the region is gone, which expired last. Return: whether others,
+ * which expired before, were still there.
+ */
+static bool overtaken(int phi, const struct phi_system_stats *before)
+{
+	struct phi_system_stats now;
+
+	do {
+		if (do_stats(phi, &now))
+			return false;
+	} while (now.objects[PHI_TYPE_MEMORY] >
+		 before->objects[PHI_TYPE_MEMORY]);
+	return now.objects[PHI_TYPE_NOTIFY] > before->objects[PHI_TYPE_NOTIFY];
+}
+
+/*
+ * One that expires waits for none of another user's that expired before. Where
+ * the machine looks elsewhere too long to see that, it is done again.
+ */
+TEST_F_TIMEOUT(gone, expiry_waits_for_no_other_user, 300)
+{
+	uint64_t region, child, when;
+	bool seen = false;
+
+	for (int tries = 0; tries < 20 && !seen; tries++) {
+		int other = do_open_as(SOMEBODY);
+
+		ASSERT_LE(0, other);
+		when = boottime_ns() + SOON_NS;
+		ASSERT_EQ(0, notifies_until(other, OTHERS, when));
+		ASSERT_EQ(0, do_region(self->phi, getpagesize(), 0, &region));
+		ASSERT_EQ(0, do_derive_until(self->phi, region, ALL, when + 1,
+					     0, &child));
+		ASSERT_EQ(0, do_drop(self->phi, region));
+		wait_until(when - 50 * MS);
+		seen = overtaken(self->phi, &self->before);
+		EXPECT_EQ(0, do_drop(self->phi, child));
+		close(other);
+		ASSERT_TRUE(do_settled(self->phi, &self->before));
+	}
+	EXPECT_TRUE(seen);
 }
 
 /* Nobody reads the mailbox; what is queued there is dead. */

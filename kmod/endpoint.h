@@ -124,6 +124,10 @@ struct phi_credit {
  * @ep: The endpoint; NULL once the poller has left it. Written under its lock,
  *      and read under RCU to take that.
  * @hup: The endpoint was dead when the poller left it.
+ * @ref: The file, and @late_work while it is queued or runs. They keep the
+ *       memory, no more.
+ * @late: Events that @late_work wakes for.
+ * @late_work: Wakes those who poll the file when they are many.
  */
 struct phi_poller {
 	struct phi_waiter w;
@@ -132,6 +136,9 @@ struct phi_poller {
 	struct phi_credit *credit;
 	struct phi_endpoint *ep;
 	bool hup;
+	refcount_t ref;
+	atomic_t late;
+	struct work_struct late_work;
 };
 
 /**

@@ -10,6 +10,59 @@
 #include "endpoint.h"
 #include "quota.h"
 
+static void phi_poller_put(struct phi_poller *poller)
+{
+	if (refcount_dec_and_test(&poller->ref))
+		kfree(poller);
+}
+
+/* Wake those who poll a file through more epolls than a call looks at. */
+static void phi_poller_late(struct work_struct *work)
+{
+	struct phi_poller *poller =
+		container_of(work, struct phi_poller, late_work);
+	__poll_t what = (__force __poll_t)atomic_xchg(&poller->late, 0);
+
+	wake_up_interruptible_poll(&poller->w.wq, what);
+	phi_poller_put(poller);
+}
+
+/* Are there more in the queue of a file than a call should wake? */
+static bool phi_poller_crowded(struct phi_poller *poller)
+{
+	struct wait_queue_head *wq = &poller->w.wq;
+	struct list_head *entry;
+	unsigned long flags;
+	int n = 0;
+
+	/* The work holds the lock while it wakes a crowd. */
+	if (!spin_trylock_irqsave(&wq->lock, flags))
+		return true;
+	list_for_each(entry, &wq->head) {
+		if (++n > PHI_STEP)
+			break;
+	}
+	spin_unlock_irqrestore(&wq->lock, flags);
+	return n > PHI_STEP;
+}
+
+/* Wake who polls a file. The lock of its endpoint is held. */
+static void phi_poller_wake(struct phi_poller *poller, __poll_t what)
+{
+	/* A poller that joins after this look takes the lock after it too. */
+	if (!waitqueue_active(&poller->w.wq))
+		return;
+	if (!phi_poller_crowded(poller)) {
+		wake_up_interruptible_poll(&poller->w.wq, what);
+		return;
+	}
+	atomic_or((__force int)what, &poller->late);
+	refcount_inc(&poller->ref);
+	/* Not the last: the file has one. */
+	if (!queue_work(phi_wait_wq, &poller->late_work))
+		phi_poller_put(poller);
+}
+
 /* Leave the endpoint, whose lock is held. Another thread may free it then. */
 static void phi_poller_leave(struct phi_poller *poller)
 {
@@ -33,7 +86,9 @@ static void phi_poller_cut(struct phi_tie *tie, int error,
 {
 	struct phi_poller *poller = container_of(tie, struct phi_poller, w.tie);
 
-	phi_waiter_fail(&poller->w, error);
+	if (!poller->w.error)
+		poller->w.error = error;
+	phi_poller_wake(poller, EPOLLERR);
 	phi_poller_leave(poller);
 }
 
@@ -71,7 +126,7 @@ static void phi_poller_free(struct phi_poller *poller)
 	}
 	phi_quota_uncharge(poller->w.cs->user, PHI_QUOTA_CAPS, 1);
 	phi_cspace_put(poller->w.cs);
-	kfree(poller);
+	phi_poller_put(poller);
 }
 
 /*
@@ -85,8 +140,7 @@ static bool phi_pollers_wake_ins(struct list_head *from, struct list_head *kept)
 	for (int i = 0; i < PHI_STEP && !list_empty(from); i++) {
 		poller = list_first_entry(from, struct phi_poller, in);
 		list_del_init(&poller->in);
-		wake_up_interruptible_poll(&poller->w.wq,
-					   EPOLLIN | EPOLLRDNORM);
+		phi_poller_wake(poller, EPOLLIN | EPOLLRDNORM);
 		/* One that joins the queue now polls after it has. */
 		if (waitqueue_active(&poller->w.wq))
 			list_add_tail(&poller->in, kept);
@@ -102,8 +156,7 @@ static bool phi_pollers_wake_outs(struct list_head *from,
 	for (int i = 0; i < PHI_STEP && !list_empty(from); i++) {
 		poller = list_first_entry(from, struct phi_poller, out);
 		list_del_init(&poller->out);
-		wake_up_interruptible_poll(&poller->w.wq,
-					   EPOLLOUT | EPOLLWRNORM);
+		phi_poller_wake(poller, EPOLLOUT | EPOLLWRNORM);
 		/* As above. */
 		if (waitqueue_active(&poller->w.wq))
 			list_add_tail(&poller->out,
@@ -194,7 +247,7 @@ bool phi_pollers_hang_up(struct phi_endpoint *ep)
 		poller =
 			list_first_entry(&ep->files, struct phi_poller, w.node);
 		list_del_init(&poller->w.node);
-		wake_up_poll(&poller->w.wq, EPOLLHUP);
+		phi_poller_wake(poller, EPOLLHUP);
 	}
 	return !list_empty(&ep->files);
 }
@@ -290,6 +343,8 @@ static struct phi_poller *phi_poller_new(struct phi_cspace *cs, u64 handle,
 	}
 	INIT_LIST_HEAD(&poller->in);
 	INIT_LIST_HEAD(&poller->out);
+	INIT_WORK(&poller->late_work, phi_poller_late);
+	refcount_set(&poller->ref, 1);
 	poller->ep = ep;
 	phi_cspace_get(cs);
 	phi_waiter_init(&poller->w, cs, handle, cap, PHI_TYPES(ENDPOINT),

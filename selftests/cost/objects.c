@@ -84,6 +84,22 @@ static int make_pollers(struct other *o, int n)
 	return ret;
 }
 
+/* One file in n epolls. */
+static int make_epolls(struct other *o, int n)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT };
+	int ret = n ? make_files(o, 1) : 0;
+
+	for (int i = 0; i < n && !ret; i++) {
+		int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+		if (epoll < 0 ||
+		    epoll_ctl(epoll, EPOLL_CTL_ADD, o->fds[0], &event))
+			ret = -errno;
+	}
+	return ret;
+}
+
 static int make_regions(struct other *o, int n)
 {
 	uint64_t out;
@@ -216,6 +232,7 @@ const struct kind object_kinds[] = {
 	KIND(watches, make_watches),
 	KIND(files, make_files),
 	KIND(pollers, make_pollers),
+	KIND(epolls, make_epolls),
 	KIND(regions, make_regions),
 	KIND(mappings, make_mappings),
 	KIND(services, make_services),

@@ -130,6 +130,45 @@ TEST_F(poll, wakes_for_a_message_and_for_credit)
 	EXPECT_EQ(POLLOUT, poller_join(&poller));
 }
 
+/* More than a call wakes by itself. */
+#define EPOLLS 50
+
+static bool all_hear(const int *epolls, unsigned int want)
+{
+	struct epoll_event event;
+
+	for (int i = 0; i < EPOLLS; i++) {
+		if (epoll_wait(epolls[i], &event, 1, 30000) != 1 ||
+		    (event.events & want) != want)
+			return false;
+	}
+	return true;
+}
+
+TEST_F(poll, wakes_all_epolls_of_a_file)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int epolls[EPOLLS];
+
+	for (int i = 0; i < EPOLLS; i++) {
+		epolls[i] = epoll_create1(EPOLL_CLOEXEC);
+		ASSERT_LE(0, epolls[i]);
+		ASSERT_EQ(0, epoll_ctl(epolls[i], EPOLL_CTL_ADD, self->fd,
+				       &event));
+	}
+	for (int round = 0; round < 3; round++) {
+		ASSERT_EQ(0, do_send(self->phi, self->ep, "x", 1));
+		EXPECT_TRUE(all_hear(epolls, EPOLLIN));
+		ASSERT_EQ(0, do_take(self->phi, self->ep));
+	}
+	ASSERT_EQ(0, do_drop(self->phi, self->ep));
+	EXPECT_TRUE(all_hear(epolls, EPOLLERR | EPOLLHUP));
+	/* The file goes while a work may still wake them. */
+	close(self->fd);
+	for (int i = 0; i < EPOLLS; i++)
+		close(epolls[i]);
+}
+
 TEST_F(poll, wakes_at_death)
 {
 	struct poller poller;

@@ -59,6 +59,19 @@ json()
 	jq -r "$filter" <<<"$text" || die "no JSON: $text"
 }
 
+# limit NAME VALUE CMD...: with that value of the module's parameter. CMD is in
+# a shell of its own, whose death does not keep the value.
+limit()
+{
+	local param=/sys/module/phi/parameters name=$1 before status=0
+	before=$(cat "$param/$1")
+	echo "$2" >"$param/$1"
+	shift 2
+	("$@") || status=$?
+	echo "$before" >"$param/$name"
+	return "$status"
+}
+
 # until_true CMD...: within five seconds it succeeds.
 until_true()
 {

@@ -21,21 +21,6 @@ test_quota()
 	fails 1 "EDQUOT|ENOMEM" phi region create 1024G
 }
 
-param=/sys/module/phi/parameters
-
-# limit NAME VALUE CMD...: with that value of the module's parameter. CMD is in
-# a shell of its own, whose death does not keep the value.
-limit()
-{
-	local name=$1 before status=0
-	before=$(cat "$param/$1")
-	echo "$2" >"$param/$1"
-	shift 2
-	("$@") || status=$?
-	echo "$before" >"$param/$name"
-	return "$status"
-}
-
 quota()
 {
 	phi status --json | jq ".quotas[] | select(.of == \"$1\") | .$2"
@@ -58,6 +43,16 @@ test_quota_names_the_parameter()
 	limit total_caps "$(quota capabilities used)" \
 		fails 1 "capabilities: .*total_caps" phi notify create
 	eq "$(limit quota_caps 7 quota capabilities limit)" 7
+}
+
+# Where no cspace can be opened nobody can be asked what is used.
+test_quota_of_opening()
+{
+	limit quota_objects "$(quota objects used)" \
+		fails 1 "objects: .*quota_objects.*phi_quota" phi session true
+	limit quota_objects 0 \
+		fails 1 "objects: .*quota_objects.*phi_quota" \
+		env -u PHI_FD phi system info
 }
 
 # Rights of a DMA region, and a revoke that finds nothing pinned.

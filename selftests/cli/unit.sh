@@ -55,6 +55,19 @@ test_unit_register_refusals()
 	fails 1 "EINVAL" phi unit register a --kind cpu --capacity 0
 }
 
+# A user's units are counted by none of the five quotas.
+test_unit_quota_names_its_parameter()
+{
+	local other=(env -u PHI_FD setpriv --reuid 65534 --clear-groups
+		--bounding-set -all phi session phi unit register theirs
+		--kind cpu)
+	has "$("${other[@]}")" '^0x'
+	limit quota_units 0 \
+		fails 1 "units: .*quota_units.*phi_quota" "${other[@]}"
+	limit quota_objects 1 \
+		fails 1 "objects: .*quota_objects" "${other[@]}"
+}
+
 test_model()
 {
 	eq "$(json .name phi model query "$model_id")" cli-model

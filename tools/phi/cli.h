@@ -339,7 +339,7 @@ const char *quota_parameter(unsigned int quota);
 
 /**
  * quota_asks() - name the cspace whose quotas quota_hint() looks at
- * @phi: Cspace.
+ * @phi: Cspace, or -1 while one is opened.
  */
 void quota_asks(int phi);
 
@@ -349,6 +349,12 @@ void quota_asks(int phi);
  * @n: How much; unless this is called, 1.
  */
 void quota_needs(unsigned int quota, uint64_t n);
+
+/**
+ * quota_hides() - say what else may refuse the next call
+ * @hint: Advice, for where it has room in each of the quotas.
+ */
+void quota_hides(const char *hint);
 
 /**
  * quota_hint() - name the quota that a call was refused for

@@ -10,6 +10,13 @@
 static int asked = -1;
 static uint64_t needs[PHI_QUOTAS];
 
+/* Of a cspace being opened, which takes one object: there is none to ask. */
+static const char opening[] =
+	"objects: all used; drop some, or raise quota_objects or total_objects, see phi_quota(7)";
+
+/* Of a limit that phi_system_stats() does not tell. */
+static const char *hidden;
+
 void quota_asks(int phi)
 {
 	asked = phi;
@@ -18,6 +25,11 @@ void quota_asks(int phi)
 void quota_needs(unsigned int quota, uint64_t n)
 {
 	needs[quota] = n;
+}
+
+void quota_hides(const char *hint)
+{
+	hidden = hint;
 }
 
 /* Would the call exceed it? */
@@ -36,15 +48,24 @@ static double share(const struct phi_system_stats *stats, unsigned int quota)
 				     1;
 }
 
-/* The one that it exceeds, else the one that is nearest to its limit. */
-static unsigned int spent(const struct phi_system_stats *stats)
+/* The one that it exceeds. Return: PHI_QUOTAS for none. */
+static unsigned int exceeded(const struct phi_system_stats *stats)
 {
-	unsigned int found = 0;
 	unsigned int i;
 
 	for (i = 0; i < PHI_QUOTAS; i++) {
 		if (exceeds(stats, i))
-			return i;
+			break;
+	}
+	return i;
+}
+
+static unsigned int nearest(const struct phi_system_stats *stats)
+{
+	unsigned int found = 0;
+	unsigned int i;
+
+	for (i = 1; i < PHI_QUOTAS; i++) {
 		if (share(stats, i) > share(stats, found))
 			found = i;
 	}
@@ -65,9 +86,15 @@ const char *quota_hint(void)
 	struct phi_system_stats stats;
 	unsigned int i;
 
-	if (asked < 0 || phi_system_stats(asked, &stats))
+	if (asked < 0)
+		return opening;
+	if (phi_system_stats(asked, &stats))
 		return NULL;
-	i = spent(&stats);
+	i = exceeded(&stats);
+	if (i == PHI_QUOTAS && hidden)
+		return hidden;
+	if (i == PHI_QUOTAS)
+		i = nearest(&stats);
 	snprintf(
 		text, sizeof(text),
 		"%s: %" PRIu64 " of %" PRIu64

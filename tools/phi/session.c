@@ -49,6 +49,7 @@ static int run_session(struct args *args)
 	if (cspace_open(args))
 		return EXIT_FAILED;
 	phi_close(args->phi);
+	quota_asks(-1);
 	args->phi = phi_open(PHI_OPEN_SHARED);
 	if (args->phi < 0)
 		return fail(args->phi, "open a shared cspace");

@@ -19,6 +19,8 @@ static int unit_register(struct args *args)
 	    option_u32(args, "node", UINT32_MAX - 1, &node) ||
 	    option_u32(args, "capacity", UINT32_MAX, &capacity))
 		return EXIT_USAGE;
+	quota_hides(
+		"units: this user has as many as it may; drop one, or raise the module parameter quota_units, see phi_quota(7)");
 	ret = phi_unit_register(args->phi, args->operand[0], kind, node,
 				capacity, flags, &id, &cap);
 	if (ret)

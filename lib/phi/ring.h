@@ -153,6 +153,9 @@ int phi_ring_peek(struct phi_ring *r, const void **payload, uint32_t *len);
  * phi_ring_release() - be done with the message that was peeked at
  * @r: Ring.
  *
+ * Makes room at once, but not each release wakes a writer that sleeps for want
+ * of it; phi_ring_arm() says which does.
+ *
  * Context: The receiving thread. Never waits.
  * Return: 0; -EINVAL when none was peeked at; or what ringing the bell failed
  * with: the message is released all the same.
@@ -175,6 +178,13 @@ int phi_ring_recv(struct phi_ring *r, void *buf, uint32_t room);
  * phi_ring_arm() - ask for the bell, for an event loop that sleeps elsewhere
  * @r: Ring.
  * @what: PHI_RING_IN, PHI_RING_OUT or both.
+ *
+ * For PHI_RING_IN the bell rings at the next message. For PHI_RING_OUT it may
+ * not ring at the first message that the other side releases, although there is
+ * room then: it rings at the latest when a quarter of the entries, rounded up,
+ * was released, when the other side looks for a message and finds none, and
+ * when that side arms or sleeps for PHI_RING_IN. A reader that stops before one
+ * of these lets the writer sleep.
  *
  * Context: One thread at a time.
  * Return: The events that are ready already: do not sleep. 0: the bell will
@@ -205,7 +215,8 @@ void phi_ring_quiet(struct phi_ring *r);
  * @what: PHI_RING_IN, PHI_RING_OUT or both.
  * @deadline_ns: CLOCK_MONOTONIC; 0 = wait for ever.
  *
- * Spins for a short while, then sleeps. It does not notice that the other side
+ * Spins for a short while, then sleeps until the bell rings; phi_ring_arm()
+ * says when it does. It does not notice that the other side
  * died: give a deadline, or use phi_ring_arm() and poll() together with a
  * descriptor that reports the death, such as a pidfd.
  *

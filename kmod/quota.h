@@ -20,7 +20,9 @@ struct phi_share;
  * parameters.
  *
  * Two limits hold for each kind: quota_* for each account, and total_* for the
- * sum of all accounts, so that any number of uids together cannot exceed it.
+ * sum of all accounts, so that any number of uids together cannot exceed it, but
+ * for what phi_quota_force() charges: copies of pinned pages, as many as holders
+ * keep pinned, and capabilities in messages that were received and put back.
  * An account other than root's may have at most as much of the total as it
  * leaves to the others, and an eighth of it is root's alone. So one user has
  * 7/16 of the total at most, two have 7/24 each, and there is always room for

@@ -36,7 +36,8 @@ struct phi_vdfs_item {
  * @k: Answers wanted to each.
  * @ef: Candidates to keep while searching; 0 = by @recall.
  * @recall: Wanted share of the true nearest, above 0 to 1; 1 = exact, 0 =
- *          0.95.
+ *          0.95. Where the index is not sure to reach it the search looks at
+ *          every item instead: it is exact then, and takes as long as 1.
  * @filter: JSON; NULL = none.
  * @want: PHI_VDFS_VECTORS, PHI_VDFS_METADATA: what to return beside keys.
  * @why: NULL, or room for PHI_VDFS_WHY_MAX bytes: when the search fails with

@@ -88,8 +88,8 @@ struct vdfs_item {
  * @k: Answers wanted, 1 to VDFS_K_MAX.
  * @ef: See struct vdfs_query; 0 = by @recall.
  * @recall: Wanted share of the true nearest, above 0 to 1: ef is what
- *          reached it on a sample of the collection; 1 = look at all, the
- *          answers are exact. 0 = 0.95.
+ *          reached it on a sample of the collection; 1, or more than any ef
+ *          is sure to reach = look at all, the answers are exact. 0 = 0.95.
  * @filter: JSON text, NULL = none: {"field": value} or {"field": {"$op":
  *          value, ...}, ...}, $op one of $eq $ne $gt $gte $lt $lte $in;
  *          {"$and": [...]}, {"$or": [...]}. A field that is not there is

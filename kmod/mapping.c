@@ -72,16 +72,11 @@ static void phi_mapping_unlink(struct phi_mapping *mapping)
 	}
 }
 
-/*
- * A mapping ends. Its pins may stay; a revoke and expiry take them away, now
- * or later. A root has neither.
- */
-static void phi_mapping_orphan(struct phi_mapping *mapping)
+/* Does get_user_pages() work on mappings made through a capability? */
+static bool phi_mapping_pins(const struct phi_cap *cap)
 {
-	const struct phi_cap *cap = mapping->cap;
-
-	if (mapping->pin && cap->depth > 1)
-		phi_pins_orphan(mapping->region, cap->expires_ns);
+	return to_region(cap->obj)->flags & PHI_REGION_DMA &&
+	       cap->rights & PHI_RIGHT_PIN;
 }
 
 /* Called once at death, and again when it is freed. */
@@ -110,7 +105,6 @@ void phi_mapping_put(struct phi_mapping *mapping)
 	down_write(&region->lock);
 	if (!mapping->dead) {
 		phi_mapping_unlink(mapping);
-		phi_mapping_orphan(mapping);
 		region->mapped--;
 		cap = mapping->cap;
 	}
@@ -127,7 +121,6 @@ static void phi_mapping_kill(struct phi_mapping *mapping,
 			     struct list_head *dead)
 {
 	phi_mapping_unlink(mapping);
-	phi_mapping_orphan(mapping);
 	/* phi_mapping_put() waits for the lock. */
 	if (!refcount_inc_not_zero(&mapping->ref))
 		return;
@@ -183,7 +176,8 @@ static int phi_mapping_cmp_cap(const void *cap, const struct rb_node *node)
  * @cap: A capability to it that left its slot or died. Keeps the region.
  *
  * A fault that held the lock before this has its page zapped here; a later one
- * finds the mapping dead.
+ * finds the mapping dead. Pins may stay, also of mappings that ended before;
+ * a revoke and expiry take them away, now or later.
  *
  * Context: Process context. May sleep.
  */
@@ -207,6 +201,8 @@ void phi_mapping_cut(struct phi_region *region, struct phi_cap *cap)
 		phi_mapping_kill(mapping, &dead);
 		cond_resched();
 	}
+	if (phi_mapping_pins(cap))
+		phi_pins_orphan(region, cap->expires_ns);
 	phi_mapping_zap(region, &dead);
 	phi_mapping_bury(region, &dead);
 }
@@ -257,8 +253,7 @@ static struct phi_mapping *phi_mapping_new(struct phi_cspace *cs,
 	mapping->user = cs->user;
 	phi_user_hold(cs->user);
 	mapping->mm = current->mm;
-	mapping->pin = region->flags & PHI_REGION_DMA &&
-		       cap->rights & PHI_RIGHT_PIN;
+	mapping->pin = phi_mapping_pins(cap);
 	mapping->region = region;
 	kref_get(&region->ref);
 	RB_CLEAR_NODE(&mapping->by_cap);

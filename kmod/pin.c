@@ -195,9 +195,9 @@ static void phi_orphans_expire(struct work_struct *work)
 }
 
 /**
- * phi_pins_orphan() - pins may outlive a mapping
+ * phi_pins_orphan() - pins may outlive a capability
  * @region: The region; its lock is held exclusively.
- * @expires_ns: When the capability of the mapping expires, 0 = never.
+ * @expires_ns: When the capability expires, 0 = never.
  *
  * The next revoke detaches what is pinned, and so does the expiry.
  *

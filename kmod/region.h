@@ -35,11 +35,12 @@
  *
  * Pins: a mapping of a DMA region made with PHI_RIGHT_PIN is VM_MIXEDMAP, and
  * get_user_pages() works on it; any other mapping is VM_PFNMAP, where it fails
- * with EFAULT. Zapping does not end a pin. So a mapping that could be pinned
- * leaves an orphan behind, and a revoke or expiry then has phi_pins_detach()
- * take every pinned page out of the region and put a copy in its place. The
- * detached page stays charged to the creator until its last pin is gone; no
- * event says when, so a work item looks again and again.
+ * with EFAULT. Neither zapping nor munmap() ends a pin. So a capability with
+ * PHI_RIGHT_PIN that was mapped leaves orphans behind when it leaves its slot
+ * or dies, a root like any other, and a revoke or expiry then has
+ * phi_pins_detach() take every pinned page out of the region and put a copy in
+ * its place. The detached page stays charged to the creator until its last pin
+ * is gone; no event says when, so a work item looks again and again.
  */
 
 /**
@@ -59,7 +60,7 @@
  * @mappings: Those alive, by @cap.
  * @mapped: Mappings alive.
  * @window: Where the window of the next mapping begins, in pages.
- * @orphans: A mapping that could be pinned, of a derived capability, ended:
+ * @orphans: A capability whose mappings could be pinned left its slot or died:
  *           its pins may have outlived it.
  * @orphans_ns: When the first of those capabilities expires, 0 = never.
  *              CLOCK_BOOTTIME.

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
+#include "phi_message.h"
 #include "pins.h"
 
 #define BYTES (16 * PAGE)
@@ -199,6 +200,96 @@ TEST_F(detach, a_pin_that_outlives_the_time)
 		self->own[0] = 1;
 		ASSERT_EQ(0, do_revoke_wait(self->phi, self->root));
 	}
+}
+
+/* A region of ones without a child, whose first page a pipe pins. */
+static int pinned_root(int phi, int pipe, bool unmap, uint64_t *root)
+{
+	char *mem;
+	int ret = do_region(phi, BYTES, PHI_REGION_DMA, root) ?:
+			  do_map(phi, *root, BYTES, RW, &mem);
+
+	if (ret)
+		return ret;
+	memset(mem, 1, BYTES);
+	if (splice_out(pipe, mem) != PAGE)
+		return -EIO;
+	return unmap ? munmap(mem, BYTES) : 0;
+}
+
+/* Revoke; what is written then must not show in the pipe. */
+static int pins_left(int phi, uint64_t cap, const int *pipe)
+{
+	int odd, left;
+	char *mem;
+	int ret = do_revoke(phi, cap) ?: do_map(phi, cap, BYTES, RW, &mem);
+
+	if (ret)
+		return ret;
+	odd = peek(mem) != 1;
+	left = pinned(phi, cap);
+	memset(mem, 0xee, BYTES);
+	odd += drained(pipe[0], 1);
+	munmap(mem, BYTES);
+	return odd ? -EIO : left;
+}
+
+/* Who moved a root away has lost it, mapped still or not any more. */
+TEST_F(detach, a_pin_of_who_moved_the_root_away)
+{
+	struct phi_recv got;
+	uint64_t root, ep, to;
+	int other = do_open();
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_endpoint(other, &ep));
+	ASSERT_EQ(0, do_give(other, ep, PHI_RIGHT_SEND, self->phi, &to));
+	for (int unmap = 0; unmap < 2; unmap++) {
+		ASSERT_EQ(0,
+			  pinned_root(self->phi, self->pipe[1], unmap, &root));
+		ASSERT_EQ(0, do_send_cap(self->phi, to, root, PHI_XFER_MOVE,
+					 PHI_RIGHT_ALL));
+		ASSERT_EQ(0, do_recv(other, ep, NULL, 0, &got));
+		ASSERT_EQ(1, got.ncaps);
+		EXPECT_EQ(0, pinned(other, got.caps[0].cap));
+		EXPECT_EQ(1, pins_left(other, got.caps[0].cap, self->pipe));
+	}
+	close(other);
+}
+
+/* Who is left with a child takes them out too. */
+TEST_F(detach, a_pin_of_who_dropped_the_root)
+{
+	uint64_t root, child;
+
+	for (int unmap = 0; unmap < 2; unmap++) {
+		ASSERT_EQ(0,
+			  pinned_root(self->phi, self->pipe[1], unmap, &root));
+		ASSERT_EQ(0, do_derive(self->phi, root, RIGHTS, &child));
+		ASSERT_EQ(0, do_drop(self->phi, root));
+		EXPECT_EQ(1, pins_left(self->phi, child, self->pipe));
+	}
+}
+
+/* Nobody lost one that could pin: all that was pinned stays in the region. */
+TEST_F(detach, a_pin_of_who_only_unmapped)
+{
+	uint64_t root, plain;
+	char page[PAGE];
+
+	ASSERT_EQ(0, do_derive(self->phi, self->root, RIGHTS, &plain));
+	ASSERT_EQ(PAGE, splice_out(self->pipe[1], self->own));
+	ASSERT_EQ(PAGE, splice_out(self->pipe[1], self->mem + PAGE));
+	ASSERT_EQ(0, munmap(self->own, BYTES));
+	ASSERT_EQ(0, munmap(self->mem, BYTES));
+	ASSERT_EQ(0, do_revoke(self->phi, plain));
+	EXPECT_EQ(0, pinned(self->phi, self->root));
+	ASSERT_EQ(PAGE, read(self->pipe[0], page, PAGE));
+	ASSERT_EQ(PAGE, read(self->pipe[0], page, PAGE));
+
+	ASSERT_EQ(0, pinned_root(self->phi, self->pipe[1], true, &root));
+	ASSERT_EQ(0, do_revoke(self->phi, root));
+	EXPECT_EQ(0, pinned(self->phi, root));
 }
 
 /* Capabilities without PIN leave the owner's own pins alone. */

@@ -32,6 +32,14 @@
  * before. When memory for the copies is short, pages are lost instead: the
  * revoke returns ENOMEM, its capabilities are dead all the same, and touching
  * such a page is SIGBUS.
+ *
+ * A holder who drops such a capability or moves it to another cspace has lost
+ * it too, also the creator: the next revoke through any capability to the
+ * region takes all pinned pages out as above, whatever it kills. So the
+ * receiver of a region that moved with all its rights has it for itself after
+ * one revoke. Where nobody lost a capability that could pin, a revoke leaves
+ * the pins of those who keep theirs alone, also when they have unmapped the
+ * region since.
  */
 
 /*

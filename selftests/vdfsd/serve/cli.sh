@@ -147,6 +147,9 @@ test_50_collections()
 		phi collection insert c m 1,1 --metadata '[1]'
 	fails 1 "name of a collection" phi collection stats 'c/d'
 	fails 2 "--k 0" phi vdfs search c 3,0 --k 0
+	# The hint of what vdfsd finds out of range is about names.
+	[[ $(phi vdfs search c 3,0 --k 0 2>&1) != *slash* ]] ||
+		die "the hint of --k 0 speaks of names"
 	fails 1 "another length" phi vdfs search c 3,0,0
 	phi collection update c a --metadata '{"n":7}'
 	eq "$(json .metadata.n phi vdfs collection get c a)" 7

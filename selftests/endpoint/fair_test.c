@@ -119,6 +119,45 @@ TEST_F(fair, files_are_paid_for)
 		close(fd[i]);
 }
 
+static uint64_t caps_used(int phi)
+{
+	struct phi_system_stats now;
+
+	return do_stats(phi, &now) ? ~0ULL : now.used[PHI_QUOTA_CAPS];
+}
+
+/* Until their handle goes, in whatever way, or the endpoint dies. */
+TEST_F(fair, watches_are_paid_for)
+{
+	struct phi_endpoint_watch watch = { .bits = 1 };
+	const uint64_t limit = self->before.limit[PHI_QUOTA_CAPS];
+	uint64_t used, ep;
+
+	ASSERT_EQ(0, do_notify(self->phi, (uint64_t *)&watch.notify));
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	for (int way = 0; way < 3; way++) {
+		ASSERT_EQ(0, do_derive(self->phi, ep, PHI_RIGHT_SEND,
+				       (uint64_t *)&watch.endpoint));
+		used = caps_used(self->phi);
+		for (int i = 0; i < 3; i++) {
+			ASSERT_EQ(0, PHI_DO(self->phi, ENDPOINT_WATCH, &watch));
+			EXPECT_EQ(used + i + 1, caps_used(self->phi));
+		}
+		ASSERT_EQ(0, do_limit("quota_caps", used + 3));
+		EXPECT_EQ(-EDQUOT, PHI_DO(self->phi, ENDPOINT_WATCH, &watch));
+		ASSERT_EQ(0, do_limit("quota_caps", limit));
+		if (way)
+			ASSERT_EQ(0, (way == 1 ? do_revoke : do_drop)(self->phi,
+								      ep));
+		EXPECT_EQ(way ? used : used + 3, caps_used(self->phi));
+		ASSERT_EQ(0, do_drop(self->phi, watch.endpoint));
+	}
+	EXPECT_EQ(self->before.used[PHI_QUOTA_CAPS], caps_used(self->phi) - 1);
+	/* They hear of it all the same. */
+	ASSERT_EQ(0, do_bits(self->phi, watch.notify, 1, &ep));
+	ASSERT_EQ(0, do_drop(self->phi, watch.notify));
+}
+
 /* A set of files of the endpoint; reports what they wait for once each. */
 static int watch_files(int phi, uint64_t ep, uint32_t events, int *fds)
 {

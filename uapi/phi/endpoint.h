@@ -233,7 +233,8 @@ struct phi_reply_recv {
  *
  * POLLIN: a message waits (needs RECV). POLLOUT: the caller has credit to
  * send (needs SEND). POLLHUP: the endpoint is dead; POLLERR: the
- * capability was revoked or expired.
+ * capability was revoked or expired. The file counts as a capability of the
+ * cspace's user until it is closed: EDQUOT.
  */
 struct phi_endpoint_fd {
 	__u32 size;
@@ -253,6 +254,9 @@ struct phi_endpoint_fd {
  * @notify: NOTIFY handle with WRITE.
  * @bits: Bits to signal when the endpoint dies, after its last message;
  *        at once when it is dead already. Not 0.
+ *
+ * A watch counts as a capability of the cspace's user until it has signalled
+ * or @endpoint is dropped, moved to another cspace, revoked or expires: EDQUOT.
  */
 struct phi_endpoint_watch {
 	__u32 size;

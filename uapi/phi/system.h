@@ -33,7 +33,7 @@ struct phi_system_info {
  * parameters quota_* limit each user, total_* all users together; a charge
  * above either fails with EDQUOT. phi_quota(7) lists them.
  */
-#define PHI_QUOTA_CAPS 0 /* capabilities held or in flight, mappings */
+#define PHI_QUOTA_CAPS 0 /* capabilities, mappings, watches, files to poll */
 #define PHI_QUOTA_PAGES 1 /* pages in regions, or pinned since they left one */
 #define PHI_QUOTA_BYTES 2 /* message bytes in flight */
 #define PHI_QUOTA_OBJECTS 3 /* objects of any type, cspaces, 256 slots each */

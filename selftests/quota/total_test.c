@@ -6,7 +6,7 @@
 
 #include <sys/resource.h>
 
-#include "phi_ioctl.h"
+#include "infer_ioctl.h"
 
 #define USERS 24
 #define CROWD 4200 /* more than a total has steps */
@@ -94,20 +94,33 @@ static int make_object(int phi, uint64_t from)
 	return do_notify(phi, &out);
 }
 
+static int make_ticket(int phi, uint64_t model)
+{
+	struct phi_infer_begin begin;
+
+	return do_begin(phi, model, 1, &begin);
+}
+
 /* Until it is refused: 0, or what else went wrong. */
 static int spend(int phi, int what)
 {
-	int (*const make)(int phi, uint64_t from) =
-		what == PHI_QUOTA_CAPS	? make_cap :
-		what == PHI_QUOTA_PAGES ? make_page :
-					  make_object;
-	uint64_t from = 0;
-	int ret = what == PHI_QUOTA_CAPS ? do_notify(phi, &from) : 0;
+	int (*const make[PHI_QUOTAS])(int phi, uint64_t from) = {
+		[PHI_QUOTA_CAPS] = make_cap,
+		[PHI_QUOTA_PAGES] = make_page,
+		[PHI_QUOTA_OBJECTS] = make_object,
+		[PHI_QUOTA_TICKETS] = make_ticket,
+	};
+	uint64_t from = 0, id;
+	int ret = 0;
 
+	if (what == PHI_QUOTA_CAPS)
+		ret = do_notify(phi, &from);
+	if (what == PHI_QUOTA_TICKETS)
+		ret = do_model(phi, 1, 0, &id, &from);
 	if (ret == -EDQUOT)
 		return 0;
 	for (int i = 0; !ret && i <= TOTAL; i++)
-		ret = make(phi, from);
+		ret = make[what](phi, from);
 	return ret == -EDQUOT ? 0 : ret ?: -ERANGE;
 }
 
@@ -169,6 +182,16 @@ TEST_F(total, pages)
 TEST_F(total, objects)
 {
 	everybody(_metadata, self, PHI_QUOTA_OBJECTS);
+}
+
+/* On a unit that they share, each with a model of its own. */
+TEST_F(total, tickets)
+{
+	uint64_t cap;
+	uint32_t id;
+
+	ASSERT_EQ(0, do_unit(self->root, PHI_UNIT_CPU, 1, &id, &cap));
+	everybody(_metadata, self, PHI_QUOTA_TICKETS);
 }
 
 /* Bytes in flight: each user fills mailboxes of its own. */

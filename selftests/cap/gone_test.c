@@ -9,6 +9,7 @@
 
 #include <sys/socket.h>
 
+#include "infer_ioctl.h"
 #include "phi_message.h"
 
 #define SOMEBODY 4242
@@ -76,15 +77,13 @@ struct keeper {
 	struct phi_system_stats before;
 };
 
-/* Start a keeper of @cap; its own cspace is part of what was before. */
-static int keeper_start(struct keeper *keeper, int phi, uint64_t cap)
+/* Start a keeper of what is sealed; its cspace is part of what was before. */
+static int keeper_take(struct keeper *keeper, const struct phi_token *token)
 {
-	struct phi_token token;
 	int pair[2], ret;
 
-	ret = do_seal(phi, cap, keeper->rights, 0, 0, &token);
-	if (ret || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return ret ?: -errno;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
 	keeper->pid = fork();
 	if (!keeper->pid) {
 		close(pair[0]);
@@ -92,10 +91,18 @@ static int keeper_start(struct keeper *keeper, int phi, uint64_t cap)
 	}
 	close(pair[1]);
 	keeper->socket = pair[0];
-	if (write(pair[0], &token, sizeof(token)) != sizeof(token) ||
+	if (write(pair[0], token, sizeof(*token)) != sizeof(*token) ||
 	    read(pair[0], &ret, sizeof(ret)) != sizeof(ret))
 		return -EIO;
 	return ret;
+}
+
+static int keeper_start(struct keeper *keeper, int phi, uint64_t cap)
+{
+	struct phi_token token;
+
+	return do_seal(phi, cap, keeper->rights, 0, 0, &token) ?:
+		       keeper_take(keeper, &token);
 }
 
 /* Return: the errno that the keeper's handle gives in the end, or 0. */
@@ -124,6 +131,16 @@ static bool all_gone(int phi, const struct phi_system_stats *before)
 	return do_settled(phi, &want);
 }
 
+/* The same in the call that revoked or dropped: all figures, at one look. */
+static bool gone_at_once(int phi, const struct phi_system_stats *before)
+{
+	struct phi_system_stats want = *before, now;
+
+	want.cspaces++;
+	return !do_stats(phi, &now) &&
+	       !memcmp(&now, &want, offsetof(struct phi_system_stats, limit));
+}
+
 TEST_F(gone, pages_after_a_revoke)
 {
 	struct keeper keeper = {};
@@ -133,7 +150,7 @@ TEST_F(gone, pages_after_a_revoke)
 	ASSERT_EQ(0, keeper_start(&keeper, self->phi, region));
 	ASSERT_EQ(0, do_revoke(self->phi, region));
 	ASSERT_EQ(0, do_drop(self->phi, region));
-	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	EXPECT_TRUE(gone_at_once(self->phi, &self->before));
 	EXPECT_EQ(EKEYREVOKED, keeper_ask(&keeper));
 }
 
@@ -151,7 +168,7 @@ TEST_F(gone, chain_after_a_revoke)
 	ASSERT_EQ(0, do_drop(self->phi, middle));
 	ASSERT_EQ(0, do_revoke(self->phi, region));
 	ASSERT_EQ(0, do_drop(self->phi, region));
-	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	EXPECT_TRUE(gone_at_once(self->phi, &self->before));
 	EXPECT_EQ(EKEYREVOKED, keeper_ask(&keeper));
 }
 
@@ -315,27 +332,36 @@ TEST_F(gone, dead_handles_are_stubs)
 	EXPECT_EQ(0, do_drop(self->phi, child));
 }
 
+/* Nor is it chosen any more. */
 TEST_F(gone, unit_after_a_revoke)
 {
-	struct phi_unit_register unit = {
-		.kind = PHI_UNIT_CPU,
-		.node = PHI_UNIT_UNKNOWN,
-		.capacity = 1,
-		.name = "gone",
-	};
-	struct phi_unit_query query = {};
+	struct phi_unit_query query;
+	struct phi_infer_select select;
+	struct phi_infer_begin begin;
+	struct phi_system_stats before;
 	struct keeper keeper = {};
+	uint64_t id, model, cap;
+	uint32_t unit;
+	int other = do_open();
 
-	ASSERT_EQ(0, PHI_DO(self->phi, UNIT_REGISTER, &unit));
-	ASSERT_EQ(0, keeper_start(&keeper, self->phi, unit.cap));
-	query.id = unit.id;
-	ASSERT_EQ(0, PHI_DO(self->phi, UNIT_QUERY, &query));
-	ASSERT_EQ(unit.id, query.id);
-	ASSERT_EQ(0, do_revoke(self->phi, unit.cap));
-	ASSERT_EQ(0, do_drop(self->phi, unit.cap));
-	EXPECT_EQ(-ENOENT, PHI_DO(self->phi, UNIT_QUERY, &query));
-	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_model(other, 1, 0, &id, &model));
+	ASSERT_EQ(0, do_stats(self->phi, &before));
+	ASSERT_EQ(0, do_unit(self->phi, PHI_UNIT_CPU, 1, &unit, &cap));
+	ASSERT_EQ(0, keeper_start(&keeper, self->phi, cap));
+	ASSERT_EQ(0, do_unit_query(self->phi, unit, &query));
+	ASSERT_EQ(0, do_begin(other, model, 1, &begin));
+	ASSERT_EQ(unit, begin.unit);
+	ASSERT_EQ(0, do_end(other, begin.ticket, 0));
+	ASSERT_EQ(0, do_select(other, model, 1, &select));
+	ASSERT_EQ(0, do_revoke(self->phi, cap));
+	ASSERT_EQ(0, do_drop(self->phi, cap));
+	EXPECT_TRUE(gone_at_once(self->phi, &before));
+	EXPECT_EQ(-ENOENT, do_unit_query(self->phi, unit, &query));
+	EXPECT_EQ(-ENOENT, do_begin(other, model, 1, &begin));
+	EXPECT_EQ(-ENOENT, do_select(other, model, 1, &select));
 	EXPECT_EQ(EKEYREVOKED, keeper_ask(&keeper));
+	close(other);
 }
 
 /* Revoking the endpoint reaches the models behind it. */
@@ -343,6 +369,7 @@ TEST_F(gone, model_after_a_revoke)
 {
 	struct phi_model_register model = { .max_batch = 1, .name = "gone" };
 	struct phi_model_query query = {};
+	struct phi_system_stats stats;
 	struct keeper keeper = {};
 	uint64_t ep;
 
@@ -355,10 +382,13 @@ TEST_F(gone, model_after_a_revoke)
 	ASSERT_EQ(0, PHI_DO(self->phi, MODEL_QUERY, &query));
 	ASSERT_EQ(model.id, query.id);
 	ASSERT_EQ(0, do_revoke(self->phi, ep));
+	ASSERT_EQ(0, do_stats(self->phi, &stats));
+	EXPECT_EQ(self->before.objects[PHI_TYPE_MODEL],
+		  stats.objects[PHI_TYPE_MODEL]);
 	query.id = model.id;
 	EXPECT_EQ(-ENOENT, PHI_DO(self->phi, MODEL_QUERY, &query));
 	ASSERT_EQ(0, do_drop(self->phi, ep));
-	EXPECT_TRUE(all_gone(self->phi, &self->before));
+	EXPECT_TRUE(gone_at_once(self->phi, &self->before));
 	EXPECT_EQ(EKEYREVOKED, keeper_ask(&keeper));
 }
 
@@ -377,6 +407,72 @@ TEST_F(gone, model_of_a_dead_endpoint)
 	close(daemon);
 	query.id = model.id;
 	EXPECT_EQ(-ENOENT, PHI_DO(self->phi, MODEL_QUERY, &query));
+	EXPECT_EQ(0, keeper_ask(&keeper));
+}
+
+/* A daemon: registers a model, gives it away, and stays until it is killed. */
+static pid_t daemon_start(struct phi_token *token)
+{
+	uint64_t id, cap;
+	int pair[2], phi;
+	pid_t pid;
+
+	if (pipe2(pair, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		phi = do_open();
+		if (phi < 0 || do_model(phi, 1, 0, &id, &cap) ||
+		    do_seal(phi, cap, 0, 0, 0, token) ||
+		    write(pair[1], token, sizeof(*token)) != sizeof(*token))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(pair[1]);
+	if (read(pair[0], token, sizeof(*token)) != sizeof(*token))
+		pid = -EIO;
+	close(pair[0]);
+	return pid;
+}
+
+static int daemon_kill(pid_t pid)
+{
+	return kill(pid, SIGKILL)	    ? -errno :
+	       waitpid(pid, NULL, 0) == pid ? 0 :
+					      -ECHILD;
+}
+
+/* Models in the list that have the name of do_model()'s. */
+static int models_listed(int phi)
+{
+	struct phi_model_query query = {};
+	int n = 0;
+
+	while (!PHI_DO(phi, MODEL_QUERY, &query)) {
+		n += !strcmp((char *)query.name, "model");
+		query = (struct phi_model_query){ .id = query.id + 1 };
+	}
+	return n;
+}
+
+/* A daemon that was killed starts again, while clients have the old model. */
+TEST_F(gone, model_of_a_killed_daemon)
+{
+	struct keeper keeper = {};
+	struct phi_token token;
+	pid_t daemon;
+
+	daemon = daemon_start(&token);
+	ASSERT_LT(0, daemon);
+	ASSERT_EQ(0, keeper_take(&keeper, &token));
+	EXPECT_EQ(1, models_listed(self->phi));
+	ASSERT_EQ(0, daemon_kill(daemon));
+	EXPECT_EQ(0, models_listed(self->phi));
+	daemon = daemon_start(&token);
+	ASSERT_LT(0, daemon);
+	EXPECT_EQ(1, models_listed(self->phi));
+	ASSERT_EQ(0, daemon_kill(daemon));
 	EXPECT_EQ(0, keeper_ask(&keeper));
 }
 

@@ -425,6 +425,7 @@ TEST_F(undo, in_a_page_that_opens_and_closes)
 	struct phi_endpoint_fd fd = {};
 	struct phi_notify_wait wait = { .flags = PHI_NONBLOCK, .mask = 1 };
 	struct phi_recv recv = { .flags = PHI_NONBLOCK };
+	struct phi_cap_derive derive = { .rights = PHI_RIGHT_SEND };
 	struct phi_infer_begin begin;
 	struct phi_infer_end end = {};
 	int ret, next = dup(0);
@@ -438,12 +439,17 @@ TEST_F(undo, in_a_page_that_opens_and_closes)
 	ASSERT_EQ(0, do_notify(self->phi, &notify));
 	ASSERT_EQ(0, do_list(self->phi, NULL, 0, &count, &total));
 	fd.endpoint = ep;
+	derive.cap = ep;
 	wait.notify = notify;
 	recv.endpoint = ep;
 	for (int i = 0; i < ROUNDS; i++) {
 		ret = FLICKERING(ENDPOINT_FD, fd);
 		if (!ret)
 			close(fd.fd);
+		ret = FLICKERING(CAP_DERIVE, derive);
+		if (!ret) {
+			ASSERT_EQ(0, do_drop(self->phi, derive.out));
+		}
 		end.ticket = begin.ticket;
 		ret = FLICKERING(INFER_END, end);
 		ASSERT_EQ(ret ? 0 : -ENOENT,

@@ -123,6 +123,23 @@ TEST_F(caps, a_move_leaves_nothing_with_the_sender)
 	EXPECT_EQ(before.used[PHI_QUOTA_CAPS], after.used[PHI_QUOTA_CAPS]);
 }
 
+/* A child made after a revoke moves, weaker, and dies with the next one. */
+TEST_F(caps, a_later_child_moves_alive)
+{
+	struct phi_recv arg;
+	uint64_t child;
+
+	ASSERT_EQ(0, do_revoke(self->client, self->cap[0]));
+	ASSERT_EQ(0, do_derive(self->client, self->cap[0],
+			       PHI_RIGHT_READ | PHI_RIGHT_GRANT, &child));
+	ASSERT_EQ(0, do_send_cap(self->client, self->to, child, PHI_XFER_MOVE,
+				 PHI_RIGHT_READ));
+	ASSERT_EQ(0, do_recv(self->server, self->ep, NULL, 0, &arg));
+	EXPECT_EQ(0, do_probe(self->server, arg.caps[0].cap));
+	ASSERT_EQ(0, do_revoke(self->client, self->cap[0]));
+	EXPECT_EQ(-EKEYREVOKED, do_probe(self->server, arg.caps[0].cap));
+}
+
 TEST_F(caps, four_arrive_in_order)
 {
 	struct phi_send arg = { .endpoint = self->to, .ncaps = 4 };

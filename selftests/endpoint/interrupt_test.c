@@ -130,6 +130,23 @@ TEST_F(interrupt, a_signal_ends_it_all_the_same)
 	EXPECT_EQ(-EPIPE, do_reply(self->server, self->recv.reply, "late", 4));
 }
 
+/* What the server has taken is not asked a second time. */
+TEST_F(interrupt, so_does_a_handler_that_lets_calls_go_on)
+{
+	struct sigaction action = {
+		.sa_handler = ignore,
+		.sa_flags = SA_RESTART,
+	};
+	struct caller *c = &self->caller;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	ASSERT_TRUE(thread_sleeps(c->tid));
+	ASSERT_EQ(0, pthread_kill(c->thread, SIGUSR1));
+	ASSERT_EQ(0, pthread_join(c->thread, NULL));
+	EXPECT_EQ(-EINTR, c->result);
+	EXPECT_EQ(-EAGAIN, do_take(self->server, self->ep));
+}
+
 TEST_F(interrupt, so_does_the_death_of_the_server)
 {
 	struct caller *c = &self->caller;

@@ -140,6 +140,43 @@ TEST_F(caps, a_later_child_moves_alive)
 	EXPECT_EQ(-EKEYREVOKED, do_probe(self->server, arg.caps[0].cap));
 }
 
+/*
+ * Children that the sender made before the move live on; the receiver's revoke
+ * kills them, unless it got a sibling with fewer rights.
+ */
+TEST_F(caps, children_outlive_the_move)
+{
+	const uint32_t masks[] = { PHI_RIGHT_ALL,
+				   PHI_RIGHT_READ | PHI_RIGHT_ADMIN };
+	const int kills[] = { -EKEYREVOKED, 0 };
+	struct phi_token token;
+	uint64_t child[2], bits;
+	struct phi_recv arg;
+
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, do_derive(self->client, self->cap[i],
+				       PHI_RIGHT_WRITE, &child[0]));
+		ASSERT_EQ(0, do_seal(self->client, self->cap[i],
+				     PHI_RIGHT_WRITE, 0, 0, &token));
+		ASSERT_EQ(0, do_unseal(self->client, &token, &child[1]));
+		ASSERT_EQ(0, do_send_cap(self->client, self->to, self->cap[i],
+					 PHI_XFER_MOVE, masks[i]));
+		ASSERT_EQ(0, do_recv(self->server, self->ep, NULL, 0, &arg));
+		for (int k = 0; k < 2; k++) {
+			ASSERT_EQ(0, do_signal(self->client, child[k], 1 << k));
+		}
+		ASSERT_EQ(0,
+			  do_bits(self->server, arg.caps[0].cap, ~0ULL, &bits));
+		EXPECT_EQ(3, bits);
+		ASSERT_EQ(0, do_revoke(self->server, arg.caps[0].cap));
+		for (int k = 0; k < 2; k++) {
+			EXPECT_EQ(kills[i],
+				  do_signal(self->client, child[k], 1 << k));
+		}
+		EXPECT_EQ(-EKEYREVOKED, do_unseal(self->client, &token, &bits));
+	}
+}
+
 TEST_F(caps, four_arrive_in_order)
 {
 	struct phi_send arg = { .endpoint = self->to, .ncaps = 4 };

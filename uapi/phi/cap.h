@@ -157,7 +157,9 @@ struct phi_cap_query {
  * All numbers are little-endian. A token works until the capability it was
  * made from is dropped, moved, revoked at or above it, or expires, or until
  * the key was rotated twice. A receiver of a moved capability has it for
- * itself: no token made before the move works again.
+ * itself: no token made before the move works again. Children that were derived
+ * or unsealed before the move live on: a revoke by the receiver kills them when
+ * the capability arrived with all its rights, and otherwise only one above it.
  */
 struct phi_token {
 	__le64 id;

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "fuzz.h"
 #include "phi_message.h"
@@ -283,14 +284,37 @@ static void *killer(void *arg)
 	return NULL;
 }
 
-/* From here on the kernel's fault injection may choose this process. */
-static void may_fail(void)
+/*
+ * Start a process that keeps the privileges which the caller is about to lose.
+ * Return: the socket by which injection_begin() asks it, or -1.
+ */
+static int injection_prepare(void)
 {
-	int fd = open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC);
+	char path[64], done = 1;
+	int pair[2], fd;
 
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		printf("# this kernel injects no faults\n");
-	close(fd);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/make-it-fail", getpid());
+	if (fork()) {
+		close(pair[1]);
+		return pair[0];
+	}
+	close(pair[0]);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (read(pair[1], &done, 1) == 1 && write(fd, "1", 1) == 1)
+		_exit(write(pair[1], &done, 1) != 1);
+	_exit(1);
+}
+
+/* From here on the kernel's fault injection may choose this process. */
+static int injection_begin(int ask)
+{
+	char done = 1;
+	bool begun = write(ask, &done, 1) == 1 && read(ask, &done, 1) == 1;
+
+	close(ask);
+	return begun ? 0 : -EOPNOTSUPP;
 }
 
 /* The life of one process: some threads that call at random. */
@@ -300,17 +324,18 @@ static int live(void *arg)
 	struct fuzzer f[THREADS] = {};
 	static struct world world;
 	pthread_t thread[THREADS], death;
-	int ret;
+	bool faults = getenv("PHI_FUZZ_FAULTS");
+	int ret, ask = faults ? injection_prepare() : -1;
 
 	ret = life->uid ? become(life->uid) : 0;
 	if (!ret)
 		ret = make_world(&world);
 	if (!ret)
 		ret = answer_and_receive(&world);
+	if (!ret && faults)
+		ret = injection_begin(ask);
 	if (ret)
 		return ret;
-	if (getenv("PHI_FUZZ_FAULTS"))
-		may_fail();
 	/* A hang is a failure, not a wait. */
 	alarm(2000);
 	if (life->dies_after_us &&

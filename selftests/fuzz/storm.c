@@ -145,10 +145,8 @@ static void *move_map(void *map)
 		return map;
 	moved = mremap(map, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		       to);
-	if (moved != MAP_FAILED)
-		return moved;
-	munmap(to, 2 * PAGE);
-	return map;
+	/* One that fails may have unmapped @to: it may be another's by now. */
+	return moved == MAP_FAILED ? map : moved;
 }
 
 /* Map a region in one of the places, or take what is there elsewhere. */

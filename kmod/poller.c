@@ -86,8 +86,6 @@ static void phi_poller_cut(struct phi_tie *tie, int error,
 {
 	struct phi_poller *poller = container_of(tie, struct phi_poller, w.tie);
 
-	if (!poller->w.error)
-		poller->w.error = error;
 	phi_poller_wake(poller, EPOLLERR);
 	phi_poller_leave(poller);
 }

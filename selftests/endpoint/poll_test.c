@@ -58,7 +58,8 @@ static void *poller_thread(void *arg)
 	struct pollfd pfd = { .fd = poller->fd, .events = poller->events };
 
 	__atomic_store_n(&poller->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
-	poller->revents = poll(&pfd, 1, 10000) == 1 ? pfd.revents : 0;
+	/* Without a limit: when time is up, poll() looks again by itself. */
+	poller->revents = poll(&pfd, 1, -1) == 1 ? pfd.revents : 0;
 	return NULL;
 }
 

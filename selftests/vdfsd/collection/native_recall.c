@@ -35,11 +35,11 @@ FIXTURE_VARIANT(recall)
 };
 
 /* clang-format off */
-FIXTURE_VARIANT_ADD(recall, l2) { VDFS_L2, VDFS_CODES_NONE, 60, 3000, 40 };
-FIXTURE_VARIANT_ADD(recall, spread) { VDFS_L2, VDFS_CODES_NONE, 1, 3000, 40 };
-FIXTURE_VARIANT_ADD(recall, codes4) { VDFS_COSINE, VDFS_CODES_4, 60, 3000, 40 };
-FIXTURE_VARIANT_ADD(recall, spread_codes4) { VDFS_L2, VDFS_CODES_4, 1, 3000, 40 };
-FIXTURE_VARIANT_ADD(recall, codes1) { VDFS_L2, VDFS_CODES_1, 60, 3000, 40 };
+FIXTURE_VARIANT_ADD(recall, l2) { VDFS_L2, VDFS_CODES_NONE, 60, 3000, 40, false };
+FIXTURE_VARIANT_ADD(recall, spread) { VDFS_L2, VDFS_CODES_NONE, 1, 3000, 40, false };
+FIXTURE_VARIANT_ADD(recall, codes4) { VDFS_COSINE, VDFS_CODES_4, 60, 3000, 40, false };
+FIXTURE_VARIANT_ADD(recall, spread_codes4) { VDFS_L2, VDFS_CODES_4, 1, 3000, 40, false };
+FIXTURE_VARIANT_ADD(recall, codes1) { VDFS_L2, VDFS_CODES_1, 60, 3000, 40, false };
 FIXTURE_VARIANT_ADD(recall, spread_codes1) { VDFS_L2, VDFS_CODES_1, 1, 1200, 100, true };
 /* clang-format on */
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The death of capabilities: revokes, and a worker of each user for what
- * expires. Both sweep: they unlink the dead nodes below one, leaves first, and end them.
+ * expires. Both sweep: they unlink the dead nodes below one, leaves first, and
+ * end them.
  */
 
 #include <linux/cleanup.h>

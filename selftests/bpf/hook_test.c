@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the hooks make of programs that no policy of bpf/ is: they return what
- * they like, and ask in an interrupt.
+ * The hooks run BPF programs that are no policies of bpf/: some return verdicts
+ * outside of the errnos, one asks for a capability in an interrupt.
  */
 
 #include <bpf/bpf.h>
@@ -49,7 +49,7 @@
 #define INTERRUPTS 20
 #define CALLS_MAX 20000
 
-/* What programs and the test share. */
+/* The map that the test shares with its programs. */
 struct shared {
 	int verdict;
 	uint32_t cpu; /* plus 1, where a call is under way */

@@ -130,7 +130,7 @@ TEST_F(interrupt, a_signal_ends_it_all_the_same)
 	EXPECT_EQ(-EPIPE, do_reply(self->server, self->recv.reply, "late", 4));
 }
 
-/* What the server has taken is not asked a second time. */
+/* The kernel does not send a message again that the server has received. */
 TEST_F(interrupt, so_does_a_handler_that_lets_calls_go_on)
 {
 	struct sigaction action = {

@@ -234,7 +234,7 @@ static int pins_left(int phi, uint64_t cap, const int *pipe)
 	return odd ? -EIO : left;
 }
 
-/* Who moved a root away has lost it, mapped still or not any more. */
+/* A sender loses a root by moving it, whether or not it is still mapped. */
 TEST_F(detach, a_pin_of_who_moved_the_root_away)
 {
 	struct phi_recv got;
@@ -257,7 +257,7 @@ TEST_F(detach, a_pin_of_who_moved_the_root_away)
 	close(other);
 }
 
-/* Who is left with a child takes them out too. */
+/* A revoke by the holder of a child detaches the pinned pages too. */
 TEST_F(detach, a_pin_of_who_dropped_the_root)
 {
 	uint64_t root, child;

@@ -122,7 +122,7 @@ TEST_F_TIMEOUT(recall, is_kept_for_queries_not_seen, 300)
 		{
 			TH_LOG("wanted %f, got %f", (double)wanted[i], r);
 		}
-		/* What no walk is sure to reach is looked for among all. */
+		/* A search scans all items where no walk reaches the recall. */
 		if (is_beyond(self, wanted[i]))
 			EXPECT_EQ(1.0, r);
 	}

@@ -470,4 +470,47 @@ TEST(equidistant_ones_hide_no_others)
 	free(queries);
 }
 
+/* The others that a search misses behind @copies of @planted, in thousandths. */
+static int missed_of_many(const float *planted, uint64_t copies)
+{
+	enum { MANY = 10000 };
+	struct vdfs_params p = {
+		.dim = DIM, .m = 16, .ef_build = 100, .capacity = MANY + copies
+	};
+	struct vdfs_query how = { .k = 10, .ef = 100 };
+	float *rows = vectors_clustered(MANY, DIM, 30, 5);
+	float *queries = vectors_clustered(QUERIES, DIM, 30, 6);
+	struct vdfs_index *ix;
+	double recall = 0;
+	uint64_t i;
+	int ret;
+
+	ret = vdfs_index_new(&p, &ix);
+	for (i = 0; i < MANY + copies && !ret; i++)
+		ret = vdfs_index_add(ix, i,
+				     i < copies ? planted :
+						  rows + (i - copies) * DIM);
+	if (!ret)
+		recall = vectors_recall(ix, queries, QUERIES, &how);
+	vdfs_index_free(ix);
+	free(rows);
+	free(queries);
+	return (int)(1000 - 1000 * recall);
+}
+
+TEST(a_hundred_zero_vectors_hide_none_of_ten_thousand)
+{
+	const float zero[DIM] = { 0 };
+
+	EXPECT_GE(5, missed_of_many(zero, 100));
+}
+
+TEST(three_hundred_copies_hide_none_of_ten_thousand)
+{
+	float *row = vectors_clustered(1, DIM, 30, 7);
+
+	EXPECT_GE(5, missed_of_many(row, 300));
+	free(row);
+}
+
 TEST_HARNESS_MAIN

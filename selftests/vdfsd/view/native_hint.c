@@ -5,31 +5,20 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
 
-#include "daemons/vdfsd/view/view.h"
+#include "vdfsd/kernel.h"
 #include "vdfsd/store.h"
 
 #define READER 1
 #define WRITER 2
 #define OTHER 3
 #define SEVERAL 100
-
-/* What is asked for: which thread of whom, about which inode. */
-struct asker {
-	int fd;
-	uint32_t uid;
-	uint32_t tid;
-	uint64_t node;
-};
 
 FIXTURE(hint)
 {
@@ -38,43 +27,6 @@ FIXTURE(hint)
 	struct asker kernel;
 };
 
-/* One request. Return: bytes of the answer, or a negative errno. */
-static int ask(struct asker a, uint32_t op, const void *arg, size_t len,
-	       const char *name, void *out, size_t room)
-{
-	struct fuse_in_header in = {
-		.opcode = op,
-		.unique = 2,
-		.nodeid = a.node,
-		.uid = a.uid,
-		.pid = a.tid,
-	};
-	struct fuse_out_header reply;
-	struct iovec to[] = {
-		{ &in, sizeof(in) },
-		{ (void *)arg, len },
-		{ (void *)name, name ? strlen(name) + 1 : 0 },
-	};
-	struct iovec from[] = { { &reply, sizeof(reply) }, { out, room } };
-	ssize_t n;
-
-	in.len = (uint32_t)(sizeof(in) + to[1].iov_len + to[2].iov_len);
-	if (writev(a.fd, to, 3) < 0)
-		return -errno;
-	n = readv(a.fd, from, 2);
-	if (n < (ssize_t)sizeof(reply))
-		return n < 0 ? -errno : -EPROTO;
-	return reply.error ?: (int)(n - (ssize_t)sizeof(reply));
-}
-
-static struct asker as(const struct asker *kernel, uint32_t tid)
-{
-	struct asker a = *kernel;
-
-	a.tid = tid;
-	return a;
-}
-
 /*
  * Look up "names/d", from the start as the kernel does, and @name in it.
  *
@@ -82,66 +34,17 @@ static struct asker as(const struct asker *kernel, uint32_t tid)
  */
 static uint64_t look(struct asker a, const char *name, struct fuse_attr *attr)
 {
-	const char *const walk[] = { "names", "d", name };
-	struct fuse_entry_out entry = { .nodeid = FUSE_ROOT_ID };
-	size_t i;
+	struct fuse_entry_out entry = {};
+	char path[64] = "names/d";
 
-	for (i = 0; i < 3 && walk[i]; i++) {
-		a.node = entry.nodeid;
-		if (ask(a, FUSE_LOOKUP, NULL, 0, walk[i], &entry,
-			sizeof(entry)) < 0)
-			return 0;
-	}
+	if (name)
+		snprintf(path, sizeof(path), "names/d/%s", name);
+	a.node = FUSE_ROOT_ID;
+	if (walk_to(a, path, &entry))
+		return 0;
 	if (attr)
 		*attr = entry.attr;
 	return entry.nodeid;
-}
-
-static int open_at(struct asker a, uint64_t node, int flags, uint64_t *fh)
-{
-	struct fuse_open_in in = { .flags = (uint32_t)flags };
-	struct fuse_open_out out = {};
-	int n;
-
-	a.node = node;
-	n = ask(a, FUSE_OPEN, &in, sizeof(in), NULL, &out, sizeof(out));
-	*fh = out.fh;
-	return n < 0 ? n : 0;
-}
-
-static int close_at(struct asker a, uint64_t node, uint64_t fh, bool wrote)
-{
-	struct fuse_release_in release = { .fh = fh };
-	struct fuse_flush_in flush = { .fh = fh };
-	int err = 0;
-
-	a.node = node;
-	if (wrote)
-		err = ask(a, FUSE_FLUSH, &flush, sizeof(flush), NULL, NULL, 0);
-	return ask(a, FUSE_RELEASE, &release, sizeof(release), NULL, NULL, 0) ?:
-		       err;
-}
-
-static int write_at(struct asker a, uint64_t node, uint64_t fh,
-		    const char *text)
-{
-	struct fuse_write_in in = { .fh = fh, .size = (uint32_t)strlen(text) };
-	struct fuse_write_out out;
-
-	/* What follows is no name, but its zero is not counted. */
-	a.node = node;
-	return ask(a, FUSE_WRITE, &in, sizeof(in), text, &out, sizeof(out)) < 0;
-}
-
-static bool reads(struct asker a, uint64_t node, uint64_t fh, const char *text)
-{
-	struct fuse_read_in in = { .fh = fh, .size = 100 };
-	char buf[100];
-	int n;
-
-	a.node = node;
-	n = ask(a, FUSE_READ, &in, sizeof(in), NULL, buf, sizeof(buf));
-	return n == (int)strlen(text) && !memcmp(buf, text, strlen(text));
 }
 
 /* Somebody else's file takes the place of "d/f". */
@@ -165,30 +68,13 @@ static int contains(FIXTURE_DATA(hint) * self, const char *text)
 
 FIXTURE_SETUP(hint)
 {
-	struct vdfs_fuse_options options = { .stage_dir = self->t.dir };
-	struct timeval patience = { .tv_sec = 20 };
-	struct fuse_init_in init = {
-		.major = FUSE_KERNEL_VERSION,
-		.minor = 31,
-		.flags = FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES,
-	};
-	struct fuse_init_out out;
 	struct vdfs_hash hash;
-	char path[32];
-	int fds[2];
 
 	ASSERT_EQ(0, tree_make(&self->t, NULL));
 	ASSERT_EQ(0,
 		  put_bytes(self->t.store, &admin, "one", 3, 0, "d/f", &hash));
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds));
-	ASSERT_EQ(0, setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &patience,
-				sizeof(patience)));
-	snprintf(path, sizeof(path), "/dev/fd/%d", fds[1]);
-	ASSERT_EQ(0, vdfs_fuse_start(self->t.store, NULL, path, &options,
-				     &self->fuse));
-	self->kernel.fd = fds[0];
-	ASSERT_LT(0, ask(self->kernel, FUSE_INIT, &init, 16, NULL, &out,
-			 sizeof(out)));
+	ASSERT_EQ(0, kernel_start(self->t.store, NULL, self->t.dir, &self->fuse,
+				  &self->kernel));
 	self->kernel.node = look(self->kernel, NULL, NULL);
 	ASSERT_NE(0, self->kernel.node);
 }
@@ -306,10 +192,7 @@ TEST_F(hint, a_file_that_is_being_made_grows)
 				     .mode = S_IFREG | 0644 };
 	struct asker a = as(&self->kernel, OTHER);
 	struct asker writer = as(&self->kernel, WRITER);
-	struct {
-		struct fuse_entry_out entry;
-		struct fuse_open_out open;
-	} out;
+	struct fuse_made out;
 	struct fuse_attr attr;
 
 	EXPECT_EQ(0, look(a, "new", NULL));

@@ -58,6 +58,7 @@ static void read_row(struct sqlite3_stmt *st, struct row *row)
 	struct vdfs_collection_params *p = &row->params;
 
 	row->id = sqlite3_column_int64(st, 0);
+	p->id = row->id;
 	p->owner = (uint32_t)sqlite3_column_int64(st, 1);
 	p->mode = (uint32_t)sqlite3_column_int64(st, 2);
 	p->dim = (uint32_t)sqlite3_column_int64(st, 3);

@@ -55,6 +55,7 @@ struct vdfs_filter;
  * @ef_build: See struct vdfs_params; 0 = 200.
  * @mode: Permission bits.
  * @owner: Out only.
+ * @id: Out only: its number, which no other ever has, whatever it is called.
  */
 struct vdfs_collection_params {
 	uint32_t dim;
@@ -65,6 +66,7 @@ struct vdfs_collection_params {
 	uint32_t ef_build;
 	uint32_t mode;
 	uint32_t owner;
+	int64_t id;
 };
 
 /**

@@ -19,25 +19,55 @@
 /* Numbers of what has no name in the store are from here on. */
 #define VIRTUAL_INO (1ULL << 63)
 
+static uint64_t hash_bytes(uint64_t h, const void *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+
+	while (len--)
+		h = (h ^ *at++) * 0x100000001b3ULL;
+	return h;
+}
+
 /**
  * vdfs_virtual_ino() - a number for what the store has none for
  * @dir: Directory.
- * @name: In it; NULL = @dir itself.
+ * @name: In it.
+ * @id: Number of the collection of that name, 0 = it is none.
  *
- * Return: The number, always the same for the same path.
+ * Return: The number: the same for the same path, unless there is another
+ * collection on it, which may have the name of one that was dropped.
  */
-uint64_t vdfs_virtual_ino(const struct vdfs_inode *dir, const char *name)
+uint64_t vdfs_virtual_ino(const struct vdfs_inode *dir, const char *name,
+			  uint64_t id)
 {
 	uint64_t h = 0xcbf29ce484222325ULL;
 
 	while (dir) {
-		for (; name && *name; name++)
-			h = (h ^ (unsigned char)*name) * 0x100000001b3ULL;
-		h = (h ^ '/') * 0x100000001b3ULL;
-		name = dir->name;
+		h = hash_bytes(h, name, strlen(name) + 1);
+		h = hash_bytes(h, &id, sizeof(id));
+		name = dir->name ? dir->name : "";
+		id = dir->kind == VDFS_COLLECTION ? dir->st.ino : 0;
 		dir = dir->parent;
 	}
 	return h | VIRTUAL_INO;
+}
+
+/**
+ * vdfs_inode_ino() - the number of an inode
+ * @inode: Which.
+ *
+ * Context: The lock is held where @inode may be moved.
+ * Return: The number.
+ */
+uint64_t vdfs_inode_ino(const struct vdfs_inode *inode)
+{
+	if (inode->kind == VDFS_NAME || inode->kind == VDFS_NAMES)
+		return inode->st.ino;
+	if (!inode->parent)
+		return FUSE_ROOT_ID | VIRTUAL_INO;
+	return vdfs_virtual_ino(inode->parent, inode->name,
+				inode->kind == VDFS_COLLECTION ? inode->st.ino :
+								 0);
 }
 
 static struct timespec to_time(int64_t ns)
@@ -96,7 +126,7 @@ int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
 	if (inode->kind == VDFS_NAME || inode->kind == VDFS_NAMES) {
 		fill_named(inode, st);
 	} else {
-		st->st_ino = vdfs_virtual_ino(inode, NULL);
+		st->st_ino = vdfs_inode_ino(inode);
 		st->st_size = (off_t)inode->st.size;
 	}
 	pthread_mutex_unlock(&call->fuse->lock);

@@ -21,18 +21,12 @@ static const struct {
 
 #define PARTS ARRAY_SIZE(parts)
 
-/**
- * vdfs_inode_collection() - of which collection is it?
- * @inode: A collection or something in it.
- *
- * Return: The name.
- */
-const char *vdfs_inode_collection(const struct vdfs_inode *inode)
+/* The directory of the collection that an inode is in. None is ever moved. */
+static const struct vdfs_inode *collection_of(const struct vdfs_inode *inode)
 {
-	/* None of these directories is ever moved. */
 	while (inode->kind != VDFS_COLLECTION)
 		inode = inode->parent;
-	return inode->name;
+	return inode;
 }
 
 /**
@@ -41,15 +35,22 @@ const char *vdfs_inode_collection(const struct vdfs_inode *inode)
  * @inode: A collection or something in it.
  * @out: Out.
  *
- * Return: 0, -ENOENT, or another negative errno.
+ * Return: 0, -ENOENT, -ESTALE when that one was dropped and another has its
+ * name, or another negative errno.
  */
 int vdfs_inode_collection_open(struct vdfs_call *call,
 			       const struct vdfs_inode *inode,
 			       struct vdfs_collection **out)
 {
-	return vdfs_collection_open(call->fuse->db, &call->who,
-				    vdfs_inode_collection(inode), NULL, NULL,
-				    out);
+	const struct vdfs_inode *dir = collection_of(inode);
+	int err = vdfs_collection_open(call->fuse->db, &call->who, dir->name,
+				       NULL, NULL, out);
+
+	if (!err && (uint64_t)vdfs_collection_params(*out)->id != dir->st.ino) {
+		vdfs_collection_put(*out);
+		err = -ESTALE;
+	}
+	return err;
 }
 
 /**
@@ -91,9 +92,10 @@ int vdfs_collections_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
 {
 	struct look look = { .name = name };
 	int err = look_for(call, &look);
+	struct vdfs_stat st = { .ino = (uint64_t)look.params.id };
 
 	return err ? err :
-		     vdfs_inode_find(call, dir, name, VDFS_COLLECTION, NULL,
+		     vdfs_inode_find(call, dir, name, VDFS_COLLECTION, &st,
 				     out);
 }
 
@@ -103,10 +105,11 @@ static int add_collection(void *arg, const char *name,
 {
 	struct vdfs_listing *listing = arg;
 
-	(void)params;
 	(void)items;
-	return vdfs_listing_add(
-		listing, name, vdfs_virtual_ino(listing->inode, name), S_IFDIR);
+	return vdfs_listing_add(listing, name,
+				vdfs_virtual_ino(listing->inode, name,
+						 (uint64_t)params->id),
+				S_IFDIR);
 }
 
 int vdfs_collections_list(struct vdfs_call *call, struct vdfs_listing *listing)
@@ -141,7 +144,7 @@ int vdfs_view_collection_list(struct vdfs_call *call,
 	for (i = 0; i < PARTS && !err; i++)
 		err = vdfs_listing_add(listing, parts[i].name,
 				       vdfs_virtual_ino(listing->inode,
-							parts[i].name),
+							parts[i].name, 0),
 				       vdfs_views[parts[i].kind].mode);
 	listing->done = true;
 	return err;
@@ -151,7 +154,7 @@ int vdfs_view_collection_list(struct vdfs_call *call,
 int vdfs_view_collection_stat(struct vdfs_call *call, struct vdfs_inode *inode,
 			      struct stat *st)
 {
-	struct look look = { .name = vdfs_inode_collection(inode) };
+	struct look look = { .name = collection_of(inode)->name };
 	struct vdfs_collection *c;
 	uint32_t rest = S_IFMT;
 	int err;
@@ -159,6 +162,8 @@ int vdfs_view_collection_stat(struct vdfs_call *call, struct vdfs_inode *inode,
 	if (inode->kind == VDFS_COLLECTION) {
 		/* Looking at its name is no reason to load it. */
 		err = look_for(call, &look);
+		if (!err && (uint64_t)look.params.id != inode->st.ino)
+			err = -ESTALE;
 	} else {
 		err = vdfs_inode_collection_open(call, inode, &c);
 		if (!err) {
@@ -201,12 +206,11 @@ int vdfs_info_text(struct vdfs_call *call, struct vdfs_inode *inode,
 	err = vdfs_collection_stats(c, &stats);
 	if (!err)
 		info = json_pack("{sssisssssisisisisssIsIsIsIsI}", "name",
-				 vdfs_inode_collection(inode), "dim",
-				 (int)p->dim, "metric", metrics[p->metric],
-				 "type", types[p->type], "codes",
-				 code_bits[p->codes], "m", (int)p->m,
-				 "ef_build", (int)p->ef_build, "owner",
-				 (int)p->owner, "mode", mode, "items",
+				 collection_of(inode)->name, "dim", (int)p->dim,
+				 "metric", metrics[p->metric], "type",
+				 types[p->type], "codes", code_bits[p->codes],
+				 "m", (int)p->m, "ef_build", (int)p->ef_build,
+				 "owner", (int)p->owner, "mode", mode, "items",
 				 (json_int_t)stats.items, "deleted",
 				 (json_int_t)stats.deleted, "index_bytes",
 				 (json_int_t)stats.index_bytes, "generation",

@@ -80,8 +80,7 @@ static int add_dots(struct vdfs_listing *listing)
 	int i, err;
 
 	for (i = 0; i < 2; i++) {
-		ino[i] = dir->kind == VDFS_NAMES ? dir->st.ino :
-						   vdfs_virtual_ino(dir, NULL);
+		ino[i] = vdfs_inode_ino(dir);
 		if (dir->parent)
 			dir = dir->parent;
 	}

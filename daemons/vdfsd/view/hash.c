@@ -41,7 +41,7 @@ static int add_blob(void *arg, const struct vdfs_hash *hash, uint64_t size)
 	(void)size;
 	vdfs_hash_print(hash, text);
 	err = vdfs_listing_add(batch->listing, text,
-			       vdfs_virtual_ino(batch->listing->inode, text),
+			       vdfs_virtual_ino(batch->listing->inode, text, 0),
 			       S_IFREG);
 	if (err)
 		return err;

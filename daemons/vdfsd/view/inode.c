@@ -180,6 +180,7 @@ struct vdfs_inode *vdfs_inode_new_locked(struct vdfs_fuse *fuse,
 	dir->refs++;
 	inode->kind = kind;
 	inode->refs = 1;
+	inode->serial = ++fuse->serial;
 	if (st)
 		inode->st = *st;
 	link_locked(fuse, inode);

@@ -316,9 +316,10 @@ static int add_item(void *arg, const struct vdfs_item *item, float dist)
 	(void)dist;
 	err = vdfs_key_encode(item->key, name, sizeof(name));
 	if (!err)
-		err = vdfs_listing_add(
-			batch->listing, name,
-			vdfs_virtual_ino(batch->listing->inode, name), S_IFREG);
+		err = vdfs_listing_add(batch->listing, name,
+				       vdfs_virtual_ino(batch->listing->inode,
+							name, 0),
+				       S_IFREG);
 	if (err)
 		return err;
 	return --batch->left ? 0 : 1;

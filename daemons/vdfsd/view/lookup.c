@@ -46,7 +46,8 @@ static int root_list(struct vdfs_call *call, struct vdfs_listing *listing)
 	int err = vdfs_name_stat(call->fuse->store, &call->who, "", &st);
 
 	for (i = 0; i < TOPS && !err; i++) {
-		uint64_t ino = vdfs_virtual_ino(listing->inode, tops[i].name);
+		uint64_t ino =
+			vdfs_virtual_ino(listing->inode, tops[i].name, 0);
 
 		if (tops[i].kind == VDFS_NAMES)
 			ino = st.ino;
@@ -165,6 +166,7 @@ int vdfs_inode_entry(struct vdfs_call *call, struct vdfs_inode *inode,
 {
 	memset(entry, 0, sizeof(*entry));
 	entry->ino = (uintptr_t)inode;
+	entry->generation = inode->serial;
 	if (inode->kind == VDFS_NAME)
 		entry->attr_timeout = VDFS_ATTR_TIMEOUT;
 	return vdfs_stat_inode(call, inode, &entry->attr);

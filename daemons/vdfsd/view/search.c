@@ -29,7 +29,8 @@ struct result {
 /**
  * struct vdfs_results - the answers of a search
  * @refs: Users; the place where it is kept is one.
- * @collection: Where.
+ * @uid: Of the user that asked.
+ * @collection: Number of the collection: a name may become another's.
  * @query: The query, as text.
  * @generation: Of the collection.
  * @room: For so many answers.
@@ -40,7 +41,8 @@ struct result {
  */
 struct vdfs_results {
 	atomic_uint refs;
-	char *collection;
+	uint32_t uid;
+	int64_t collection;
 	char *query;
 	uint64_t generation;
 	uint32_t room;
@@ -61,7 +63,6 @@ static void results_put(struct vdfs_results *results)
 		free(results->result[i].target);
 	}
 	free(results->result);
-	free(results->collection);
 	free(results->query);
 	free(results);
 }
@@ -80,9 +81,10 @@ void vdfs_searches_drop(struct vdfs_fuse *fuse)
 	}
 }
 
-static struct vdfs_results *kept(struct vdfs_fuse *fuse, const char *collection,
+static struct vdfs_results *kept(struct vdfs_call *call, int64_t collection,
 				 const char *query, uint64_t generation)
 {
+	struct vdfs_fuse *fuse = call->fuse;
 	struct vdfs_results *found = NULL;
 	size_t i;
 
@@ -90,8 +92,8 @@ static struct vdfs_results *kept(struct vdfs_fuse *fuse, const char *collection,
 	for (i = 0; i < VDFS_SEARCHES_KEPT && !found; i++) {
 		struct vdfs_results *r = fuse->searches[i];
 
-		if (r && r->generation == generation &&
-		    !strcmp(r->collection, collection) &&
+		if (r && r->collection == collection &&
+		    r->generation == generation && r->uid == call->who.uid &&
 		    !strcmp(r->query, query))
 			found = r;
 	}
@@ -246,8 +248,8 @@ static int run(struct vdfs_call *call, struct vdfs_collection *c,
 }
 
 static int search(struct vdfs_call *call, struct vdfs_collection *c,
-		  const char *collection, const char *query,
-		  uint64_t generation, struct vdfs_results **out)
+		  const char *query, uint64_t generation,
+		  struct vdfs_results **out)
 {
 	struct vdfs_results *results;
 	struct vdfs_ask ask;
@@ -261,10 +263,11 @@ static int search(struct vdfs_call *call, struct vdfs_collection *c,
 		return -ENOMEM;
 	}
 	results->refs = 1;
+	results->uid = call->who.uid;
+	results->collection = vdfs_collection_params(c)->id;
 	results->generation = generation;
-	results->collection = strdup(collection);
 	results->query = strdup(query);
-	if (!results->collection || !results->query)
+	if (!results->query)
 		err = -ENOMEM;
 	if (!err)
 		err = run(call, c, &ask, results);
@@ -279,24 +282,23 @@ static int search(struct vdfs_call *call, struct vdfs_collection *c,
 	return err;
 }
 
-/* The answers of a search in @c, which is called @collection. */
+/* The answers of a search in @c. */
 static int answers_in(struct vdfs_call *call, struct vdfs_collection *c,
-		      const char *collection, const char *query,
-		      struct vdfs_results **out)
+		      const char *query, struct vdfs_results **out)
 {
 	struct vdfs_collection_stats stats;
 	int err;
 
-	/* Kept answers may be those of a search by another user. */
+	/* Before all else: no answer that was kept is worth a right. */
 	if (!vdfs_collection_may_read(c))
 		return -EACCES;
 	/* Asked before the search: what changes meanwhile is looked at again. */
 	err = vdfs_collection_stats(c, &stats);
 	if (err)
 		return err;
-	*out = kept(call->fuse, collection, query, stats.generation);
-	return *out ? 0 :
-		      search(call, c, collection, query, stats.generation, out);
+	*out = kept(call, vdfs_collection_params(c)->id, query,
+		    stats.generation);
+	return *out ? 0 : search(call, c, query, stats.generation, out);
 }
 
 /* The answers of a search in the collection that @inode is in. */
@@ -308,7 +310,7 @@ static int answers(struct vdfs_call *call, const struct vdfs_inode *inode,
 
 	if (err)
 		return err;
-	err = answers_in(call, c, vdfs_inode_collection(inode), query, out);
+	err = answers_in(call, c, query, out);
 	vdfs_collection_put(c);
 	return err;
 }
@@ -331,8 +333,7 @@ int vdfs_search_try(struct vdfs_call *call, const struct vdfs_inode *inode,
 
 	if (err)
 		return err;
-	*fault = answers_in(call, c, vdfs_inode_collection(inode), query,
-			    &results);
+	*fault = answers_in(call, c, query, &results);
 	if (!*fault)
 		results_put(results);
 	vdfs_collection_put(c);
@@ -391,7 +392,7 @@ int vdfs_search_list(struct vdfs_call *call, struct vdfs_listing *listing)
 		const char *name = results->result[i].name;
 
 		err = vdfs_listing_add(listing, name,
-				       vdfs_virtual_ino(dir, name), S_IFLNK);
+				       vdfs_virtual_ino(dir, name, 0), S_IFLNK);
 	}
 	listing->done = true;
 	results_put(results);

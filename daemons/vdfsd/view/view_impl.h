@@ -77,7 +77,9 @@ enum vdfs_view_kind {
  * @lookups: That the kernel has not forgotten.
  * @readers: Open files that read the blob of @st.
  * @stage: The stage of its writers, NULL without any.
- * @st: VDFS_NAMES, VDFS_NAME, VDFS_HASH: as last seen.
+ * @serial: No other inode of the view ever has it, wherever it is in memory.
+ * @st: VDFS_NAMES, VDFS_NAME, VDFS_HASH: as last seen. VDFS_COLLECTION: @ino is
+ *      its number, by which it is told from another of its name.
  */
 struct vdfs_inode {
 	LIST_ENTRY(vdfs_inode) all;
@@ -91,6 +93,7 @@ struct vdfs_inode {
 	uint64_t lookups;
 	unsigned int readers;
 	struct vdfs_stage *stage;
+	uint64_t serial;
 	struct vdfs_stat st;
 };
 
@@ -185,6 +188,7 @@ struct vdfs_seen {
  * @table: Linked inodes by parent and name.
  * @buckets: A power of two.
  * @inodes: In @table.
+ * @serial: Of the inode made last.
  * @all: Inodes but the root, linked or not.
  * @files: Open files.
  * @listings: Open directories.
@@ -216,6 +220,7 @@ struct vdfs_fuse {
 	struct vdfs_inode **table;
 	size_t buckets;
 	size_t inodes;
+	uint64_t serial;
 	LIST_HEAD(, vdfs_inode) all;
 	LIST_HEAD(, vdfs_file) files;
 	LIST_HEAD(, vdfs_listing) listings;
@@ -395,7 +400,9 @@ int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
 		    struct stat *st);
 bool vdfs_may(const struct vdfs_who *who, const struct stat *st, int mask);
-uint64_t vdfs_virtual_ino(const struct vdfs_inode *dir, const char *name);
+uint64_t vdfs_virtual_ino(const struct vdfs_inode *dir, const char *name,
+			  uint64_t id);
+uint64_t vdfs_inode_ino(const struct vdfs_inode *inode);
 void vdfs_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void vdfs_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 		     int to_set, struct fuse_file_info *fi);
@@ -516,7 +523,6 @@ void vdfs_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void vdfs_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 
 /* item.c */
-const char *vdfs_inode_collection(const struct vdfs_inode *inode);
 int vdfs_inode_collection_open(struct vdfs_call *call,
 			       const struct vdfs_inode *inode,
 			       struct vdfs_collection **out);

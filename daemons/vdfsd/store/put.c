@@ -38,7 +38,13 @@ int vdfs_put_begin(struct vdfs_store *store, const struct vdfs_who *who,
 		return -ENOMEM;
 	put->store = store;
 	put->who = *who;
+	put->payer = who->uid;
 	put->flags = flags;
+	err = vdfs_put_charge_begin(put);
+	if (err) {
+		free(put);
+		return err;
+	}
 	pthread_mutex_lock(&store->lock);
 	put->next = store->puts;
 	store->puts = put;
@@ -79,30 +85,6 @@ struct vdfs_store *vdfs_put_store(const struct vdfs_put *put)
 }
 
 /**
- * vdfs_put_who() - the user of a put
- * @put: The put.
- *
- * Context: The put's thread.
- * Return: It, as long as the put lasts.
- */
-const struct vdfs_who *vdfs_put_who(const struct vdfs_put *put)
-{
-	return &put->who;
-}
-
-/**
- * vdfs_put_change_who() - make a put another user's
- * @put: The put.
- * @who: The user, who is charged for the blob from here on.
- *
- * Context: The put's thread, before its commit.
- */
-void vdfs_put_change_who(struct vdfs_put *put, const struct vdfs_who *who)
-{
-	put->who = *who;
-}
-
-/**
  * vdfs_put_error() - why a put cannot succeed
  * @put: The put.
  *
@@ -112,17 +94,6 @@ void vdfs_put_change_who(struct vdfs_put *put, const struct vdfs_who *who)
 int vdfs_put_error(const struct vdfs_put *put)
 {
 	return put->err;
-}
-
-/**
- * vdfs_put_fills() - let a put bring the bytes of an object that is away
- * @put: The put; it changes nothing else.
- *
- * Context: The put's thread, before its commit.
- */
-void vdfs_put_fills(struct vdfs_put *put)
-{
-	put->fills = true;
 }
 
 /**
@@ -151,6 +122,7 @@ static void put_free(struct vdfs_put *put)
 	*link = put->next;
 	pthread_mutex_unlock(&put->store->lock);
 	vdfs_put_free_buf(put);
+	vdfs_put_charge_end(put);
 	free(put);
 }
 
@@ -182,11 +154,15 @@ static int grow(struct vdfs_put *put, size_t len)
 	size_t room = put->room ?: ROOM_FIRST;
 	bool lent = put->buf && !put->room;
 	uint8_t *buf;
+	int err;
 
 	while (room < put->size + len)
 		room *= 2;
 	if (room == put->room)
 		return 0;
+	err = vdfs_put_charge_memory(put, room);
+	if (err)
+		return err;
 	buf = realloc(lent ? NULL : put->buf, room);
 	if (!buf)
 		return -ENOMEM;
@@ -402,6 +378,24 @@ static int mend_object(struct sqlite3 *db, struct commit *c,
 	return replace_object(db, c, object);
 }
 
+/* The bytes staged for the put and those charged now are the same ones. */
+static int refer(struct sqlite3 *db, struct commit *c,
+		 const struct vdfs_object *object)
+{
+	struct vdfs_put *put = c->put;
+	struct vdfs_store *store = put->store;
+	int err;
+
+	store->own_uid = put->payer;
+	store->own_staged = put->staged + put->covered;
+	if (c->fn)
+		err = c->fn(db, store, &put->who, object, c->arg);
+	else
+		err = vdfs_ref_keep(db, store, put->who.uid, object);
+	store->own_staged = 0;
+	return err;
+}
+
 static int commit(struct sqlite3 *db, void *arg)
 {
 	struct commit *c = arg;
@@ -420,11 +414,7 @@ static int commit(struct sqlite3 *db, void *arg)
 		err = mend_object(db, c, &object);
 	else if (err == -ENOENT && !put->fills)
 		err = make_object(db, c, &object);
-	if (err || put->fills)
-		return err;
-	if (c->fn)
-		return c->fn(db, put->store, &put->who, &object, c->arg);
-	return vdfs_ref_keep(db, put->store, put->who.uid, &object);
+	return err || put->fills ? err : refer(db, c, &object);
 }
 
 /*

@@ -161,6 +161,10 @@ struct vdfs_stream {
  * @room: Size of @buf; 0 with bytes in it = they are the caller's.
  * @stream: The part of a large one that came, or NULL.
  * @list: Row of the list of parts, once some are committed; store.lock.
+ * @payer: The user who is charged for the put itself, with
+ * @staged: bytes as staged, beside those
+ * @covered: that the caller has charged,
+ * @memory: and bytes for @buf or the windows.
  */
 struct vdfs_put {
 	struct vdfs_store *store;
@@ -174,10 +178,20 @@ struct vdfs_put {
 	size_t room;
 	struct vdfs_stream *stream;
 	int64_t list;
+	uint32_t payer;
+	uint64_t staged;
+	uint64_t covered;
+	uint64_t memory;
 };
 
 /* put.c */
 void vdfs_put_free_buf(struct vdfs_put *put);
+
+/* put_user.c */
+int vdfs_put_charge_begin(struct vdfs_put *put);
+int vdfs_put_charge_memory(struct vdfs_put *put, uint64_t bytes);
+int vdfs_put_charge_staged(struct vdfs_put *put);
+void vdfs_put_charge_end(struct vdfs_put *put);
 
 /* put_stream.c */
 int vdfs_stream_new(struct vdfs_put *put, bool memfd);

@@ -58,13 +58,17 @@ static void windows_free(struct vdfs_stream *s)
  * @memfd: Its windows are to be a memfd, if that can be.
  *
  * Context: The put's thread.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -EDQUOT or -ENOMEM.
  */
 int vdfs_stream_new(struct vdfs_put *put, bool memfd)
 {
-	struct vdfs_stream *s = calloc(1, sizeof(*s));
+	struct vdfs_stream *s;
 	struct vdfs_window *w;
+	int err = vdfs_put_charge_memory(put, 2 * FULL);
 
+	if (err)
+		return err;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->fd = -1;
@@ -114,18 +118,6 @@ void vdfs_stream_free(struct vdfs_put *put)
 	free(s->sums);
 	free(s);
 	put->stream = NULL;
-}
-
-/* Refuse a put that is larger than the quota before it fills the disk. */
-static int check_quota(struct vdfs_put *put)
-{
-	uint64_t quota, used;
-	int err;
-
-	err = vdfs_quota_get(put->store, put->who.uid, &quota, &used);
-	if (!err && quota && put->size > quota)
-		err = -EDQUOT;
-	return err;
 }
 
 /* The hash of the whole goes on, in the order in which bytes came. */
@@ -183,7 +175,7 @@ static int turn(struct vdfs_put *put, bool last)
 	bool first = !before->pending;
 	int err;
 
-	err = check_quota(put);
+	err = vdfs_put_charge_staged(put);
 	if (!err && !whole)
 		err = vdfs_group_prepare(put);
 	if (err)

@@ -8,6 +8,15 @@
 
 #include "store_impl.h"
 
+/* Staged bytes of a user, but for those that become what is charged now. */
+static uint64_t others_staged(struct vdfs_store *store, uint32_t uid)
+{
+	uint64_t staged = vdfs_charged(store, uid, VDFS_CHARGE_STAGED);
+	uint64_t own = uid == store->own_uid ? store->own_staged : 0;
+
+	return staged > own ? staged - own : 0;
+}
+
 static int charge(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 		  int64_t bytes)
 {
@@ -29,7 +38,8 @@ static int charge(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 			(uint64_t)sqlite3_column_int64(st, 0);
 	used = sqlite3_column_int64(st, 1);
 	err = vdfs_sql_next(st);
-	if (!err && quota && used > quota)
+	if (!err && quota && bytes > 0 &&
+	    used + others_staged(store, uid) > quota)
 		err = -EDQUOT;
 	return err;
 }

@@ -177,6 +177,7 @@ int vdfs_store_open_above(const char *dir,
 	pthread_mutex_init(&store->packs.lock, NULL);
 	pthread_mutex_init(&store->lock, NULL);
 	pthread_mutex_init(&store->gc, NULL);
+	vdfs_charges_init(&store->charges);
 	vdfs_pins_init(&store->pins);
 	vdfs_helpers_init(&store->helpers);
 	store->dir = strdup(dir);
@@ -225,6 +226,7 @@ void vdfs_store_close(struct vdfs_store *store)
 	close_fd(store->fd);
 	vdfs_helpers_fini(&store->helpers);
 	vdfs_pins_fini(&store->pins);
+	vdfs_charges_fini(&store->charges);
 	pthread_mutex_destroy(&store->gc);
 	pthread_mutex_destroy(&store->lock);
 	pthread_mutex_destroy(&store->packs.lock);

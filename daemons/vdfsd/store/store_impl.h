@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/pool.h"
 #include "away.h"
+#include "charge.h"
 #include "chunk.h"
 #include "gc.h"
 #include "object.h"
@@ -43,6 +44,22 @@
  * claim, pins.lock, packs.lock, segment.lock.
  */
 
+#define VDFS_CHARGE_BUCKETS 64
+
+struct vdfs_charged;
+
+/**
+ * struct vdfs_charges - what users hold of a running daemon
+ * @lock: Guards @users.
+ * @users: By uid; those who hold something.
+ * @limit: By kind, for each user; 0 = none.
+ */
+struct vdfs_charges {
+	pthread_mutex_t lock; /* innermost */
+	struct vdfs_charged *users[VDFS_CHARGE_BUCKETS];
+	uint64_t limit[VDFS_CHARGES];
+};
+
 /**
  * struct vdfs_store - an open store
  * @dir: Its path.
@@ -61,6 +78,9 @@
  * @lock: Of @puts and the lists these make.
  * @puts: Puts in progress.
  * @gc: Held by the one collection of garbage or check there may be.
+ * @charges: Held by users of this daemon, and not kept.
+ * @own_staged: Staged bytes that the put being committed turns into a blob,
+ * @own_uid: and their user; of the thread that runs all writes.
  * @above: Schemas and hook of the rooms above.
  * @away: Of the remote it is a cache of, or NULL.
  * @remote: That.
@@ -82,12 +102,17 @@ struct vdfs_store {
 	pthread_mutex_t lock; /* innermost */
 	struct vdfs_put *puts;
 	pthread_mutex_t gc; /* outermost */
+	struct vdfs_charges charges;
+	uint64_t own_staged;
+	uint32_t own_uid;
 	struct vdfs_store_above above;
 	const struct vdfs_away_ops *away;
 	struct vdfs_remote *remote;
 };
 
-/* store.c, gc.c, put.c */
+/* store.c, gc.c, put.c, charge.c */
+void vdfs_charges_init(struct vdfs_charges *charges);
+void vdfs_charges_fini(struct vdfs_charges *charges);
 void vdfs_store_reserve(struct vdfs_store *store);
 int vdfs_store_check_log(struct vdfs_store *store);
 int vdfs_store_expect_log(struct vdfs_store *store);

@@ -212,12 +212,6 @@ static void release_put(struct session *session, void *put)
 	vdfs_put_abort(put);
 }
 
-static void release_blob(struct session *session, void *blob)
-{
-	(void)session;
-	vdfs_blob_close(blob);
-}
-
 static void release_collection(struct session *session, void *collection)
 {
 	(void)session;
@@ -226,7 +220,7 @@ static void release_collection(struct session *session, void *collection)
 
 static const struct handle_kind handles[KINDS] = {
 	[KIND_PUT] = { PHI_VDFS_PUTS, release_put, NULL },
-	[KIND_BLOB] = { PHI_VDFS_BLOBS, release_blob, NULL },
+	[KIND_BLOB] = { PHI_VDFS_BLOBS, vdfsd_blob_release, NULL },
 	[KIND_COLLECTION] = { PHI_VDFS_COLLECTIONS, release_collection, NULL },
 	[KIND_MAP] = { PHI_VDFS_MAPS, vdfsd_map_release, NULL },
 	[KIND_JOB] = { PHI_VDFS_JOBS, vdfsd_job_free, vdfsd_job_cancel },

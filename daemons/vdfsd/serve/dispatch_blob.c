@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "serve_impl.h"
+#include "store/charge.h"
 
 static const struct vdfs_hash *hash_in(const struct vdfsd_call *c)
 {
@@ -202,6 +203,21 @@ int vdfsd_call_hash(struct vdfsd_call *c, struct vdfs_hash *hash)
 }
 
 /**
+ * vdfsd_blob_release() - close a blob of a session
+ * @session: Session, whose user is charged for it.
+ * @blob: The blob; NULL = it could not be opened.
+ *
+ * Context: Any thread, without the lock.
+ */
+void vdfsd_blob_release(struct session *session, void *blob)
+{
+	struct vdfsd *s = (struct vdfsd *)session->daemon;
+
+	vdfs_blob_close(blob);
+	vdfs_uncharge(s->store, session->uid, VDFS_CHARGE_FILES, 1);
+}
+
+/**
  * vdfsd_blob_open() - serve BLOB_OPEN
  * @c: Call.
  *
@@ -216,15 +232,20 @@ int vdfsd_blob_open(struct vdfsd_call *c)
 
 	ret = vdfsd_call_hash(c, &hash);
 	if (!ret)
-		ret = vdfs_blob_open(server_of(c)->store, who_of(c), &hash,
-				     &blob);
+		ret = vdfs_charge(server_of(c)->store, who_of(c)->uid,
+				  VDFS_CHARGE_FILES, 1);
 	if (ret)
 		return ret;
+	ret = vdfs_blob_open(server_of(c)->store, who_of(c), &hash, &blob);
+	if (ret) {
+		vdfsd_blob_release(c->base.session, NULL);
+		return ret;
+	}
 	*hash_out(c) = hash;
 	c->answer.bytes = vdfs_blob_size(blob);
 	ret = handle_add(c->base.session, KIND_BLOB, blob, &c->answer.id);
 	if (ret)
-		vdfs_blob_close(blob);
+		vdfsd_blob_release(c->base.session, blob);
 	return ret;
 }
 
@@ -268,7 +289,7 @@ int vdfsd_blob_close(struct vdfsd_call *c)
 	if (ret)
 		return ret;
 	handle_remove(c->base.session, KIND_BLOB, c->req.id);
-	vdfs_blob_close(blob);
+	vdfsd_blob_release(c->base.session, blob);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,8 @@
 static const char *const token_names[] = { "vdfs", "vdfs-read" };
 
 static struct vdfsd server;
+
+#define FILES 65536
 
 static int setup_store(struct vdfsd *s)
 {
@@ -127,6 +130,17 @@ static int setup(struct vdfsd *s)
 	return ret;
 }
 
+/* Open files are limited by user, and all users together by this. */
+static void raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= FILES)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES ? limit.rlim_max : FILES;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int serve(struct vdfsd *s)
 {
 	const char *mount = s->options.mount;
@@ -161,6 +175,7 @@ int main(int argc, char **argv)
 		return ret < 0 ? 2 : 0;
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
+	raise_files();
 	vdfsd_init(s);
 	/* No filter sees what io_uring does, see common/confine.c. */
 	ret = phi_service_new(PHI_SERVICE_EPOLL, &s->daemon.service);

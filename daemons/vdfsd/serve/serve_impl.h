@@ -252,6 +252,7 @@ void vdfsd_job_cancel(void *job);
 
 /* dispatch_blob.c */
 int vdfsd_call_hash(struct vdfsd_call *c, struct vdfs_hash *hash);
+void vdfsd_blob_release(struct session *session, void *blob);
 
 /* dispatch_name.c */
 

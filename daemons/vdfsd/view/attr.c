@@ -331,7 +331,8 @@ static int change_size(struct vdfs_call *call, struct vdfs_inode *inode,
 	if (file && !file->writes)
 		return -EBADF;
 	if (file && file->stage)
-		return vdfs_stage_truncate(call->fuse, file->stage, size);
+		return vdfs_stage_truncate(call->fuse, file->stage, &file->who,
+					   size);
 	if (file)
 		return vdfs_text_truncate(file, size);
 	if (inode->kind != VDFS_NAME)
@@ -370,6 +371,7 @@ void vdfs_op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct vdfs_call call = vdfs_call_of(req);
 	uint64_t quota = 0, used = 0, room;
+	struct vdfs_store *store;
 	struct statvfs st;
 
 	(void)ino;
@@ -378,8 +380,9 @@ void vdfs_op_statfs(fuse_req_t req, fuse_ino_t ino)
 		return;
 	}
 	st.f_namemax = VDFS_ATTR_NAME_MAX;
-	if (!vdfs_quota_get(call.fuse->store, call.who.uid, &quota, &used) &&
-	    quota) {
+	store = call.fuse->store;
+	if (!vdfs_quota_get(store, call.who.uid, &quota, &used) && quota) {
+		used += vdfs_charged(store, call.who.uid, VDFS_CHARGE_STAGED);
 		room = quota > used ? (quota - used) / st.f_frsize : 0;
 		st.f_blocks = quota / st.f_frsize;
 		if (st.f_bfree > room)

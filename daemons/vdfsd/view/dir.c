@@ -96,6 +96,7 @@ static void listing_free(struct vdfs_fuse *fuse, struct vdfs_listing *listing)
 	LIST_REMOVE(listing, all);
 	vdfs_inode_put_locked(fuse, listing->inode);
 	pthread_mutex_unlock(&fuse->lock);
+	vdfs_uncharge(fuse->store, listing->uid, VDFS_CHARGE_DIRS, 1);
 	pthread_mutex_destroy(&listing->lock);
 	free(listing);
 }
@@ -114,12 +115,21 @@ void vdfs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct vdfs_call call = vdfs_call_of(req);
 	struct vdfs_inode *inode = vdfs_inode_of(call.fuse, ino);
-	struct vdfs_listing *listing = calloc(1, sizeof(*listing));
+	struct vdfs_store *store = call.fuse->store;
+	struct vdfs_listing *listing;
+	int err = vdfs_charge(store, call.who.uid, VDFS_CHARGE_DIRS, 1);
 
+	if (err) {
+		fuse_reply_err(req, -err);
+		return;
+	}
+	listing = calloc(1, sizeof(*listing));
 	if (!listing) {
+		vdfs_uncharge(store, call.who.uid, VDFS_CHARGE_DIRS, 1);
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
+	listing->uid = call.who.uid;
 	pthread_mutex_init(&listing->lock, NULL);
 	pthread_mutex_lock(&call.fuse->lock);
 	inode->refs++;

@@ -32,7 +32,9 @@ int vdfs_file_commit(struct vdfs_call *call, struct vdfs_inode *inode,
 	pthread_mutex_lock(&fuse->lock);
 	ino = inode->linked ? inode->st.ino : 0;
 	pthread_mutex_unlock(&fuse->lock);
-	if (stage->dirty && ino)
+	if (stage->refused)
+		err = stage->refused;
+	else if (stage->dirty && ino)
 		err = vdfs_stage_put(fuse, stage, who, ino, &st);
 	pthread_mutex_lock(&fuse->lock);
 	if (err == -ESTALE) {
@@ -69,7 +71,7 @@ int vdfs_file_truncate(struct vdfs_call *call, struct vdfs_inode *inode,
 		err = vdfs_file_begin(call, inode, size == 0, &stage);
 	if (err)
 		return err;
-	err = vdfs_stage_truncate(call->fuse, stage, size);
+	err = vdfs_stage_truncate(call->fuse, stage, &call->who, size);
 	if (!err)
 		err = vdfs_file_commit(call, inode, &call->who);
 	vdfs_file_put_stage(call->fuse, inode, stage, true);
@@ -118,7 +120,7 @@ void vdfs_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
 
 	(void)ino;
 	if (file->stage)
-		err = vdfs_stage_write(fuse, file->stage, buf, size,
+		err = vdfs_stage_write(fuse, file->stage, &file->who, buf, size,
 				       (uint64_t)off);
 	else
 		err = vdfs_text_write(file, buf, size, (uint64_t)off);
@@ -139,7 +141,7 @@ void vdfs_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 	if (mode || !file->stage)
 		err = -EOPNOTSUPP;
 	else
-		err = vdfs_stage_allocate(fuse, file->stage,
+		err = vdfs_stage_allocate(fuse, file->stage, &file->who,
 					  (uint64_t)off + (uint64_t)len);
 	fuse_reply_err(req, -err);
 }

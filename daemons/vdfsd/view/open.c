@@ -198,7 +198,7 @@ static int stage_of(struct vdfs_call *call, struct vdfs_inode *inode,
 	if (*other)
 		err = look(call, inode, st, &base);
 	if (!err)
-		err = vdfs_stage_new(stage);
+		err = vdfs_stage_new(call->fuse->store, stage);
 	if (err)
 		vdfs_blob_close(base);
 	else
@@ -300,6 +300,7 @@ void vdfs_file_free(struct vdfs_fuse *fuse, struct vdfs_file *file)
 		inode->readers--;
 	vdfs_inode_put_locked(fuse, inode);
 	pthread_mutex_unlock(&fuse->lock);
+	vdfs_uncharge(fuse->store, file->who.uid, VDFS_CHARGE_FILES, 1);
 	pthread_mutex_destroy(&file->lock);
 	free(file->text);
 	free(file);
@@ -315,13 +316,28 @@ void vdfs_files_fini(struct vdfs_fuse *fuse)
 		vdfs_file_free(fuse, LIST_FIRST(&fuse->files));
 }
 
+/* A file that the user may open, before anything is made for it. */
+static int charge_file(const struct vdfs_call *call)
+{
+	return vdfs_charge(call->fuse->store, call->who.uid, VDFS_CHARGE_FILES,
+			   1);
+}
+
+static void uncharge_file(const struct vdfs_call *call)
+{
+	vdfs_uncharge(call->fuse->store, call->who.uid, VDFS_CHARGE_FILES, 1);
+}
+
+/* The file has the charge, or it ends. */
 static struct vdfs_file *file_new(struct vdfs_call *call,
 				  struct vdfs_inode *inode, bool writes)
 {
 	struct vdfs_file *file = calloc(1, sizeof(*file));
 
-	if (!file)
+	if (!file) {
+		uncharge_file(call);
 		return NULL;
+	}
 	file->inode = inode;
 	file->who = call->who;
 	file->writes = writes;
@@ -354,7 +370,8 @@ static int open_writer(struct vdfs_call *call, struct vdfs_file *file,
 	int err = vdfs_file_begin(call, file->inode, empty, &file->stage);
 
 	if (!err && empty)
-		err = vdfs_stage_truncate(call->fuse, file->stage, 0);
+		err = vdfs_stage_truncate(call->fuse, file->stage, &call->who,
+					  0);
 	if (!err && empty)
 		file->stage->blank = true;
 	return err;
@@ -378,6 +395,8 @@ void vdfs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		err = -EACCES;
 	if (!err && writes && call.fuse->read_only)
 		err = -EROFS;
+	if (!err)
+		err = charge_file(&call);
 	file = err ? NULL : file_new(&call, inode, writes);
 	if (!file) {
 		fuse_reply_err(req, err ? -err : ENOMEM);
@@ -447,8 +466,13 @@ void vdfs_op_create(fuse_req_t req, fuse_ino_t ino, const char *name,
 	struct vdfs_inode *dir = vdfs_inode_of(call.fuse, ino), *inode;
 	struct fuse_entry_param entry;
 	struct vdfs_file *file;
-	int err = create(&call, dir, name, mode, fi->flags, &inode);
+	int err = charge_file(&call);
 
+	if (!err) {
+		err = create(&call, dir, name, mode, fi->flags, &inode);
+		if (err)
+			uncharge_file(&call);
+	}
 	if (err) {
 		fuse_reply_err(req, -err);
 		return;

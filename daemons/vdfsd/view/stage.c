@@ -8,22 +8,25 @@
 #include <unistd.h>
 
 #include "view_impl.h"
+#include "store/put.h"
 
 #define PIECE (1U << 20)
 #define JUMP (64U << 20)
 
 /**
  * vdfs_stage_new() - begin without content
+ * @store: Where those who write are charged.
  * @out: Out: the stage.
  *
  * Return: 0 or -ENOMEM.
  */
-int vdfs_stage_new(struct vdfs_stage **out)
+int vdfs_stage_new(struct vdfs_store *store, struct vdfs_stage **out)
 {
 	struct vdfs_stage *stage = calloc(1, sizeof(*stage));
 
 	if (!stage)
 		return -ENOMEM;
+	stage->store = store;
 	pthread_rwlock_init(&stage->lock, NULL);
 	pthread_mutex_init(&stage->committing, NULL);
 	stage->fd = -1;
@@ -54,6 +57,7 @@ void vdfs_stage_free(struct vdfs_stage *stage)
 		close(stage->fd);
 	if (stage->base)
 		vdfs_blob_close(stage->base);
+	vdfs_stage_uncharge(stage);
 	pthread_rwlock_destroy(&stage->lock);
 	pthread_mutex_destroy(&stage->committing);
 	free(stage);
@@ -95,16 +99,26 @@ static int copy_base(struct vdfs_blob *base, int fd, uint64_t end)
 	return err;
 }
 
-/* Have a file, with what the blob has before @keep. The lock is held. */
-static int load(struct vdfs_fuse *fuse, struct vdfs_stage *stage, uint64_t keep)
+/*
+ * Have a file, with what the blob has before @keep and so long that it can be
+ * @size. The lock is held.
+ */
+static int load(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
+		const struct vdfs_who *who, uint64_t keep, uint64_t size)
 {
-	int fd, err = 0;
+	int fd, err;
 
-	if (stage->fd >= 0)
-		return 0;
+	if (size < stage->size && size < keep)
+		size = stage->size < keep ? stage->size : keep;
+	err = vdfs_stage_charge(stage, who, size);
+	if (err || stage->fd >= 0)
+		return err;
 	fd = open(fuse->stage_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) {
+		err = -errno;
+		vdfs_stage_trim(stage, 0);
+		return err;
+	}
 	if (stage->base) {
 		if (keep > vdfs_blob_size(stage->base))
 			keep = vdfs_blob_size(stage->base);
@@ -112,6 +126,7 @@ static int load(struct vdfs_fuse *fuse, struct vdfs_stage *stage, uint64_t keep)
 	}
 	if (err) {
 		close(fd);
+		vdfs_stage_trim(stage, 0);
 		return err;
 	}
 	if (stage->base)
@@ -148,7 +163,18 @@ static void changed(struct vdfs_stage *stage)
 	stage->dirty = true;
 	stage->blank = false;
 	stage->failed = false;
+	stage->refused = 0;
 	stage->mtime_ns = now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/*
+ * A file that was truncated to be written, and could not be, keeps its content.
+ * The lock is held.
+ */
+static void refuse(struct vdfs_stage *stage, int err)
+{
+	if (stage->blank)
+		stage->refused = err;
 }
 
 /**
@@ -181,27 +207,31 @@ ssize_t vdfs_stage_read(struct vdfs_stage *stage, void *buf, size_t len,
  * vdfs_stage_write() - write
  * @fuse: Of which view.
  * @stage: Which.
+ * @who: The user who writes.
  * @buf: Bytes to write.
  * @len: Number of these.
  * @offset: Where.
  *
- * Return: 0, -ENOSPC, or another negative errno.
+ * Return: 0, -ENOSPC, -EDQUOT, or another negative errno.
  */
 int vdfs_stage_write(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
-		     const void *buf, size_t len, uint64_t offset)
+		     const struct vdfs_who *who, const void *buf, size_t len,
+		     uint64_t offset)
 {
 	int err;
 
 	pthread_rwlock_wrlock(&stage->lock);
 	err = check_jump(fuse, stage, offset + len);
 	if (!err)
-		err = load(fuse, stage, UINT64_MAX);
+		err = load(fuse, stage, who, UINT64_MAX, offset + len);
 	if (!err)
 		err = write_all(stage->fd, buf, len, offset);
 	if (!err) {
 		if (offset + len > stage->size)
 			stage->size = offset + len;
 		changed(stage);
+	} else {
+		refuse(stage, err);
 	}
 	pthread_rwlock_unlock(&stage->lock);
 	return err;
@@ -211,23 +241,25 @@ int vdfs_stage_write(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
  * vdfs_stage_truncate() - cut, or lengthen with zeros
  * @fuse: Of which view.
  * @stage: Which.
+ * @who: The user who does.
  * @size: To this.
  *
  * Return: 0 or a negative errno.
  */
 int vdfs_stage_truncate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
-			uint64_t size)
+			const struct vdfs_who *who, uint64_t size)
 {
 	int err;
 
 	pthread_rwlock_wrlock(&stage->lock);
 	err = check_jump(fuse, stage, size);
 	if (!err)
-		err = load(fuse, stage, size);
+		err = load(fuse, stage, who, size, size);
 	if (!err && ftruncate(stage->fd, (off_t)size) < 0)
 		err = -errno;
 	if (!err) {
 		stage->size = size;
+		vdfs_stage_trim(stage, size);
 		changed(stage);
 	}
 	pthread_rwlock_unlock(&stage->lock);
@@ -238,24 +270,27 @@ int vdfs_stage_truncate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
  * vdfs_stage_allocate() - be at least so long
  * @fuse: Of which view.
  * @stage: Which.
+ * @who: The user who wants it.
  * @end: Bytes.
  *
  * Return: 0 or a negative errno.
  */
 int vdfs_stage_allocate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
-			uint64_t end)
+			const struct vdfs_who *who, uint64_t end)
 {
 	int err;
 
 	pthread_rwlock_wrlock(&stage->lock);
 	err = check_jump(fuse, stage, end);
 	if (!err)
-		err = load(fuse, stage, UINT64_MAX);
+		err = load(fuse, stage, who, UINT64_MAX, end);
 	if (!err)
 		err = -posix_fallocate(stage->fd, 0, (off_t)end);
 	if (!err && end > stage->size) {
 		stage->size = end;
 		changed(stage);
+	} else if (err) {
+		refuse(stage, err);
 	}
 	pthread_rwlock_unlock(&stage->lock);
 	return err;
@@ -304,6 +339,7 @@ int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 	place.mtime_ns = stage->mtime_ns;
 	err = vdfs_put_begin(fuse->store, who, 0, &put);
 	if (!err) {
+		vdfs_put_covered(put, vdfs_stage_share(stage, who));
 		err = put_content(stage, put);
 		if (err)
 			vdfs_put_abort(put);

@@ -9,8 +9,10 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "stage_impl.h"
 #include "view.h"
 #include "names/names.h"
+#include "store/charge.h"
 
 /**
  * DOC: Inodes of the view
@@ -95,40 +97,6 @@ struct vdfs_inode {
 	struct vdfs_stage *stage;
 	uint64_t serial;
 	struct vdfs_stat st;
-};
-
-/**
- * struct vdfs_stage - content that is being written
- * @lock: Guards @fd, @base; writers of the content hold it exclusively.
- * @committing: One commit at a time.
- * @fd: File without a name, -1 while all is as in @base.
- * @base: The blob it began as, NULL = empty.
- * @size: Bytes.
- * @dirty: Not committed yet.
- * @failed: The last commit failed, and nothing was written since.
- * @fresh: Of a name that it made and that was never committed.
- * @blank: Nothing was done to it but to truncate it when it was opened.
- * @closing: And then it was closed, or a copy of its descriptor was.
- * @mtime_ns: When it was written last, or as a user set it since.
- * @writers: Open files that write. Guarded by fuse->lock, as are:
- * @users: Open files.
- * @ended: The last that wrote is being closed: nobody joins any more.
- */
-struct vdfs_stage {
-	pthread_rwlock_t lock;
-	pthread_mutex_t committing;
-	int fd;
-	struct vdfs_blob *base;
-	atomic_ulong size;
-	atomic_bool dirty;
-	atomic_bool failed;
-	atomic_bool fresh;
-	atomic_bool blank;
-	atomic_bool closing;
-	atomic_long mtime_ns;
-	unsigned int writers;
-	unsigned int users;
-	bool ended;
 };
 
 /**
@@ -287,6 +255,7 @@ struct vdfs_listed {
  * struct vdfs_listing - an open directory
  * @all: In the list of all of them.
  * @inode: Which.
+ * @uid: The user who opened it.
  * @lock: Guards all that follows.
  * @entry: Entries read so far; their index is the offset, so that one can
  *         always go back.
@@ -297,6 +266,7 @@ struct vdfs_listed {
 struct vdfs_listing {
 	LIST_ENTRY(vdfs_listing) all;
 	struct vdfs_inode *inode;
+	uint32_t uid;
 	pthread_mutex_t lock;
 	struct vdfs_listed *entry;
 	size_t count;
@@ -379,22 +349,6 @@ void vdfs_inode_settle(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 		       const char *name);
 int vdfs_inode_place(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
 		     char path[VDFS_PATH_MAX + 1]);
-
-/* stage.c */
-int vdfs_stage_new(struct vdfs_stage **out);
-void vdfs_stage_free(struct vdfs_stage *stage);
-void vdfs_stage_begin(struct vdfs_stage *stage, struct vdfs_blob *base);
-ssize_t vdfs_stage_read(struct vdfs_stage *stage, void *buf, size_t len,
-			uint64_t offset);
-int vdfs_stage_write(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
-		     const void *buf, size_t len, uint64_t offset);
-int vdfs_stage_truncate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
-			uint64_t size);
-int vdfs_stage_allocate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
-			uint64_t end);
-int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
-		   const struct vdfs_who *who, uint64_t ino,
-		   struct vdfs_stat *st);
 
 /* attr.c */
 int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,

@@ -11,6 +11,7 @@
  * @store: The store.
  * @who: For whom.
  * @from: Its path.
+ * @to_at: Number of the directory that @to begins in; 0 = the root.
  * @to: Where it goes, or NULL.
  * @no_replace: Not if something is there.
  * @dir: It has to be a directory; otherwise it must not be one.
@@ -19,6 +20,7 @@ struct move {
 	struct vdfs_store *store;
 	const struct vdfs_who *who;
 	const char *from;
+	uint64_t to_at;
 	const char *to;
 	bool no_replace;
 	bool dir;
@@ -104,9 +106,13 @@ static int remove_name(struct sqlite3 *db, void *arg)
 
 static int write_move(struct move *m, vdfs_meta_fn *fn)
 {
-	struct vdfs_name_change change = {
-		.fn = fn, .arg = m, .path = m->from, .to = m->to, .leaves = true
-	};
+	struct vdfs_name_change change = { .fn = fn,
+					   .arg = m,
+					   .at = m->who->at,
+					   .path = m->from,
+					   .to_at = m->to_at,
+					   .to = m->to,
+					   .leaves = true };
 
 	return vdfs_name_run(m->store, &change);
 }
@@ -200,15 +206,18 @@ static int rename_name(struct sqlite3 *db, void *arg)
 {
 	const struct move *m = arg;
 	struct vdfs_name_node parent, node, target, there;
+	struct vdfs_who to = *m->who;
 	const char *last;
 	int err;
 
 	if (!*m->from || !*m->to)
 		return -EBUSY;
+	to.at = m->to_at;
 	err = find_leaving(db, m, &parent, &node);
 	if (!err)
-		err = vdfs_node_parent(db, m->who, m->to, false, &target,
-				       &last);
+		err = vdfs_node_parent(db, &to, m->to, false, &target, &last);
+	if (!err)
+		err = vdfs_node_check_path(db, target.ino, last);
 	if (!err && S_ISDIR(node.mode))
 		err = check_inside(db, &node, &target);
 	if (err)
@@ -241,9 +250,29 @@ static int rename_name(struct sqlite3 *db, void *arg)
 int vdfs_name_rename(struct vdfs_store *store, const struct vdfs_who *who,
 		     const char *from, const char *to, bool no_replace)
 {
+	return vdfs_name_rename_to(store, who, from, who->at, to, no_replace);
+}
+
+/**
+ * vdfs_name_rename_to() - give a name a path that begins elsewhere
+ * @store: The store.
+ * @who: The user.
+ * @from: The name.
+ * @to_at: Number of the directory that @to begins in; 0 = the root.
+ * @to: Its new path, as for vdfs_name_rename().
+ * @no_replace: -EEXIST when something is there.
+ *
+ * Context: Any thread. Waits for the disk.
+ * Return: As vdfs_name_rename().
+ */
+int vdfs_name_rename_to(struct vdfs_store *store, const struct vdfs_who *who,
+			const char *from, uint64_t to_at, const char *to,
+			bool no_replace)
+{
 	struct move m = { .store = store,
 			  .who = who,
 			  .from = from,
+			  .to_at = to_at,
 			  .to = to,
 			  .no_replace = no_replace };
 

@@ -38,9 +38,9 @@ struct name_op {
 
 static int write_op(struct name_op *op, vdfs_meta_fn *fn)
 {
-	struct vdfs_name_change change = { .fn = fn,
-					   .arg = op,
-					   .path = op->path };
+	struct vdfs_name_change change = {
+		.fn = fn, .arg = op, .at = op->who->at, .path = op->path
+	};
 
 	return vdfs_name_run(op->store, &change);
 }
@@ -102,7 +102,7 @@ int vdfs_name_stat(struct vdfs_store *store, const struct vdfs_who *who,
 
 	if (err)
 		return err;
-	looked = vdfs_name_look(store, path, false);
+	looked = vdfs_name_look(store, who, path, false);
 	err = vdfs_meta_read(vdfs_store_meta(store), stat_name, &op);
 	/* It may be where nobody answers. */
 	return err == -ENOENT && looked ? looked : err;
@@ -215,7 +215,7 @@ int vdfs_name_list(struct vdfs_store *store, const struct vdfs_who *who,
 	if (!p)
 		return -ENOMEM;
 	/* When nobody answers, what is known is listed. */
-	vdfs_name_look(store, path, true);
+	vdfs_name_look(store, who, path, true);
 	p->who = who;
 	p->path = path;
 	snprintf(p->after, sizeof(p->after), "%s", after ?: "");
@@ -251,7 +251,10 @@ static int make_dir(struct sqlite3 *db, void *arg)
 					.owner = op->who->uid,
 					.mode = S_IFDIR | (op->mode & 0777),
 					.mtime = vdfs_name_now() };
-	return vdfs_node_insert(db, &node, last, strlen(last), &node.ino);
+	err = vdfs_node_check_path(db, parent.ino, last);
+	return err   ?:
+		       vdfs_node_insert(db, &node, last, strlen(last),
+					&node.ino);
 }
 
 /**
@@ -350,7 +353,10 @@ int vdfs_name_set(struct sqlite3 *db, struct vdfs_store *store,
 					.owner = who->uid,
 					.mode = S_IFREG | VDFS_MODE_FILE,
 					.mtime = vdfs_name_now() };
-	err = vdfs_node_insert(db, &node, last, strlen(last), &node.ino);
+	err = vdfs_node_check_path(db, parent.ino, last);
+	if (!err)
+		err = vdfs_node_insert(db, &node, last, strlen(last),
+				       &node.ino);
 	return err ?: vdfs_ref_name(db, store, who->uid, object, 1);
 }
 

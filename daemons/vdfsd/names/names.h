@@ -65,12 +65,14 @@ typedef int vdfs_name_fn(void *arg, const char *name,
 /**
  * struct vdfs_place - what a put is to become the content of
  * @ino: Of the name, wherever that is by now; 0 = a new one:
+ * @dir: Number of the directory that @path begins in; 0 = the root.
  * @path: Its path, where nothing is, in a directory that is there.
  * @mode: Its permission bits.
  * @mtime_ns: INT64_MIN = now.
  */
 struct vdfs_place {
 	uint64_t ino;
+	uint64_t dir;
 	const char *path;
 	uint32_t mode;
 	int64_t mtime_ns;
@@ -80,14 +82,19 @@ struct vdfs_place {
  * struct vdfs_name_change - a change of names that is checked and ready
  * @fn: Does it, in a transaction.
  * @arg: Its argument.
+ * @at: Number of the name that @path begins at; 0 = the root. A remote hears
+ *      paths from the root.
  * @path: The name that is changed.
+ * @to_at: As @at, for @to.
  * @to: Where it goes, or NULL.
  * @leaves: It will not be at @path any more.
  */
 struct vdfs_name_change {
 	vdfs_meta_fn *fn;
 	void *arg;
+	uint64_t at;
 	const char *path;
+	uint64_t to_at;
 	const char *to;
 	bool leaves;
 };
@@ -147,6 +154,10 @@ int vdfs_name_rmdir(struct vdfs_store *store, const struct vdfs_who *who,
 /* As rename(2), directories with all that is in them. */
 int vdfs_name_rename(struct vdfs_store *store, const struct vdfs_who *who,
 		     const char *from, const char *to, bool no_replace);
+/* The same; @to begins in the directory of number @to_at, 0 = the root. */
+int vdfs_name_rename_to(struct vdfs_store *store, const struct vdfs_who *who,
+			const char *from, uint64_t to_at, const char *to,
+			bool no_replace);
 /* @mode: ~0U = leave; @mtime_ns: INT64_MIN = leave. */
 int vdfs_name_change(struct vdfs_store *store, const struct vdfs_who *who,
 		     const char *path, uint32_t mode, int64_t mtime_ns);

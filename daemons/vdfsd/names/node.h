@@ -52,6 +52,9 @@ int vdfs_node_walk(struct sqlite3 *db, const struct vdfs_who *who,
 int vdfs_node_parent(struct sqlite3 *db, const struct vdfs_who *who,
 		     const char *path, bool make, struct vdfs_name_node *parent,
 		     const char **last);
+int vdfs_node_path(struct sqlite3 *db, int64_t ino, const char *path,
+		   char out[VDFS_PATH_MAX + 1]);
+int vdfs_node_check_path(struct sqlite3 *db, int64_t parent, const char *name);
 int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_name_node *node,
 		     const char *name, size_t len, int64_t *ino);
 int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t now);
@@ -66,7 +69,8 @@ int vdfs_name_place(struct sqlite3 *db, struct vdfs_store *store,
 		    const struct vdfs_object *object, struct vdfs_stat *st);
 
 /* route.c */
-int vdfs_name_look(struct vdfs_store *store, const char *path, bool list);
+int vdfs_name_look(struct vdfs_store *store, const struct vdfs_who *who,
+		   const char *path, bool list);
 int vdfs_name_run(struct vdfs_store *store,
 		  const struct vdfs_name_change *change);
 

@@ -159,6 +159,16 @@ int vdfs_node_find(struct sqlite3 *db, int64_t parent, const char *name,
 	return err ?: load(st, out);
 }
 
+/* Where the paths of a user begin. */
+static int start(struct sqlite3 *db, const struct vdfs_who *who,
+		 struct vdfs_name_node *out)
+{
+	int err;
+
+	err = vdfs_node_load(db, who->at ? (int64_t)who->at : VDFS_ROOT, out);
+	return err == -ENOENT ? -ESTALE : err;
+}
+
 /**
  * vdfs_node_walk() - find what a path stands for
  * @db: A connection inside a transaction.
@@ -167,8 +177,8 @@ int vdfs_node_find(struct sqlite3 *db, int64_t parent, const char *name,
  * @out: The name.
  *
  * Context: Inside a vdfs_meta_fn.
- * Return: 0, -ENOENT when it is not there or not to be seen, -ENOTDIR, or
- * another negative errno.
+ * Return: 0, -ENOENT when it is not there or not to be seen, -ENOTDIR, -ESTALE
+ * when the name that it begins at is gone, or another negative errno.
  */
 int vdfs_node_walk(struct sqlite3 *db, const struct vdfs_who *who,
 		   const char *path, struct vdfs_name_node *out)
@@ -176,7 +186,7 @@ int vdfs_node_walk(struct sqlite3 *db, const struct vdfs_who *who,
 	size_t n;
 	int err;
 
-	err = vdfs_node_load(db, VDFS_ROOT, out);
+	err = start(db, who, out);
 	while (!err && *path) {
 		if (!S_ISDIR(out->mode))
 			return -ENOTDIR;
@@ -188,6 +198,67 @@ int vdfs_node_walk(struct sqlite3 *db, const struct vdfs_who *who,
 		path += *path == '/';
 	}
 	return err;
+}
+
+/**
+ * vdfs_node_path() - where a name is by now
+ * @db: A connection inside a transaction.
+ * @ino: Its number, or that of the directory that @path begins in; 0 = the
+ *       root.
+ * @path: Path from there; "" = the name itself.
+ * @out: Out: the path from the root.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ESTALE when there is no such number, -ENAMETOOLONG, or another
+ * negative errno.
+ */
+int vdfs_node_path(struct sqlite3 *db, int64_t ino, const char *path,
+		   char out[VDFS_PATH_MAX + 1])
+{
+	size_t len = strlen(path), at = VDFS_PATH_MAX - len;
+	struct sqlite3_stmt *st;
+	int err;
+
+	if (len > VDFS_PATH_MAX)
+		return -ENAMETOOLONG;
+	/* Written from the end. */
+	memcpy(out + at, path, len + 1);
+	while (ino && ino != VDFS_ROOT) {
+		err = vdfs_sql(db, &st,
+			       "SELECT parent, name FROM node WHERE ino = ?",
+			       VDFS_INT(ino));
+		if (!err)
+			err = vdfs_sql_next(st);
+		if (err <= 0)
+			return err ?: -ESTALE;
+		ino = sqlite3_column_int64(st, 0);
+		len = sqlite3_column_bytes(st, 1);
+		if (at < len + 1)
+			return -ENAMETOOLONG;
+		if (out[at])
+			out[--at] = '/';
+		at -= len;
+		memcpy(out + at, sqlite3_column_blob(st, 1), len);
+		sqlite3_reset(st);
+	}
+	memmove(out, out + at, VDFS_PATH_MAX + 1 - at);
+	return 0;
+}
+
+/**
+ * vdfs_node_check_path() - whether a path may be that long
+ * @db: A connection inside a transaction.
+ * @parent: Number of a directory.
+ * @name: One component, to be made in it.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ENAMETOOLONG, or another negative errno.
+ */
+int vdfs_node_check_path(struct sqlite3 *db, int64_t parent, const char *name)
+{
+	char path[VDFS_PATH_MAX + 1];
+
+	return vdfs_node_path(db, parent, name, path);
 }
 
 /**
@@ -270,7 +341,7 @@ static int step(struct sqlite3 *db, const struct vdfs_who *who,
  * @last: Out, the last component.
  *
  * Context: Inside a vdfs_meta_fn, one that writes when @make is set.
- * Return: 0, -ENOENT, -ENOTDIR, -EACCES, or another negative errno.
+ * Return: 0, -ENOENT, -ENOTDIR, -ESTALE, -EACCES, or another negative errno.
  */
 int vdfs_node_parent(struct sqlite3 *db, const struct vdfs_who *who,
 		     const char *path, bool make, struct vdfs_name_node *parent,
@@ -279,7 +350,9 @@ int vdfs_node_parent(struct sqlite3 *db, const struct vdfs_who *who,
 	size_t n;
 	int err;
 
-	err = vdfs_node_load(db, VDFS_ROOT, parent);
+	err = start(db, who, parent);
+	if (!err && !S_ISDIR(parent->mode))
+		err = -ENOTDIR;
 	while (!err) {
 		n = strcspn(path, "/");
 		if (!path[n])

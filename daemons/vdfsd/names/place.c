@@ -30,12 +30,14 @@ static int make_name(struct sqlite3 *db, struct vdfs_store *store,
 		     int64_t *ino)
 {
 	struct vdfs_name_node parent, node;
+	struct vdfs_who there = *who;
 	const char *last;
 	int err;
 
 	if (!*place->path)
 		return -EEXIST;
-	err = vdfs_node_parent(db, who, place->path, false, &parent, &last);
+	there.at = place->dir;
+	err = vdfs_node_parent(db, &there, place->path, false, &parent, &last);
 	if (err)
 		return err;
 	err = vdfs_node_find(db, parent.ino, last, strlen(last), &node);
@@ -48,7 +50,9 @@ static int make_name(struct sqlite3 *db, struct vdfs_store *store,
 					.owner = who->uid,
 					.mode = S_IFREG | (place->mode & 0777),
 					.mtime = mtime };
-	err = vdfs_node_insert(db, &node, last, strlen(last), ino);
+	err = vdfs_node_check_path(db, parent.ino, last);
+	if (!err)
+		err = vdfs_node_insert(db, &node, last, strlen(last), ino);
 	return err ?: vdfs_ref_name(db, store, who->uid, object, 1);
 }
 

@@ -3,9 +3,14 @@
  * Where names are looked up and changed: here, or at the remote that the store
  * is a cache of. Nothing else in this room asks whether there is one.
  */
+#include <errno.h>
+#include <string.h>
+
 #include "node.h"
 #include "store/away.h"
 #include "store/put.h"
+
+#define TRIES 100 /* while it is moved here and there */
 
 static const struct vdfs_name_ops *remote(const struct vdfs_store *store)
 {
@@ -15,19 +20,86 @@ static const struct vdfs_name_ops *remote(const struct vdfs_store *store)
 }
 
 /**
+ * struct whole - paths from the root, which is where a remote begins
+ * @asked: The change, with paths that may begin elsewhere.
+ * @path: Its path.
+ * @to: Where it goes.
+ */
+struct whole {
+	const struct vdfs_name_change *asked;
+	char path[VDFS_PATH_MAX + 1];
+	char to[VDFS_PATH_MAX + 1];
+};
+
+static int find_whole(struct sqlite3 *db, void *arg)
+{
+	struct whole *w = arg;
+	int err = vdfs_node_path(db, (int64_t)w->asked->at, w->asked->path,
+				 w->path);
+
+	if (!err && w->asked->to)
+		err = vdfs_node_path(db, (int64_t)w->asked->to_at, w->asked->to,
+				     w->to);
+	return err;
+}
+
+/* Make the change where the remote was told that it is made. */
+static int change_whole(struct sqlite3 *db, void *arg)
+{
+	const struct whole *told = arg;
+	struct whole now = { .asked = told->asked };
+	int err = find_whole(db, &now);
+
+	if (!err && (strcmp(now.path, told->path) || strcmp(now.to, told->to)))
+		err = -EAGAIN;
+	return err ?: told->asked->fn(db, told->asked->arg);
+}
+
+static int run_remote(struct vdfs_store *store, const struct vdfs_name_ops *ops,
+		      const struct vdfs_name_change *asked)
+{
+	struct vdfs_name_change change = *asked;
+	struct whole w = { .asked = asked };
+	int i, err = -EAGAIN;
+
+	if (!asked->at && !asked->to_at)
+		return ops->change(store, asked);
+	change.fn = change_whole;
+	change.arg = &w;
+	change.path = w.path;
+	change.to = asked->to ? w.to : NULL;
+	for (i = 0; err == -EAGAIN && i < TRIES; i++) {
+		err = vdfs_meta_read(vdfs_store_meta(store), find_whole, &w);
+		if (!err)
+			err = ops->change(store, &change);
+	}
+	return err;
+}
+
+/**
  * vdfs_name_look() - learn what a remote says of a path, if there is one
  * @store: The store.
+ * @who: The user.
  * @path: One that vdfs_name_check() passed.
  * @list: And what is in it.
  *
  * Context: Any thread. May wait for the network.
  * Return: 0 or a negative errno.
  */
-int vdfs_name_look(struct vdfs_store *store, const char *path, bool list)
+int vdfs_name_look(struct vdfs_store *store, const struct vdfs_who *who,
+		   const char *path, bool list)
 {
 	const struct vdfs_name_ops *ops = remote(store);
+	struct vdfs_name_change asked = { .at = who->at, .path = path };
+	struct whole w = { .asked = &asked };
+	int err = 0;
 
-	return ops ? ops->look(store, path, list) : 0;
+	if (!ops)
+		return 0;
+	if (!who->at)
+		return ops->look(store, path, list);
+	err = vdfs_meta_read(vdfs_store_meta(store), find_whole, &w);
+	return err ?: ops->look(store, w.path, list);
 }
 
 /**
@@ -51,7 +123,7 @@ int vdfs_name_run(struct vdfs_store *store,
 	if (err)
 		return err;
 	if (ops)
-		return ops->change(store, change);
+		return run_remote(store, ops, change);
 	if (change->leaves)
 		return vdfs_store_write(store, change->fn, change->arg);
 	return vdfs_meta_write(vdfs_store_meta(store), change->fn, change->arg);
@@ -113,6 +185,31 @@ static int place_name(struct sqlite3 *db, struct vdfs_store *store,
 	return vdfs_name_place(db, store, who, p->place, object, &p->st);
 }
 
+/* A new name, by a path that a remote knows. */
+static int commit_at_remote(struct vdfs_store *store,
+			    const struct vdfs_name_ops *ops,
+			    struct vdfs_put *put,
+			    const struct vdfs_place *place,
+			    struct vdfs_stat *out)
+{
+	struct vdfs_name_change asked = { .at = place->dir,
+					  .path = place->path };
+	struct whole w = { .asked = &asked };
+	struct vdfs_place there = *place;
+	int err;
+
+	if (place->ino || !place->dir)
+		return ops->commit_at(store, put, place, out);
+	err = vdfs_meta_read(vdfs_store_meta(store), find_whole, &w);
+	if (err) {
+		vdfs_put_abort(put);
+		return err;
+	}
+	there.dir = 0;
+	there.path = w.path;
+	return ops->commit_at(store, put, &there, out);
+}
+
 /**
  * vdfs_put_commit_at() - store the blob as what one name stands for
  * @put: The put, which ends, whatever happens.
@@ -131,7 +228,7 @@ int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
 	int err = vdfs_put_error(put);
 
 	if (ops)
-		return ops->commit_at(store, put, place, out);
+		return commit_at_remote(store, ops, put, place, out);
 	if (!err && !place->ino)
 		err = vdfs_name_check(place->path);
 	if (err) {

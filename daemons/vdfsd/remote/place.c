@@ -25,41 +25,11 @@ struct placing {
 	char path[VDFS_PATH_MAX + 1];
 };
 
-/* Where a name is by now, written from the end. */
-static int path_of(struct sqlite3 *db, int64_t ino, char *path)
-{
-	char *at = path + VDFS_PATH_MAX;
-	struct sqlite3_stmt *st;
-	int len, err;
-
-	*at = '\0';
-	while (ino != VDFS_ROOT) {
-		err = vdfs_sql(db, &st,
-			       "SELECT parent, name FROM node WHERE ino = ?",
-			       VDFS_INT(ino));
-		if (!err)
-			err = vdfs_sql_next(st);
-		if (err <= 0)
-			return err ?: -ESTALE;
-		ino = sqlite3_column_int64(st, 0);
-		len = sqlite3_column_bytes(st, 1);
-		if (at - path < len + 1)
-			return -ENAMETOOLONG;
-		if (*at)
-			*--at = '/';
-		at -= len;
-		memcpy(at, sqlite3_column_blob(st, 1), len);
-		sqlite3_reset(st);
-	}
-	memmove(path, at, strlen(at) + 1);
-	return 0;
-}
-
 static int find_path(struct sqlite3 *db, void *arg)
 {
 	struct placing *p = arg;
 
-	return path_of(db, p->place.ino, p->path);
+	return vdfs_node_path(db, (int64_t)p->place.ino, "", p->path);
 }
 
 static int place_blob(struct sqlite3 *db, void *arg)
@@ -70,7 +40,7 @@ static int place_blob(struct sqlite3 *db, void *arg)
 	int err = 0;
 
 	if (p->place.ino)
-		err = path_of(db, p->place.ino, path);
+		err = vdfs_node_path(db, (int64_t)p->place.ino, "", path);
 	if (!err && p->place.ino && strcmp(path, p->path))
 		err = -EAGAIN;
 	if (!err)

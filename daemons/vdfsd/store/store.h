@@ -40,10 +40,13 @@ extern const char vdfs_schema_blob[];
  * struct vdfs_who - on whose behalf something is done
  * @uid: Owner of what is made, charged for it.
  * @admin: May see and change what belongs to others.
+ * @at: Number of the name that paths begin at, which the user found before and
+ *      which may have moved since; 0 = the root.
  */
 struct vdfs_who {
 	uint32_t uid;
 	bool admin;
+	uint64_t at;
 };
 
 /**

@@ -228,4 +228,37 @@ TEST_F_TIMEOUT(place, written_by_both, 120)
 	}
 }
 
+/* A bucket knows paths: those that begin elsewhere are told from the root. */
+TEST_F_TIMEOUT(place, paths_from_a_directory, 120)
+{
+	struct tree *here = &self->p.here;
+	struct vdfs_who from = alice, name = alice;
+	struct vdfs_place new = { .path = "new", .mtime_ns = INT64_MIN };
+	struct vdfs_stat dir, st;
+
+	ASSERT_EQ(0, vdfs_name_stat(here->store, &alice, "dir", &dir));
+	ASSERT_EQ(0,
+		  vdfs_name_rename(here->store, &alice, "dir", "moved", false));
+	from.at = dir.ino;
+	new.dir = dir.ino;
+	name.at = self->st.ino;
+	ASSERT_EQ(0, put_at(here->store, &alice, "new", &new, &st));
+	ASSERT_EQ(0, vdfs_name_change(here->store, &name, "", 0600, INT64_MIN));
+	ASSERT_EQ(0, vdfs_name_mkdir(here->store, &from, "sub", 0755));
+	ASSERT_EQ(0, vdfs_name_rename_to(here->store, &from, "new", 0, "top",
+					 false));
+	ASSERT_EQ(0, vdfs_name_stat(here->store, &from, "file", &st));
+	EXPECT_EQ(self->st.ino, st.ino);
+	EXPECT_EQ(S_IFREG | 0600, st.mode);
+	pair_get_old();
+	EXPECT_EQ(0, told_alike(&self->p, "moved/file"));
+	EXPECT_EQ(0, vdfs_name_stat(self->p.there.store, &alice, "moved/sub",
+				    &st));
+	EXPECT_EQ(0, told_alike(&self->p, "top"));
+	EXPECT_EQ(0, vdfs_name_unlink(here->store, &from, "file"));
+	EXPECT_EQ(-ESTALE, vdfs_name_stat(here->store, &name, "", &st));
+	EXPECT_EQ(-ESTALE,
+		  vdfs_name_change(here->store, &name, "", 0644, INT64_MIN));
+}
+
 TEST_HARNESS_MAIN

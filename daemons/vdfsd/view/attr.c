@@ -154,31 +154,22 @@ int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
 /* Look again, when others may have changed the name. */
 static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
 {
-	char path[VDFS_PATH_MAX + 1];
+	struct vdfs_who who;
 	struct vdfs_stat st;
-	int err;
 
 	if (inode->kind != VDFS_NAME && inode->kind != VDFS_NAMES)
 		return 0;
-	err = vdfs_inode_path(call->fuse, inode, NULL, path);
-	if (err == -ESTALE)
-		return 0;
-	if (!err)
-		err = vdfs_name_stat(call->fuse->store, &call->who, path, &st);
+	who = vdfs_inode_at(call, inode);
 	/* An open file keeps the attributes that it has. */
-	if (err)
-		return inode->kind == VDFS_NAME ? 0 : -ESTALE;
+	if (vdfs_name_stat(call->fuse->store, &who, "", &st))
+		return inode->kind == VDFS_NAME || !inode->linked ? 0 : -ESTALE;
 	pthread_mutex_lock(&call->fuse->lock);
-	if (st.ino != inode->st.ino) {
-		err = inode->kind == VDFS_NAME ? 0 : -ESTALE;
-	} else {
-		inode->st.mode = st.mode;
-		inode->st.owner = st.owner;
-		if (!memcmp(&st.hash, &inode->st.hash, sizeof(st.hash)))
-			inode->st.mtime_ns = st.mtime_ns;
-	}
+	inode->st.mode = st.mode;
+	inode->st.owner = st.owner;
+	if (!memcmp(&st.hash, &inode->st.hash, sizeof(st.hash)))
+		inode->st.mtime_ns = st.mtime_ns;
 	pthread_mutex_unlock(&call->fuse->lock);
-	return err;
+	return 0;
 }
 
 /**
@@ -289,7 +280,7 @@ static int change(struct vdfs_call *call, struct vdfs_inode *inode,
 {
 	struct vdfs_fuse *fuse = call->fuse;
 	int64_t mtime_ns = INT64_MIN;
-	char path[VDFS_PATH_MAX + 1];
+	struct vdfs_who who = vdfs_inode_at(call, inode);
 	struct timespec t = attr->st_mtim;
 	uint32_t mode = ~0U;
 	int err;
@@ -308,10 +299,7 @@ static int change(struct vdfs_call *call, struct vdfs_inode *inode,
 		mtime_ns = INT64_MIN;
 	if (mode == ~0U && mtime_ns == INT64_MIN)
 		return 0;
-	err = vdfs_inode_path(fuse, inode, NULL, path);
-	if (!err)
-		err = vdfs_name_change(fuse->store, &call->who, path, mode,
-				       mtime_ns);
+	err = vdfs_name_change(fuse->store, &who, "", mode, mtime_ns);
 	if (err)
 		return err;
 	pthread_mutex_lock(&fuse->lock);

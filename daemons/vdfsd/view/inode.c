@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Inodes of the view: the table, paths. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -534,67 +535,39 @@ void vdfs_inode_settle(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 }
 
 /**
- * vdfs_inode_path() - the path below /names that leads to an inode
- * @fuse: Of which view.
- * @inode: Which.
- * @name: NULL, or an entry in that directory.
- * @path: Out.
+ * vdfs_inode_at() - a user whose paths begin at an inode
+ * @call: For whom.
+ * @inode: Of a name or a directory below /names.
  *
- * Return: 0, -ESTALE when there is none, -ENAMETOOLONG.
+ * The kernel found this name once, wherever it is by now. Its path may be that
+ * of another.
+ *
+ * Return: The user.
  */
-int vdfs_inode_path(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
-		    const char *name, char path[VDFS_PATH_MAX + 1])
+struct vdfs_who vdfs_inode_at(struct vdfs_call *call,
+			      const struct vdfs_inode *inode)
 {
-	size_t at = VDFS_PATH_MAX, len;
-	int err = 0;
+	struct vdfs_who who = call->who;
 
-	path[at] = '\0';
-	pthread_mutex_lock(&fuse->lock);
-	while (!err && (name || inode->parent != fuse->root)) {
-		const char *part = name ? name : inode->name;
-
-		len = strlen(part);
-		if (!name && !inode->linked)
-			err = -ESTALE;
-		else if (len + 1 > at)
-			err = -ENAMETOOLONG;
-		if (err)
-			break;
-		if (path[at])
-			path[--at] = '/';
-		at -= len;
-		memcpy(path + at, part, len);
-		if (!name)
-			inode = inode->parent;
-		name = NULL;
-	}
-	pthread_mutex_unlock(&fuse->lock);
-	memmove(path, path + at, VDFS_PATH_MAX + 1 - at);
-	return err;
+	pthread_mutex_lock(&call->fuse->lock);
+	who.at = inode->st.ino;
+	pthread_mutex_unlock(&call->fuse->lock);
+	return who;
 }
 
 /**
- * vdfs_inode_place() - the path of the name that an inode has or had
- * @fuse: Of which view.
- * @inode: Which.
- * @path: Out.
- *
- * Return: 0, -ESTALE, -ENAMETOOLONG or -ENOMEM.
+ * vdfs_inode_place() - the place that an inode has, or had
+ * @call: For whom.
+ * @inode: Of a file below /names.
+ * @who: Out: the user; paths begin in its directory.
+ * @name: Out: the name in there.
  */
-int vdfs_inode_place(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
-		     char path[VDFS_PATH_MAX + 1])
+void vdfs_inode_place(struct vdfs_call *call, const struct vdfs_inode *inode,
+		      struct vdfs_who *who, char name[VDFS_PATH_MAX + 1])
 {
-	struct vdfs_inode *dir;
-	char *name;
-	int err;
-
-	pthread_mutex_lock(&fuse->lock);
-	name = strdup(inode->name);
-	dir = inode->parent;
-	dir->refs++;
-	pthread_mutex_unlock(&fuse->lock);
-	err = name ? vdfs_inode_path(fuse, dir, name, path) : -ENOMEM;
-	vdfs_inode_put(fuse, dir);
-	free(name);
-	return err;
+	*who = call->who;
+	pthread_mutex_lock(&call->fuse->lock);
+	who->at = inode->parent->st.ino;
+	snprintf(name, VDFS_PATH_MAX + 1, "%s", inode->name);
+	pthread_mutex_unlock(&call->fuse->lock);
 }

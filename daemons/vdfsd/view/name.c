@@ -15,14 +15,12 @@ static enum vdfs_view_kind kind_of(const struct vdfs_stat *st)
 int vdfs_names_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
 		      const char *name, struct vdfs_inode **out)
 {
-	char path[VDFS_PATH_MAX + 1];
+	struct vdfs_who who = vdfs_inode_at(call, dir);
 	struct vdfs_stat st;
 	int err;
 
 	vdfs_inode_settle(call->fuse, dir, name);
-	err = vdfs_inode_path(call->fuse, dir, name, path);
-	if (!err)
-		err = vdfs_name_stat(call->fuse->store, &call->who, path, &st);
+	err = vdfs_name_stat(call->fuse->store, &who, name, &st);
 	if (err == -ENOENT)
 		vdfs_hint_look(call, dir, name, NULL);
 	if (err)
@@ -56,16 +54,13 @@ static int add_name(void *arg, const char *name, const struct vdfs_stat *st)
 int vdfs_names_list(struct vdfs_call *call, struct vdfs_listing *listing)
 {
 	struct batch batch = { listing, VDFS_LIST_BATCH };
-	char path[VDFS_PATH_MAX + 1];
-	int err = vdfs_inode_path(call->fuse, listing->inode, NULL, path);
+	struct vdfs_who who = vdfs_inode_at(call, listing->inode);
+	int err = vdfs_name_list(call->fuse->store, &who, "",
+				 vdfs_listing_last(listing), add_name, &batch);
 
 	/* One that was taken away is empty. */
 	if (err == -ESTALE)
-		listing->done = true;
-	if (err)
-		return err == -ESTALE ? 0 : err;
-	err = vdfs_name_list(call->fuse->store, &call->who, path,
-			     vdfs_listing_last(listing), add_name, &batch);
+		err = 0;
 	if (!err)
 		listing->done = true;
 	return err < 0 ? err : 0;
@@ -74,12 +69,9 @@ int vdfs_names_list(struct vdfs_call *call, struct vdfs_listing *listing)
 int vdfs_names_unlink(struct vdfs_call *call, struct vdfs_inode *dir,
 		      const char *name)
 {
-	char path[VDFS_PATH_MAX + 1];
-	int err = vdfs_inode_path(call->fuse, dir, name, path);
+	struct vdfs_who who = vdfs_inode_at(call, dir);
 
-	if (!err)
-		err = vdfs_name_unlink(call->fuse->store, &call->who, path);
-	return err;
+	return vdfs_name_unlink(call->fuse->store, &who, name);
 }
 
 void vdfs_op_mkdir(fuse_req_t req, fuse_ino_t ino, const char *name,
@@ -87,7 +79,7 @@ void vdfs_op_mkdir(fuse_req_t req, fuse_ino_t ino, const char *name,
 {
 	struct vdfs_call call = vdfs_call_of(req);
 	struct vdfs_inode *dir = vdfs_inode_of(call.fuse, ino), *inode;
-	char path[VDFS_PATH_MAX + 1];
+	struct vdfs_who who = vdfs_inode_at(&call, dir);
 	int err = 0;
 
 	if (call.fuse->read_only)
@@ -95,9 +87,7 @@ void vdfs_op_mkdir(fuse_req_t req, fuse_ino_t ino, const char *name,
 	else if (dir->kind != VDFS_NAMES)
 		err = -EPERM;
 	if (!err)
-		err = vdfs_inode_path(call.fuse, dir, name, path);
-	if (!err)
-		err = vdfs_name_mkdir(call.fuse->store, &call.who, path,
+		err = vdfs_name_mkdir(call.fuse->store, &who, name,
 				      mode & 0777);
 	if (!err)
 		err = vdfs_names_lookup(&call, dir, name, &inode);
@@ -128,7 +118,7 @@ void vdfs_op_rmdir(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct vdfs_call call = vdfs_call_of(req);
 	struct vdfs_inode *dir = vdfs_inode_of(call.fuse, ino);
-	char path[VDFS_PATH_MAX + 1];
+	struct vdfs_who who = vdfs_inode_at(&call, dir);
 	int err = 0;
 
 	if (call.fuse->read_only)
@@ -136,9 +126,7 @@ void vdfs_op_rmdir(fuse_req_t req, fuse_ino_t ino, const char *name)
 	else if (dir->kind != VDFS_NAMES)
 		err = -EPERM;
 	if (!err)
-		err = vdfs_inode_path(call.fuse, dir, name, path);
-	if (!err)
-		err = vdfs_name_rmdir(call.fuse->store, &call.who, path);
+		err = vdfs_name_rmdir(call.fuse->store, &who, name);
 	if (!err)
 		vdfs_inode_unlink(call.fuse, dir, name);
 	fuse_reply_err(req, -err);
@@ -148,7 +136,8 @@ static int rename_name(struct vdfs_call *call, struct vdfs_inode *dir,
 		       const char *name, struct vdfs_inode *new_dir,
 		       const char *new_name, unsigned int flags)
 {
-	char from[VDFS_PATH_MAX + 1], to[VDFS_PATH_MAX + 1];
+	struct vdfs_who who = vdfs_inode_at(call, dir);
+	struct vdfs_who to = vdfs_inode_at(call, new_dir);
 	struct vdfs_fuse *fuse = call->fuse;
 	int err;
 
@@ -159,12 +148,8 @@ static int rename_name(struct vdfs_call *call, struct vdfs_inode *dir,
 		return -EXDEV;
 	if (flags & ~RENAME_NOREPLACE)
 		return -EINVAL;
-	err = vdfs_inode_path(fuse, dir, name, from);
-	if (!err)
-		err = vdfs_inode_path(fuse, new_dir, new_name, to);
-	if (!err)
-		err = vdfs_name_rename(fuse->store, &call->who, from, to,
-				       flags & RENAME_NOREPLACE);
+	err = vdfs_name_rename_to(fuse->store, &who, name, to.at, new_name,
+				  flags & RENAME_NOREPLACE);
 	if (!err && (dir != new_dir || strcmp(name, new_name)))
 		vdfs_inode_move(fuse, dir, name, new_dir, new_name);
 	return err;
@@ -188,7 +173,7 @@ static int link_name(struct vdfs_call *call, struct vdfs_inode *inode,
 		     struct vdfs_inode **out)
 {
 	struct vdfs_store *store = call->fuse->store;
-	char path[VDFS_PATH_MAX + 1];
+	struct vdfs_who who = vdfs_inode_at(call, dir);
 	struct vdfs_stat st;
 	int err;
 
@@ -196,13 +181,10 @@ static int link_name(struct vdfs_call *call, struct vdfs_inode *inode,
 		return -EROFS;
 	if (dir->kind != VDFS_NAMES || inode->kind != VDFS_HASH)
 		return -EPERM;
-	err = vdfs_inode_path(call->fuse, dir, name, path);
-	if (err)
-		return err;
-	err = vdfs_name_stat(store, &call->who, path, &st);
+	err = vdfs_name_stat(store, &who, name, &st);
 	if (err != -ENOENT)
 		return err ? err : -EEXIST;
-	err = vdfs_name_link(store, &call->who, path, &inode->st.hash);
+	err = vdfs_name_link(store, &who, name, &inode->st.hash);
 	return err ? err : vdfs_names_lookup(call, dir, name, out);
 }
 

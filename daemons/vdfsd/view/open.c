@@ -17,13 +17,13 @@ static int look(struct vdfs_call *call, struct vdfs_inode *inode,
 		struct vdfs_stat *st, struct vdfs_blob **blob)
 {
 	struct vdfs_fuse *fuse = call->fuse;
-	char path[VDFS_PATH_MAX + 1];
+	char name[VDFS_PATH_MAX + 1];
+	struct vdfs_who who;
 	int i, err = -ENOENT;
 
 	for (i = 0; i < TRIES && err == -ENOENT; i++) {
-		err = vdfs_inode_place(fuse, inode, path);
-		if (!err)
-			err = vdfs_name_stat(fuse->store, &call->who, path, st);
+		vdfs_inode_place(call, inode, &who, name);
+		err = vdfs_name_stat(fuse->store, &who, name, st);
 		if (err)
 			return err;
 		if (S_ISDIR(st->mode))
@@ -421,17 +421,15 @@ static int create_name(struct vdfs_call *call, struct vdfs_inode *dir,
 		       const char *name, mode_t mode, int flags,
 		       struct vdfs_inode **out)
 {
-	char path[VDFS_PATH_MAX + 1];
-	struct vdfs_place place = { .path = path,
-				    .mode = mode,
-				    .mtime_ns = INT64_MIN };
+	struct vdfs_who who = vdfs_inode_at(call, dir);
+	struct vdfs_place place = {
+		.dir = who.at, .path = name, .mode = mode, .mtime_ns = INT64_MIN
+	};
 	struct vdfs_put *put;
 	struct vdfs_stat st;
 	int err;
 
-	err = vdfs_inode_path(call->fuse, dir, name, path);
-	if (!err)
-		err = vdfs_put_begin(call->fuse->store, &call->who, 0, &put);
+	err = vdfs_put_begin(call->fuse->store, &call->who, 0, &put);
 	if (!err)
 		err = vdfs_put_commit_at(put, &place, &st);
 	/* Somebody else was faster: the kernel looks again. */

@@ -33,7 +33,9 @@
  * did nothing with what it saw, and sees another file when it looks again, is
  * given an inode of its own at once: no opening of that is told -ESTALE.
  *
- * Names are looked up in the store each time: others may change them.
+ * Names are looked up in the store each time: others may change them. The view
+ * finds by its number, from then on, what was looked up once: its path may be
+ * another's.
  *
  * A shell that is told to write to a file truncates it, and closes a copy of
  * its descriptor before anything is written. That is not taken for the end:
@@ -343,12 +345,12 @@ void vdfs_inode_move(struct vdfs_fuse *fuse, struct vdfs_inode *from,
 		     const char *new_name);
 struct vdfs_inode *vdfs_inode_writer(struct vdfs_fuse *fuse,
 				     struct vdfs_inode *inode);
-int vdfs_inode_path(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
-		    const char *name, char path[VDFS_PATH_MAX + 1]);
+struct vdfs_who vdfs_inode_at(struct vdfs_call *call,
+			      const struct vdfs_inode *inode);
+void vdfs_inode_place(struct vdfs_call *call, const struct vdfs_inode *inode,
+		      struct vdfs_who *who, char name[VDFS_PATH_MAX + 1]);
 void vdfs_inode_settle(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 		       const char *name);
-int vdfs_inode_place(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
-		     char path[VDFS_PATH_MAX + 1]);
 
 /* attr.c */
 int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,

@@ -43,16 +43,14 @@ static int get_hash(struct vdfs_call *call, const struct vdfs_inode *inode,
 static int get_named(struct vdfs_call *call, struct vdfs_inode *inode,
 		     const char *name, char **value, size_t *len)
 {
-	char path[VDFS_PATH_MAX + 1];
-	ssize_t n = vdfs_inode_path(call->fuse, inode, NULL, path);
+	struct vdfs_who who = vdfs_inode_at(call, inode);
+	ssize_t n;
 
-	if (n)
-		return (int)n;
 	*value = malloc(VDFS_ATTR_VALUE_MAX);
 	if (!*value)
 		return -ENOMEM;
-	n = vdfs_attr_get(call->fuse->store, &call->who, path,
-			  name + strlen(USER), *value, VDFS_ATTR_VALUE_MAX);
+	n = vdfs_attr_get(call->fuse->store, &who, "", name + strlen(USER),
+			  *value, VDFS_ATTR_VALUE_MAX);
 	if (n < 0) {
 		free(*value);
 		*value = NULL;
@@ -115,15 +113,12 @@ static int set_named(struct vdfs_call *call, struct vdfs_inode *inode,
 		     int flags)
 {
 	struct vdfs_store *store = call->fuse->store;
-	char path[VDFS_PATH_MAX + 1];
-	int err = vdfs_inode_path(call->fuse, inode, NULL, path);
+	struct vdfs_who who = vdfs_inode_at(call, inode);
 	ssize_t had;
 
-	if (err)
-		return err;
 	name += strlen(USER);
 	if (flags || !value) {
-		had = vdfs_attr_get(store, &call->who, path, name, NULL, 0);
+		had = vdfs_attr_get(store, &who, "", name, NULL, 0);
 		if (had < 0 && had != -ENODATA)
 			return (int)had;
 		if (had == -ENODATA && (!value || (flags & XATTR_REPLACE)))
@@ -131,7 +126,7 @@ static int set_named(struct vdfs_call *call, struct vdfs_inode *inode,
 		if (had >= 0 && (flags & XATTR_CREATE))
 			return -EEXIST;
 	}
-	return vdfs_attr_set(store, &call->who, path, name, value, size);
+	return vdfs_attr_set(store, &who, "", name, value, size);
 }
 
 /* @value: NULL = remove. */
@@ -175,16 +170,15 @@ void vdfs_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 static int list_named(struct vdfs_call *call, struct vdfs_inode *inode,
 		      FILE *out)
 {
-	char path[VDFS_PATH_MAX + 1], *list;
-	ssize_t n = vdfs_inode_path(call->fuse, inode, NULL, path);
+	struct vdfs_who who = vdfs_inode_at(call, inode);
 	const char *at;
+	char *list;
+	ssize_t n;
 
-	if (n)
-		return (int)n;
 	list = malloc(VDFS_ATTR_VALUE_MAX);
 	if (!list)
 		return -ENOMEM;
-	n = vdfs_attr_list(call->fuse->store, &call->who, path, list,
+	n = vdfs_attr_list(call->fuse->store, &who, "", list,
 			   VDFS_ATTR_VALUE_MAX);
 	for (at = list; n > 0 && at < list + n; at += strlen(at) + 1)
 		fprintf(out, USER "%s%c", at, 0);

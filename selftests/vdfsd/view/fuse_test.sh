@@ -425,6 +425,48 @@ test_behind_the_back()
 	down
 }
 
+# What a descriptor stands for, whatever has its path by now.
+test_attributes_of_descriptors()
+{
+	local flags
+
+	up
+	for flags in O_RDONLY O_RDWR; do
+		behind put f one
+		python3 - "$names/f" "$flags" >&"$to" <<-'EOF'
+		import os, sys
+		fd = os.open(sys.argv[1], getattr(os, sys.argv[2]))
+		print("mv f g\nput f two", flush=True)
+		f, g = sys.argv[1], os.path.dirname(sys.argv[1]) + "/g"
+		while not (os.path.exists(g) and os.path.exists(f)):
+		    pass
+		os.fchmod(fd, 0o600)
+		os.setxattr(fd, "user.x", b"1")
+		os.utime(fd, (1, 1))
+		assert os.getxattr(fd, "user.x") == b"1"
+		EOF
+		read -r -t "$patience" _ <&"$from"
+		read -r -t "$patience" _ <&"$from"
+		eq "$(stat -c '%a %Y' "$names/g")" "600 1"
+		eq "$(getfattr --only-values --absolute-names -n user.x \
+			"$names/g")" 1
+		eq "$(stat -c %a "$names/f")" 644
+		rm "$names/f" "$names/g"
+	done
+	mkdir "$names/d"
+	cd "$names/d"
+	behind mv d e
+	mkdir "$names/d"
+	touch here
+	[[ -e $names/e/here && ! -e $names/d/here ]] ||
+		die "made in another directory"
+	chmod 700 .
+	eq "$(stat -c %a "$names/d" "$names/e" | tr '\n' ' ')" "755 700 "
+	cd /
+	rm -r "$names/d" "$names/e"
+	down
+}
+
 test_refused()
 {
 	up

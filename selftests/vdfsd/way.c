@@ -8,32 +8,61 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "s3.h"
 #include "way.h"
 
-/* Hand on what comes from @from; 0 when there is no more. */
-static ssize_t hand_on(int from, int to)
-{
-	char buf[16384];
-	ssize_t n = read(from, buf, sizeof(buf)), done, m;
+#define BUFFER 16384
 
-	for (done = 0; done < n; done += m) {
-		m = write(to, buf + done, n - done);
-		if (m <= 0)
-			return 0;
+static bool write_all(int fd, const char *data, size_t len)
+{
+	ssize_t n;
+
+	for (; len; data += n, len -= n) {
+		n = write(fd, data, len);
+		if (n <= 0)
+			return false;
 	}
-	return n > 0 ? n : 0;
+	return true;
+}
+
+/* Change what a server says, by what is as long. */
+static void edit(const struct way *way, char *data, size_t len)
+{
+	size_t n = way->from ? strlen(way->from) : 0;
+	char *at;
+
+	while (n && (at = memmem(data, len, way->from, n))) {
+		memcpy(at, way->to, n);
+		len -= at + n - data;
+		data = at + n;
+	}
+}
+
+/* Hand on what comes from @from; 0 when there is no more. */
+static ssize_t hand_on(int from, int to, const struct way *editor)
+{
+	char buf[BUFFER];
+	ssize_t n = read(from, buf, sizeof(buf));
+
+	if (n <= 0)
+		return 0;
+	if (editor)
+		edit(editor, buf, n);
+	return write_all(to, buf, n) ? n : 0;
 }
 
 /* Until so many bytes came from @fd[counted], or one side ends. */
-static void hand_on_both(const int fd[2], int counted, size_t most)
+static void hand_on_both(const struct way *way, const int fd[2], int counted,
+			 size_t most)
 {
 	struct pollfd fds[2] = { { fd[0], POLLIN, 0 }, { fd[1], POLLIN, 0 } };
 	size_t came = 0;
@@ -44,7 +73,7 @@ static void hand_on_both(const int fd[2], int counted, size_t most)
 		for (i = 0; i < 2; i++) {
 			if (!fds[i].revents)
 				continue;
-			n = hand_on(fd[i], fd[!i]);
+			n = hand_on(fd[i], fd[!i], i ? way : NULL);
 			if (!n)
 				return;
 			came += i == counted ? n : 0;
@@ -52,38 +81,121 @@ static void hand_on_both(const int fd[2], int counted, size_t most)
 	}
 }
 
-/* Answer each request of a connection; bodies are as long as one read. */
-static void answer_all(int client, const char *answer)
+static void say_date(FILE *out, time_t at)
 {
-	char buf[16384], line[256];
-	int len;
+	char text[64];
+	struct tm tm;
 
-	len = snprintf(line, sizeof(line),
-		       "HTTP/1.1 %s\r\nContent-Length: 0\r\n"
-		       "Connection: close\r\n\r\n",
-		       answer);
-	if (read(client, buf, sizeof(buf)) > 0 &&
-	    write(client, line, len) == len)
-		shutdown(client, SHUT_WR);
+	gmtime_r(&at, &tm);
+	strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	fputs(text, out);
+}
+
+/* The bytes of a reply to connection number @number; to be freed. */
+static char *make_reply(const struct way *way, int number, size_t *len)
+{
+	const char *c = way->reply;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len);
+
+	if (way->answer)
+		fprintf(out,
+			"HTTP/1.1 %s\r\nContent-Length: 0\r\n"
+			"Connection: close\r\n\r\n",
+			way->answer);
+	for (; c && *c; c++) {
+		if (*c != '%')
+			fputc(*c, out);
+		else if (*++c == 'D')
+			say_date(out, time(NULL));
+		else if (*c == 'O')
+			say_date(out, time(NULL) - 3600);
+		else if (*c == 'N')
+			fprintf(out, "%08d", number);
+		else
+			fputc('%', out);
+	}
+	return fclose(out) ? NULL : text;
+}
+
+/* Answer a connection, and read what else comes until its client ends. */
+static void answer_it(const struct way *way, int client, int number)
+{
+	struct timespec tenth = { .tv_nsec = 100000000 };
+	char buf[BUFFER], *text;
+	size_t len;
+
+	text = make_reply(way, number, &len);
+	if (!text || !write_all(client, text, len))
+		return;
+	free(text);
+	while (way->drip && write_all(client, "x", 1))
+		nanosleep(&tenth, NULL);
+	shutdown(client, SHUT_WR);
 	while (read(client, buf, sizeof(buf)) > 0)
 		;
+}
+
+/* What a client says up to the end of a head, or as much as there is. */
+static size_t read_head(int client, char buf[BUFFER])
+{
+	size_t len = 0;
+	ssize_t n = 1;
+
+	buf[0] = '\0';
+	while (n > 0 && len + 1 < BUFFER && !strstr(buf, "\r\n\r\n")) {
+		n = read(client, buf + len, BUFFER - 1 - len);
+		len += n > 0 ? n : 0;
+		buf[len] = '\0';
+	}
+	return len;
+}
+
+static bool matches(const struct way *way, const char *head)
+{
+	const char *at = way->match ? strstr(head, way->match) : head;
+
+	return at && at <= head + strcspn(head, "\r");
+}
+
+/* Hand on a head that was read; the server is to close when it has answered. */
+static bool send_head(const struct way *way, int server, const char *head,
+		      size_t len)
+{
+	static const char ending[] = "Connection: close\r\n";
+	size_t line = strcspn(head, "\r") + 2;
+
+	if (!way->match && !way->from)
+		return write_all(server, head, len);
+	return line < len && write_all(server, head, line) &&
+	       write_all(server, ending, strlen(ending)) &&
+	       write_all(server, head + line, len - line);
 }
 
 /* Handle connection number @number, which is @client, until one side ends. */
 static void serve_one(const struct way *way, int client, int number,
 		      struct sockaddr_in *at)
 {
+	bool bad = number <= way->bad && !atomic_load(&way->state->quiet);
+	struct way plain = { .match = way->match };
 	int fd[2] = { client, -1 };
-	bool bad = number <= way->bad;
+	char head[BUFFER];
+	size_t len;
 
-	if (bad && way->answer) {
-		answer_all(client, way->answer);
+	/* The client says something first, always. */
+	len = read_head(client, head);
+	bad = bad && matches(way, head);
+	if (bad)
+		atomic_fetch_add(&way->state->disturbed, 1);
+	if (bad && (way->answer || way->reply)) {
+		answer_it(way, client, number);
 		return;
 	}
 	fd[1] = socket(AF_INET, SOCK_STREAM, 0);
-	if (!connect(fd[1], (struct sockaddr *)at, sizeof(*at)))
-		hand_on_both(fd, !way->upward,
-			     bad ? number * way->step : SIZE_MAX);
+	if (!connect(fd[1], (struct sockaddr *)at, sizeof(*at)) &&
+	    send_head(way, fd[1], head, len))
+		hand_on_both(bad ? way : &plain, fd, !way->upward,
+			     bad && way->step ? number * way->step : SIZE_MAX);
 }
 
 /* One process a connection: a client may keep one open and make another. */
@@ -98,7 +210,7 @@ static void serve(const struct way *way, int listener, struct sockaddr_in *at)
 		client = accept(listener, NULL, NULL);
 		if (client < 0)
 			continue;
-		number = atomic_fetch_add(way->connections, 1) + 1;
+		number = atomic_fetch_add(&way->state->connections, 1) + 1;
 		pid = fork();
 		if (!pid) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -129,11 +241,10 @@ int way_open(struct way *way, const struct bucket *b)
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(at);
 
-	way->connections = mmap(NULL, sizeof(*way->connections),
-				PROT_READ | PROT_WRITE,
-				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	way->state = mmap(NULL, sizeof(*way->state), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (way->connections == MAP_FAILED ||
+	if (way->state == MAP_FAILED ||
 	    bind(listener, (struct sockaddr *)&at, len) ||
 	    listen(listener, 8) ||
 	    getsockname(listener, (struct sockaddr *)&at, &len))
@@ -170,5 +281,5 @@ void way_close(struct way *way)
 {
 	kill(way->pid, SIGKILL);
 	waitpid(way->pid, NULL, 0);
-	munmap(way->connections, sizeof(*way->connections));
+	munmap(way->state, sizeof(*way->state));
 }

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <time.h>
 
 #include "base/hash.h"
 #include "s3_impl.h"
@@ -64,52 +62,35 @@ static size_t take_body(char *data, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	curl_easy_getinfo(rq->handle, CURLINFO_RESPONSE_CODE, &status);
+	rq->status = status;
+	rq->got += len;
 	/* Of a request that failed the body says why. */
-	if (rq->sink && status >= 200 && status < 300)
-		rq->err = rq->sink->write(rq->sink->arg, data, len);
-	else
+	if (!rq->sink || status < 200 || status >= 300)
 		rq->err = add_text(rq, data, len);
+	else if (vdfs_s3_promise(rq) || rq->got > rq->info.size)
+		rq->err = -EREMOTEIO;
+	else
+		rq->err = rq->sink->write(rq->sink->arg, data, len);
 	return rq->err ? CURL_WRITEFUNC_ERROR : len;
-}
-
-/* The value of a header, when it is that one. */
-static bool header(const char *line, size_t len, const char *name, char *out,
-		   size_t room)
-{
-	size_t n = strlen(name);
-
-	if (len < n + 1 || strncasecmp(line, name, n) || line[n] != ':')
-		return false;
-	line += n + 1;
-	len -= n + 1;
-	while (len && (*line == ' ' || *line == '"')) {
-		line++;
-		len--;
-	}
-	while (len && strchr("\r\n \"", line[len - 1]))
-		len--;
-	if (len >= room)
-		return false;
-	memcpy(out, line, len);
-	out[len] = '\0';
-	return true;
 }
 
 static size_t take_header(char *line, size_t size, size_t n, void *arg)
 {
-	struct vdfs_s3_request *rq = arg;
-	size_t len = size * n;
-	char value[128];
+	vdfs_s3_header(arg, line, size * n);
+	return size * n;
+}
 
-	if (header(line, len, "ETag", value, sizeof(value)))
-		stpcpy(rq->info.etag, value);
-	else if (header(line, len, "Last-Modified", value, sizeof(value)))
-		rq->info.modified = curl_getdate(value, NULL);
-	else if (header(line, len, "Date", value, sizeof(value)))
-		rq->info.now = curl_getdate(value, NULL);
-	else if (header(line, len, "Content-Length", value, sizeof(value)))
-		rq->info.size = strtoull(value, NULL, 10);
-	return len;
+static int look_after(void *arg, curl_off_t down_all, curl_off_t down,
+		      curl_off_t up_all, curl_off_t up)
+{
+	struct vdfs_s3_request *rq = arg;
+
+	(void)down_all;
+	(void)down;
+	(void)up_all;
+	(void)up;
+	rq->limit = vdfs_s3_limit(rq);
+	return rq->limit != 0;
 }
 
 static CURL *get_handle(struct vdfs_s3 *s3)
@@ -225,6 +206,10 @@ static int set_options(struct vdfs_s3 *s3, struct vdfs_s3_request *rq, CURL *h,
 	bad |= curl_easy_setopt(h, CURLOPT_URL, url);
 	bad |= curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR,
 				o->http ? "http" : "https");
+	/* Not what the environment names. */
+	bad |= curl_easy_setopt(h, CURLOPT_PROXY, s3->proxy);
+	bad |= curl_easy_setopt(h, CURLOPT_NOPROXY, "");
+	bad |= curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	bad |= curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	bad |= curl_easy_setopt(h, CURLOPT_AWS_SIGV4, s3->sign);
 	bad |= curl_easy_setopt(h, CURLOPT_USERPWD, s3->user);
@@ -233,6 +218,11 @@ static int set_options(struct vdfs_s3 *s3, struct vdfs_s3_request *rq, CURL *h,
 				(long)o->connect_ms);
 	bad |= curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	bad |= curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, (long)o->stall_s);
+	bad |= curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
+	bad |= curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, look_after);
+	bad |= curl_easy_setopt(h, CURLOPT_XFERINFODATA, rq);
+	/* Nor a resolver that does not answer. */
+	bad |= curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L);
 	bad |= curl_easy_setopt(h, CURLOPT_BUFFERSIZE, 256L << 10);
 	bad |= curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
 	bad |= curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);
@@ -269,15 +259,25 @@ static int curl_errno(CURLcode code)
 	}
 }
 
-static int status_errno(long status)
+/* Say what went wrong, but for what callers ask to find out. */
+static void complain(const struct vdfs_s3_request *rq, const char *url, int err,
+		     const char *detail, const char *code)
 {
-	if (status >= 200 && status < 300)
-		return 0;
-	if (status == 404)
-		return -ENOENT;
-	if (status == 401 || status == 403)
-		return -EACCES;
-	return -EREMOTEIO;
+	char status[80] = "";
+
+	if (!err || err == -ENOENT || err == -ESHUTDOWN)
+		return;
+	if (!*detail && !rq->limit && *code)
+		snprintf(status, sizeof(status), " (%s)", code);
+	else if (!*detail && !rq->limit &&
+		 (rq->status == 429 || rq->status >= 500))
+		snprintf(status, sizeof(status), " (HTTP %ld)", rq->status);
+	else if (!*detail && !rq->limit && err == -EREMOTEIO)
+		snprintf(status, sizeof(status),
+			 " (HTTP %ld, no answer of S3; is it a proxy's?)",
+			 rq->status);
+	vdfs_s3_say(rq->s3, "%s %s: %s%s", rq->method, url,
+		    *detail && !rq->limit ? detail : strerror(-err), status);
 }
 
 static int perform(struct vdfs_s3 *s3, struct vdfs_s3_request *rq,
@@ -285,7 +285,7 @@ static int perform(struct vdfs_s3 *s3, struct vdfs_s3_request *rq,
 {
 	struct curl_slist *headers = NULL;
 	CURLcode code = CURLE_OK;
-	char why[128] = "", detail[CURL_ERROR_SIZE] = "";
+	char why[64] = "", detail[CURL_ERROR_SIZE] = "";
 	int err;
 
 	*again = false;
@@ -297,49 +297,36 @@ static int perform(struct vdfs_s3 *s3, struct vdfs_s3_request *rq,
 		err = set_options(s3, rq, rq->handle, url, headers);
 	if (!err) {
 		curl_easy_setopt(rq->handle, CURLOPT_ERRORBUFFER, detail);
+		vdfs_s3_start(rq);
 		code = curl_easy_perform(rq->handle);
 		curl_easy_getinfo(rq->handle, CURLINFO_RESPONSE_CODE,
 				  &rq->status);
-		err = rq->err;
-		*again = !err;
+		err = rq->err ?: rq->limit;
 		if (!err)
 			err = code ? curl_errno(code) :
-				     status_errno(rq->status);
+				     vdfs_s3_judge(rq, why, sizeof(why));
+		*again = !rq->err && err && err != -EPROTO &&
+			 err != -ESHUTDOWN &&
+			 (code || rq->status >= 500 || rq->status == 429);
+		if (!rq->err || rq->err == -EREMOTEIO)
+			complain(rq, url, err, rq->err ? "" : detail, why);
 	}
 	curl_slist_free_all(headers);
 	put_handle(s3, rq->handle);
-	*again = *again && err && err != -ENOENT && err != -EACCES &&
-		 err != -EPROTO &&
-		 (code || rq->status >= 500 || rq->status == 429);
-	if (err && !rq->err && rq->text)
-		vdfs_s3_element(rq->text, rq->text_len, "Code", why,
-				sizeof(why));
-	/* That is not to be taken for an object that is gone. */
-	if (err == -ENOENT && !strcmp(why, "NoSuchBucket"))
-		err = -EREMOTEIO;
-	if (err && err != -ENOENT && !rq->err) {
-		vdfs_s3_say(s3, "%s %s: %s%s%s%s", rq->method, url,
-			    *detail ? detail :
-			    code    ? curl_easy_strerror(code) :
-				      strerror(-err),
-			    *why ? " (" : "", why, *why ? ")" : "");
-	}
 	return err;
 }
 
-static void wait_a_while(struct vdfs_s3 *s3, unsigned int attempt)
+/* How long to wait before a try, ms: longer each time, and never the same. */
+static unsigned int pause_of(struct vdfs_s3 *s3, unsigned int attempt)
 {
 	unsigned int ms = WAIT_FIRST << (attempt < 8 ? attempt : 8);
-	struct timespec t;
 
 	if (ms > WAIT_LONGEST)
 		ms = WAIT_LONGEST;
 	pthread_mutex_lock(&s3->lock);
 	ms = ms / 2 + rand_r(&s3->seed) % (ms / 2 + 1);
 	pthread_mutex_unlock(&s3->lock);
-	t.tv_sec = ms / 1000;
-	t.tv_nsec = ms % 1000 * 1000000L;
-	nanosleep(&t, NULL);
+	return ms;
 }
 
 static void forget(struct vdfs_s3_request *rq)
@@ -348,7 +335,10 @@ static void forget(struct vdfs_s3_request *rq)
 	rq->text = NULL;
 	rq->text_len = 0;
 	rq->at = 0;
+	rq->got = 0;
+	rq->sized = false;
 	rq->status = 0;
+	rq->limit = 0;
 	rq->err = rq->sink ? rq->sink->begin(rq->sink->arg) : 0;
 	memset(&rq->info, 0, sizeof(rq->info));
 }
@@ -366,8 +356,10 @@ int vdfs_s3_do(struct vdfs_s3 *s3, struct vdfs_s3_request *rq)
 	unsigned int attempt;
 	char *url;
 	bool again;
-	int err;
+	int err, enough;
 
+	rq->s3 = s3;
+	vdfs_s3_begin(rq);
 	if (asprintf(&url, "%s%s%s%s%s", s3->base, rq->key ? s3->prefix : "",
 		     rq->key ?: "", rq->query ? "?" : "", rq->query ?: "") < 0)
 		return -ENOMEM;
@@ -377,7 +369,11 @@ int vdfs_s3_do(struct vdfs_s3 *s3, struct vdfs_s3_request *rq)
 		err = rq->err ?: perform(s3, rq, url, &again);
 		if (!again || attempt + 1 >= s3->options.tries)
 			break;
-		wait_a_while(s3, attempt);
+		enough = vdfs_s3_wait(rq, pause_of(s3, attempt));
+		if (enough == -ESHUTDOWN)
+			err = enough;
+		if (enough)
+			break;
 	}
 	free(url);
 	return err;

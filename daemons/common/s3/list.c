@@ -1,209 +1,277 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Answers of servers in XML: lists of objects, and single words. */
+/* Lists of objects, page by page. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <expat.h>
-
 #include "s3_impl.h"
+#include "xml_impl.h"
 
-#define WORD 2048 /* longest text of an element */
+#define PAGES (1U << 20) /* at most, a thousand keys each */
+#define EMPTY 100 /* pages one after the other that may say nothing */
 
 /**
- * struct answer - an answer that is being read
- * @parser: Of it.
- * @text: Text of the element that is open.
- * @len: Its length.
- * @too_long: It had more.
- * @wanted: Name of the one element that is asked for, or NULL.
- * @found: It was there, and @text is what it says.
- * @prefix_len: Bytes to skip at the start of keys.
+ * struct listing - a list that is being read
+ * @s3: The bucket.
+ * @prefix: Of all its keys, with that of the URL.
+ * @flat: Not those with a slash behind the prefix.
  * @fn: Called for each object.
  * @arg: Its argument.
- * @now: The server's clock.
- * @inside: An object is open.
- * @key: Of that object.
- * @info: Of that object.
- * @more: Where the next page begins; "" = this is the last.
- * @err: Result of @fn.
+ * @more: Where the next page begins; "" = at the start.
+ * @key: The last one of the pages before; "" = none yet.
+ * @folder: The last common prefix of these.
  */
-struct answer {
-	XML_Parser parser;
-	char text[WORD];
-	size_t len;
-	bool too_long;
-	const char *wanted;
-	bool found;
-	size_t prefix_len;
+struct listing {
+	struct vdfs_s3 *s3;
+	char *prefix;
+	bool flat;
 	vdfs_s3_list_fn *fn;
 	void *arg;
-	int64_t now;
-	bool inside;
-	char key[WORD];
-	struct vdfs_s3_info info;
-	char more[WORD];
-	int err;
+	char more[VDFS_S3_WORD];
+	char key[VDFS_S3_WORD];
+	char folder[VDFS_S3_WORD];
 };
 
-static void element_begins(void *arg, const char *name, const char **attributes)
+/**
+ * struct page - one page of a list
+ * @list: The list.
+ * @now: The server's clock.
+ * @calls: It is well formed, and its objects are what the caller waits for.
+ * @named: It is a page of this bucket,
+ * @fits: of this prefix,
+ * @ended: and says whether there is more.
+ * @truncated: There is.
+ * @inside: An object is open.
+ * @keyed: It has said its key,
+ * @sized: its size,
+ * @timed: and when it was written.
+ * @says: It has said anything.
+ * @info: Of that object.
+ * @more: Where the next page begins.
+ * @key: The last one so far.
+ * @folder: The last common prefix so far.
+ */
+struct page {
+	struct listing *list;
+	int64_t now;
+	bool calls;
+	bool named;
+	bool fits;
+	bool ended;
+	bool truncated;
+	bool inside;
+	bool keyed;
+	bool sized;
+	bool timed;
+	bool says;
+	struct vdfs_s3_info info;
+	char more[VDFS_S3_WORD];
+	char key[VDFS_S3_WORD];
+	char folder[VDFS_S3_WORD];
+};
+
+static void element_begins(void *arg, unsigned int depth, const char *name)
 {
-	struct answer *a = arg;
+	struct page *p = arg;
 
-	(void)attributes;
-	if (a->found)
-		return;
-	a->len = 0;
-	a->text[0] = '\0';
-	if (!a->wanted && !strcmp(name, "Contents")) {
-		a->inside = true;
-		a->key[0] = '\0';
-		memset(&a->info, 0, sizeof(a->info));
+	if (depth == 1) {
+		p->inside = !strcmp(name, "Contents");
+		p->keyed = false;
+		p->sized = false;
+		p->timed = false;
+		memset(&p->info, 0, sizeof(p->info));
 	}
-}
-
-static void text_comes(void *arg, const char *text, int len)
-{
-	struct answer *a = arg;
-
-	if (a->found)
-		return;
-	if (a->len + len >= WORD) {
-		a->too_long = true;
-		return;
-	}
-	memcpy(a->text + a->len, text, len);
-	a->len += len;
-	a->text[a->len] = '\0';
 }
 
 /* ETag has quotation marks in it here, and in a header. */
-static void take_etag(struct answer *a)
+static void take_etag(struct page *p, const char *text)
 {
-	size_t n = 0, i;
+	size_t n = 0;
 
-	for (i = 0; i < a->len && n + 1 < sizeof(a->info.etag); i++) {
-		if (a->text[i] != '"')
-			a->info.etag[n++] = a->text[i];
+	for (; *text && n + 1 < sizeof(p->info.etag); text++) {
+		if (*text != '"')
+			p->info.etag[n++] = *text;
 	}
-	a->info.etag[n] = '\0';
+	p->info.etag[n] = '\0';
 }
 
-static void take_time(struct answer *a)
+static void take_time(struct page *p, const char *text)
 {
 	struct tm tm = {};
 
-	if (strptime(a->text, "%Y-%m-%dT%H:%M:%S", &tm))
-		a->info.modified = timegm(&tm);
-}
-
-static void object_ends(struct answer *a)
-{
-	a->inside = false;
-	a->info.now = a->now;
-	if (a->err)
-		return;
-	if (strlen(a->key) < a->prefix_len)
-		a->err = -EREMOTEIO;
-	else
-		a->err = a->fn(a->arg, a->key + a->prefix_len, &a->info);
-}
-
-static void element_ends(void *arg, const char *name)
-{
-	struct answer *a = arg;
-
-	if (a->wanted) {
-		a->found = a->found || !strcmp(name, a->wanted);
-		return;
+	if (strptime(text, "%Y-%m-%dT%H:%M:%S", &tm)) {
+		p->info.modified = timegm(&tm);
+		p->timed = true;
 	}
-	if (!strcmp(name, "NextContinuationToken"))
-		stpcpy(a->more, a->text);
-	else if (!strcmp(name, "Contents") && a->inside)
-		object_ends(a);
-	else if (a->inside && !strcmp(name, "Key"))
-		stpcpy(a->key, a->text);
-	else if (a->inside && !strcmp(name, "ETag"))
-		take_etag(a);
-	else if (a->inside && !strcmp(name, "Size"))
-		a->info.size = strtoull(a->text, NULL, 10);
-	else if (a->inside && !strcmp(name, "LastModified"))
-		take_time(a);
 }
 
-static int parse(struct answer *a, const char *xml, size_t len)
+static void take_size(struct page *p, const char *text)
 {
-	int err = 0;
-
-	a->parser = XML_ParserCreate(NULL);
-	if (!a->parser)
-		return -ENOMEM;
-	XML_SetUserData(a->parser, a);
-	XML_SetElementHandler(a->parser, element_begins, element_ends);
-	XML_SetCharacterDataHandler(a->parser, text_comes);
-	if (XML_Parse(a->parser, xml, len, 1) == XML_STATUS_ERROR ||
-	    a->too_long)
-		err = -EREMOTEIO;
-	XML_ParserFree(a->parser);
-	return a->err ?: err;
+	p->sized = !vdfs_s3_number(text, &p->info.size);
 }
 
-/**
- * vdfs_s3_element() - find one word in an answer
- * @xml: The answer.
- * @len: Its length.
- * @name: Of the element.
- * @out: Out, its text.
- * @room: For so many bytes.
- *
- * Context: Any thread.
- * Return: 0, -ENOENT, or another negative errno.
- */
-int vdfs_s3_element(const char *xml, size_t len, const char *name, char *out,
-		    size_t room)
+/* Each is below the prefix, and behind the one before: none comes twice. */
+static int take_word(struct page *p, char *last, const char *text)
 {
-	struct answer *a = calloc(1, sizeof(*a));
+	size_t n = strlen(p->list->prefix);
+
+	if (strncmp(text, p->list->prefix, n) || strcmp(last, text) >= 0)
+		return -EREMOTEIO;
+	stpcpy(last, text);
+	p->says = true;
+	return 0;
+}
+
+static int object_ends(struct page *p)
+{
+	p->info.now = p->now;
+	if (!p->keyed || !p->sized || !p->timed)
+		return -EREMOTEIO;
+	if (!p->calls)
+		return 0;
+	return p->list->fn(p->list->arg, p->key + strlen(p->list->s3->prefix),
+			   &p->info);
+}
+
+static int object_says(struct page *p, const char *name, const char *text)
+{
+	if (!strcmp(name, "Key")) {
+		p->keyed = true;
+		return take_word(p, p->key, text);
+	}
+	if (!strcmp(name, "ETag"))
+		take_etag(p, text);
+	else if (!strcmp(name, "Size"))
+		take_size(p, text);
+	else if (!strcmp(name, "LastModified"))
+		take_time(p, text);
+	return 0;
+}
+
+static void take_end(struct page *p, const char *text)
+{
+	p->truncated = !strcmp(text, "true");
+	p->ended = p->truncated || !strcmp(text, "false");
+}
+
+static int element_ends(void *arg, unsigned int depth, const char *name,
+			const char *text)
+{
+	struct page *p = arg;
+
+	if (depth == 2 && p->inside)
+		return object_says(p, name, text);
+	if (depth == 2 && !strcmp(name, "Prefix"))
+		return take_word(p, p->folder, text);
+	if (depth != 1)
+		return 0;
+	if (!strcmp(name, "Contents"))
+		return object_ends(p);
+	if (!strcmp(name, "Name"))
+		p->named = !strcmp(text, p->list->s3->bucket);
+	else if (!strcmp(name, "Prefix"))
+		p->fits = !strcmp(text, p->list->prefix);
+	else if (!strcmp(name, "NextContinuationToken"))
+		stpcpy(p->more, text);
+	else if (!strcmp(name, "IsTruncated"))
+		take_end(p, text);
+	return 0;
+}
+
+static int read_page(struct page *p, const struct vdfs_s3_request *rq)
+{
+	const struct vdfs_s3_reader reader = { .root = "ListBucketResult",
+					       .begins = element_begins,
+					       .ends = element_ends,
+					       .arg = p };
+
+	stpcpy(p->key, p->list->key);
+	stpcpy(p->folder, p->list->folder);
+	return vdfs_s3_xml(rq->text, rq->text_len, &reader);
+}
+
+/* A page counts as a whole: only then are its objects told to the caller. */
+static int take_page(struct page *p, const struct vdfs_s3_request *rq)
+{
+	struct listing *list = p->list;
 	int err;
 
-	if (!a)
-		return -ENOMEM;
-	a->wanted = name;
-	err = xml ? parse(a, xml, len) : -ENOENT;
-	if (!err)
-		err = a->found ? 0 : -ENOENT;
-	if (!err && a->len >= room)
+	p->now = rq->info.now;
+	err = read_page(p, rq);
+	if (!err &&
+	    (!p->named || !p->fits || !p->ended || p->truncated != !!*p->more ||
+	     (p->truncated && !strcmp(p->more, list->more))))
 		err = -EREMOTEIO;
-	if (!err)
-		memcpy(out, a->text, a->len + 1);
-	free(a);
+	if (err) {
+		vdfs_s3_say(list->s3, "GET %s: this is no list of %s",
+			    list->s3->base, list->prefix);
+		return err;
+	}
+	p->calls = true;
+	err = read_page(p, rq);
+	stpcpy(list->more, p->more);
+	stpcpy(list->key, p->key);
+	stpcpy(list->folder, p->folder);
 	return err;
 }
 
 /* The parameters are signed in the order of their names. */
-static int make_query(struct vdfs_s3 *s3, const char *prefix, bool flat,
-		      const char *more, char **out)
+static int make_query(const struct listing *list, char **out)
 {
-	char *token = curl_easy_escape(NULL, more, 0);
-	char *full = NULL, *escaped = NULL, page[32] = "";
+	char *token = curl_easy_escape(NULL, list->more, 0);
+	char *escaped = curl_easy_escape(NULL, list->prefix, 0);
+	uint32_t most = list->s3->options.page;
+	char page[32] = "";
 	int n = -1;
 
-	if (s3->options.page)
-		snprintf(page, sizeof(page), "max-keys=%u&", s3->options.page);
-	if (asprintf(&full, "%s%s", s3->prefix, prefix) < 0)
-		full = NULL;
-	if (full)
-		escaped = curl_easy_escape(NULL, full, 0);
+	if (most)
+		snprintf(page, sizeof(page), "max-keys=%u&", most);
 	if (token && escaped)
 		n = asprintf(out, "%s%s%s%slist-type=2&%sprefix=%s",
-			     *more ? "continuation-token=" : "", token,
-			     *more ? "&" : "", flat ? "delimiter=%2F&" : "",
-			     page, escaped);
+			     *list->more ? "continuation-token=" : "", token,
+			     *list->more ? "&" : "",
+			     list->flat ? "delimiter=%2F&" : "", page, escaped);
 	curl_free(token);
 	curl_free(escaped);
-	free(full);
 	return n < 0 ? -ENOMEM : 0;
+}
+
+static int next_page(struct listing *list, struct page *p)
+{
+	struct vdfs_s3_request rq = { .method = "GET" };
+	char *query = NULL;
+	int err;
+
+	memset(p, 0, sizeof(*p));
+	p->list = list;
+	err = make_query(list, &query);
+	if (err)
+		return err;
+	rq.query = query;
+	err = vdfs_s3_do(list->s3, &rq);
+	if (!err)
+		err = take_page(p, &rq);
+	free(rq.text);
+	free(query);
+	return err;
+}
+
+static int read_pages(struct listing *list, struct page *p)
+{
+	unsigned int page, empty = 0;
+	int err;
+
+	for (page = 0; page < PAGES && empty < EMPTY; page++) {
+		err = next_page(list, p);
+		if (err || !p->truncated)
+			return err;
+		empty = p->says ? 0 : empty + 1;
+	}
+	vdfs_s3_say(list->s3, "GET %s: the list of %s does not end",
+		    list->s3->base, list->prefix);
+	return -EREMOTEIO;
 }
 
 /**
@@ -214,38 +282,31 @@ static int make_query(struct vdfs_s3 *s3, const char *prefix, bool flat,
  * @fn: Called for each, in the order of keys.
  * @arg: Its argument.
  *
+ * A page that is not whole, is of another bucket or prefix, or says something
+ * once more, ends it.
+ *
  * Context: Any thread; @fn may use the bucket. Waits for the network.
  * Return: 0, what @fn returned, or a negative errno.
  */
 int vdfs_s3_list(struct vdfs_s3 *s3, const char *prefix, bool flat,
 		 vdfs_s3_list_fn *fn, void *arg)
 {
-	struct answer *a = calloc(1, sizeof(*a));
-	char more[WORD] = "";
-	int err;
+	struct listing *list = calloc(1, sizeof(*list));
+	struct page *page = calloc(1, sizeof(*page));
+	int err = -ENOMEM;
 
-	if (!a)
-		return -ENOMEM;
-	do {
-		struct vdfs_s3_request rq = { .method = "GET" };
-		char *query;
-
-		err = make_query(s3, prefix, flat, more, &query);
-		if (err)
-			break;
-		rq.query = query;
-		err = vdfs_s3_do(s3, &rq);
-		memset(a, 0, sizeof(*a));
-		a->prefix_len = strlen(s3->prefix);
-		a->now = rq.info.now;
-		a->fn = fn;
-		a->arg = arg;
-		if (!err)
-			err = parse(a, rq.text ?: "", rq.text_len);
-		free(rq.text);
-		free(query);
-		stpcpy(more, a->more);
-	} while (!err && *more);
-	free(a);
+	if (list && page) {
+		list->s3 = s3;
+		list->flat = flat;
+		list->fn = fn;
+		list->arg = arg;
+		if (asprintf(&list->prefix, "%s%s", s3->prefix, prefix) < 0)
+			list->prefix = NULL;
+		if (list->prefix)
+			err = read_pages(list, page);
+		free(list->prefix);
+	}
+	free(page);
+	free(list);
 	return err;
 }

@@ -64,7 +64,7 @@ int vdfs_s3_get(struct vdfs_s3 *s3, const char *key,
  * @info: Out, what the server says.
  *
  * Context: Any thread. Waits for the network.
- * Return: 0, -ENOENT, or another negative errno.
+ * Return: 0, -ENOENT, which a proxy may have said, or another negative errno.
  */
 int vdfs_s3_head(struct vdfs_s3 *s3, const char *key, struct vdfs_s3_info *info)
 {

@@ -78,10 +78,11 @@ static int parse_url(struct vdfs_s3 *s3, const char *url)
 		     s3->options.http ? "http" : "https", (int)host_len, host,
 		     (int)bucket_len, bucket) < 0)
 		s3->base = NULL;
+	s3->bucket = strndup(bucket, bucket_len);
 	if (asprintf(&s3->prefix, "%.*s%s", (int)prefix_len, prefix,
 		     prefix_len ? "/" : "") < 0)
 		s3->prefix = NULL;
-	return s3->base && s3->prefix ? 0 : -ENOMEM;
+	return s3->base && s3->bucket && s3->prefix ? 0 : -ENOMEM;
 }
 
 static int read_secret(struct vdfs_s3 *s3, const char *path, char *buf)
@@ -232,10 +233,12 @@ int vdfs_s3_open(const struct vdfs_s3_options *options, struct vdfs_s3 **out)
 	s3->options = *options;
 	s3->options.connect_ms = options->connect_ms ?: 10000;
 	s3->options.stall_s = options->stall_s ?: 30;
+	s3->options.answer_s = options->answer_s ?: 20;
 	s3->options.tries = options->tries ?: 5;
+	s3->proxy = strdup(options->proxy ? options->proxy : "");
 	s3->seed = time(NULL) ^ getpid();
 	pthread_mutex_init(&s3->lock, NULL);
-	err = curl_global_init(CURL_GLOBAL_DEFAULT) ? -ENOMEM : 0;
+	err = curl_global_init(CURL_GLOBAL_DEFAULT) || !s3->proxy ? -ENOMEM : 0;
 	if (!err)
 		err = parse_url(s3, options->url);
 	if (err == -EINVAL)
@@ -271,7 +274,9 @@ void vdfs_s3_close(struct vdfs_s3 *s3)
 	wipe(s3->token);
 	free(s3->sign);
 	free(s3->ca);
+	wipe(s3->proxy);
 	free(s3->base);
+	free(s3->bucket);
 	free(s3->prefix);
 	free(s3);
 }

@@ -13,14 +13,23 @@
  * over HTTP, each request signed (version 4). A request that may be asked
  * again is, a few times, after a wait that doubles and varies.
  *
+ * Nothing that is not of the form of S3 counts as an answer; answer.c. So what
+ * proxies, portals and caches say by themselves is EREMOTEIO. ENOENT is what
+ * the server itself says, but after vdfs_s3_head(): a HEAD has no words, and
+ * no more follows from it than that the object is better written again.
+ *
+ * Nothing lasts for ever: bytes have to move, 8 KiB a second on the whole, and
+ * what is short has @answer_s.
+ *
  * Keys consist of letters, digits, ".", "-", "_" and "/": what else there is
  * gets signed differently by different programs.
  *
  * Errors:
- *   ENOENT        there is no such object, or no such bucket
+ *   ENOENT        there is no such object
  *   EACCES        the credentials are wrong, or do not allow it
  *   EHOSTUNREACH  nobody answers there
  *   ETIMEDOUT     the answer takes too long
+ *   ESHUTDOWN     the caller is to end
  *   EREMOTEIO     the server failed, or said what is not understood
  *   EPROTO        no secure connection is possible
  *   EBADMSG       what has come is not what the server says it sent
@@ -44,6 +53,12 @@ struct vdfs_hash;
  * @page: Objects listed by one request; 0 = as many as the server likes.
  * @connect_ms: Longest wait for a connection; 0 = 10 s.
  * @stall_s: Longest wait without a byte moving; 0 = 30 s.
+ * @answer_s: Longest wait, all tries together, for what is short: a list's
+ *            page, or an object of which the caller says so; 0 = 20 s.
+ * @proxy: URL of a proxy; NULL = none, whatever the environment names.
+ * @stop: Asked several times a second while something is under way, by the
+ *        thread that waits: true = give it up. NULL = never.
+ * @stop_arg: Its argument.
  * @tries: How often something is tried; 0 = 5.
  * @say: Takes a line about what failed; NULL = nobody.
  * @arg: Its argument.
@@ -57,6 +72,10 @@ struct vdfs_s3_options {
 	uint32_t page;
 	uint32_t connect_ms;
 	uint32_t stall_s;
+	uint32_t answer_s;
+	const char *proxy;
+	bool (*stop)(void *arg);
+	void *stop_arg;
 	uint32_t tries;
 	void (*say)(void *arg, const char *line);
 	void *arg;
@@ -81,11 +100,13 @@ struct vdfs_s3_source {
  * @begin: Forget what has come so far: it comes again from the start.
  * @write: Take the next bytes. Both return 0 or a negative errno.
  * @arg: Their argument.
+ * @small: It is short: no more than a few KiB are waited for.
  */
 struct vdfs_s3_sink {
 	int (*begin)(void *arg);
 	int (*write)(void *arg, const void *data, size_t len);
 	void *arg;
+	bool small;
 };
 
 /**

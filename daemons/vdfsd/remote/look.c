@@ -53,7 +53,8 @@ int vdfs_remote_get_name(struct vdfs_remote *remote, const char *key,
 	struct text text = { .name = name };
 	struct vdfs_s3_sink sink = { .begin = text_begins,
 				     .write = text_comes,
-				     .arg = &text };
+				     .arg = &text,
+				     .small = true };
 	struct vdfs_s3_info info;
 	int err;
 

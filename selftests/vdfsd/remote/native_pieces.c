@@ -173,7 +173,7 @@ TEST_F_TIMEOUT(pieces, over_a_way_that_breaks_off, 120)
 			       "x", &hash));
 	ASSERT_EQ(0, use_way(&self->p, &self->p.there, &way));
 	EXPECT_EQ(0, name_same(&self->p.there, &bob, "x", data, 3 * MIB));
-	EXPECT_LT(3, atomic_load(way.connections));
+	EXPECT_LT(3, atomic_load(&way.state->connections));
 	way_close(&way);
 	EXPECT_EQ(0, no_fault(&self->p.there));
 	free(data);
@@ -193,7 +193,7 @@ TEST_F_TIMEOUT(pieces, uploads_over_a_way_that_breaks_off, 120)
 	ASSERT_EQ(0, use_way(&self->p, &self->p.here, &way));
 	ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data, 3 * MIB, 0,
 			       "x", &hash));
-	EXPECT_LT(3, atomic_load(way.connections));
+	EXPECT_LT(3, atomic_load(&way.state->connections));
 	for (i = 1; i <= 3; i++) {
 		key_of(&hash, i, key, whole);
 		ASSERT_EQ(0, vdfs_s3_head(self->p.s3, key, &info));

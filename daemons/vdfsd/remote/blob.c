@@ -9,6 +9,8 @@
 #include "store/put.h"
 #include "remote_impl.h"
 
+#define AHEAD 60 /* seconds that clocks of one server may differ */
+
 static const struct vdfs_who keeper = { .uid = VDFS_REMOTE_UID };
 
 /**
@@ -69,11 +71,13 @@ static int is_young(struct vdfs_remote *remote, const struct piece *piece,
 		    bool *young)
 {
 	struct vdfs_s3_info info;
+	int64_t age;
 	int err;
 
 	err = vdfs_s3_head(remote->s3, piece->key, &info);
-	*young = !err && info.size == piece->len &&
-		 info.now - info.modified < remote->options.grace_s / 2;
+	age = info.now - info.modified;
+	*young = !err && info.size == piece->len && age >= -AHEAD &&
+		 age < remote->options.grace_s / 2;
 	return err == -ENOENT ? 0 : err;
 }
 

@@ -7,6 +7,7 @@
 struct vdfsd;
 
 bool vdfsd_offline_wanted(const struct vdfsd *s);
+bool vdfsd_offline_signalled(void);
 int vdfsd_offline_run(struct vdfsd *s);
 
 #endif /* VDFSD_SERVER_OFFLINE_H */

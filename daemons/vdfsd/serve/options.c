@@ -19,6 +19,7 @@ static const struct option rows[] = {
 	{ "remote-budget", required_argument, NULL, 'B' },
 	{ "remote-ca", required_argument, NULL, 'A' },
 	{ "remote-http", no_argument, NULL, 'H' },
+	{ "remote-proxy", required_argument, NULL, 'P' },
 	{ "remote-gc", no_argument, NULL, 'G' },
 	{ "map-budget", required_argument, NULL, 'b' },
 	{ "index-budget", required_argument, NULL, 'i' },
@@ -47,6 +48,7 @@ static const char help[] =
 	"  -B, --remote-budget SIZE bytes of the bucket to keep here (all)\n"
 	"  -A, --remote-ca FILE     PEM file of CAs that verify the server (the system's)\n"
 	"  -H, --remote-http        without TLS\n"
+	"  -P, --remote-proxy URL   over this proxy; the environment names none\n"
 	"  -G, --remote-gc          delete blobs without a name there, and end\n"
 	"  -b, --map-budget SIZE    memory for mapped blobs (a quarter of all)\n"
 	"  -i, --index-budget SIZE  memory for indexes (a quarter of all)\n"
@@ -132,6 +134,9 @@ static int set(void *own, int c, char *text)
 	case 'A':
 		o->remote_options.s3.ca = text;
 		return 0;
+	case 'P':
+		o->remote_options.s3.proxy = text;
+		return *text ? 0 : -EINVAL;
 	case 'z':
 	case 't':
 	case 'T':
@@ -153,7 +158,7 @@ static const char *wrong(const void *own, const struct daemon_options *common)
 	if (!o->remote &&
 	    (o->remote_gc || o->remote_options.budget ||
 	     o->remote_options.s3.http || o->remote_options.s3.credentials ||
-	     o->remote_options.s3.ca))
+	     o->remote_options.s3.ca || o->remote_options.s3.proxy))
 		return "--remote-... without --remote means nothing";
 	if (o->remote_options.s3.http && o->remote_options.s3.ca)
 		return "--remote-http has no use for --remote-ca";

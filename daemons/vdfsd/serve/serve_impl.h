@@ -5,6 +5,7 @@
 #include <phi/phi.h>
 #include <phi/service.h>
 #include <phi/vdfs_wire.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -193,6 +194,7 @@ TAILQ_HEAD(mapping_queue, mapping);
  * @lru: Those that nobody has mapped, the longest unused first.
  * @nmaps: How many there are in @maps.
  * @map_bytes: Their bytes.
+ * @stopping: Nothing waits for the network any more.
  */
 struct vdfsd {
 	struct daemon daemon;
@@ -204,6 +206,7 @@ struct vdfsd {
 	struct mapping_queue lru;
 	uint64_t nmaps;
 	uint64_t map_bytes;
+	atomic_bool stopping;
 };
 
 static inline struct vdfsd *server_of(const struct vdfsd_call *c)

@@ -28,6 +28,7 @@ void vdfsd_stop(struct vdfsd *s)
 {
 	struct daemon *d = &s->daemon;
 
+	atomic_store(&s->stopping, true);
 	daemon_refuse_new(d);
 	if (d->workers) {
 		jobs_wait(d);

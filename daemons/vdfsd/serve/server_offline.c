@@ -2,6 +2,7 @@
 /* A check or a collection of garbage while nobody is served. */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -22,6 +23,27 @@ struct teller {
 	time_t next;
 	bool shown;
 };
+
+/**
+ * vdfsd_offline_signalled() - did a signal come that ends the daemon?
+ *
+ * Signals are blocked, and no loop runs that would take them.
+ *
+ * Context: Main thread, while nobody is served.
+ * Return: Whether one waits.
+ */
+bool vdfsd_offline_signalled(void)
+{
+	sigset_t set;
+
+	return !sigpending(&set) &&
+	       (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT));
+}
+
+static const char *reason(int ret)
+{
+	return ret == -ECANCELED ? "a signal ended it" : strerror(-ret);
+}
 
 static time_t seconds(void)
 {
@@ -47,7 +69,7 @@ static bool progress(void *arg, uint64_t done, uint64_t total)
 		t->shown = true;
 		fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " ", done, total);
 	}
-	return true;
+	return !vdfsd_offline_signalled();
 }
 
 static void report(void *arg, const char *line)
@@ -65,7 +87,7 @@ static int run_check(struct vdfsd *s, struct teller *t)
 	ret = vdfs_fsck(s->store, flags, report, progress, t, &r);
 	clear(t);
 	if (ret) {
-		say("cannot check: %s", strerror(-ret));
+		say("cannot check: %s", reason(ret));
 		return ret;
 	}
 	printf("%" PRIu64 " blobs, %" PRIu64 " bytes, %" PRIu64
@@ -83,7 +105,7 @@ static int run_gc(struct vdfsd *s, struct teller *t)
 	ret = vdfs_gc(s->store, progress, t, &r);
 	clear(t);
 	if (ret) {
-		say("cannot collect garbage: %s", strerror(-ret));
+		say("cannot collect garbage: %s", reason(ret));
 		return ret;
 	}
 	printf("%" PRIu64 " blobs, %" PRIu64 " objects, %" PRIu64

@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
+#include "offline_impl.h"
 #include "serve_impl.h"
 #include "remote_impl.h"
 
@@ -14,9 +16,20 @@ static void say_line(void *arg, const char *line)
 	say("%s", line);
 }
 
+/* Threads that wait for the bucket ask whether to go on. */
+static bool gives_up(void *arg)
+{
+	struct vdfsd *s = arg;
+
+	return atomic_load(&s->stopping) ||
+	       (vdfsd_offline_wanted(s) && vdfsd_offline_signalled());
+}
+
 static const char *advice(int ret)
 {
 	switch (ret) {
+	case -ESHUTDOWN:
+		return "; a signal ended it";
 	case -EACCES:
 		return "; are the credentials right, and for us alone to read?";
 	case -ENOENT:
@@ -45,7 +58,12 @@ int vdfsd_remote_attach(struct vdfsd *s)
 
 	if (!o->remote)
 		return 0;
+	/* The keys of the bucket are to be in no core. */
+	if (prctl(PR_SET_DUMPABLE, 0))
+		return -errno;
 	o->remote_options.s3.say = say_line;
+	o->remote_options.s3.stop = gives_up;
+	o->remote_options.s3.stop_arg = s;
 	ret = vdfs_remote_attach(s->store, o->remote, &o->remote_options);
 	if (ret)
 		say("cannot attach %s: %s%s", o->remote, strerror(-ret),

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The daemon's part in sharing a bucket: its command line and its filter. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
@@ -14,6 +20,9 @@
 #include "daemons/vdfsd/serve/open.h"
 #include "daemons/vdfsd/serve/serve.h"
 #include "vdfsd/s3.h"
+#include "vdfsd/way.h"
+
+#define NOBODY 65534
 
 FIXTURE(daemon)
 {
@@ -145,11 +154,97 @@ TEST_F_TIMEOUT(daemon, takes_a_bucket_from_the_command_line, 300)
 	EXPECT_EQ(0, run_daemon(&self->b, self->dir, line, "^status 0"));
 	EXPECT_EQ(0, run_daemon(&self->b, self->dir, "--remote-gc",
 				"without --remote means nothing"));
+	EXPECT_EQ(0, run_daemon(&self->b, self->dir,
+				"--remote-proxy http://127.0.0.1:1",
+				"without --remote means nothing"));
+	strcat(line, " --remote-proxy http://127.0.0.1:1");
+	EXPECT_EQ(0, run_daemon(&self->b, self->dir, line, "server up"));
 	EXPECT_EQ(0, run_daemon(&self->b, self->dir, "--remote http://x --gc",
 				"not s3://HOST"));
 	EXPECT_EQ(0, run_daemon(&self->b, self->dir,
 				"--remote s3://127.0.0.1:1/b --gc",
 				"credentials"));
+}
+
+/* Start vdfsd as nobody, who has no privilege, in the background. */
+static pid_t start_daemon(struct bucket *b, const char *dir, const char *url)
+{
+	const char *build = getenv("PHI_BUILD");
+	char program[128], store[128], out[128];
+	pid_t pid = fork();
+	int fd;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(program, sizeof(program), "%s/daemons/vdfsd",
+		 build ?: "build");
+	snprintf(store, sizeof(store), "%s/here", dir);
+	snprintf(out, sizeof(out), "%s/out", dir);
+	fd = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	if (!geteuid() && (setgid(NOBODY) || setuid(NOBODY)))
+		_exit(126);
+	execl(program, "vdfsd", "--store", store, "--remote", url,
+	      "--remote-credentials", b->credentials, "--remote-http",
+	      "--remote-gc", NULL);
+	_exit(127);
+}
+
+/* A list of blobs that goes on and on. */
+#define PAGE                                                              \
+	"HTTP/1.1 200 OK\r\nDate: %D\r\nConnection: close\r\n\r\n"        \
+	"<ListBucketResult><Name>bucket</Name><Prefix>some/prefix/blob/"  \
+	"</Prefix><IsTruncated>true</IsTruncated><NextContinuationToken>" \
+	"%N</NextContinuationToken><CommonPrefixes><Prefix>"              \
+	"some/prefix/blob/%N</Prefix></CommonPrefixes></ListBucketResult>"
+/* An answer that drips. */
+#define DRIP "HTTP/1.1 200 OK\r\nX-Long: "
+
+static void wait_asked(struct way *way, int often)
+{
+	struct timespec tenth = { .tv_nsec = 100000000 };
+
+	while (atomic_load(&way->state->disturbed) < often)
+		nanosleep(&tenth, NULL);
+}
+
+TEST_F_TIMEOUT(daemon, ends_by_a_signal_whatever_the_bucket_does, 120)
+{
+	struct way ways[] = { { .reply = PAGE, .bad = INT_MAX },
+			      { .reply = DRIP, .drip = 1, .bad = INT_MAX } };
+	char line[512], url[128], path[64];
+	struct stat st;
+	int i, status;
+	pid_t pid;
+
+	snprintf(line, sizeof(line),
+		 "chmod 711 %s %s && { [ $(id -u) != 0 ] ||\n"
+		 "chown %d %s %s; }\n",
+		 self->dir, self->b.dir, NOBODY, self->dir,
+		 self->b.credentials);
+	ASSERT_EQ(0, system(line));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, way_open(&ways[i], &self->b));
+		snprintf(url, sizeof(url),
+			 "s3://127.0.0.1:%u/bucket/some/prefix", ways[i].port);
+		pid = start_daemon(&self->b, self->dir, url);
+		wait_asked(&ways[i], 1);
+		/* Its keys go into no core: nobody else may read its memory. */
+		snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+		EXPECT_EQ(0, stat(path, &st));
+		EXPECT_EQ(0, st.st_uid);
+		ASSERT_EQ(0, kill(pid, SIGTERM));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(1, WEXITSTATUS(status));
+		snprintf(line, sizeof(line),
+			 "grep 'a signal ended it' %s/out ||\n"
+			 "{ sed 's/^/# /' %s/out; false; }\n",
+			 self->dir, self->dir);
+		EXPECT_EQ(0, system(line));
+		way_close(&ways[i]);
+	}
 }
 
 TEST_HARNESS_MAIN

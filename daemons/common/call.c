@@ -11,6 +11,10 @@
 #include "daemon.h"
 #include "log.h"
 #include "session.h"
+#include "worker.h"
+
+/* Calls that are together shorter than this are turns of the same length. */
+#define TURN_NS 50000000ULL
 
 /**
  * call_send() - answer a message
@@ -85,9 +89,14 @@ void call_requeue(struct call *c)
 	struct daemon *d = c->session->daemon;
 	struct user *user = c->session->user;
 
-	if (TAILQ_EMPTY(&user->waiting))
+	if (TAILQ_EMPTY(&user->waiting)) {
 		TAILQ_INSERT_TAIL(&d->turns, user, turn);
+		/* Time in which it asked for nothing is not saved up. */
+		if (!user->running && user->used < d->used)
+			user->used = d->used;
+	}
 	TAILQ_INSERT_TAIL(&user->waiting, c, link);
+	workers_suffice(d);
 	pthread_cond_signal(&d->work);
 }
 
@@ -106,11 +115,26 @@ void call_unqueue(struct call *c)
 		TAILQ_REMOVE(&c->session->daemon->turns, user, turn);
 }
 
+/*
+ * Whose turn is it? Of those that used the least time, in steps of a turn, the
+ * one that waits longest.
+ */
+static struct user *next_user(struct daemon *d)
+{
+	struct user *user, *best = NULL;
+
+	TAILQ_FOREACH(user, &d->turns, turn)
+	{
+		if (user->running < d->share &&
+		    (!best || user->used / TURN_NS < best->used / TURN_NS))
+			best = user;
+	}
+	return best;
+}
+
 /**
  * call_next() - take the next call out of the line, users in turn
  * @d: Daemon.
- *
- * One user cannot occupy all workers: one of them is left for the others.
  *
  * Context: Under the lock. The caller holds the call's session, also when the
  * call itself is freed, and owes a call_ran().
@@ -118,15 +142,9 @@ void call_unqueue(struct call *c)
  */
 struct call *call_next(struct daemon *d)
 {
-	uint32_t most = d->nworkers > 1 ? d->nworkers - 1 : 1;
-	struct user *user;
+	struct user *user = next_user(d);
 	struct call *c;
 
-	TAILQ_FOREACH(user, &d->turns, turn)
-	{
-		if (user->running < most)
-			break;
-	}
 	if (!user)
 		return NULL;
 	c = TAILQ_FIRST(&user->waiting);
@@ -136,6 +154,8 @@ struct call *call_next(struct daemon *d)
 		TAILQ_INSERT_TAIL(&d->turns, user, turn);
 	}
 	user->running++;
+	if (d->used < user->used)
+		d->used = user->used;
 	c->session->refs++;
 	return c;
 }
@@ -143,16 +163,18 @@ struct call *call_next(struct daemon *d)
 /**
  * call_ran() - undo call_next()
  * @session: Session of the call.
+ * @ns: Nanoseconds since then.
  *
  * Context: Under the lock, in a worker.
  */
-void call_ran(struct session *session)
+void call_ran(struct session *session, uint64_t ns)
 {
 	struct daemon *d = session->daemon;
 	struct user *user = session->user;
 
 	/* It may have been what kept this user's next call waiting. */
 	user->running--;
+	user->used += ns;
 	if (!TAILQ_EMPTY(&user->waiting))
 		pthread_cond_signal(&d->work);
 	if (!--session->refs)

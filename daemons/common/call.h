@@ -77,6 +77,6 @@ void call_free(struct call *c);
 void call_requeue(struct call *c);
 void call_unqueue(struct call *c);
 struct call *call_next(struct daemon *d);
-void call_ran(struct session *session);
+void call_ran(struct session *session, uint64_t ns);
 
 #endif /* COMMON_CALL_H */

@@ -17,6 +17,7 @@ void daemon_init(struct daemon *d, const struct daemon_kind *kind)
 
 	d->kind = kind;
 	d->credits = kind->credits;
+	d->share = 1;
 	d->phi = -1;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_condattr_init(&attr);

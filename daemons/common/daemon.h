@@ -18,9 +18,10 @@
  *
  * The main thread takes messages (call.c): it begins and ends sessions
  * (session.c), serves short calls itself, and puts the others in line. Workers
- * take those out of it, users in turn, run and answer them (worker.c). Work of
- * minutes runs in a thread of its own, a job (job.c). A session
- * holds objects by their handles (handle.c).
+ * take those out of it, users in turn by the time that they used, run and
+ * answer them (worker.c). A user none of whose calls runs never waits for the
+ * calls of others: it gets a worker more. Work of minutes runs in a thread of
+ * its own, a job (job.c). A session holds objects by their handles (handle.c).
  *
  * All of them share the daemon under one lock, daemon.lock, which nobody holds
  * over a call into the kernel's phi, the disk or a copy. It may be taken with
@@ -107,10 +108,15 @@ struct daemon_kind {
  * @nsessions: How many there are.
  * @next_badge: Source of badges.
  * @users: Those with sessions.
- * @turns: Users whose calls wait, the next one first.
+ * @turns: Users whose calls wait, in the order in which they came or had one
+ *         taken.
+ * @used: user.used of the user whose call was taken last.
  * @reap: Sessions to be freed.
- * @workers: Threads, or NULL.
- * @nworkers: How many.
+ * @workers: Room for WORKERS_MAX threads, or NULL.
+ * @nworkers: How many of them run.
+ * @idle: How many of these wait for work, or are about to look for it.
+ * @keep: How many do not end when there is no work.
+ * @share: How many one user may have at most.
  * @jobs: Jobs that run.
  * @jobs_done: A job ended.
  */
@@ -131,9 +137,13 @@ struct daemon {
 	uint64_t next_badge;
 	struct user_list users;
 	struct user_queue turns;
+	uint64_t used;
 	struct session_list reap;
 	struct worker *workers;
 	uint32_t nworkers;
+	uint32_t idle;
+	uint32_t keep;
+	uint32_t share;
 	uint32_t jobs;
 	pthread_cond_t jobs_done;
 };

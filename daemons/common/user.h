@@ -20,6 +20,8 @@ TAILQ_HEAD(call_list, call);
  * @sessions: How many sessions it has.
  * @waiting: Its calls that no worker has taken.
  * @running: How many of its calls workers run.
+ * @used: Nanoseconds that its calls held workers, at least daemon.used when it
+ *        last came back.
  * @jobs: How many of its jobs run.
  *
  * Guarded by daemon.lock. A daemon that stores more for each user embeds this
@@ -32,6 +34,7 @@ struct user {
 	uint32_t sessions;
 	struct call_list waiting;
 	uint32_t running;
+	uint64_t used;
 	uint32_t jobs;
 };
 

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "clock.h"
 #include "daemon.h"
+#include "log.h"
 #include "session.h"
 #include "worker.h"
 
@@ -12,81 +14,151 @@ static void run_call(struct worker *w, struct call *c)
 {
 	struct daemon *d = w->daemon;
 	struct session *session = c->session;
+	uint64_t since = clock_ns();
 	int status = d->kind->run(c, &w->stage);
 
 	/* A call that is parked may be answered, and freed, by now. */
 	pthread_mutex_lock(&d->lock);
-	call_ran(session);
+	call_ran(session, clock_ns() - since);
 	pthread_mutex_unlock(&d->lock);
 	if (status != CALL_PARKED)
 		d->kind->answer(c, status, &w->stage);
+}
+
+/* One piece of work, without the lock. Return: whether there was one. */
+static bool work_once(struct worker *w)
+{
+	struct daemon *d = w->daemon;
+	struct session *session = TAILQ_FIRST(&d->reap);
+	struct call *c = session ? NULL : call_next(d);
+
+	if (!session && !c)
+		return false;
+	if (session)
+		TAILQ_REMOVE(&d->reap, session, reap);
+	d->idle--;
+	workers_suffice(d);
+	pthread_mutex_unlock(&d->lock);
+	if (session)
+		session_free(session);
+	else
+		run_call(w, c);
+	pthread_mutex_lock(&d->lock);
+	d->idle++;
+	return true;
 }
 
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	struct daemon *d = w->daemon;
-	struct session *session;
-	struct call *c;
 
 	pthread_mutex_lock(&d->lock);
 	for (;;) {
-		session = TAILQ_FIRST(&d->reap);
-		if (session) {
-			TAILQ_REMOVE(&d->reap, session, reap);
-			pthread_mutex_unlock(&d->lock);
-			session_free(session);
-			pthread_mutex_lock(&d->lock);
+		if (work_once(w))
 			continue;
-		}
-		c = call_next(d);
-		if (c) {
-			pthread_mutex_unlock(&d->lock);
-			run_call(w, c);
-			pthread_mutex_lock(&d->lock);
-			continue;
-		}
-		if (d->stop)
+		if (d->stop || d->nworkers > d->keep)
 			break;
 		pthread_cond_wait(&d->work, &d->lock);
 	}
+	d->idle--;
+	d->nworkers--;
+	pthread_mutex_unlock(&d->lock);
+	stage_fini(&w->stage);
+	pthread_mutex_lock(&d->lock);
+	w->over = true;
 	pthread_mutex_unlock(&d->lock);
 	return NULL;
+}
+
+/* Start a thread where none runs. The lock is held. */
+static int start(struct daemon *d, struct worker *w)
+{
+	int ret;
+
+	if (w->started) {
+		/* All that it has still to do is to let go of the lock. */
+		pthread_join(w->thread, NULL);
+		w->started = false;
+	}
+	w->daemon = d;
+	w->over = false;
+	ret = stage_init(&w->stage, d->kind->stage_len);
+	if (ret)
+		return ret;
+	ret = -pthread_create(&w->thread, NULL, work, w);
+	if (ret) {
+		stage_fini(&w->stage);
+		return ret;
+	}
+	w->started = true;
+	d->nworkers++;
+	d->idle++;
+	return 0;
+}
+
+/* Does a user wait none of whose calls runs? */
+static bool starved(struct daemon *d)
+{
+	struct user *user;
+
+	TAILQ_FOREACH(user, &d->turns, turn)
+	{
+		if (!user->running)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * workers_suffice() - start a worker where a user would wait for others' calls
+ * @d: Daemon.
+ *
+ * Where none can be started the user waits for its turn. Such a worker ends
+ * when it has nothing to do.
+ *
+ * Context: Under the lock.
+ */
+void workers_suffice(struct daemon *d)
+{
+	uint32_t i;
+
+	if (!d->workers || d->stop || d->idle || !starved(d))
+		return;
+	for (i = 0; i < WORKERS_MAX; i++) {
+		struct worker *w = &d->workers[i];
+
+		if (w->started && !w->over)
+			continue;
+		if (start(d, w) && d->verbose)
+			say("cannot start a thread for another user");
+		return;
+	}
 }
 
 /**
  * workers_start() - start the threads that run calls
  * @d: Daemon.
- * @n: How many, 1 to WORKERS_MAX.
+ * @n: How many, 1 to WORKERS_MAX. More run while users would have to wait for
+ *     the calls of others.
  *
  * Context: Main thread.
  * Return: 0 or a negative errno; workers_stop() ends those that were started.
  */
 int workers_start(struct daemon *d, uint32_t n)
 {
-	uint32_t i;
-	int ret;
+	int ret = 0;
 
-	d->workers = calloc(n, sizeof(*d->workers));
+	pthread_mutex_lock(&d->lock);
+	d->workers = calloc(WORKERS_MAX, sizeof(*d->workers));
 	if (!d->workers)
-		return -ENOMEM;
-	for (i = 0; i < n; i++) {
-		struct worker *w = &d->workers[i];
-
-		w->daemon = d;
-		ret = stage_init(&w->stage, d->kind->stage_len);
-		if (ret)
-			return ret;
-		ret = -pthread_create(&w->thread, NULL, work, w);
-		if (ret) {
-			stage_fini(&w->stage);
-			return ret;
-		}
-		pthread_mutex_lock(&d->lock);
-		d->nworkers++;
-		pthread_mutex_unlock(&d->lock);
-	}
-	return 0;
+		ret = -ENOMEM;
+	d->keep = n;
+	d->share = n > 1 ? n - 1 : 1;
+	while (!ret && d->nworkers < n)
+		ret = start(d, &d->workers[d->nworkers]);
+	pthread_mutex_unlock(&d->lock);
+	return ret;
 }
 
 /**
@@ -103,13 +175,12 @@ void workers_stop(struct daemon *d)
 	d->stop = true;
 	pthread_cond_broadcast(&d->work);
 	pthread_mutex_unlock(&d->lock);
-	for (i = 0; i < d->nworkers; i++) {
-		pthread_join(d->workers[i].thread, NULL);
-		stage_fini(&d->workers[i].stage);
+	for (i = 0; d->workers && i < WORKERS_MAX; i++) {
+		struct worker *w = &d->workers[i];
+
+		if (w->started)
+			pthread_join(w->thread, NULL);
 	}
-	pthread_mutex_lock(&d->lock);
-	d->nworkers = 0;
-	pthread_mutex_unlock(&d->lock);
 	free(d->workers);
 	d->workers = NULL;
 }

@@ -180,15 +180,20 @@ static uint64_t take(struct daemon *d, struct call **out)
 	return *out ? ((struct tagged_call *)*out)->tag : 0;
 }
 
-/* End a call that ran, as a worker does. */
-static void finish(struct daemon *d, struct call *c)
+/* End a call that ran so many nanoseconds, as a worker does. */
+static void finish_after(struct daemon *d, struct call *c, uint64_t ns)
 {
 	struct session *session = c->session;
 
 	call_free(c);
 	pthread_mutex_lock(&d->lock);
-	call_ran(session);
+	call_ran(session, ns);
 	pthread_mutex_unlock(&d->lock);
+}
+
+static void finish(struct daemon *d, struct call *c)
+{
+	finish_after(d, c, 0);
 }
 
 TEST_F(session, begins_with_an_endpoint_alone)
@@ -347,7 +352,7 @@ TEST_F(session, leaves_a_worker_to_other_users)
 	struct call *c[4], *none;
 	uint64_t tag;
 
-	self->d.nworkers = 3;
+	self->d.share = 2;
 	for (tag = 1; tag <= 3; tag++)
 		send(self->s[0], tag);
 	send(self->s[2], 4);
@@ -363,10 +368,9 @@ TEST_F(session, leaves_a_worker_to_other_users)
 	finish(&self->d, c[1]);
 	finish(&self->d, c[2]);
 	EXPECT_EQ(0, self->s[0]->user->running);
-	self->d.nworkers = 1;
+	self->d.share = 1;
 	EXPECT_EQ(4, take(&self->d, &c[3]));
 	finish(&self->d, c[3]);
-	self->d.nworkers = 0;
 }
 
 /* Users take turns; a call that is queued again goes last. */
@@ -391,7 +395,7 @@ TEST_F(session, waits_for_its_turn)
 	EXPECT_EQ(7, take(&self->d, &c));
 	pthread_mutex_lock(&self->d.lock);
 	call_requeue(c);
-	call_ran(self->s[0]);
+	call_ran(self->s[0], 0);
 	pthread_mutex_unlock(&self->d.lock);
 	EXPECT_EQ(8, take(&self->d, &c));
 	finish(&self->d, c);
@@ -400,6 +404,52 @@ TEST_F(session, waits_for_its_turn)
 	EXPECT_EQ(0, take(&self->d, &c));
 	EXPECT_EQ(0, self->s[0]->calls);
 	EXPECT_EQ(1, self->s[0]->refs);
+}
+
+/* Turns are by time: a user of long calls waits for as much of short ones. */
+TEST_F(session, pays_with_time)
+{
+	static const uint64_t second = 1000000000;
+	struct call *c;
+	uint64_t i;
+
+	send(self->s[0], 1);
+	send(self->s[0], 2);
+	EXPECT_EQ(1, take(&self->d, &c));
+	finish_after(&self->d, c, second);
+	for (i = 10; i < 20; i++) {
+		send(self->s[1], i);
+		EXPECT_EQ(i, take(&self->d, &c));
+		finish_after(&self->d, c, second / 10);
+	}
+	send(self->s[1], 20);
+	EXPECT_EQ(2, take(&self->d, &c));
+	finish(&self->d, c);
+	EXPECT_EQ(20, take(&self->d, &c));
+	finish(&self->d, c);
+}
+
+/* Who comes back has no more due than those who were here. */
+TEST_F(session, saves_up_no_time)
+{
+	static const uint64_t second = 1000000000;
+	struct call *c;
+
+	send(self->s[0], 1);
+	send(self->s[0], 2);
+	send(self->s[0], 3);
+	EXPECT_EQ(1, take(&self->d, &c));
+	finish_after(&self->d, c, second);
+	EXPECT_EQ(2, take(&self->d, &c));
+	finish(&self->d, c);
+	send(self->s[1], 4);
+	send(self->s[1], 5);
+	EXPECT_EQ(3, take(&self->d, &c));
+	finish(&self->d, c);
+	EXPECT_EQ(4, take(&self->d, &c));
+	finish(&self->d, c);
+	EXPECT_EQ(5, take(&self->d, &c));
+	finish(&self->d, c);
 }
 
 TEST_HARNESS_MAIN

@@ -387,7 +387,7 @@ int phi_vdfs_list(struct phi_vdfs *v, const char *path, phi_vdfs_entry_fn *fn,
  * phi_vdfs_mkdir() - make a directory
  * @v: Session.
  * @path: Name.
- * @mode: Permission bits.
+ * @mode: Permission bits, 01777 at most.
  *
  * Context: Any thread. Waits for the daemon.
  * Return: 0 or a negative errno.
@@ -443,8 +443,9 @@ int phi_vdfs_rename(struct phi_vdfs *v, const char *from, const char *to,
  * phi_vdfs_change() - change mode or time of a name
  * @v: Session.
  * @path: Name.
- * @mode: Permission bits; ~0U = leave.
- * @mtime_ns: CLOCK_REALTIME; INT64_MIN = leave.
+ * @mode: Permission bits, 01777 at most; ~0U = leave. Its owner changes it.
+ * @mtime_ns: CLOCK_REALTIME; INT64_MIN = leave; INT64_MAX = now, which is also
+ *            for a user who may write and does not own it.
  *
  * Context: Any thread. Waits for the daemon.
  * Return: 0 or a negative errno.

@@ -236,7 +236,8 @@ struct phi_vdfs_params {
 
 /**
  * struct phi_vdfs_stat - what a name stands for
- * @hash: Of the blob; zeros for a directory.
+ * @hash: Of the blob; zeros for a directory, and for a file that the caller may
+ *        not read.
  * @bytes: Its length; 0 for a directory.
  * @ino: A number that stays while the name does.
  * @mtime_ns: When it last changed, CLOCK_REALTIME.
@@ -354,7 +355,7 @@ struct phi_vdfs_attached {
  * @id: A put, blob, map, job or collection of this session.
  * @offset: Of bytes in a blob; or a number.
  * @value: A number.
- * @time_ns: CLOCK_REALTIME, INT64_MIN = leave.
+ * @time_ns: CLOCK_REALTIME, INT64_MIN = leave, INT64_MAX = now.
  * @name: Text without NUL.
  * @more: Text without NUL.
  * @data: Bytes that come.

@@ -192,6 +192,30 @@ int attr_of(struct asker a, uint64_t node, struct fuse_attr *attr)
 	return 0;
 }
 
+int set_attr(struct asker a, uint64_t node, struct fuse_setattr_in in)
+{
+	struct fuse_attr_out out;
+	int n;
+
+	a.node = node;
+	n = ask(a, FUSE_SETATTR, &in, sizeof(in), NULL, &out, sizeof(out));
+	return n < 0 ? n : 0;
+}
+
+/* Return: its length. */
+int get_xattr(struct asker a, uint64_t node, const char *name, char *value,
+	      size_t room)
+{
+	struct fuse_getxattr_in in = { .size = (uint32_t)room };
+	struct fuse_getxattr_out length;
+
+	a.node = node;
+	if (!room)
+		return ask(a, FUSE_GETXATTR, &in, sizeof(in), name, &length,
+			   sizeof(length));
+	return ask(a, FUSE_GETXATTR, &in, sizeof(in), name, value, room);
+}
+
 /* The names in a directory but "." and "..", a blank behind each. */
 int list_at(struct asker a, uint64_t node, char *names, size_t room)
 {

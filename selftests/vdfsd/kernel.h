@@ -55,6 +55,9 @@ int create_at(struct asker a, uint64_t dir, const char *name, uint32_t mode,
 int write_at(struct asker a, uint64_t node, uint64_t fh, const char *text);
 bool reads(struct asker a, uint64_t node, uint64_t fh, const char *text);
 int attr_of(struct asker a, uint64_t node, struct fuse_attr *attr);
+int set_attr(struct asker a, uint64_t node, struct fuse_setattr_in in);
+int get_xattr(struct asker a, uint64_t node, const char *name, char *value,
+	      size_t room);
 int list_at(struct asker a, uint64_t node, char *names, size_t room);
 
 #endif /* SELFTESTS_VDFSD_KERNEL_H */

@@ -13,6 +13,7 @@
 
 const struct vdfs_who alice = { .uid = 1001 };
 const struct vdfs_who bob = { .uid = 1002 };
+const struct vdfs_who carol = { .uid = 1003 };
 const struct vdfs_who admin = { .uid = 0, .admin = true };
 
 /**

@@ -18,7 +18,7 @@ struct tree {
 	struct vdfs_store *store;
 };
 
-extern const struct vdfs_who alice, bob, admin;
+extern const struct vdfs_who alice, bob, carol, admin;
 
 int tree_make(struct tree *t, const struct vdfs_store_options *options);
 int tree_reopen(struct tree *t, const struct vdfs_store_options *options);

@@ -22,8 +22,10 @@ static const struct reason {
 } reasons[] = {
 	{ ENOENT, "there is no such thing, or none that this user may see",
 	  "phi vdfs ls and phi collection list show what there is" },
-	{ EACCES, "it belongs to another user",
+	{ EACCES, "it, or a directory on the way, is closed to this user",
 	  "its owner can change it, or let others with phi vdfs chmod" },
+	{ EXDEV, "it belongs to another user, who would pay for it there",
+	  "store a copy and remove it, or let its owner rename it" },
 	{ EDQUOT, "the quota of this user is spent",
 	  "phi vdfs quota shows it; remove what is not needed" },
 	{ ENOSPC, "the disk is full, or the session holds as much as it may",
@@ -190,12 +192,15 @@ void vdfs_out_hash(const char *key, const struct phi_vdfs_hash *hash)
 const char *vdfs_mode_text(uint32_t mode)
 {
 	static const char letters[] = "rwxrwxrwx";
+	bool all = mode & 0001;
 	static char text[11];
 	int i;
 
 	text[0] = (mode & S_IFMT) == S_IFDIR ? 'd' : '-';
 	for (i = 0; i < 9; i++)
 		text[i + 1] = mode & (0400U >> i) ? letters[i] : '-';
+	if (mode & S_ISVTX)
+		text[9] = all ? 't' : 'T';
 	text[10] = '\0';
 	return text;
 }
@@ -208,8 +213,8 @@ int vdfs_option_mode(const struct args *args, const char *text, uint32_t *mode)
 	if (!text)
 		return EXIT_OK;
 	value = strtoul(text, &end, 8);
-	if (end == text || *end || value > 0777)
-		return usage_error(args, "a mode is octal, 0 to 777, not '%s'",
+	if (end == text || *end || value > 01777)
+		return usage_error(args, "a mode is octal, 0 to 1777, not '%s'",
 				   text);
 	*mode = (uint32_t)value;
 	return EXIT_OK;
@@ -238,7 +243,7 @@ static const struct verb verbs[] = {
 	{ "mv", vdfs_verb_mv, "FROM TO [--no-replace]" VDFS_TOKEN, "rename",
 	  VERB_PHI },
 	{ "chmod", vdfs_verb_chmod, "MODE PATH..." VDFS_TOKEN,
-	  "say who else may see (4) and change (2) names", VERB_PHI },
+	  "set who may read (4), write (2) and search (1) names", VERB_PHI },
 	{ "attr", vdfs_verb_attr, "PATH [ATTR] [VALUE] [--remove]" VDFS_TOKEN,
 	  "list, print, set or remove attributes of a name", VERB_PHI },
 	{ "blobs", vdfs_verb_blobs, TOKEN_ALONE, "list blobs by their hash",

@@ -2,6 +2,8 @@
 /* Attributes of names. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "node.h"
 
@@ -54,6 +56,16 @@ static int check_room(struct sqlite3 *db, int64_t ino)
 	return sqlite3_column_int64(st, 0) > LIST_MAX ? -E2BIG : 0;
 }
 
+/* In a sticky directory all make names; the attributes are its owner's. */
+static bool may_set(const struct vdfs_who *who,
+		    const struct vdfs_name_node *node)
+{
+	if (S_ISDIR(node->mode) && node->mode & S_ISVTX &&
+	    !vdfs_node_own(who, node))
+		return false;
+	return vdfs_node_may(who, node, W_OK);
+}
+
 static int set(struct sqlite3 *db, void *arg)
 {
 	struct attr_op *op = arg;
@@ -63,7 +75,7 @@ static int set(struct sqlite3 *db, void *arg)
 	err = vdfs_node_walk(db, op->who, op->path, &node);
 	if (err)
 		return err;
-	if (!vdfs_node_mine(op->who, &node))
+	if (!may_set(op->who, &node))
 		return -EACCES;
 	if (!op->value) {
 		err = vdfs_sql_run(db,
@@ -119,6 +131,8 @@ static int get(struct sqlite3 *db, void *arg)
 	int err;
 
 	err = vdfs_node_walk(db, op->who, op->path, &node);
+	if (!err && !vdfs_node_may(op->who, &node, R_OK))
+		err = -EACCES;
 	if (!err)
 		err = vdfs_sql(db, &st,
 			       "SELECT value FROM attr\n"

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "node.h"
 
@@ -80,8 +81,6 @@ static int find_leaving(struct sqlite3 *db, const struct move *m,
 	err = vdfs_node_parent(db, m->who, m->from, false, parent, &last);
 	if (!err)
 		err = vdfs_node_find(db, parent->ino, last, strlen(last), node);
-	if (!err && !vdfs_node_shown(m->who, node))
-		err = -ENOENT;
 	if (!err && !vdfs_node_may_go(m->who, parent, node))
 		err = -EACCES;
 	return err;
@@ -168,6 +167,22 @@ static int check_inside(struct sqlite3 *db, const struct vdfs_name_node *node,
 	return err;
 }
 
+/*
+ * The owner is charged for what it may not be able to reach any more. So a
+ * directory stays in its own unless the user may write it, as everywhere, and a
+ * file is copied.
+ */
+static int check_carried(const struct vdfs_who *who,
+			 const struct vdfs_name_node *from,
+			 const struct vdfs_name_node *to,
+			 const struct vdfs_name_node *node)
+{
+	if (from->ino == to->ino || vdfs_node_own(who, node) ||
+	    vdfs_node_may(who, node, W_OK))
+		return 0;
+	return S_ISDIR(node->mode) ? -EACCES : -EXDEV;
+}
+
 /* Make way for @node at the place of @there. */
 static int displace(struct sqlite3 *db, const struct move *m,
 		    const struct vdfs_name_node *target,
@@ -176,8 +191,7 @@ static int displace(struct sqlite3 *db, const struct move *m,
 {
 	if (m->no_replace)
 		return -EEXIST;
-	if (!vdfs_node_shown(m->who, there) ||
-	    !vdfs_node_may_go(m->who, target, there))
+	if (!vdfs_node_may_go(m->who, target, there))
 		return -EACCES;
 	if (S_ISDIR(node->mode) && !S_ISDIR(there->mode))
 		return -ENOTDIR;
@@ -220,6 +234,8 @@ static int rename_name(struct sqlite3 *db, void *arg)
 		err = vdfs_node_check_path(db, target.ino, last);
 	if (!err && S_ISDIR(node.mode))
 		err = check_inside(db, &node, &target);
+	if (!err)
+		err = check_carried(m->who, &parent, &target, &node);
 	if (err)
 		return err;
 	err = vdfs_node_find(db, target.ino, last, strlen(last), &there);
@@ -228,7 +244,7 @@ static int rename_name(struct sqlite3 *db, void *arg)
 	if (!err)
 		err = displace(db, m, &target, &there, &node);
 	else if (err == -ENOENT)
-		err = vdfs_node_mine(m->who, &target) ? 0 : -EACCES;
+		err = vdfs_node_may(m->who, &target, W_OK | X_OK) ? 0 : -EACCES;
 	return err ?: set_place(db, &node, &target, last);
 }
 
@@ -245,7 +261,8 @@ static int rename_name(struct sqlite3 *db, void *arg)
  *
  * Context: Any thread. Waits for the disk.
  * Return: 0, -EINVAL for a directory that would go into itself, -EBUSY for
- * the root, or another negative errno.
+ * the root, -EXDEV for a file that the user may not write and that would leave
+ * its directory, or another negative errno.
  */
 int vdfs_name_rename(struct vdfs_store *store, const struct vdfs_who *who,
 		     const char *from, const char *to, bool no_replace)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "node.h"
 
@@ -22,6 +23,7 @@
  * @hash: Of a blob.
  * @mode: Of a name.
  * @mtime: Of a name.
+ * @now: That is now.
  * @any: Whether the user may see the blob or not.
  * @st: Out.
  */
@@ -32,6 +34,7 @@ struct name_op {
 	const struct vdfs_hash *hash;
 	uint32_t mode;
 	int64_t mtime;
+	bool now;
 	bool any;
 	struct vdfs_stat *st;
 };
@@ -113,6 +116,7 @@ int vdfs_name_stat(struct vdfs_store *store, const struct vdfs_who *who,
  * @who: For whom.
  * @path: The directory.
  * @after: From behind this name on.
+ * @search: The user may look names in it up, which attributes of them take.
  * @n: Out, how many.
  * @full: Out, there may be more.
  * @name: Out.
@@ -122,6 +126,7 @@ struct page {
 	const struct vdfs_who *who;
 	const char *path;
 	char after[256];
+	bool search;
 	unsigned int n;
 	bool full;
 	char name[PAGE][256];
@@ -139,12 +144,14 @@ static int add_entry(struct page *p, struct sqlite3_stmt *st)
 
 	if (len <= 0 || len > 255)
 		return -EBADMSG;
-	if (!vdfs_node_shown(p->who, &node))
-		return 0;
 	memcpy(p->name[p->n], sqlite3_column_blob(st, 1), len);
 	p->name[p->n][len] = '\0';
 	memset(out, 0, sizeof(*out));
 	out->ino = sqlite3_column_int64(st, 0);
+	out->mode = node.mode & S_IFMT;
+	p->n++;
+	if (!p->search)
+		return 0;
 	out->owner = node.owner;
 	out->mode = node.mode;
 	out->mtime_ns = sqlite3_column_int64(st, 4);
@@ -152,7 +159,6 @@ static int add_entry(struct page *p, struct sqlite3_stmt *st)
 		memcpy(&out->hash, sqlite3_column_blob(st, 5),
 		       sizeof(out->hash));
 	out->size = sqlite3_column_int64(st, 6);
-	p->n++;
 	return 0;
 }
 
@@ -170,6 +176,9 @@ static int fill_page(struct sqlite3 *db, void *arg)
 		return err;
 	if (!S_ISDIR(dir.mode))
 		return -ENOTDIR;
+	if (!vdfs_node_may(p->who, &dir, R_OK))
+		return -EACCES;
+	p->search = vdfs_node_may(p->who, &dir, X_OK);
 	err = vdfs_sql(
 		db, &st,
 		"SELECT n.ino, n.name, n.owner, n.mode, n.mtime, o.hash,\n"
@@ -194,7 +203,8 @@ static int fill_page(struct sqlite3 *db, void *arg)
  * @fn: Called for each, in the order of bytes.
  * @arg: Its argument.
  *
- * Names that come or go meanwhile may be listed or not.
+ * Names that come or go meanwhile may be listed or not. A user who may read the
+ * directory and not search it is given numbers and types alone.
  *
  * Context: Any thread; @fn may use the store.
  * Return: 0, what @fn returned, or a negative errno.
@@ -245,11 +255,12 @@ static int make_dir(struct sqlite3 *db, void *arg)
 	err = vdfs_node_find(db, parent.ino, last, strlen(last), &node);
 	if (err != -ENOENT)
 		return err ?: -EEXIST;
-	if (!vdfs_node_mine(op->who, &parent))
+	if (!vdfs_node_may(op->who, &parent, W_OK | X_OK))
 		return -EACCES;
 	node = (struct vdfs_name_node){ .parent = parent.ino,
 					.owner = op->who->uid,
-					.mode = S_IFDIR | (op->mode & 0777),
+					.mode = S_IFDIR |
+						(op->mode & VDFS_MODE_BITS),
 					.mtime = vdfs_name_now() };
 	err = vdfs_node_check_path(db, parent.ino, last);
 	return err   ?:
@@ -335,18 +346,16 @@ int vdfs_name_set(struct sqlite3 *db, struct vdfs_store *store,
 		return err;
 	err = vdfs_node_find(db, parent.ino, last, strlen(last), &node);
 	if (!err) {
-		if (!vdfs_node_shown(who, &node))
-			return -EACCES;
 		if (S_ISDIR(node.mode))
 			return -EISDIR;
-		if (!vdfs_node_mine(who, &node))
+		if (!vdfs_node_may(who, &node, W_OK))
 			return -EACCES;
 		return vdfs_node_replace(db, store, &node, object,
 					 vdfs_name_now());
 	}
 	if (err != -ENOENT)
 		return err;
-	if (!vdfs_node_mine(who, &parent))
+	if (!vdfs_node_may(who, &parent, W_OK | X_OK))
 		return -EACCES;
 	node = (struct vdfs_name_node){ .parent = parent.ino,
 					.object = object->id,
@@ -420,12 +429,13 @@ static int change(struct sqlite3 *db, void *arg)
 	err = vdfs_node_walk(db, op->who, op->path, &node);
 	if (err)
 		return err;
-	/* Only its owner, or an administrator, changes the mode. */
-	if (!vdfs_node_mine(op->who, &node) ||
-	    (op->mode != ~0U && !op->who->admin && node.owner != op->who->uid))
+	/* A user who may write may say that it was now, and no more. */
+	if (!vdfs_node_own(op->who, &node) &&
+	    (op->mode != ~0U || !op->now ||
+	     !vdfs_node_may(op->who, &node, W_OK)))
 		return -EACCES;
 	if (op->mode != ~0U)
-		node.mode = (node.mode & S_IFMT) | (op->mode & 0777);
+		node.mode = (node.mode & S_IFMT) | (op->mode & VDFS_MODE_BITS);
 	if (op->mtime != INT64_MIN)
 		node.mtime = op->mtime;
 	return vdfs_sql_run(db,
@@ -441,10 +451,12 @@ static int change(struct sqlite3 *db, void *arg)
  * @who: The user.
  * @path: Of the name.
  * @mode: Permission bits; ~0U = leave.
- * @mtime_ns: Time; INT64_MIN = leave.
+ * @mtime_ns: Time; INT64_MIN = leave; VDFS_MTIME_NOW is also for a user who may
+ *            write and does not own it.
  *
  * Context: Any thread. Waits for the disk.
- * Return: 0 or a negative errno.
+ * Return: 0, -EPERM for a mode by which a file would run as its owner or group,
+ * or another negative errno.
  */
 int vdfs_name_change(struct vdfs_store *store, const struct vdfs_who *who,
 		     const char *path, uint32_t mode, int64_t mtime_ns)
@@ -452,5 +464,11 @@ int vdfs_name_change(struct vdfs_store *store, const struct vdfs_who *who,
 	struct name_op op = { store, who, path, .mode = mode,
 			      .mtime = mtime_ns };
 
+	if (mode != ~0U && mode & (S_ISUID | S_ISGID))
+		return -EPERM;
+	/* The same, however often the change is made. */
+	op.now = mtime_ns == VDFS_MTIME_NOW;
+	if (op.now)
+		op.mtime = vdfs_name_now();
 	return write_op(&op, change);
 }

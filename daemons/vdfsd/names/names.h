@@ -14,14 +14,15 @@
  * the root directory. Any other path is -EINVAL, or -ENAMETOOLONG when it is
  * too long.
  *
- * A name stands for a blob or is a directory. It has an owner and mode bits:
- * others may see it only with 0004, and only the owner may change it or,
- * being a directory, what is in it, unless the mode has 0002. Nothing is
- * seen below a directory that may not be seen. Directories on the way to a
- * new name are made, like it, for the user who asks. The root belongs to
- * nobody and anyone may make names in it, but only those who may change a
- * name there may take it away. A user who replaces the blob of another's name,
- * as 0002 allows, leaves it the other's, who is charged.
+ * A name stands for a blob or is a directory. It has an owner and mode bits,
+ * which mean what they mean in POSIX: r to read a file or list a directory, w
+ * to change it, x to come to what is in a directory; sticky directories too.
+ * There are no groups: all but the owner are others. Directories on the way to
+ * a new name are made, like it, for the user who asks. The root belongs to
+ * nobody, and is sticky, and anyone may make names in it. A user who replaces
+ * the blob of another's name, as w allows, leaves it the other's, who is
+ * charged. So a file of another that the user may not write does not go to
+ * another directory, -EXDEV, nor does a directory, -EACCES.
  *
  * Beside the errors of store.h: -EISDIR, -ENOTDIR, -ENOTEMPTY, -EEXIST, and
  * -EBUSY for what cannot be done to the root.
@@ -30,6 +31,7 @@
 #define VDFS_PATH_MAX 1023
 #define VDFS_MODE_FILE 0644U
 #define VDFS_MODE_DIR 0755U
+#define VDFS_MTIME_NOW INT64_MAX
 #define VDFS_ATTR_NAME_MAX 255
 #define VDFS_ATTR_VALUE_MAX 65536
 
@@ -69,6 +71,8 @@ typedef int vdfs_name_fn(void *arg, const char *name,
  * @path: Its path, where nothing is, in a directory that is there.
  * @mode: Its permission bits.
  * @mtime_ns: INT64_MIN = now.
+ * @granted: Of one with a number: that the user may write it was found when it
+ *           was opened.
  */
 struct vdfs_place {
 	uint64_t ino;
@@ -76,6 +80,7 @@ struct vdfs_place {
 	const char *path;
 	uint32_t mode;
 	int64_t mtime_ns;
+	bool granted;
 };
 
 /**
@@ -135,6 +140,8 @@ int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
 		       struct vdfs_stat *out);
 
 int vdfs_name_check(const char *path);
+bool vdfs_name_may(const struct vdfs_who *who, uint32_t owner, uint32_t mode,
+		   int mask);
 int vdfs_name_stat(struct vdfs_store *store, const struct vdfs_who *who,
 		   const char *path, struct vdfs_stat *out);
 /* In the order of bytes, from behind @after on; NULL or "" = all. */

@@ -11,6 +11,8 @@
 #include "store/visible.h"
 
 #define VDFS_ROOT 1
+/* Permission bits that are kept. No file runs as its owner. */
+#define VDFS_MODE_BITS 01777U
 
 /**
  * struct vdfs_name_node - a name
@@ -37,10 +39,10 @@ int vdfs_name_delete(struct sqlite3 *db, struct vdfs_store *store,
 		     const struct vdfs_name_node *node);
 
 /* path.c */
-bool vdfs_node_shown(const struct vdfs_who *who,
-		     const struct vdfs_name_node *node);
-bool vdfs_node_mine(const struct vdfs_who *who,
-		    const struct vdfs_name_node *node);
+bool vdfs_node_may(const struct vdfs_who *who,
+		   const struct vdfs_name_node *node, int mask);
+bool vdfs_node_own(const struct vdfs_who *who,
+		   const struct vdfs_name_node *node);
 bool vdfs_node_may_go(const struct vdfs_who *who,
 		      const struct vdfs_name_node *parent,
 		      const struct vdfs_name_node *node);

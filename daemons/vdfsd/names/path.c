@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "node.h"
 
@@ -53,31 +54,58 @@ int vdfs_name_check(const char *path)
 }
 
 /**
- * vdfs_node_shown() - whether a user may see a name, for its own mode
+ * vdfs_name_may() - whether a mode lets a user do something
  * @who: The user.
- * @node: The name.
+ * @owner: Owner of a name.
+ * @mode: Its type and permission bits.
+ * @mask: R_OK, W_OK and X_OK, as for access(2).
+ *
+ * The owner is judged by its own bits, all others by theirs: no name has a
+ * group. Administrators may do all but run what nobody may run.
  *
  * Context: Any.
  * Return: Whether it is so.
  */
-bool vdfs_node_shown(const struct vdfs_who *who,
-		     const struct vdfs_name_node *node)
+bool vdfs_name_may(const struct vdfs_who *who, uint32_t owner, uint32_t mode,
+		   int mask)
 {
-	return who->admin || node->owner == who->uid || node->mode & 0004;
+	uint32_t want = (uint32_t)mask & 07;
+
+	if (who->admin)
+		return !(mask & X_OK) || S_ISDIR(mode) || (mode & 0111);
+	if (who->uid == owner)
+		mode >>= 6;
+	return (mode & want) == want;
 }
 
 /**
- * vdfs_node_mine() - whether a user may change a name, or what is in it
+ * vdfs_node_may() - whether a user may do something with a name
  * @who: The user.
  * @node: The name.
+ * @mask: R_OK, W_OK and X_OK; to change what is in a directory takes both
+ *        W_OK and X_OK.
  *
  * Context: Any.
  * Return: Whether it is so.
  */
-bool vdfs_node_mine(const struct vdfs_who *who,
-		    const struct vdfs_name_node *node)
+bool vdfs_node_may(const struct vdfs_who *who,
+		   const struct vdfs_name_node *node, int mask)
 {
-	return who->admin || node->owner == who->uid || node->mode & 0002;
+	return vdfs_name_may(who, node->owner, node->mode, mask);
+}
+
+/**
+ * vdfs_node_own() - whether a name is a user's own
+ * @who: The user.
+ * @node: The name.
+ *
+ * Context: Any.
+ * Return: Whether it is so, or the user is an administrator.
+ */
+bool vdfs_node_own(const struct vdfs_who *who,
+		   const struct vdfs_name_node *node)
+{
+	return who->admin || node->owner == who->uid;
 }
 
 /**
@@ -86,7 +114,8 @@ bool vdfs_node_mine(const struct vdfs_who *who,
  * @parent: The directory it is in.
  * @node: The name.
  *
- * In the root only those may who may change it: anyone can make names there.
+ * It is the directory that changes. In a sticky one it has to be the user's own,
+ * or the directory has to be.
  *
  * Context: Any.
  * Return: Whether it is so.
@@ -95,9 +124,10 @@ bool vdfs_node_may_go(const struct vdfs_who *who,
 		      const struct vdfs_name_node *parent,
 		      const struct vdfs_name_node *node)
 {
-	if (!vdfs_node_mine(who, parent))
+	if (!vdfs_node_may(who, parent, W_OK | X_OK))
 		return false;
-	return parent->ino != VDFS_ROOT || vdfs_node_mine(who, node);
+	return !(parent->mode & S_ISVTX) || vdfs_node_own(who, node) ||
+	       vdfs_node_own(who, parent);
 }
 
 static int load(struct sqlite3_stmt *st, struct vdfs_name_node *out)
@@ -112,6 +142,9 @@ static int load(struct sqlite3_stmt *st, struct vdfs_name_node *out)
 	out->owner = sqlite3_column_int64(st, 3);
 	out->mode = sqlite3_column_int64(st, 4);
 	out->mtime = sqlite3_column_int64(st, 5);
+	/* Anyone makes names in the root. */
+	if (out->ino == VDFS_ROOT)
+		out->mode |= S_ISVTX;
 	sqlite3_reset(st);
 	return 0;
 }
@@ -177,8 +210,9 @@ static int start(struct sqlite3 *db, const struct vdfs_who *who,
  * @out: The name.
  *
  * Context: Inside a vdfs_meta_fn.
- * Return: 0, -ENOENT when it is not there or not to be seen, -ENOTDIR, -ESTALE
- * when the name that it begins at is gone, or another negative errno.
+ * Return: 0, -ENOENT, -ENOTDIR, -EACCES when a directory on the way may not be
+ * searched, -ESTALE when the name that it begins at is gone, or another
+ * negative errno.
  */
 int vdfs_node_walk(struct sqlite3 *db, const struct vdfs_who *who,
 		   const char *path, struct vdfs_name_node *out)
@@ -190,10 +224,10 @@ int vdfs_node_walk(struct sqlite3 *db, const struct vdfs_who *who,
 	while (!err && *path) {
 		if (!S_ISDIR(out->mode))
 			return -ENOTDIR;
+		if (!vdfs_node_may(who, out, X_OK))
+			return -EACCES;
 		n = strcspn(path, "/");
 		err = vdfs_node_find(db, out->ino, path, n, out);
-		if (!err && !vdfs_node_shown(who, out))
-			err = -ENOENT;
 		path += n;
 		path += *path == '/';
 	}
@@ -313,12 +347,10 @@ static int step(struct sqlite3 *db, const struct vdfs_who *who,
 	int err;
 
 	err = vdfs_node_find(db, dir->ino, name, len, &next);
-	if (!err && !vdfs_node_shown(who, &next))
-		return make ? -EACCES : -ENOENT;
 	if (!err && !S_ISDIR(next.mode))
 		return -ENOTDIR;
 	if (err == -ENOENT && make) {
-		if (!vdfs_node_mine(who, dir))
+		if (!vdfs_node_may(who, dir, W_OK | X_OK))
 			return -EACCES;
 		next = (struct vdfs_name_node){ .parent = dir->ino,
 						.owner = who->uid,
@@ -354,6 +386,8 @@ int vdfs_node_parent(struct sqlite3 *db, const struct vdfs_who *who,
 	if (!err && !S_ISDIR(parent->mode))
 		err = -ENOTDIR;
 	while (!err) {
+		if (!vdfs_node_may(who, parent, X_OK))
+			return -EACCES;
 		n = strcspn(path, "/");
 		if (!path[n])
 			break;
@@ -364,6 +398,7 @@ int vdfs_node_parent(struct sqlite3 *db, const struct vdfs_who *who,
 	return err;
 }
 
+/* May the user come to a file by its path, and read it? */
 static int path_shows(struct sqlite3 *db, const struct vdfs_who *who,
 		      int64_t ino)
 {
@@ -374,7 +409,7 @@ static int path_shows(struct sqlite3 *db, const struct vdfs_who *who,
 		err = vdfs_node_load(db, ino, &node);
 		if (err)
 			return err;
-		if (!vdfs_node_shown(who, &node))
+		if (!vdfs_node_may(who, &node, depth ? X_OK : R_OK))
 			return 0;
 		ino = node.parent;
 	}
@@ -382,7 +417,7 @@ static int path_shows(struct sqlite3 *db, const struct vdfs_who *who,
 }
 
 /**
- * vdfs_name_shows() - whether a user sees a name of a blob
+ * vdfs_name_shows() - whether a user may read a blob by a name of it
  * @db: A connection inside a transaction.
  * @who: The user.
  * @object: Row of the blob.

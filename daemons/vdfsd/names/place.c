@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "node.h"
 
@@ -19,7 +20,7 @@ static int set_content(struct sqlite3 *db, struct vdfs_store *store,
 		return err == -ENOENT ? -ESTALE : err;
 	if (S_ISDIR(node.mode))
 		return -EISDIR;
-	if (!vdfs_node_mine(who, &node))
+	if (!place->granted && !vdfs_node_may(who, &node, W_OK))
 		return -EACCES;
 	return vdfs_node_replace(db, store, &node, object, mtime);
 }
@@ -43,12 +44,13 @@ static int make_name(struct sqlite3 *db, struct vdfs_store *store,
 	err = vdfs_node_find(db, parent.ino, last, strlen(last), &node);
 	if (err != -ENOENT)
 		return err ?: -EEXIST;
-	if (!vdfs_node_mine(who, &parent))
+	if (!vdfs_node_may(who, &parent, W_OK | X_OK))
 		return -EACCES;
 	node = (struct vdfs_name_node){ .parent = parent.ino,
 					.object = object->id,
 					.owner = who->uid,
-					.mode = S_IFREG | (place->mode & 0777),
+					.mode = S_IFREG |
+						(place->mode & VDFS_MODE_BITS),
 					.mtime = mtime };
 	err = vdfs_node_check_path(db, parent.ino, last);
 	if (!err)

@@ -111,12 +111,13 @@ int vdfs_remote_body(struct vdfs_remote_name *name)
 	if (S_ISDIR(st->mode))
 		json = json_pack("{s:b, s:I, s:i}", "directory", 1, "owner",
 				 (json_int_t)st->owner, "mode",
-				 st->mode & 0777);
+				 st->mode & VDFS_MODE_BITS);
 	else
 		json = json_pack("{s:s, s:I, s:I, s:i, s:I}", "hash", hash,
 				 "size", (json_int_t)st->size, "owner",
-				 (json_int_t)st->owner, "mode", st->mode & 0777,
-				 "mtime", (json_int_t)st->mtime_ns);
+				 (json_int_t)st->owner, "mode",
+				 st->mode & VDFS_MODE_BITS, "mtime",
+				 (json_int_t)st->mtime_ns);
 	if (json)
 		n = json_dumpb(json, name->body, sizeof(name->body) - 1,
 			       JSON_COMPACT | JSON_SORT_KEYS);
@@ -138,8 +139,8 @@ static int take(struct vdfs_remote_name *name, json_t *json)
 			&dir, "owner", &owner, "mode", &mode, "hash", &hash,
 			"size", &size, "mtime", &mtime))
 		return -EINVAL;
-	if (owner < 0 || owner >= VDFS_REMOTE_UID || mode < 0 || mode > 0777 ||
-	    size < 0 || !hash == !dir)
+	if (owner < 0 || owner >= VDFS_REMOTE_UID || mode < 0 ||
+	    mode > VDFS_MODE_BITS || size < 0 || !hash == !dir)
 		return -EINVAL;
 	memset(st, 0, sizeof(*st));
 	st->owner = owner;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "serve_impl.h"
 #include "store/charge.h"
@@ -198,6 +199,8 @@ int vdfsd_call_hash(struct vdfsd_call *c, struct vdfs_hash *hash)
 		return ret;
 	if ((st.mode & S_IFMT) == S_IFDIR)
 		return -EISDIR;
+	if (!vdfs_name_may(who_of(c), st.owner, st.mode, R_OK))
+		return -EACCES;
 	*hash = st.hash;
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* Names and their attributes; quotas and figures of the store. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "serve_impl.h"
 
@@ -67,9 +68,14 @@ int vdfsd_entries_end(struct vdfsd_call *c, int ret)
 	return ret;
 }
 
-static void stat_out(const struct vdfs_stat *st, struct phi_vdfs_stat *out)
+/* The hash says what is in a file: it is for a user who may read that. */
+static void stat_out(const struct vdfsd_call *c, const struct vdfs_stat *st,
+		     struct phi_vdfs_stat *out)
 {
-	memcpy(&out->hash, &st->hash, sizeof(out->hash));
+	if (vdfs_name_may(who_of(c), st->owner, st->mode, R_OK))
+		memcpy(&out->hash, &st->hash, sizeof(out->hash));
+	else
+		memset(&out->hash, 0, sizeof(out->hash));
 	out->bytes = st->size;
 	out->ino = st->ino;
 	out->mtime_ns = st->mtime_ns;
@@ -91,7 +97,7 @@ int vdfsd_stat(struct vdfsd_call *c)
 
 	ret = vdfs_name_stat(store_of(c), who_of(c), path_of(c), &st);
 	if (!ret)
-		stat_out(&st, &c->answer.stat);
+		stat_out(c, &st, &c->answer.stat);
 	return ret;
 }
 
@@ -99,7 +105,7 @@ static int add_name(void *arg, const char *name, const struct vdfs_stat *st)
 {
 	struct phi_vdfs_entry entry = {};
 
-	stat_out(st, &entry.stat);
+	stat_out(arg, st, &entry.stat);
 	return vdfsd_entry_add(arg, &entry, name);
 }
 

@@ -178,25 +178,36 @@ static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
  * @st: Attributes of the file.
  * @mask: R_OK, W_OK, X_OK.
  *
- * The store decides. This is for calls that ask before they do anything.
+ * This is for opening, and for calls that ask before they do anything; of names
+ * the store decides.
  *
  * Return: True if so.
  */
 bool vdfs_may(const struct vdfs_who *who, const struct stat *st, int mask)
 {
-	bool owner = who->admin || who->uid == st->st_uid;
+	return vdfs_name_may(who, st->st_uid, st->st_mode, mask);
+}
 
-	if ((mask & R_OK) && !owner && !(st->st_mode & 0004))
-		return false;
-	if ((mask & W_OK) && !owner && !(st->st_mode & 0002))
-		return false;
-	if (!(mask & X_OK))
-		return true;
-	if (S_ISDIR(st->st_mode))
-		return owner || (st->st_mode & 0004);
-	if (who->admin)
-		return st->st_mode & 0111;
-	return st->st_mode & (owner ? 0100 : 0001);
+/**
+ * vdfs_inode_may() - may somebody do this with an inode, as it is by now?
+ * @call: For whom.
+ * @inode: Which.
+ * @mask: R_OK, W_OK, X_OK.
+ *
+ * Return: 0, -EACCES, -EROFS, or another negative errno.
+ */
+int vdfs_inode_may(struct vdfs_call *call, struct vdfs_inode *inode, int mask)
+{
+	struct stat st;
+	int err = refresh(call, inode);
+
+	if (!err)
+		err = vdfs_stat_inode(call, inode, &st);
+	if (!err && (mask & W_OK) && call->fuse->read_only)
+		err = -EROFS;
+	if (!err && !vdfs_may(&call->who, &st, mask))
+		err = -EACCES;
+	return err;
 }
 
 static void reply_attr(struct vdfs_call *call, struct vdfs_inode *inode)
@@ -229,26 +240,38 @@ void vdfs_op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 {
 	struct vdfs_call call = vdfs_call_of(req);
 	struct vdfs_inode *inode = vdfs_inode_of(call.fuse, ino);
-	struct stat st;
-	int err = refresh(&call, inode);
+	int err = vdfs_inode_may(&call, inode, mask);
 
-	if (!err)
-		err = vdfs_stat_inode(&call, inode, &st);
-	if (!err && (mask & W_OK) && call.fuse->read_only)
-		err = -EROFS;
-	if (!err && !vdfs_may(&call.who, &st, mask))
-		err = -EACCES;
 	fuse_reply_err(req, -err);
 }
 
-/* Nobody gives a name away, not even root: the owner is who was charged. */
-static int change_owner(struct vdfs_inode *inode, const struct stat *attr,
-			int to_set)
+/*
+ * Nobody gives a name away, not even root: the owner is who was charged. Times
+ * wait in a stage, so the right to set them is asked for before.
+ */
+static int check_change(struct vdfs_call *call, struct vdfs_inode *inode,
+			const struct stat *attr, int to_set)
 {
-	if ((to_set & FUSE_SET_ATTR_UID) && attr->st_uid != inode->st.owner)
+	const int owners = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_MTIME;
+	const struct vdfs_who *who = &call->who;
+	struct vdfs_stat st;
+
+	pthread_mutex_lock(&call->fuse->lock);
+	st = inode->st;
+	pthread_mutex_unlock(&call->fuse->lock);
+	if ((to_set & FUSE_SET_ATTR_UID) && attr->st_uid != st.owner)
 		return -EPERM;
-	if ((to_set & FUSE_SET_ATTR_GID) && attr->st_gid != inode->st.owner)
+	if ((to_set & FUSE_SET_ATTR_GID) && attr->st_gid != st.owner)
 		return -EPERM;
+	if (who->admin || who->uid == st.owner)
+		return 0;
+	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+		to_set &= ~FUSE_SET_ATTR_MTIME;
+	if (to_set & owners)
+		return -EPERM;
+	if ((to_set & FUSE_SET_ATTR_MTIME_NOW) &&
+	    !vdfs_name_may(who, st.owner, st.mode, W_OK))
+		return -EACCES;
 	return 0;
 }
 
@@ -286,16 +309,18 @@ static int change(struct vdfs_call *call, struct vdfs_inode *inode,
 	int err;
 
 	if (to_set & FUSE_SET_ATTR_MODE)
-		mode = attr->st_mode & 0777;
-	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+		mode = attr->st_mode & ~(mode_t)S_IFMT;
+	if (to_set & FUSE_SET_ATTR_MTIME_NOW) {
 		clock_gettime(CLOCK_REALTIME, &t);
-	if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) {
+		mtime_ns = VDFS_MTIME_NOW;
+	} else if (to_set & FUSE_SET_ATTR_MTIME) {
 		if (t.tv_sec >= INT64_MAX / SECOND ||
 		    t.tv_sec <= INT64_MIN / SECOND)
 			return -EOVERFLOW;
 		mtime_ns = t.tv_sec * SECOND + t.tv_nsec;
 	}
-	if (mtime_ns != INT64_MIN && keep_time(fuse, inode, mtime_ns))
+	if (mtime_ns != INT64_MIN &&
+	    keep_time(fuse, inode, t.tv_sec * SECOND + t.tv_nsec))
 		mtime_ns = INT64_MIN;
 	if (mode == ~0U && mtime_ns == INT64_MIN)
 		return 0;
@@ -306,7 +331,7 @@ static int change(struct vdfs_call *call, struct vdfs_inode *inode,
 	if (mode != ~0U)
 		inode->st.mode = (inode->st.mode & (uint32_t)S_IFMT) | mode;
 	if (mtime_ns != INT64_MIN)
-		inode->st.mtime_ns = mtime_ns;
+		inode->st.mtime_ns = t.tv_sec * SECOND + t.tv_nsec;
 	pthread_mutex_unlock(&fuse->lock);
 	return 0;
 }
@@ -343,8 +368,8 @@ void vdfs_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 		err = refresh(&call, inode);
 	if (!err && (to_set & known) && !named)
 		err = -EPERM;
-	if (!err)
-		err = change_owner(inode, attr, to_set);
+	if (!err && (to_set & known))
+		err = check_change(&call, inode, attr, to_set);
 	if (!err && (to_set & FUSE_SET_ATTR_SIZE))
 		err = change_size(&call, inode, (uint64_t)attr->st_size, fi);
 	if (!err && (to_set & known))

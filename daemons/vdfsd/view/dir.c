@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "view_impl.h"
 
@@ -117,8 +118,10 @@ void vdfs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct vdfs_inode *inode = vdfs_inode_of(call.fuse, ino);
 	struct vdfs_store *store = call.fuse->store;
 	struct vdfs_listing *listing;
-	int err = vdfs_charge(store, call.who.uid, VDFS_CHARGE_DIRS, 1);
+	int err = vdfs_inode_may(&call, inode, R_OK);
 
+	if (!err)
+		err = vdfs_charge(store, call.who.uid, VDFS_CHARGE_DIRS, 1);
 	if (err) {
 		fuse_reply_err(req, -err);
 		return;

@@ -87,8 +87,7 @@ void vdfs_op_mkdir(fuse_req_t req, fuse_ino_t ino, const char *name,
 	else if (dir->kind != VDFS_NAMES)
 		err = -EPERM;
 	if (!err)
-		err = vdfs_name_mkdir(call.fuse->store, &who, name,
-				      mode & 0777);
+		err = vdfs_name_mkdir(call.fuse->store, &who, name, mode);
 	if (!err)
 		err = vdfs_names_lookup(&call, dir, name, &inode);
 	if (err)

@@ -383,18 +383,13 @@ void vdfs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct vdfs_inode *inode = vdfs_inode_of(call.fuse, ino);
 	bool writes = (fi->flags & (O_ACCMODE | O_TRUNC)) != O_RDONLY;
 	struct vdfs_file *file;
-	struct stat st;
 	int mask, err;
 
 	mask = writes ? W_OK : 0;
 	if ((fi->flags & O_ACCMODE) != O_WRONLY)
 		mask |= R_OK;
 	vdfs_hint_done(&call);
-	err = vdfs_stat_inode(&call, inode, &st);
-	if (!err && !vdfs_may(&call.who, &st, mask))
-		err = -EACCES;
-	if (!err && writes && call.fuse->read_only)
-		err = -EROFS;
+	err = vdfs_inode_may(&call, inode, mask);
 	if (!err)
 		err = charge_file(&call);
 	file = err ? NULL : file_new(&call, inode, writes);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "view_impl.h"
 #include "query_impl.h"
@@ -192,6 +193,8 @@ static int read_vector(struct vdfs_call *call, struct vdfs_ask *ask)
 		err = vdfs_name_stat(store, &call->who, ask->from, &st);
 	if (!err && S_ISDIR(st.mode))
 		err = -EISDIR;
+	if (!err && !vdfs_name_may(&call->who, st.owner, st.mode, R_OK))
+		err = -EACCES;
 	if (!err)
 		err = vdfs_blob_open(store, &call->who, &st.hash, &blob);
 	if (err)

@@ -331,7 +331,7 @@ int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 		   const struct vdfs_who *who, uint64_t ino,
 		   struct vdfs_stat *st)
 {
-	struct vdfs_place place = { .ino = ino };
+	struct vdfs_place place = { .ino = ino, .granted = true };
 	struct vdfs_put *put;
 	int err;
 

@@ -356,6 +356,7 @@ void vdfs_inode_settle(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
 		    struct stat *st);
 bool vdfs_may(const struct vdfs_who *who, const struct stat *st, int mask);
+int vdfs_inode_may(struct vdfs_call *call, struct vdfs_inode *inode, int mask);
 uint64_t vdfs_virtual_ino(const struct vdfs_inode *dir, const char *name,
 			  uint64_t id);
 uint64_t vdfs_inode_ino(const struct vdfs_inode *inode);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "view_impl.h"
 
@@ -24,11 +25,15 @@ static bool starts(const char *text, const char *with)
 	return !strncmp(text, with, strlen(with));
 }
 
-static int get_hash(struct vdfs_call *call, const struct vdfs_inode *inode,
+static int get_hash(struct vdfs_call *call, struct vdfs_inode *inode,
 		    char **value, size_t *len)
 {
 	struct vdfs_hash hash;
+	int err = vdfs_inode_may(call, inode, R_OK);
 
+	/* It says what is in the file. */
+	if (err)
+		return err;
 	pthread_mutex_lock(&call->fuse->lock);
 	hash = inode->st.hash;
 	pthread_mutex_unlock(&call->fuse->lock);

@@ -159,7 +159,7 @@ TEST_F(name, mkdir_and_rmdir)
 	EXPECT_EQ(-EACCES, vdfs_name_mkdir(store, &bob, "a/x", 0755));
 	EXPECT_EQ(-ENOTEMPTY, vdfs_name_rmdir(store, &bob, "x/y"));
 	EXPECT_EQ(-EACCES, vdfs_name_rmdir(store, &alice, "x/y"));
-	EXPECT_EQ(-ENOENT, vdfs_name_rmdir(store, &alice, "x/y/z/w"));
+	EXPECT_EQ(-EACCES, vdfs_name_rmdir(store, &alice, "x/y/z/w"));
 	EXPECT_EQ(0, vdfs_name_rmdir(store, &bob, "x/y/z"));
 	EXPECT_EQ(-ENOENT, vdfs_name_rmdir(store, &bob, "x/y/z"));
 	EXPECT_EQ(-ENOTDIR, vdfs_name_rmdir(store, &alice, "a/one"));
@@ -197,17 +197,18 @@ TEST_F(name, only_those_who_may)
 	EXPECT_EQ(0, vdfs_name_link(store, &bob, "a/bob", &hash));
 	EXPECT_EQ(-EACCES, vdfs_name_change(store, &bob, "a", 0755, INT64_MIN));
 	ASSERT_EQ(0, vdfs_name_change(store, &alice, "a/b", 0700, INT64_MIN));
-	EXPECT_EQ(-ENOENT, stat_of(self, &bob, "a/b"));
-	EXPECT_EQ(-ENOENT, stat_of(self, &bob, "a/b/two"));
+	EXPECT_EQ(0, stat_of(self, &bob, "a/b"));
+	EXPECT_EQ(-EACCES, stat_of(self, &bob, "a/b/two"));
+	EXPECT_EQ(-EACCES, stat_of(self, &bob, "a/b/none"));
 	EXPECT_EQ(-EACCES, vdfs_name_link(store, &bob, "a/b/new", &hash));
-	EXPECT_EQ(-EACCES, vdfs_name_link(store, &bob, "a/b", &hash));
+	EXPECT_EQ(-EISDIR, vdfs_name_link(store, &bob, "a/b", &hash));
 	EXPECT_EQ(0, stat_of(self, &alice, "a/b/two"));
 	EXPECT_EQ(0, stat_of(self, &admin, "a/b/two"));
 
 	char list[100] = "";
 
 	ASSERT_EQ(0, vdfs_name_list(store, &bob, "a", NULL, collect, list));
-	EXPECT_STREQ("bob one ", list);
+	EXPECT_STREQ("b bob one ", list);
 }
 
 TEST_F(name, renames_as_rename_does)
@@ -263,6 +264,7 @@ TEST_F(name, renames_onto_what_may_go_only)
 
 	ASSERT_EQ(0, vdfs_name_change(store, &alice, "a", 0777, INT64_MIN));
 	ASSERT_EQ(0, vdfs_name_link(store, &alice, "mine", &self->one));
+	ASSERT_EQ(0, put_bytes(store, &carol, "c", 1, 0, "carols", &hash));
 	/* The root lets everybody make names, and remove only their own. */
 	ASSERT_EQ(0, put_bytes(store, &bob, "top", 3, 0, "top", &hash));
 	EXPECT_EQ(-EACCES,
@@ -273,14 +275,12 @@ TEST_F(name, renames_onto_what_may_go_only)
 		  vdfs_name_rename(store, &alice, "mine", "dir/in", false));
 	EXPECT_EQ(-EACCES,
 		  vdfs_name_rename(store, &alice, "mine", "dir/new", false));
-	/* The directory is open to all, the name is hidden. */
+	/* The directory is hers and sticky, then it is the name of another. */
 	ASSERT_EQ(0, put_bytes(store, &bob, "hidden", 6, 0, "a/h", &hash));
 	ASSERT_EQ(0, vdfs_name_change(store, &bob, "a/h", 0600, INT64_MIN));
+	ASSERT_EQ(0, vdfs_name_change(store, &alice, "a", 01777, INT64_MIN));
 	EXPECT_EQ(-EACCES,
-		  vdfs_name_rename(store, &alice, "mine", "a/h", false));
-	/* To her it is not there. */
-	EXPECT_EQ(-ENOENT, vdfs_name_unlink(store, &alice, "a/h"));
-	EXPECT_EQ(-ENOENT, vdfs_name_rename(store, &alice, "a/h", "h", false));
+		  vdfs_name_rename(store, &carol, "carols", "a/h", false));
 	EXPECT_EQ(0, text_same(self, "mine", "one"));
 	EXPECT_EQ(0, text_same(self, "top", "top"));
 	EXPECT_EQ(0, text_same(self, "dir/in", "in"));

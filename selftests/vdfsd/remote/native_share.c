@@ -95,7 +95,11 @@ TEST_F_TIMEOUT(share, follows_what_the_other_changes, 120)
 	EXPECT_EQ(0, name_same(&self->p.here, &bob, "d/x", "three", 5));
 	ASSERT_EQ(0, vdfs_name_change(here, &alice, "d/e", 0700, INT64_MIN));
 	pair_get_old();
-	EXPECT_EQ(-ENOENT, vdfs_name_stat(there, &bob, "d/e/y", &st));
+	EXPECT_EQ(-EACCES, vdfs_name_stat(there, &bob, "d/e/y", &st));
+	ASSERT_EQ(0, vdfs_name_change(here, &alice, "d", 01777, INT64_MIN));
+	pair_get_old();
+	ASSERT_EQ(0, vdfs_name_stat(there, &bob, "d", &st));
+	EXPECT_EQ(S_IFDIR | 01777, st.mode);
 	EXPECT_EQ(0, name_same(&self->p.there, &alice, "d/e/y", "two", 3));
 	/* A directory moves with what only the other has seen in it. */
 	ASSERT_EQ(0, put_bytes(here, &alice, "four", 4, 0, "d/e/z", &hash));

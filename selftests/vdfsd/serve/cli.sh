@@ -84,6 +84,9 @@ test_20_names()
 	fails 1 "there already" phi vdfs mv d/other dir/blob --no-replace
 	phi vdfs chmod 600 d/other
 	has "$(phi vdfs stat d/other)" "rw-------"
+	phi vdfs chmod 1777 d
+	has "$(phi vdfs stat d)" "drwxrwxrwt"
+	fails 2 "0 to 1777" phi vdfs chmod 4755 d/other
 	phi vdfs attr d/other user.k v
 	eq "$(phi vdfs attr d/other user.k)" v
 	has "$(phi vdfs attr d/other)" user.k

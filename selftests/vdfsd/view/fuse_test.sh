@@ -544,6 +544,55 @@ test_other_users()
 	down
 }
 
+# Two users in the directory of a third.
+test_shared_directories()
+{
+	local d=$names/shared other=(setpriv --reuid 1001 --regid 1001
+		--clear-groups)
+
+	up
+	mkdir "$d"
+	chmod 1777 "$d"
+	eq "$(stat -c %a "$d")" 1777
+	eq "$(stat -c %a "$names")" 1777
+	echo one | as_user tee "$d/a" >/dev/null
+	as_user mkdir "$d/sub"
+	echo in | as_user tee "$d/sub/in" >/dev/null
+	fails 1 "not permitted|denied" "${other[@]}" rm -f "$d/a"
+	fails 1 "not permitted|denied" "${other[@]}" mv "$d/a" "$d/b"
+	fails 1 "not permitted|denied" "${other[@]}" rm -rf "$d/sub"
+	fails 1 "not permitted" as_user chmod g+s "$d/sub"
+	fails 1 "not permitted" as_user chmod u+s "$d/a"
+	fails 1 "not permitted" as_user chgrp 1001 "$d/a"
+	as_user chmod 600 "$d/a"
+	chmod 777 "$d"
+	has "$("${other[@]}" ls "$d")" a
+	# Away with it, and nobody pays for what is out of reach.
+	"${other[@]}" mkdir -m 700 "$names/own"
+	fails 1 "denied" "${other[@]}" mv "$d/sub" "$names/own/"
+	eq "$(as_user cat "$d/sub/in")" in
+	as_user chmod 644 "$d/a"
+	"${other[@]}" mv "$d/a" "$names/own/"
+	eq "$(stat -c %u "$names/own/a")" 1001
+	"${other[@]}" rm -r "$names/own"
+	as_user rm -r "$d/sub"
+	echo two | as_user tee "$d/planted" >/dev/null
+	as_user chmod 600 "$d/planted"
+	has "$(ls "$d")" planted
+	rm "$d/planted"
+	# Reading a directory and looking into it are two things.
+	echo deep >"$d/f"
+	chmod 744 "$d"
+	has "$(as_user ls "$d")" f
+	fails 1 "denied" as_user cat "$d/f"
+	fails 1 "denied" as_user chmod 777 "$d/f"
+	chmod 711 "$d"
+	fails 2 "denied" as_user ls "$d"
+	eq "$(as_user cat "$d/f")" deep
+	rm -r "$d"
+	down
+}
+
 # fusermount3 mounts for who may not; nobody else sees it then, not even root.
 test_ordinary_user()
 {

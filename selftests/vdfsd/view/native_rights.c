@@ -90,14 +90,11 @@ static int read_link(struct asker a, uint64_t node)
 	return ask(a, FUSE_READLINK, NULL, 0, NULL, target, sizeof(target));
 }
 
-static int get_xattr(struct asker a, uint64_t node, const char *name)
+static int get_distances(struct asker a, uint64_t node)
 {
-	struct fuse_getxattr_in in = { .size = 1000 };
 	char value[1000];
 
-	a.node = node;
-	return ask(a, FUSE_GETXATTR, &in, sizeof(in), name, value,
-		   sizeof(value));
+	return get_xattr(a, node, "user.vdfs.distances", value, sizeof(value));
 }
 
 static int read_text(struct asker a, uint64_t node)
@@ -131,16 +128,14 @@ TEST_F(rights, no_answer_is_kept_for_a_stranger)
 			  list_at(self->alice, search, names, sizeof(names)));
 		EXPECT_STREQ("0001-one ", names);
 		EXPECT_LT(0, read_link(self->alice, link));
-		EXPECT_LT(0, get_xattr(self->alice, search,
-				       "user.vdfs.distances"));
+		EXPECT_LT(0, get_distances(self->alice, search));
 
 		EXPECT_EQ(-EACCES,
 			  list_at(self->bob, search, names, sizeof(names)));
 		EXPECT_EQ(-EACCES,
 			  list_at(self->bob, items, names, sizeof(names)));
 		EXPECT_EQ(-EACCES, read_link(self->bob, link));
-		EXPECT_EQ(-EACCES,
-			  get_xattr(self->bob, search, "user.vdfs.distances"));
+		EXPECT_EQ(-EACCES, get_distances(self->bob, search));
 		EXPECT_EQ(-EACCES, read_text(self->bob, why));
 		EXPECT_EQ(-EACCES,
 			  walk(self->bob, "collections/docs/items/one"));
@@ -205,6 +200,174 @@ TEST_F(rights, numbers_of_entries)
 		if (d->namelen == 4)
 			EXPECT_EQ(entry.attr.ino, d->ino);
 	}
+}
+
+static uint32_t mode_at(FIXTURE_DATA(rights) * self, const char *path)
+{
+	struct vdfs_stat st;
+
+	return vdfs_name_stat(self->t.store, &admin, path, &st) ? 0 : st.mode;
+}
+
+static int chmod_behind(FIXTURE_DATA(rights) * self, const char *path,
+			uint32_t mode)
+{
+	return vdfs_name_change(self->t.store, &admin, path, mode, INT64_MIN);
+}
+
+static int chmod_at(struct asker a, uint64_t node, uint32_t mode)
+{
+	return set_attr(a, node,
+			(struct fuse_setattr_in){ .valid = FATTR_MODE,
+						  .mode = mode });
+}
+
+static int may(struct asker a, uint64_t node, uint32_t mask)
+{
+	struct fuse_access_in in = { .mask = mask };
+
+	a.node = node;
+	return ask(a, FUSE_ACCESS, &in, sizeof(in), NULL, NULL, 0);
+}
+
+/* By inodes that were found when the modes were others. */
+TEST_F(rights, directories_by_their_modes)
+{
+	struct vdfs_hash hash;
+	struct fuse_made made;
+	char names[100];
+	uint64_t dir, fh;
+
+	ASSERT_EQ(0,
+		  put_bytes(self->t.store, &alice, "one", 3, 0, "d/f", &hash));
+	dir = node_at(self->bob, "names/d");
+	self->bob.node = dir;
+	ASSERT_EQ(0, chmod_behind(self, "d", 0744));
+	EXPECT_EQ(0, list_at(self->bob, dir, names, sizeof(names)));
+	EXPECT_STREQ("f ", names);
+	EXPECT_EQ(-EACCES, walk(self->bob, "f"));
+	EXPECT_EQ(-EACCES, may(self->bob, dir, X_OK));
+	EXPECT_EQ(0, may(self->bob, dir, R_OK));
+	ASSERT_EQ(0, chmod_behind(self, "d", 0711));
+	EXPECT_EQ(-EACCES, open_at(self->bob, dir, O_DIRECTORY, &fh));
+	EXPECT_EQ(0, walk(self->bob, "f"));
+	EXPECT_EQ(0, may(self->bob, dir, X_OK));
+	EXPECT_EQ(-EACCES, may(self->bob, dir, R_OK));
+	EXPECT_EQ(-EACCES, create_at(self->bob, dir, "new", 0644, &made));
+	ASSERT_EQ(0, chmod_behind(self, "d", 0773));
+	EXPECT_EQ(0, create_at(self->bob, dir, "new", 0644, &made));
+	/* A private file in there is seen. */
+	ASSERT_EQ(0, chmod_behind(self, "d/new", 0600));
+	EXPECT_EQ(0, list_at(self->alice, dir, names, sizeof(names)));
+	EXPECT_STREQ("f new ", names);
+}
+
+TEST_F(rights, modes_that_can_be_set)
+{
+	struct fuse_mkdir_in sticky = { .mode = 01777 };
+	struct fuse_setattr_in group = { .valid = FATTR_GID, .gid = 4 };
+	struct fuse_entry_out entry;
+	struct asker a = self->alice;
+	struct vdfs_hash hash;
+	uint64_t node;
+
+	ASSERT_EQ(0,
+		  put_bytes(self->t.store, &alice, "one", 3, 0, "d/f", &hash));
+	node = node_at(a, "names/d");
+	EXPECT_EQ(0, chmod_at(a, node, S_IFDIR | 01777));
+	EXPECT_EQ(S_IFDIR | 01777, mode_at(self, "d"));
+	EXPECT_EQ(-EPERM, chmod_at(a, node, S_IFDIR | 02777));
+	EXPECT_EQ(-EPERM, chmod_at(self->bob, node, S_IFDIR | 0777));
+	EXPECT_EQ(-EPERM, set_attr(a, node, group));
+	EXPECT_EQ(S_IFDIR | 01777, mode_at(self, "d"));
+	a.node = node;
+	ASSERT_LT(0, ask(a, FUSE_MKDIR, &sticky, sizeof(sticky), "s", &entry,
+			 sizeof(entry)));
+	EXPECT_EQ(S_IFDIR | 01777, entry.attr.mode);
+	node = node_at(a, "names/d/f");
+	EXPECT_EQ(-EPERM, chmod_at(a, node, S_IFREG | 04755));
+	a.node = node_at(self->bob, "names/d");
+	a.uid = bob.uid;
+	EXPECT_EQ(-EACCES, ask(a, FUSE_UNLINK, NULL, 0, "f", NULL, 0));
+	ASSERT_EQ(0, walk_to(self->alice, "names", &entry));
+	EXPECT_EQ(S_IFDIR | 01777, entry.attr.mode);
+}
+
+/* What was opened stays open, and nothing is opened that may not be now. */
+TEST_F(rights, a_mode_that_changes_meanwhile)
+{
+	struct vdfs_stat st;
+	struct vdfs_hash hash;
+	uint64_t node, rfh, wfh, fh;
+	char value[100];
+
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, "one", 3, 0, "f", &hash));
+	ASSERT_EQ(0, chmod_behind(self, "f", 0666));
+	node = node_at(self->bob, "names/f");
+	ASSERT_EQ(0, open_at(self->bob, node, O_RDWR, &wfh));
+	ASSERT_EQ(0, open_at(self->bob, node, O_RDONLY, &rfh) == -ESTALE ?
+			     open_at(self->bob, node_at(self->bob, "names/f"),
+				     O_RDONLY, &rfh) :
+			     0);
+	EXPECT_EQ(VDFS_HASH_TEXT - 1,
+		  get_xattr(self->bob, node, "user.vdfs.hash", value,
+			    sizeof(value)));
+	ASSERT_EQ(0, chmod_behind(self, "f", 0600));
+	EXPECT_EQ(-EACCES, open_at(self->bob, node, O_RDONLY, &fh));
+	EXPECT_EQ(-EACCES, open_at(self->bob, node, O_WRONLY, &fh));
+	EXPECT_EQ(-EACCES, get_xattr(self->bob, node, "user.vdfs.hash", value,
+				     sizeof(value)));
+	EXPECT_EQ(0, write_at(self->bob, node, wfh, "his"));
+	EXPECT_EQ(0, close_at(self->bob, node, wfh, true));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "f", &st));
+	EXPECT_EQ(0, get_same(self->t.store, &alice, &st.hash, "his", 3));
+}
+
+/* Also while content waits, and the time with it. */
+TEST_F(rights, times_of_another)
+{
+	struct fuse_setattr_in then = { .valid = FATTR_MTIME, .mtime = 5 };
+	struct fuse_setattr_in now = { .valid = FATTR_MTIME | FATTR_MTIME_NOW };
+	struct fuse_made made;
+	struct fuse_attr attr;
+	uint64_t dir = node_at(self->alice, "names");
+	int i;
+
+	ASSERT_EQ(0, create_at(self->alice, dir, "f", 0644, &made));
+	EXPECT_EQ(0,
+		  write_at(self->alice, made.entry.nodeid, made.open.fh, "x"));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-EPERM, set_attr(self->bob, made.entry.nodeid, then));
+		EXPECT_EQ(-EACCES, set_attr(self->bob, made.entry.nodeid, now));
+		ASSERT_EQ(0, attr_of(self->bob, made.entry.nodeid, &attr));
+		EXPECT_NE(5, attr.mtime);
+		if (!i)
+			EXPECT_EQ(0, close_at(self->alice, made.entry.nodeid,
+					      made.open.fh, true));
+	}
+	ASSERT_EQ(0, chmod_behind(self, "f", 0666));
+	EXPECT_EQ(-EPERM, set_attr(self->bob, made.entry.nodeid, then));
+	EXPECT_EQ(0, set_attr(self->alice, made.entry.nodeid, then));
+	EXPECT_EQ(0, set_attr(self->bob, made.entry.nodeid, now));
+	ASSERT_EQ(0, attr_of(self->bob, made.entry.nodeid, &attr));
+	EXPECT_NE(5, attr.mtime);
+}
+
+/* A search near what is in a file tells what is in it. */
+TEST_F(rights, a_vector_from_a_file)
+{
+	static const float vector[] = { 1, 0, 0 };
+	struct vdfs_hash hash;
+
+	ASSERT_EQ(0, make_docs(self->db, &alice, 0644, "one"));
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, vector, sizeof(vector), 0,
+			       "v", &hash));
+	ASSERT_EQ(0, put_bytes(self->t.store, &bob, vector, sizeof(vector), 0,
+			       "same", &hash));
+	EXPECT_EQ(0, walk(self->bob, "collections/docs/search/from=v"));
+	ASSERT_EQ(0, chmod_behind(self, "v", 0600));
+	EXPECT_EQ(-EACCES, walk(self->bob, "collections/docs/search/from=v"));
+	EXPECT_EQ(0, walk(self->bob, "collections/docs/search/from=same"));
 }
 
 TEST_HARNESS_MAIN

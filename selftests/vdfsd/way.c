@@ -50,11 +50,14 @@ static void edit(const struct way *way, char *data, size_t len)
 /* Hand on what comes from @from; 0 when there is no more. */
 static ssize_t hand_on(int from, int to, const struct way *editor)
 {
+	struct timespec tenth = { .tv_nsec = 100000000 };
 	char buf[BUFFER];
 	ssize_t n = read(from, buf, sizeof(buf));
 
 	if (n <= 0)
 		return 0;
+	while (editor && editor->hold && !atomic_load(&editor->state->quiet))
+		nanosleep(&tenth, NULL);
 	if (editor)
 		edit(editor, buf, n);
 	return write_all(to, buf, n) ? n : 0;
@@ -184,7 +187,8 @@ static void serve_one(const struct way *way, int client, int number,
 
 	/* The client says something first, always. */
 	len = read_head(client, head);
-	bad = bad && matches(way, head);
+	bad = bad && matches(way, head) &&
+	      (!way->most || atomic_load(&way->state->disturbed) < way->most);
 	if (bad)
 		atomic_fetch_add(&way->state->disturbed, 1);
 	if (bad && (way->answer || way->reply)) {

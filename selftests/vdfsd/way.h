@@ -34,6 +34,8 @@ struct way_state {
  * @reply: with all these bytes, where %D stands for the date, %O for an old
  *         one, and %N for the number of the connection; NULL = not.
  * @drip: @reply is followed by one byte ten times a second, without an end.
+ * @hold: What the server says is handed on when @state is quiet.
+ * @most: Only so many requests are disturbed; 0 = any.
  * @match: Only requests are disturbed whose first line has this in it. Then
  *         each has a connection of its own. NULL = all.
  * @from: Or in what the server says this becomes
@@ -49,6 +51,8 @@ struct way {
 	const char *answer;
 	const char *reply;
 	int drip;
+	int hold;
+	int most;
 	const char *match;
 	const char *from;
 	const char *to;

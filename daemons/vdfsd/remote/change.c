@@ -3,6 +3,9 @@
  * Changes of names. A change is tried and undone, which tells whether it may
  * be made and what comes of it; then the bucket is told; then it is made. A
  * crash in between leaves the bucket ahead, and that is what is believed.
+ *
+ * The trial tells which names it needs. It has them for itself from then on, see
+ * busy.c, and is tried again where others changed names meanwhile.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,6 +35,8 @@ struct entry {
  * @entry: These.
  * @paths: Paths to look at, one behind the other.
  * @paths_len: How long these are.
+ * @busy: Names that it has for itself.
+ * @busy_paths: Room for these.
  */
 struct change {
 	struct vdfs_remote *remote;
@@ -41,7 +46,12 @@ struct change {
 	struct entry *entry;
 	char *paths;
 	size_t paths_len;
+	struct vdfs_remote_busy busy;
+	char *busy_paths;
 };
+
+/* So often the names that it needs may become others before it has them. */
+#define TRIES 100
 
 static int add_path(struct change *c, const void *path, size_t len)
 {
@@ -302,12 +312,82 @@ static void untell(struct change *c)
 	}
 }
 
+static int add_busy(struct change *c, const char *path)
+{
+	size_t len = strlen(path) + 1;
+	char *more;
+
+	if (vdfs_remote_covers(c->busy_paths, c->busy.len, path))
+		return 0;
+	more = realloc(c->busy_paths, c->busy.len + len);
+	if (!more)
+		return -ENOMEM;
+	memcpy(more + c->busy.len, path, len);
+	c->busy_paths = more;
+	c->busy.len += len;
+	return 0;
+}
+
+/* Its names, and directories on the way that are new. */
+static int find_busy(struct change *c)
+{
+	unsigned int i;
+	int err;
+
+	c->busy.len = 0;
+	err = add_busy(c, c->change->path);
+	if (!err && c->change->to)
+		err = add_busy(c, c->change->to);
+	for (i = 0; !err && i < c->n; i++)
+		err = add_busy(c, c->entry[i].name.path);
+	c->busy.paths = c->busy_paths;
+	return err;
+}
+
+static bool has_all(const struct change *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n; i++) {
+		if (!vdfs_remote_covers(c->busy.paths, c->busy.len,
+					c->entry[i].name.path))
+			return false;
+	}
+	return true;
+}
+
+/* Have its names, and what comes of it; -ECANCELED when that is so. */
+static int begin(struct change *c)
+{
+	struct vdfs_store *store = c->remote->store;
+	uint64_t turn;
+	int i, err;
+
+	for (i = 0; i < TRIES; i++) {
+		turn = vdfs_remote_turn(c->remote);
+		err = vdfs_store_write(store, try_change, c);
+		if (err == -ECANCELED)
+			err = find_busy(c);
+		if (err)
+			return err;
+		if (vdfs_remote_begin(c->remote, &c->busy) == turn)
+			return -ECANCELED;
+		err = vdfs_store_write(store, try_change, c);
+		if (err == -ECANCELED && has_all(c))
+			return err;
+		vdfs_remote_end(c->remote, &c->busy);
+		if (err != -ECANCELED)
+			return err;
+	}
+	return -EBUSY;
+}
+
 static int run(struct change *c)
 {
 	struct vdfs_store *store = c->remote->store;
 	int err;
 
-	err = vdfs_store_write(store, try_change, c);
+	err = begin(c);
 	if (err != -ECANCELED)
 		return err;
 	qsort(c->entry, c->n, sizeof(*c->entry), compare);
@@ -316,6 +396,7 @@ static int run(struct change *c)
 		err = vdfs_store_write(store, make_change, c);
 	if (err)
 		untell(c);
+	vdfs_remote_end(c->remote, &c->busy);
 	return err;
 }
 
@@ -339,13 +420,12 @@ int vdfs_remote_change(struct vdfs_store *store,
 		err = vdfs_remote_look(store, change->to, false);
 	if (err)
 		return err;
-	pthread_mutex_lock(&c.remote->names);
 	if (change->leaves)
 		err = vdfs_remote_look_below(c.remote, change->path);
 	if (!err)
 		err = run(&c);
-	pthread_mutex_unlock(&c.remote->names);
 	free(c.entry);
 	free(c.paths);
+	free(c.busy_paths);
 	return err;
 }

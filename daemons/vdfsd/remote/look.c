@@ -166,30 +166,46 @@ static int ask_known(struct vdfs_remote *remote, const char *path)
 	return err;
 }
 
-/* Ask for one path; @dir says what to ask for first. */
-static int ask(struct vdfs_remote *remote, const char *path, bool dir)
+/* Get the bucket's word on a path, and whether that is new. */
+static int compare(struct vdfs_remote *remote, struct vdfs_remote_name *name,
+		   bool dir, bool *differs)
 {
-	struct vdfs_remote_name row = { 0 }, name = { 0 };
+	struct vdfs_remote_name row = { 0 };
 	int known, err;
 
-	stpcpy(row.path, path);
-	stpcpy(name.path, path);
+	stpcpy(row.path, name->path);
 	known = vdfs_meta_read(vdfs_store_meta(remote->store), read_row, &row);
 	if (known && known != -ENOENT)
 		return known;
-	err = get_either(remote, &name, dir);
+	err = get_either(remote, name, dir);
 	if (err == -ENAMETOOLONG)
 		/* Too long for a bucket: it can only be here. */
 		return 0;
 	if (err && err != -ENOENT)
 		return err;
-	if ((err && known) || (!known && !strcmp(row.body, name.body)))
+	*differs = err ? !known : known || strcmp(row.body, name->body);
+	if (err && *differs && strstr(row.body, "\"directory\""))
+		return ask_known(remote, name->path);
+	return 0;
+}
+
+/*
+ * Ask for one path; @dir says what to ask for first. While it is being changed
+ * here, it is known.
+ */
+static int ask(struct vdfs_remote *remote, const char *path, bool dir)
+{
+	struct vdfs_remote_name name = { 0 };
+	struct vdfs_remote_asked asked = { .path = path };
+	bool differs = false;
+	int err, ret;
+
+	if (!vdfs_remote_ask(remote, &asked))
 		return 0;
-	if (err && strstr(row.body, "\"directory\""))
-		err = ask_known(remote, path);
-	else
-		err = 0;
-	return err ?: vdfs_remote_import(remote, &name);
+	stpcpy(name.path, path);
+	err = compare(remote, &name, dir, &differs);
+	ret = vdfs_remote_take(remote, &asked, !err && differs ? &name : NULL);
+	return err ?: ret;
 }
 
 /* Its directory says it is there: only what is new is asked for. */
@@ -286,7 +302,7 @@ static int find_kind(struct sqlite3 *db, void *arg)
 
 /**
  * vdfs_remote_look_below() - learn all that is in a directory, if it is one
- * @remote: The remote, whose names lock is held.
+ * @remote: The remote.
  * @path: Its path.
  *
  * Context: Any thread, outside of transactions. Waits for the network.
@@ -311,7 +327,10 @@ static uint64_t key_of(const char *path, size_t len, bool list)
 	return key | 1;
 }
 
-/* Whether there is no need to ask; @why says if that is a failure. */
+/*
+ * Whether there is no need to ask; @why says if that is a failure. Of a bucket
+ * that did not answer one caller finds out whether it does again.
+ */
 static bool known(struct vdfs_remote *remote, uint64_t key, int *why)
 {
 	int64_t now = vdfs_remote_now();
@@ -321,9 +340,12 @@ static bool known(struct vdfs_remote *remote, uint64_t key, int *why)
 	pthread_mutex_lock(&remote->lock);
 	*why = 0;
 	yes = seen->key == key && now < seen->until;
-	if (!yes && now < remote->down) {
+	if (!yes && remote->down_err && now < remote->down) {
 		*why = remote->down_err;
 		yes = true;
+	} else if (!yes && remote->down_err) {
+		/* Until note(). */
+		remote->down = INT64_MAX;
 	}
 	pthread_mutex_unlock(&remote->lock);
 	return yes;
@@ -336,10 +358,11 @@ static void note(struct vdfs_remote *remote, uint64_t key, int err)
 
 	pthread_mutex_lock(&remote->lock);
 	if (err == -EHOSTUNREACH || err == -ETIMEDOUT || err == -EREMOTEIO ||
-	    err == -EPROTO || err == -EACCES) {
+	    err == -EPROTO || err == -EACCES || err == -ESHUTDOWN) {
 		remote->down = until;
 		remote->down_err = err;
 	} else {
+		remote->down_err = 0;
 		seen->key = key;
 		seen->until = until;
 	}
@@ -375,13 +398,8 @@ static int look_once(struct vdfs_remote *remote, const char *path, size_t len,
 		return err;
 	memcpy(part, path, len);
 	part[len] = '\0';
-	pthread_mutex_lock(&remote->names);
-	/* Somebody else may have asked meanwhile. */
-	if (!known(remote, key, &err)) {
-		err = list ? ask_list(remote, part) : ask(remote, part, dir);
-		note(remote, key, err);
-	}
-	pthread_mutex_unlock(&remote->names);
+	err = list ? ask_list(remote, part) : ask(remote, part, dir);
+	note(remote, key, err);
 	return err;
 }
 

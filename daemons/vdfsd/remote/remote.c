@@ -75,6 +75,7 @@ static void detach(struct vdfs_store *store)
 	pthread_cond_destroy(&remote->change);
 	pthread_mutex_destroy(&remote->lock);
 	pthread_mutex_destroy(&remote->puts_lock);
+	pthread_cond_destroy(&remote->free);
 	pthread_mutex_destroy(&remote->names);
 	free(remote);
 }
@@ -150,6 +151,7 @@ int vdfs_remote_attach(struct vdfs_store *store, const char *url,
 	remote->options.grace_s = options->grace_s ?: GRACE_S;
 	remote->options.piece = options->piece ?: PIECE;
 	pthread_mutex_init(&remote->names, NULL);
+	pthread_cond_init(&remote->free, NULL);
 	pthread_mutex_init(&remote->puts_lock, NULL);
 	pthread_mutex_init(&remote->lock, NULL);
 	pthread_cond_init(&remote->change, NULL);

@@ -36,18 +36,48 @@ struct vdfs_remote_use {
 struct vdfs_remote_fetch;
 
 /**
+ * struct vdfs_remote_busy - names that one change has for itself
+ * @next: In the remote's list.
+ * @paths: These, one behind the other, with all that is below them.
+ * @len: How long they are.
+ */
+struct vdfs_remote_busy {
+	struct vdfs_remote_busy *next;
+	const char *paths;
+	size_t len;
+};
+
+/**
+ * struct vdfs_remote_asked - a name that the bucket is being asked for
+ * @next: In the remote's list.
+ * @path: Of the name.
+ * @old: A change of it began since.
+ */
+struct vdfs_remote_asked {
+	struct vdfs_remote_asked *next;
+	const char *path;
+	bool old;
+};
+
+/**
  * struct vdfs_remote - the bucket a store is a cache of
  * @store: The store.
  * @s3: The bucket.
  * @options: How it is used.
- * @names: Held while names go to or come from the bucket. Outermost.
+ * @names: Of @busy and @asked, and held while an answer is taken over; never
+ *         while the network is waited for. Outermost.
+ * @free: A change ended.
+ * @busy: Changes under way.
+ * @asked: Names that are being asked for.
+ * @turn: Grows when a change ends and when an answer is taken over.
  * @puts_lock: Of @puts.
  * @puts: Puts between the commit of their blob and that of their name.
  * @lock: Of all below. Innermost.
  * @change: A fetch ended.
  * @fetches: Blobs that are being fetched.
- * @down: Nobody is asked until then, ms, because
- * @down_err: this went wrong.
+ * @down_err: Why the bucket did not answer when it was last asked; 0 = it did.
+ * @down: Nobody asks it until then, ms; then one does, and the others go on
+ *        with what is known.
  * @seen: Paths that were asked for, by a hash of them.
  * @use: Blobs that were opened, by their hash.
  */
@@ -56,6 +86,10 @@ struct vdfs_remote {
 	struct vdfs_s3 *s3;
 	struct vdfs_remote_options options;
 	pthread_mutex_t names; /* see above */
+	pthread_cond_t free;
+	struct vdfs_remote_busy *busy;
+	struct vdfs_remote_asked *asked;
+	uint64_t turn;
 	pthread_mutex_t puts_lock; /* inside of names */
 	unsigned int puts;
 	pthread_mutex_t lock; /* see above */
@@ -117,6 +151,18 @@ int vdfs_remote_row_set(struct sqlite3 *db, const struct vdfs_remote_name *name,
 int vdfs_remote_row_drop(struct sqlite3 *db, const char *path);
 int vdfs_remote_import(struct vdfs_remote *remote,
 		       struct vdfs_remote_name *name);
+
+/* busy.c */
+bool vdfs_remote_covers(const char *paths, size_t len, const char *path);
+uint64_t vdfs_remote_turn(struct vdfs_remote *remote);
+uint64_t vdfs_remote_begin(struct vdfs_remote *remote,
+			   struct vdfs_remote_busy *busy);
+void vdfs_remote_end(struct vdfs_remote *remote, struct vdfs_remote_busy *busy);
+bool vdfs_remote_ask(struct vdfs_remote *remote,
+		     struct vdfs_remote_asked *asked);
+int vdfs_remote_take(struct vdfs_remote *remote,
+		     struct vdfs_remote_asked *asked,
+		     struct vdfs_remote_name *name);
 
 /* look.c, place.c, change.c */
 int vdfs_remote_get_name(struct vdfs_remote *remote, const char *key,

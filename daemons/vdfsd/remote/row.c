@@ -193,7 +193,7 @@ static int import_or_remove(struct sqlite3 *db, void *arg)
 
 /**
  * vdfs_remote_import() - let a name be here what it is in the bucket
- * @remote: The remote, whose names lock is held.
+ * @remote: The remote, whose names lock is held; see busy.c.
  * @name: The name, as the bucket has it.
  *
  * Context: Any thread. Waits for the disk.

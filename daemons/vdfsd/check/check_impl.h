@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include "names/node.h"
 #include "sql/meta.h"
 #include "store/gc.h"
 #include "store/object.h"

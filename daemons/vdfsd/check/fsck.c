@@ -69,7 +69,31 @@ int vdfs_fsck_bad(struct vdfs_fsck *f, int64_t object)
 	return 0;
 }
 
-static int hide_one(struct sqlite3 *db, int64_t id)
+/* Names of a damaged blob go, with what their users pay for them. */
+static int hide_names(struct sqlite3 *db, struct vdfs_store *store, int64_t id)
+{
+	struct vdfs_name_node node;
+	struct sqlite3_stmt *st;
+	int err;
+
+	for (;;) {
+		err = vdfs_sql(db, &st,
+			       "SELECT ino FROM node WHERE object = ? LIMIT 1",
+			       VDFS_INT(id));
+		if (!err)
+			err = vdfs_sql_next(st);
+		if (err <= 0)
+			return err;
+		err = vdfs_node_load(db, sqlite3_column_int64(st, 0), &node);
+		sqlite3_reset(st);
+		if (!err)
+			err = vdfs_name_delete(db, store, &node);
+		if (err)
+			return err;
+	}
+}
+
+static int hide_one(struct sqlite3 *db, struct vdfs_store *store, int64_t id)
 {
 	struct vdfs_object object;
 	int err;
@@ -77,20 +101,15 @@ static int hide_one(struct sqlite3 *db, int64_t id)
 	err = vdfs_object_load(db, id, &object);
 	if (err)
 		return err == -ENOENT ? 0 : err;
+	err = hide_names(db, store, id);
+	if (err)
+		return err;
 	err = vdfs_sql_run(db,
 			   "UPDATE quota SET used = used - ?2 WHERE uid IN\n"
 			   "(SELECT uid FROM ref WHERE object = ?1)",
 			   VDFS_INT(id), VDFS_INT(object.size));
 	if (!err)
 		err = vdfs_sql_run(db, "DELETE FROM ref WHERE object = ?",
-				   VDFS_INT(id));
-	if (!err)
-		err = vdfs_sql_run(db,
-				   "DELETE FROM attr WHERE ino IN\n"
-				   "(SELECT ino FROM node WHERE object = ?)",
-				   VDFS_INT(id));
-	if (!err)
-		err = vdfs_sql_run(db, "DELETE FROM node WHERE object = ?",
 				   VDFS_INT(id));
 	/* A put of the same bytes must not be given the damaged object. */
 	if (!err)
@@ -111,7 +130,7 @@ static int hide(struct sqlite3 *db, void *arg)
 	if (vdfs_store_mended(f->store) != f->mended)
 		return -EAGAIN;
 	for (i = 0; !err && i < f->n_bad; i++)
-		err = hide_one(db, f->bad[i]);
+		err = hide_one(db, f->store, f->bad[i]);
 	return err;
 }
 

@@ -19,6 +19,30 @@ struct rule {
 	const char *mend[4];
 };
 
+/* Each name of a blob, with the user who pays for that. */
+#define PAID                                                             \
+	"(SELECT ifnull(payer.uid, owner) AS uid, object FROM node\n"    \
+	"LEFT JOIN payer ON payer.ino = node.ino AND payer.name = x''\n" \
+	"WHERE object IS NOT NULL)"
+
+/* The rows that users have made, as in the table usage. */
+#define MADE                                                             \
+	"(SELECT owner AS uid, 1 AS kind, count(*) AS n, 0 AS bytes\n"   \
+	"FROM node WHERE ino != 1 GROUP BY owner UNION ALL\n"            \
+	"SELECT ifnull(payer.uid, owner), 2, count(*),\n"                \
+	"sum(64 + length(attr.name) + length(value)) FROM attr\n"        \
+	"JOIN node USING(ino) LEFT JOIN payer ON payer.ino = attr.ino\n" \
+	"AND payer.name = attr.name GROUP BY 1)"
+#define COUNTED                                                   \
+	"(SELECT uid, kind, n, bytes FROM usage WHERE uid >= 0\n" \
+	"AND kind IN (1, 2) AND (n != 0 OR bytes != 0))"
+
+/* Bytes that each user is to be charged for. */
+#define CHARGED                                                               \
+	"(SELECT uid, sum(size) AS n FROM (SELECT uid, size FROM ref\n"       \
+	"JOIN object ON id = object UNION ALL SELECT uid, bytes FROM usage\n" \
+	"WHERE uid >= 0) GROUP BY uid)"
+
 /* In this order: what one mends, the next ones count. */
 static const struct rule rules[] = {
 	{ "parts of lists that are gone",
@@ -50,6 +74,13 @@ static const struct rule rules[] = {
 	{ "attributes of names that are gone",
 	  "SELECT count(*) FROM attr WHERE ino NOT IN (SELECT ino FROM node)",
 	  { "DELETE FROM attr WHERE ino NOT IN (SELECT ino FROM node)" } },
+	{ "payers of what is gone",
+	  "SELECT count(*) FROM payer WHERE ino NOT IN (SELECT ino FROM node)\n"
+	  "OR name != x'' AND NOT EXISTS (SELECT 1 FROM attr\n"
+	  "WHERE attr.ino = payer.ino AND attr.name = payer.name)",
+	  { "DELETE FROM payer WHERE ino NOT IN (SELECT ino FROM node)\n"
+	    "OR name != x'' AND NOT EXISTS (SELECT 1 FROM attr\n"
+	    "WHERE attr.ino = payer.ino AND attr.name = payer.name)" } },
 	{ "references to blobs that are gone",
 	  "SELECT count(*) FROM ref WHERE object NOT IN\n"
 	  "(SELECT id FROM object)",
@@ -57,16 +88,15 @@ static const struct rule rules[] = {
 	{ "references that do not agree with the names",
 	  "SELECT count(*) FROM (SELECT * FROM (\n"
 	  "SELECT uid, object, names FROM ref WHERE names != 0 EXCEPT\n"
-	  "SELECT owner, object, count(*) FROM node\n"
-	  "WHERE object IS NOT NULL GROUP BY owner, object)\n"
+	  "SELECT uid, object, count(*) FROM " PAID " GROUP BY uid, object)\n"
 	  "UNION ALL SELECT * FROM (\n"
-	  "SELECT owner, object, count(*) FROM node\n"
-	  "WHERE object IS NOT NULL GROUP BY owner, object EXCEPT\n"
+	  "SELECT uid, object, count(*) FROM " PAID "\n"
+	  "GROUP BY uid, object EXCEPT\n"
 	  "SELECT uid, object, names FROM ref))",
 	  { "DELETE FROM ref WHERE kept = 0", "UPDATE ref SET names = 0",
 	    "INSERT INTO ref(uid, object, names, kept)\n"
-	    "SELECT owner, object, count(*), 0 FROM node\n"
-	    "WHERE object IS NOT NULL GROUP BY owner, object\n"
+	    "SELECT uid, object, count(*), 0 FROM " PAID " AS paid\n"
+	    "WHERE true GROUP BY uid, object\n"
 	    "ON CONFLICT(uid, object) DO UPDATE SET names = excluded.names" } },
 	{ "blobs whose users were miscounted",
 	  "SELECT count(*) FROM object LEFT JOIN\n"
@@ -86,17 +116,21 @@ static const struct rule rules[] = {
 	    "UPDATE object SET parts = n FROM\n"
 	    "(SELECT object AS o, count(*) AS n FROM part GROUP BY object)\n"
 	    "WHERE id = o AND parts != n" } },
+	{ "users whose names or attributes were miscounted",
+	  "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM " MADE "\n"
+	  "EXCEPT SELECT * FROM " COUNTED ") UNION ALL SELECT * FROM\n"
+	  "(SELECT * FROM " COUNTED " EXCEPT SELECT * FROM " MADE "))",
+	  { "DELETE FROM usage WHERE uid >= 0 AND kind IN (1, 2)",
+	    "INSERT INTO usage(uid, kind, n, bytes) SELECT * FROM " MADE } },
 	{ "users who were charged wrongly",
-	  "SELECT count(*) FROM (SELECT uid, used FROM quota) LEFT JOIN\n"
-	  "(SELECT uid, sum(size) AS n FROM ref JOIN object ON id = object\n"
-	  "GROUP BY uid) USING(uid) WHERE used != ifnull(n, 0)",
+	  "SELECT count(*) FROM (SELECT uid, used FROM quota) FULL JOIN\n" CHARGED
+	  " USING(uid) WHERE ifnull(used, 0) != ifnull(n, 0)",
 	  { "UPDATE quota SET used = 0",
-	    "INSERT INTO quota(uid, used) SELECT uid, sum(size) FROM ref\n"
-	    "JOIN object ON id = object WHERE true GROUP BY uid\n"
-	    "ON CONFLICT(uid) DO UPDATE SET used = excluded.used" } },
+	    "INSERT INTO quota(uid, used) SELECT uid, n FROM " CHARGED "\n"
+	    "WHERE true ON CONFLICT(uid) DO UPDATE SET used = excluded.used" } },
 };
 
-#define RULES 11
+#define RULES 13
 
 /**
  * struct count - how many rows break each rule

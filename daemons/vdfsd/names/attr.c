@@ -11,6 +11,7 @@
 
 /**
  * struct attr_op - one operation on attributes
+ * @store: The store, to set one.
  * @who: For whom.
  * @path: Of the name.
  * @attr: Of the attribute.
@@ -20,6 +21,7 @@
  * @n: Out, length of the value or list.
  */
 struct attr_op {
+	struct vdfs_store *store;
 	const struct vdfs_who *who;
 	const char *path;
 	const char *attr;
@@ -77,14 +79,20 @@ static int set(struct sqlite3 *db, void *arg)
 		return err;
 	if (!may_set(op->who, &node))
 		return -EACCES;
-	if (!op->value) {
-		err = vdfs_sql_run(db,
-				   "DELETE FROM attr WHERE ino = ?\n"
-				   "AND name = ?",
-				   VDFS_INT(node.ino),
-				   VDFS_BLOB(op->attr, strlen(op->attr)));
-		return err || sqlite3_changes(db) ? err : -ENODATA;
-	}
+	err = vdfs_payer_attr_drop(db, op->store, &node, op->attr);
+	if (!op->value)
+		return err   ?:
+			       vdfs_sql_run(db,
+					    "DELETE FROM attr\n"
+					    "WHERE ino = ? AND name = ?",
+					    VDFS_INT(node.ino),
+					    VDFS_BLOB(op->attr,
+						      strlen(op->attr)));
+	if (!err || err == -ENODATA)
+		err = vdfs_payer_attr_take(db, op->store, &node, op->attr,
+					   op->len, op->who->uid);
+	if (err)
+		return err;
 	err = vdfs_sql_run(db, "REPLACE INTO attr VALUES(?, ?, ?)",
 			   VDFS_INT(node.ino),
 			   VDFS_BLOB(op->attr, strlen(op->attr)),
@@ -103,13 +111,14 @@ static int set(struct sqlite3 *db, void *arg)
  *
  * Context: Any thread. Waits for the disk.
  * Return: 0, -E2BIG when it is too long or there are too many, -ENODATA when
- * there is none to remove, or another negative errno.
+ * there is none to remove, -EDQUOT, or another negative errno.
  */
 int vdfs_attr_set(struct vdfs_store *store, const struct vdfs_who *who,
 		  const char *path, const char *attr, const void *value,
 		  size_t len)
 {
-	struct attr_op op = { .who = who,
+	struct attr_op op = { .store = store,
+			      .who = who,
 			      .path = path,
 			      .attr = attr,
 			      .value = value,
@@ -120,7 +129,10 @@ int vdfs_attr_set(struct vdfs_store *store, const struct vdfs_who *who,
 		err = -E2BIG;
 	if (!err)
 		err = vdfs_store_writable(store);
-	return err ?: vdfs_meta_write(vdfs_store_meta(store), set, &op);
+	if (err)
+		return err;
+	return value ? vdfs_meta_write(vdfs_store_meta(store), set, &op) :
+		       vdfs_store_write(store, set, &op);
 }
 
 static int get(struct sqlite3 *db, void *arg)

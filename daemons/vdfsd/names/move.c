@@ -51,7 +51,6 @@ static int is_empty(struct sqlite3 *db, int64_t ino)
 int vdfs_name_delete(struct sqlite3 *db, struct vdfs_store *store,
 		     const struct vdfs_name_node *node)
 {
-	struct vdfs_object object;
 	int err;
 
 	if (S_ISDIR(node->mode)) {
@@ -59,15 +58,13 @@ int vdfs_name_delete(struct sqlite3 *db, struct vdfs_store *store,
 		if (err <= 0)
 			return err ?: -ENOTEMPTY;
 	}
-	err = vdfs_sql_run(db, "DELETE FROM node WHERE ino = ?",
-			   VDFS_INT(node->ino));
+	err = vdfs_payer_forget(db, store, node);
 	if (!err)
-		err = vdfs_sql_run(db, "DELETE FROM attr WHERE ino = ?",
+		err = vdfs_sql_run(db, "DELETE FROM node WHERE ino = ?",
 				   VDFS_INT(node->ino));
-	if (err || !node->object)
-		return err;
-	err = vdfs_object_load(db, node->object, &object);
-	return err ?: vdfs_ref_name(db, store, node->owner, &object, -1);
+	return err   ?:
+		       vdfs_sql_run(db, "DELETE FROM attr WHERE ino = ?",
+				    VDFS_INT(node->ino));
 }
 
 /* Find a name that is to go, and its directory. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "node.h"
+#include "store/usage.h"
 
 #define PAGE 128 /* names listed in one transaction */
 
@@ -263,9 +264,12 @@ static int make_dir(struct sqlite3 *db, void *arg)
 						(op->mode & VDFS_MODE_BITS),
 					.mtime = vdfs_name_now() };
 	err = vdfs_node_check_path(db, parent.ino, last);
+	if (!err)
+		err = vdfs_node_insert(db, &node, last, strlen(last),
+				       &node.ino);
 	return err   ?:
-		       vdfs_node_insert(db, &node, last, strlen(last),
-					&node.ino);
+		       vdfs_usage_check(db, op->store, node.owner,
+					VDFS_USAGE_NAMES);
 }
 
 /**
@@ -287,9 +291,10 @@ int vdfs_name_mkdir(struct vdfs_store *store, const struct vdfs_who *who,
 }
 
 /**
- * vdfs_node_replace() - let a name stand for another blob; its owner pays
+ * vdfs_node_replace() - let a name stand for another blob
  * @db: A connection inside a transaction.
  * @store: The store.
+ * @who: The user, who pays for the blob.
  * @node: The name.
  * @object: The blob.
  * @mtime: When, in nanoseconds.
@@ -298,18 +303,17 @@ int vdfs_name_mkdir(struct vdfs_store *store, const struct vdfs_who *who,
  * Return: 0 or a negative errno.
  */
 int vdfs_node_replace(struct sqlite3 *db, struct vdfs_store *store,
+		      const struct vdfs_who *who,
 		      const struct vdfs_name_node *node,
 		      const struct vdfs_object *object, int64_t mtime)
 {
-	struct vdfs_object old;
 	int err = 0;
 
 	if (node->object != object->id) {
-		err = vdfs_object_load(db, node->object, &old);
+		err = vdfs_payer_drop(db, store, node);
 		if (!err)
-			err = vdfs_ref_name(db, store, node->owner, &old, -1);
-		if (!err)
-			err = vdfs_ref_name(db, store, node->owner, object, 1);
+			err = vdfs_payer_take(db, store, node, who->uid,
+					      object);
 	}
 	if (err)
 		return err;
@@ -350,7 +354,7 @@ int vdfs_name_set(struct sqlite3 *db, struct vdfs_store *store,
 			return -EISDIR;
 		if (!vdfs_node_may(who, &node, W_OK))
 			return -EACCES;
-		return vdfs_node_replace(db, store, &node, object,
+		return vdfs_node_replace(db, store, who, &node, object,
 					 vdfs_name_now());
 	}
 	if (err != -ENOENT)
@@ -366,6 +370,8 @@ int vdfs_name_set(struct sqlite3 *db, struct vdfs_store *store,
 	if (!err)
 		err = vdfs_node_insert(db, &node, last, strlen(last),
 				       &node.ino);
+	if (!err)
+		err = vdfs_usage_check(db, store, who->uid, VDFS_USAGE_NAMES);
 	return err ?: vdfs_ref_name(db, store, who->uid, object, 1);
 }
 

@@ -20,9 +20,10 @@
  * There are no groups: all but the owner are others. Directories on the way to
  * a new name are made, like it, for the user who asks. The root belongs to
  * nobody, and is sticky, and anyone may make names in it. A user who replaces
- * the blob of another's name, as w allows, leaves it the other's, who is
- * charged. So a file of another that the user may not write does not go to
- * another directory, -EXDEV, nor does a directory, -EACCES.
+ * the blob of another's name, as w allows, leaves it the other's, and is charged
+ * for the blob, while the owner is for the name. So a file of another that the
+ * user may not write does not go to another directory, -EXDEV, nor does a
+ * directory, -EACCES.
  *
  * Beside the errors of store.h: -EISDIR, -ENOTDIR, -ENOTEMPTY, -EEXIST, and
  * -EBUSY for what cannot be done to the root.

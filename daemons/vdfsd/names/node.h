@@ -70,6 +70,22 @@ int vdfs_name_place(struct sqlite3 *db, struct vdfs_store *store,
 		    const struct vdfs_who *who, const struct vdfs_place *place,
 		    const struct vdfs_object *object, struct vdfs_stat *st);
 
+/* payer.c */
+int vdfs_payer_drop(struct sqlite3 *db, struct vdfs_store *store,
+		    const struct vdfs_name_node *node);
+int vdfs_payer_take(struct sqlite3 *db, struct vdfs_store *store,
+		    const struct vdfs_name_node *node, uint32_t uid,
+		    const struct vdfs_object *object);
+int vdfs_payer_attr_drop(struct sqlite3 *db, struct vdfs_store *store,
+			 const struct vdfs_name_node *node, const char *attr);
+int vdfs_payer_attr_take(struct sqlite3 *db, struct vdfs_store *store,
+			 const struct vdfs_name_node *node, const char *attr,
+			 size_t len, uint32_t uid);
+int vdfs_payer_forget(struct sqlite3 *db, struct vdfs_store *store,
+		      const struct vdfs_name_node *node);
+int vdfs_payer_owner(struct sqlite3 *db, struct vdfs_store *store,
+		     const struct vdfs_name_node *node, uint32_t owner);
+
 /* route.c */
 int vdfs_name_look(struct vdfs_store *store, const struct vdfs_who *who,
 		   const char *path, bool list);
@@ -80,6 +96,7 @@ int vdfs_name_run(struct vdfs_store *store,
 int vdfs_node_stat(struct sqlite3 *db, const struct vdfs_name_node *node,
 		   struct vdfs_stat *st);
 int vdfs_node_replace(struct sqlite3 *db, struct vdfs_store *store,
+		      const struct vdfs_who *who,
 		      const struct vdfs_name_node *node,
 		      const struct vdfs_object *object, int64_t mtime);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "node.h"
+#include "store/usage.h"
 
 #define COLUMNS "ino, parent, object, owner, mode, mtime"
 #define DEPTH_MAX (VDFS_PATH_MAX / 2 + 2) /* what no path can exceed */
@@ -296,7 +297,7 @@ int vdfs_node_check_path(struct sqlite3 *db, int64_t parent, const char *name)
 }
 
 /**
- * vdfs_node_insert() - add a name
+ * vdfs_node_insert() - add a name, of which its owner has one more
  * @db: A connection inside a transaction.
  * @node: All but its number.
  * @name: One component.
@@ -311,6 +312,10 @@ int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_name_node *node,
 {
 	int err;
 
+	err = vdfs_usage_add(db, NULL, node->owner, VDFS_USAGE_NAMES,
+			     (struct vdfs_usage){ .n = 1 });
+	if (err)
+		return err;
 	err = vdfs_sql_run(
 		db,
 		"INSERT INTO node(parent, name, object, owner, mode,\n"

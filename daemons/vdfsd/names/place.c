@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "node.h"
+#include "store/usage.h"
 
 static int set_content(struct sqlite3 *db, struct vdfs_store *store,
 		       const struct vdfs_who *who,
@@ -22,7 +23,7 @@ static int set_content(struct sqlite3 *db, struct vdfs_store *store,
 		return -EISDIR;
 	if (!place->granted && !vdfs_node_may(who, &node, W_OK))
 		return -EACCES;
-	return vdfs_node_replace(db, store, &node, object, mtime);
+	return vdfs_node_replace(db, store, who, &node, object, mtime);
 }
 
 static int make_name(struct sqlite3 *db, struct vdfs_store *store,
@@ -55,6 +56,8 @@ static int make_name(struct sqlite3 *db, struct vdfs_store *store,
 	err = vdfs_node_check_path(db, parent.ino, last);
 	if (!err)
 		err = vdfs_node_insert(db, &node, last, strlen(last), ino);
+	if (!err)
+		err = vdfs_usage_check(db, store, who->uid, VDFS_USAGE_NAMES);
 	return err ?: vdfs_ref_name(db, store, who->uid, object, 1);
 }
 

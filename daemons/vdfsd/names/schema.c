@@ -3,6 +3,10 @@
  * The tables of names.
  *
  * node: a name; object NULL = directory. The root is VDFS_ROOT.
+ * payer: who pays for an attribute, or with an empty name for the content, where
+ *	that is not the owner of the name.
+ *
+ * Names and attributes that an older daemon made are counted, once.
  */
 #include "names.h"
 
@@ -18,4 +22,22 @@ const char vdfs_schema_name[] =
 	" name BLOB NOT NULL, value BLOB NOT NULL,\n"
 	" PRIMARY KEY(ino, name)) WITHOUT ROWID;\n"
 	"INSERT OR IGNORE INTO node(ino, parent, name, owner, mode, mtime)\n"
-	" VALUES(1, 0, x'', 4294967295, 16895, 0);";
+	" VALUES(1, 0, x'', 4294967295, 16895, 0);\n"
+	"CREATE TABLE IF NOT EXISTS payer(ino INTEGER NOT NULL,\n"
+	" name BLOB NOT NULL, uid INTEGER NOT NULL,\n"
+	" PRIMARY KEY(ino, name)) WITHOUT ROWID;\n"
+	"INSERT INTO usage(uid, kind, n, bytes)\n"
+	" SELECT owner, 1, count(*), 0 FROM (SELECT 1 WHERE NOT EXISTS\n"
+	"  (SELECT 1 FROM usage WHERE uid = -1 AND kind = 1))\n"
+	" CROSS JOIN node WHERE ino != 1 GROUP BY owner;\n"
+	"INSERT INTO usage(uid, kind, n, bytes)\n"
+	" SELECT owner, 2, count(*),\n"
+	"  sum(64 + length(attr.name) + length(value))\n"
+	" FROM (SELECT 1 WHERE NOT EXISTS\n"
+	"  (SELECT 1 FROM usage WHERE uid = -1 AND kind = 2))\n"
+	" CROSS JOIN attr JOIN node USING(ino) GROUP BY owner;\n"
+	"INSERT INTO quota(uid, used)\n"
+	" SELECT uid, bytes FROM usage WHERE kind = 2 AND NOT EXISTS\n"
+	"  (SELECT 1 FROM usage WHERE uid = -1 AND kind = 2)\n"
+	" ON CONFLICT(uid) DO UPDATE SET used = used + excluded.used;\n"
+	"INSERT OR IGNORE INTO usage VALUES(-1, 1, 0, 0), (-1, 2, 0, 0);";

@@ -116,18 +116,28 @@ static int set_node(struct sqlite3 *db, const struct vdfs_name_node *node,
 static int import_file(struct sqlite3 *db, struct vdfs_store *store,
 		       struct vdfs_name_node *node, const struct vdfs_stat *st)
 {
-	struct vdfs_object object, old;
+	struct vdfs_object object;
 	int err;
 
 	err = object_of(db, st, &object);
 	if (err || (node->object == object.id && node->owner == st->owner))
 		return err ?: set_node(db, node, st, object.id);
-	err = vdfs_ref_name(db, store, st->owner, &object, 1);
-	if (!err && node->object)
-		err = vdfs_object_load(db, node->object, &old);
-	if (!err && node->object)
-		err = vdfs_ref_name(db, store, node->owner, &old, -1);
+	err = vdfs_payer_drop(db, store, node);
+	if (!err)
+		err = vdfs_payer_owner(db, store, node, st->owner);
+	node->owner = st->owner;
+	if (!err)
+		err = vdfs_payer_take(db, store, node, st->owner, &object);
 	return err ?: set_node(db, node, st, object.id);
+}
+
+static int import_dir(struct sqlite3 *db, struct vdfs_store *store,
+		      const struct vdfs_name_node *node,
+		      const struct vdfs_stat *st)
+{
+	int err = vdfs_payer_owner(db, store, node, st->owner);
+
+	return err ?: set_node(db, node, st, 0);
 }
 
 static int import(struct sqlite3 *db, struct import *in)
@@ -154,7 +164,7 @@ static int import(struct sqlite3 *db, struct import *in)
 		return err ?: import(db, in);
 	}
 	if (!err && S_ISDIR(st->mode))
-		err = set_node(db, &node, st, 0);
+		err = import_dir(db, in->remote->store, &node, st);
 	else if (!err)
 		err = import_file(db, in->remote->store, &node, st);
 	return err ?: vdfs_remote_row_set(db, in->name, node.ino);

@@ -17,31 +17,49 @@ static uint64_t others_staged(struct vdfs_store *store, uint32_t uid)
 	return staged > own ? staged - own : 0;
 }
 
-static int charge(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
-		  int64_t bytes)
+static int check(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid)
 {
+	uint64_t quota = store->options.quota, used;
 	struct sqlite3_stmt *st;
-	uint64_t quota, used;
 	int err;
 
-	err = vdfs_sql(db, &st,
-		       "INSERT INTO quota(uid, used) VALUES(?1, ?2)\n"
-		       "ON CONFLICT(uid) DO UPDATE SET used = used + ?2\n"
-		       "RETURNING bytes, used",
-		       VDFS_INT(uid), VDFS_INT(bytes));
+	err = vdfs_sql(db, &st, "SELECT bytes, used FROM quota WHERE uid = ?",
+		       VDFS_INT(uid));
 	if (!err)
 		err = vdfs_sql_next(st);
 	if (err <= 0)
 		return err ?: -EBADMSG;
-	quota = sqlite3_column_type(st, 0) == SQLITE_NULL ?
-			store->options.quota :
-			(uint64_t)sqlite3_column_int64(st, 0);
+	if (sqlite3_column_type(st, 0) != SQLITE_NULL)
+		quota = sqlite3_column_int64(st, 0);
 	used = sqlite3_column_int64(st, 1);
-	err = vdfs_sql_next(st);
-	if (!err && quota && bytes > 0 &&
-	    used + others_staged(store, uid) > quota)
-		err = -EDQUOT;
-	return err;
+	sqlite3_reset(st);
+	return quota && used + others_staged(store, uid) > quota ? -EDQUOT : 0;
+}
+
+/**
+ * vdfs_quota_charge() - charge a user for bytes that stay
+ * @db: A connection inside a transaction.
+ * @store: The store; NULL = whatever the quota.
+ * @uid: The user.
+ * @bytes: How many more, or less.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0, -EDQUOT, or another negative errno.
+ */
+int vdfs_quota_charge(struct sqlite3 *db, struct vdfs_store *store,
+		      uint32_t uid, int64_t bytes)
+{
+	int err;
+
+	/* RETURNING would cost three times as much. */
+	err = vdfs_sql_run(db,
+			   "UPDATE quota SET used = used + ?2 WHERE uid = ?1",
+			   VDFS_INT(uid), VDFS_INT(bytes));
+	if (!err && !sqlite3_changes(db))
+		err = vdfs_sql_run(db,
+				   "INSERT INTO quota(uid, used) VALUES(?, ?)",
+				   VDFS_INT(uid), VDFS_INT(bytes));
+	return err || !store || bytes <= 0 ? err : check(db, store, uid);
 }
 
 /* The first reference of a user to a blob. */
@@ -55,7 +73,7 @@ static int ref_first(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 				   "UPDATE object SET users = users + 1\n"
 				   "WHERE id = ?",
 				   VDFS_INT(object->id));
-	return err ?: charge(db, store, uid, object->size);
+	return err ?: vdfs_quota_charge(db, store, uid, object->size);
 }
 
 /* Add @names and, when set, @kept to the references of a user. */
@@ -99,9 +117,7 @@ static int ref_last(struct sqlite3 *db, uint32_t uid,
 			   VDFS_INT(object->id));
 	if (err)
 		return err;
-	return vdfs_sql_run(db,
-			    "UPDATE quota SET used = used - ?2 WHERE uid = ?1",
-			    VDFS_INT(uid), VDFS_INT(object->size));
+	return vdfs_quota_charge(db, NULL, uid, -(int64_t)object->size);
 }
 
 /**

@@ -10,7 +10,10 @@
  *	2 a list of others; part says which, by where they start
  *	3 away: the remote has it, and nothing is here
  * ref: why a user is charged for a blob: so many names, or it is kept.
- * quota: what a user may and does refer to; bytes NULL = as the store says.
+ * quota: what a user may and does have; bytes NULL = as the store says. Used
+ *	are the sizes of the blobs it refers to, and the bytes of its rows:
+ * usage: how many rows of a kind a user has made, see usage.h. With a uid of
+ *	-1: rows of that kind are counted.
  */
 #include "store.h"
 
@@ -33,4 +36,7 @@ const char vdfs_schema_blob[] =
 	" object INTEGER NOT NULL, names INTEGER NOT NULL,\n"
 	" kept INTEGER NOT NULL, PRIMARY KEY(uid, object)) WITHOUT ROWID;\n"
 	"CREATE TABLE IF NOT EXISTS quota(uid INTEGER PRIMARY KEY,\n"
-	" bytes INTEGER, used INTEGER NOT NULL);";
+	" bytes INTEGER, used INTEGER NOT NULL);\n"
+	"CREATE TABLE IF NOT EXISTS usage(uid INTEGER NOT NULL,\n"
+	" kind INTEGER NOT NULL, n INTEGER NOT NULL, bytes INTEGER NOT NULL,\n"
+	" PRIMARY KEY(uid, kind)) WITHOUT ROWID;";

@@ -22,6 +22,7 @@
 #include "record.h"
 #include "sql/meta.h"
 #include "store.h"
+#include "usage.h"
 #include "visible.h"
 
 /**
@@ -109,6 +110,10 @@ struct vdfs_store {
 	const struct vdfs_away_ops *away;
 	struct vdfs_remote *remote;
 };
+
+/* quota.c */
+int vdfs_quota_charge(struct sqlite3 *db, struct vdfs_store *store,
+		      uint32_t uid, int64_t bytes);
 
 /* store.c, gc.c, put.c, charge.c */
 void vdfs_charges_init(struct vdfs_charges *charges);

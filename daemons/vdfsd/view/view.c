@@ -4,18 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #define THREADS 8
-#define THREADS_MAX 64
+#define THREADS_MOST 64
 #define MOUNTED "/dev/fd/"
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -108,86 +105,11 @@ int vdfs_fuse_mount(const char *dir, const struct vdfs_fuse_options *options)
 	return fd;
 }
 
-/* Wait for a request. One thread at a time does. */
-static int receive(struct vdfs_fuse *fuse, struct fuse_buf *buf)
-{
-	struct pollfd fds[2] = {
-		{ .fd = fuse_session_fd(fuse->session), .events = POLLIN },
-		{ .fd = fuse->stop_fd, .events = POLLIN },
-	};
-	int n = -EINTR;
-
-	pthread_mutex_lock(&fuse->receive);
-	while (n == -EINTR || n == -EAGAIN) {
-		if (fuse_session_exited(fuse->session))
-			n = 0;
-		else if (poll(fds, 2, -1) < 0)
-			n = -errno;
-		else if (fds[1].revents)
-			n = 0;
-		else
-			n = fuse_session_receive_buf(fuse->session, buf);
-	}
-	pthread_mutex_unlock(&fuse->receive);
-	return n;
-}
-
-static void *serve(void *arg)
-{
-	struct vdfs_fuse *fuse = arg;
-	struct fuse_buf buf = {};
-	uint64_t stopped;
-
-	while (receive(fuse, &buf) > 0)
-		fuse_session_process_buf(fuse->session, &buf);
-	free(buf.mem);
-	if (atomic_fetch_sub(&fuse->running, 1) == 1 && fuse->ended &&
-	    read(fuse->stop_fd, &stopped, sizeof(stopped)) < 0)
-		fuse->ended(fuse->arg);
-	return NULL;
-}
-
-static void wait_threads(struct vdfs_fuse *fuse)
-{
-	unsigned int i;
-
-	for (i = 0; i < fuse->threads; i++)
-		pthread_join(fuse->thread[i], NULL);
-	fuse->threads = 0;
-}
-
-static int start_threads(struct vdfs_fuse *fuse, unsigned int threads)
-{
-	sigset_t all, old;
-	int err = 0;
-
-	fuse->thread = calloc(threads, sizeof(*fuse->thread));
-	if (!fuse->thread)
-		return -ENOMEM;
-	fuse->running = threads;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (!err && fuse->threads < threads) {
-		err = -pthread_create(&fuse->thread[fuse->threads], NULL, serve,
-				      fuse);
-		if (!err)
-			fuse->threads++;
-	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return err;
-}
-
 static void fuse_free(struct vdfs_fuse *fuse)
 {
-	uint64_t one = 1;
-
 	if (fuse->dir)
 		umount2(fuse->dir, MNT_DETACH);
-	/* Threads that wait see it; those at work finish what they do. */
-	if (fuse->stop_fd >= 0 &&
-	    write(fuse->stop_fd, &one, sizeof(one)) != sizeof(one))
-		fprintf(stderr, "vdfs: the view cannot be stopped: %m\n");
-	wait_threads(fuse);
+	vdfs_turns_stop(fuse);
 	if (fuse->session && fuse->mounted)
 		fuse_session_unmount(fuse->session);
 	vdfs_hints_fini(fuse);
@@ -197,12 +119,8 @@ static void fuse_free(struct vdfs_fuse *fuse)
 	vdfs_searches_drop(fuse);
 	if (fuse->session)
 		fuse_session_destroy(fuse->session);
-	if (fuse->stop_fd >= 0)
-		close(fuse->stop_fd);
 	pthread_cond_destroy(&fuse->settled);
 	pthread_mutex_destroy(&fuse->lock);
-	pthread_mutex_destroy(&fuse->receive);
-	free(fuse->thread);
 	free(fuse->stage_dir);
 	free(fuse->dir);
 	free(fuse);
@@ -222,15 +140,13 @@ static int fuse_new(const struct vdfs_fuse_options *options,
 		return err;
 	}
 	pthread_mutex_init(&fuse->lock, NULL);
-	pthread_mutex_init(&fuse->receive, NULL);
 	pthread_cond_init(&fuse->settled, NULL);
 	clock_gettime(CLOCK_REALTIME, &fuse->started);
 	fuse->read_only = options->read_only;
 	fuse->ended = options->ended;
 	fuse->arg = options->arg;
-	fuse->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	fuse->stage_dir = strdup(options->stage_dir);
-	if (fuse->stop_fd < 0 || !fuse->stage_dir) {
+	if (!fuse->stage_dir) {
 		fuse_free(fuse);
 		return -ENOMEM;
 	}
@@ -297,7 +213,7 @@ int vdfs_fuse_start(struct vdfs_store *store, struct vdfs_db *db,
 	struct vdfs_fuse *fuse;
 	int err;
 
-	if (threads > THREADS_MAX || !options->stage_dir)
+	if (threads > THREADS_MOST || !options->stage_dir)
 		return -EINVAL;
 	err = fuse_new(options, &fuse);
 	if (err)
@@ -307,7 +223,7 @@ int vdfs_fuse_start(struct vdfs_store *store, struct vdfs_db *db,
 	fuse->session = new_session(fuse, options);
 	err = fuse->session ? mount_session(fuse, dir, options) : -ENOMEM;
 	if (!err)
-		err = start_threads(fuse, threads);
+		err = vdfs_turns_start(fuse, threads);
 	if (err)
 		fuse_free(fuse);
 	else

@@ -23,7 +23,8 @@ struct vdfs_fuse;
 /**
  * struct vdfs_fuse_options - how a store is mounted
  * @stage_dir: Directory on a disk, for what is being written.
- * @threads: That serve; 0 = 8.
+ * @threads: Requests that are served beside each other, up to 64; 0 = 8. More
+ *           are when more users have some.
  * @allow_other: Users other than the one who mounts may look.
  * @read_only: Let nobody change anything.
  * @ended: NULL, or called once by a serving thread when somebody else

@@ -147,11 +147,7 @@ struct vdfs_seen {
  * @arg: See there.
  * @session: Of libfuse.
  * @started: When; the time of what has none.
- * @thread: That serve.
- * @threads: How many.
- * @stop_fd: Readable when they shall end.
- * @running: How many have not.
- * @receive: One of them waits for a request.
+ * @turns: Threads that serve, see turn.c.
  * @lock: Guards all that follows and the inodes.
  * @settled: A file that was being closed is not any more.
  * @root: Of the view.
@@ -179,11 +175,7 @@ struct vdfs_fuse {
 	void *arg;
 	struct fuse_session *session;
 	struct timespec started;
-	pthread_t *thread;
-	unsigned int threads;
-	int stop_fd;
-	atomic_uint running;
-	pthread_mutex_t receive;
+	struct vdfs_turns *turns;
 	pthread_mutex_t lock;
 	pthread_cond_t settled;
 	struct vdfs_inode *root;
@@ -548,5 +540,9 @@ static inline struct vdfs_file *vdfs_file_of(const struct fuse_file_info *fi)
 {
 	return (struct vdfs_file *)(uintptr_t)fi->fh;
 }
+
+/* turn.c */
+int vdfs_turns_start(struct vdfs_fuse *fuse, unsigned int threads);
+void vdfs_turns_stop(struct vdfs_fuse *fuse);
 
 #endif /* VDFS_FUSE_IMPL_H */

@@ -12,9 +12,11 @@
 #include "meta_impl.h"
 
 #define APPLICATION 0x56444653 /* "VDFS", in the header of the file */
-#define VERSION 1
+#define VERSION 2
+#define VERSION_FIRST 1 /* what is missing in it is added */
 #define IDLE_MAX 64
 #define BUSY_MS 10000
+#define URI_MAX (3 * PATH_MAX + 64)
 
 static void once_init(void)
 {
@@ -57,6 +59,45 @@ static int probe(const char *path, int flags)
 	return 0;
 }
 
+/*
+ * A URI by which SQLite opens a file and changes nothing, neither there nor
+ * beside it: without locks, for the caller sees to it that no other process has
+ * the file open, and where there is no log, as one that cannot change.
+ */
+static int read_only_uri(const char *path, char uri[URI_MAX])
+{
+	static const char plain[] =
+		"/._-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	char log[PATH_MAX + 8];
+	struct stat st;
+	char *out = uri;
+
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	snprintf(log, sizeof(log), "%s-wal", path);
+	out += sprintf(out, "file:");
+	for (; *path; path++)
+		out += sprintf(out, strchr(plain, *path) ? "%c" : "%%%02x",
+			       (unsigned char)*path);
+	sprintf(out, "?mode=ro&vfs=unix-none%s",
+		stat(log, &st) || !st.st_size ? "&immutable=1" : "");
+	return 0;
+}
+
+static int open_read_only(const char *path, int flags, struct sqlite3 **db)
+{
+	char uri[URI_MAX];
+	int err = read_only_uri(path, uri);
+
+	if (err)
+		return err;
+	flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+	if (sqlite3_open_v2(uri, db, flags, NULL))
+		return vdfs_meta_errno(*db);
+	/* In this mode what is known of the log is kept in memory. */
+	return execute(*db, "PRAGMA locking_mode = EXCLUSIVE");
+}
+
 /**
  * vdfs_meta_connect() - make a connection to the database
  * @meta: The database.
@@ -70,17 +111,18 @@ int vdfs_meta_connect(struct vdfs_meta *meta, bool writer, struct sqlite3 **out)
 {
 	bool read_only = meta->flags & VDFS_META_READ_ONLY;
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	struct sqlite3 *db;
+	struct sqlite3 *db = NULL;
 	int err = 0;
 
-	if (read_only)
-		flags |= SQLITE_OPEN_READONLY;
-	else
+	if (read_only) {
+		err = open_read_only(meta->path, flags, &db);
+	} else {
 		flags |= SQLITE_OPEN_READWRITE;
-	if (writer)
-		flags |= SQLITE_OPEN_CREATE;
-	if (sqlite3_open_v2(meta->path, &db, flags, NULL))
-		err = vdfs_meta_errno(db);
+		if (writer)
+			flags |= SQLITE_OPEN_CREATE;
+		if (sqlite3_open_v2(meta->path, &db, flags, NULL))
+			err = vdfs_meta_errno(db);
+	}
 	if (!err)
 		sqlite3_busy_timeout(db, BUSY_MS);
 	if (!err)
@@ -118,7 +160,7 @@ static int identify(struct sqlite3 *db)
 		return -ENODATA;
 	if (application != APPLICATION)
 		return -EBADMSG;
-	return version == VERSION ? 0 : -EOPNOTSUPP;
+	return version >= VERSION_FIRST && version <= VERSION ? 0 : -EOPNOTSUPP;
 }
 
 static int create_tables(struct sqlite3 *db, const char *const *schemas)
@@ -229,8 +271,7 @@ static int open_reader(struct vdfs_meta *meta)
 	}
 	meta->idle = conn;
 	meta->idles = 1;
-	err = identify(conn->db);
-	return err == -ENODATA ? -EBADMSG : err;
+	return identify(conn->db);
 }
 
 /**
@@ -243,7 +284,8 @@ static int open_reader(struct vdfs_meta *meta)
  *
  * Context: The caller sees to it that no other process has it open.
  * Return: 0 or a negative errno: -EBADMSG when the file is damaged or no
- * database of ours, -EOPNOTSUPP when another version made it.
+ * database of ours, -EOPNOTSUPP when a later version made it, -ENODATA when it
+ * has no tables and may not be changed.
  */
 int vdfs_meta_open_flags(const char *path, uint32_t flags,
 			 const char *const *schemas, struct vdfs_meta **out)

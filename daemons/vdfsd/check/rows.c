@@ -4,6 +4,7 @@
  * of them can always be recounted.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "check_impl.h"
 
@@ -142,12 +143,42 @@ struct count {
 	bool mend;
 };
 
+/*
+ * Whether a rule is about a table that is not there: a database of an earlier
+ * version gets that when it is opened to be written, counted from its rows.
+ */
+static int is_later(struct sqlite3 *db, const struct rule *rule)
+{
+	static const char *const tables[] = { "usage", "payer" };
+	struct sqlite3_stmt *st;
+	int i, err, n = 1;
+
+	for (i = 0; n && i < 2; i++) {
+		if (!strstr(rule->find, tables[i]))
+			continue;
+		err = vdfs_sql(db, &st,
+			       "SELECT count(*) FROM sqlite_schema\n"
+			       "WHERE name = ?",
+			       VDFS_TEXT(tables[i]));
+		if (!err)
+			err = vdfs_sql_next(st);
+		if (err <= 0)
+			return err ?: -EBADMSG;
+		n = sqlite3_column_int(st, 0);
+	}
+	return !n;
+}
+
 static int check_rule(struct sqlite3 *db, const struct rule *rule, bool mend,
 		      uint64_t *n)
 {
 	struct sqlite3_stmt *st;
 	int i, err;
 
+	*n = 0;
+	err = is_later(db, rule);
+	if (err)
+		return err < 0 ? err : 0;
 	err = vdfs_sql(db, &st, rule->find);
 	if (!err)
 		err = vdfs_sql_next(st);

@@ -41,8 +41,8 @@ static int setup_store(struct vdfsd *s)
 		    ret == -EBUSY ? "; another vdfsd has it" : "");
 		return ret;
 	}
-	ret = vdfsd_remote_attach(s);
-	if (ret)
+	ret = s->options.store_options.read_only ? 0 : vdfsd_remote_attach(s);
+	if (ret || vdfsd_offline_wanted(s))
 		return ret;
 	snprintf(path, sizeof(path), "%s/graph", dir);
 	ret = vdfs_db_open(vdfs_store_meta(s->store), path,
@@ -94,7 +94,9 @@ static int setup(struct vdfsd *s)
 		if (ret)
 			return ret;
 	}
-	ret = confine_user(s->options.common.user, dirs, 2);
+	/* A check makes no directory. */
+	ret = confine_user(s->options.common.user, dirs,
+			   s->options.store_options.read_only ? 0 : 2);
 	/* An ordinary user mounts by fusermount3, which has a privilege. */
 	if (!ret && !vdfsd_view_needs_privilege())
 		ret = confine_privileges();
@@ -103,7 +105,8 @@ static int setup(struct vdfsd *s)
 	s->daemon.uid = geteuid();
 	/* The store is private; tokens are for others. */
 	umask(077);
-	if (chmod(s->options.store, 0700)) {
+	if (!s->options.store_options.read_only &&
+	    chmod(s->options.store, 0700)) {
 		ret = -errno;
 		say("cannot make %s private: %s", s->options.store,
 		    strerror(-ret));

@@ -28,6 +28,7 @@ static const struct option rows[] = {
 	{ "no-phi", no_argument, NULL, 'n' },
 	{ "check", no_argument, NULL, 'c' },
 	{ "repair", no_argument, NULL, 'R' },
+	{ "rebuild", no_argument, NULL, 'N' },
 	{ "gc", no_argument, NULL, 'g' },
 	{}
 };
@@ -56,6 +57,8 @@ static const char help[] =
 	"  -T, --build-threads N    threads that build an index (one a processor)\n"
 	"  -c, --check              compare all data with their hashes, and end\n"
 	"  -R, --repair             ... and repair the damage where possible\n"
+	"  -N, --rebuild            keep all that is stored whole and the database has\n"
+	"                           lost, and end\n"
 	"  -g, --gc                 delete data that nothing refers to, and end\n" OPTIONS_HELP
 	"SIZE is in bytes; K, M, G and T are powers of 1024.\n";
 
@@ -92,6 +95,9 @@ static int set_flag(struct vdfsd_options *o, int c)
 	case 'R':
 		o->check = true;
 		o->repair = true;
+		break;
+	case 'N':
+		o->store_options.rebuild = true;
 		break;
 	case 'g':
 		o->gc = true;
@@ -160,6 +166,8 @@ static const char *wrong(const void *own, const struct daemon_options *common)
 	     o->remote_options.s3.http || o->remote_options.s3.credentials ||
 	     o->remote_options.s3.ca || o->remote_options.s3.proxy))
 		return "--remote-... without --remote means nothing";
+	if (o->store_options.rebuild && (o->check || o->gc || o->remote_gc))
+		return "--rebuild does nothing else";
 	if (o->remote_options.s3.http && o->remote_options.s3.ca)
 		return "--remote-http has no use for --remote-ca";
 	return NULL;
@@ -187,8 +195,14 @@ int vdfsd_options_read(int argc, char **argv, struct vdfsd_options *o)
 {
 	uint64_t pages = sysconf(_SC_PHYS_PAGES);
 
+	int ret;
+
 	*o = (struct vdfsd_options){ .threads = 16 };
 	o->map_budget = pages * sysconf(_SC_PAGESIZE) / 4;
 	o->index_budget = o->map_budget;
-	return options_read(argc, argv, &table, &o->common, o);
+	ret = options_read(argc, argv, &table, &o->common, o);
+	/* A check that mends nothing changes nothing. */
+	o->store_options.read_only = o->check && !o->repair && !o->gc &&
+				     !o->remote_gc;
+	return ret;
 }

@@ -114,6 +114,25 @@ static int run_gc(struct vdfsd *s, struct teller *t)
 	return 0;
 }
 
+static int run_rebuild(struct vdfsd *s, struct teller *t)
+{
+	struct vdfs_rebuild_result r = {};
+	int ret;
+
+	ret = vdfs_rebuild(s->store, s->daemon.uid, progress, t, &r);
+	clear(t);
+	if (ret) {
+		say("cannot rebuild: %s", strerror(-ret));
+		return ret;
+	}
+	printf("%" PRIu64 " records and %" PRIu64
+	       " files found, kept by this user; %" PRIu64
+	       " found elsewhere, %" PRIu64 " damaged; %" PRIu64
+	       " bytes read\n",
+	       r.records, r.files, r.moved, r.damaged, r.bytes);
+	return 0;
+}
+
 /**
  * vdfsd_offline_wanted() - is the daemon to do something and end?
  * @s: Daemon.
@@ -123,11 +142,12 @@ static int run_gc(struct vdfsd *s, struct teller *t)
  */
 bool vdfsd_offline_wanted(const struct vdfsd *s)
 {
-	return s->options.check || s->options.gc || s->options.remote_gc;
+	return s->options.check || s->options.gc || s->options.remote_gc ||
+	       s->options.store_options.rebuild;
 }
 
 /**
- * vdfsd_offline_run() - do what --check, --gc and --remote-gc ask for
+ * vdfsd_offline_run() - do what --check, --rebuild, --gc, --remote-gc ask for
  * @s: Daemon with an open store that serves nobody.
  *
  * Context: Main thread.
@@ -140,7 +160,9 @@ int vdfsd_offline_run(struct vdfsd *s)
 	int ret = 0;
 
 	t.next = seconds() + 1;
-	if (s->options.check)
+	if (s->options.store_options.rebuild)
+		ret = run_rebuild(s, &t);
+	if (!ret && s->options.check)
 		ret = run_check(s, &t);
 	if (!ret && s->options.gc)
 		ret = run_gc(s, &t);

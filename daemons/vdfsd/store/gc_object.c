@@ -24,6 +24,7 @@
  * @claimed: It may be dropped.
  * @dropped: It was, wholly.
  * @touched: Something of it was.
+ * @generation: Of the database then.
  */
 struct batch {
 	struct vdfs_store *store;
@@ -34,6 +35,7 @@ struct batch {
 	bool claimed[BATCH];
 	bool dropped[BATCH];
 	bool touched[BATCH];
+	int64_t generation;
 };
 
 static bool has_hash(const struct vdfs_object *object)
@@ -122,8 +124,9 @@ static int drop_dead(struct sqlite3 *db, void *arg)
 	int64_t left = PARTS;
 	struct vdfs_object now;
 	unsigned int i;
-	int err = 0;
+	int err;
 
+	err = vdfs_identity_raise(db, &b->generation);
 	memset(b->dropped, 0, sizeof(b->dropped));
 	memset(b->touched, 0, sizeof(b->touched));
 	for (i = 0; !err && left && i < b->n; i++) {
@@ -195,6 +198,8 @@ static int run_batch(struct vdfs_gc *gc, struct batch *b, bool blobs)
 		return err;
 	claim_all(b);
 	err = vdfs_store_write(b->store, drop_dead, b);
+	if (!err)
+		vdfs_identity_note(b->store, b->generation);
 	for (i = 0; !err && i < b->n; i++) {
 		changed = changed || b->touched[i];
 		if (!b->dropped[i])

@@ -54,6 +54,7 @@ static int count_live(struct sqlite3 *db, void *arg)
  * @from: Their rows before, shape [n].
  * @to: Where they are now.
  * @moved: A commit says so.
+ * @generation: Of the database then.
  */
 struct move {
 	uint32_t number;
@@ -62,6 +63,7 @@ struct move {
 	struct vdfs_object from[BATCH];
 	struct vdfs_record to[BATCH];
 	bool moved[BATCH];
+	int64_t generation;
 };
 
 static int find_records(struct sqlite3 *db, void *arg)
@@ -91,8 +93,9 @@ static int commit_move(struct sqlite3 *db, void *arg)
 {
 	struct move *m = arg;
 	unsigned int i;
-	int err = 0;
+	int err;
 
+	err = vdfs_identity_raise(db, &m->generation);
 	for (i = 0; !err && i < m->n; i++) {
 		const struct vdfs_object *from = &m->from[i];
 
@@ -147,6 +150,8 @@ static int move_batch(struct vdfs_store *store, struct move *m)
 		err = sync_moved(store, m);
 	if (!err)
 		err = vdfs_meta_write(store->meta, commit_move, m);
+	if (!err)
+		vdfs_identity_note(store, m->generation);
 	for (i = m->n; i--;)
 		vdfs_record_end(store, &m->to[i],
 				err ? err == -EIO : m->moved[i]);

@@ -6,7 +6,6 @@
  * when it is made until what it holds has been put into the database.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,14 +26,13 @@ int vdfs_store_check_log(struct vdfs_store *store)
 
 	if (fstat(store->lock_fd, &st))
 		return -errno;
-	if (!st.st_size || !fstatat(store->fd, "meta.db-wal", &st, 0))
+	if (!S_ISREG(st.st_mode) || !st.st_size ||
+	    !fstatat(store->fd, "meta.db-wal", &st, 0))
 		return 0;
 	if (errno != ENOENT)
 		return -errno;
-	fprintf(stderr,
-		"%s/meta.db-wal is lost, and with it what was stored last; put it back, or remove %s/lock to go on without\n",
-		store->dir, store->dir);
-	return -EBADMSG;
+	return vdfs_identity_lacks(
+		store, "meta.db-wal, the log of what was stored last,");
 }
 
 /**

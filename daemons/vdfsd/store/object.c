@@ -90,7 +90,7 @@ int vdfs_object_load(struct sqlite3 *db, int64_t id, struct vdfs_object *out)
  * vdfs_object_insert() - add an object
  * @db: A connection inside a transaction.
  * @object: All but its row; zeros for a hash are none.
- * @id: Out, its row.
+ * @id: Out, its row: higher than any that an object ever had.
  *
  * Context: Inside a vdfs_meta_fn that writes.
  * Return: 0 or a negative errno.
@@ -105,15 +105,18 @@ int vdfs_object_insert(struct sqlite3 *db, const struct vdfs_object *object,
 
 	err = vdfs_sql_run(
 		db,
-		"INSERT INTO object(hash, size, kind, users, parts, segment,\n"
-		"place, stored) VALUES(?1, ?2, ?3, ?4, ?5,\n"
+		"INSERT INTO object(id, hash, size, kind, users, parts,\n"
+		"segment, place, stored)\n"
+		"SELECT " VDFS_GENERATION " + 1, ?1, ?2, ?3, ?4, ?5,\n"
 		"CASE WHEN ?9 THEN ?6 END, CASE WHEN ?9 THEN ?7 END,\n"
-		"CASE WHEN ?9 THEN ?8 END)",
+		"CASE WHEN ?9 THEN ?8 END FROM store",
 		VDFS_BLOB(named ? &object->hash : NULL, sizeof(object->hash)),
 		VDFS_INT(object->size), VDFS_INT(object->kind),
 		VDFS_INT(object->users), VDFS_INT(object->parts),
 		VDFS_INT(object->segment), VDFS_INT(object->place),
 		VDFS_INT(object->stored), VDFS_INT(placed));
+	if (!err && !sqlite3_changes(db))
+		err = -EBADMSG;
 	if (!err)
 		*id = sqlite3_last_insert_rowid(db);
 	return err;
@@ -210,17 +213,24 @@ int vdfs_object_mend(struct sqlite3 *db, struct vdfs_store *store,
 		     struct vdfs_object *object, uint64_t size,
 		     const struct vdfs_record *record)
 {
+	int err;
+
 	object->kind = VDFS_RECORD;
 	object->size = size;
 	object->segment = record->segment->number;
 	object->place = record->place;
 	object->stored = record->stored;
 	atomic_fetch_add(&store->mended, 1);
-	return vdfs_sql_run(db,
-			    "UPDATE object SET kind = ?2, size = ?3,\n"
-			    "segment = ?4, place = ?5, stored = ?6\n"
-			    "WHERE id = ?1",
-			    VDFS_INT(object->id), VDFS_INT(object->kind),
-			    VDFS_INT(object->size), VDFS_INT(object->segment),
-			    VDFS_INT(object->place), VDFS_INT(object->stored));
+	err = vdfs_identity_raise(db, NULL);
+	return err   ?:
+		       vdfs_sql_run(db,
+				    "UPDATE object SET kind = ?2, size = ?3,\n"
+				    "segment = ?4, place = ?5, stored = ?6\n"
+				    "WHERE id = ?1",
+				    VDFS_INT(object->id),
+				    VDFS_INT(object->kind),
+				    VDFS_INT(object->size),
+				    VDFS_INT(object->segment),
+				    VDFS_INT(object->place),
+				    VDFS_INT(object->stored));
 }

@@ -2,8 +2,9 @@
 /*
  * Segments: files to which records are appended. One sync serves all threads
  * that wait for the sync of their records. A record is part of the store when a
- * row of the database refers to it. vdfs_packs_open() truncates the last segment
- * behind the last such record.
+ * row of the database refers to it. A crash may leave others behind the last such
+ * record: they stay until gc moves the live ones away. Nothing is cut off, for it
+ * could be the database that is wrong.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,23 +17,10 @@
 
 #include "store_impl.h"
 
-#define MAGIC 0x314b415053464456ULL /* "VDFSPAK1" */
 #define OPEN_MAX 512 /* files kept open that nobody reads */
 #define NAME_LEN 9
 
-/**
- * struct vdfs_segment_head - how a segment begins
- * @magic: MAGIC.
- * @number: As in its name.
- * @crc: CRC-32C of all before.
- */
-struct vdfs_segment_head {
-	uint64_t magic;
-	uint32_t number;
-	uint32_t crc;
-};
-
-#define HEAD sizeof(struct vdfs_segment_head)
+#define HEAD VDFS_SEGMENT_HEAD
 
 /**
  * vdfs_fsync_dir() - make a directory's entries durable
@@ -179,16 +167,6 @@ void vdfs_segment_put(struct vdfs_store *store, struct vdfs_segment *seg)
 		segment_free(seg);
 }
 
-static int write_head(struct vdfs_segment *seg)
-{
-	struct vdfs_segment_head head = { .magic = MAGIC,
-					  .number = seg->number };
-
-	head.crc =
-		vdfs_crc32c(0, &head, offsetof(struct vdfs_segment_head, crc));
-	return vdfs_pwrite_all(seg->fd, &head, sizeof(head), 0);
-}
-
 /* A sync failed: what the disk holds of this segment is not known. */
 static void sync_failed(struct vdfs_store *store, struct vdfs_segment *seg)
 {
@@ -221,7 +199,7 @@ static int segment_create(struct vdfs_store *store, struct vdfs_segment **out)
 	segment_name(seg->number, name);
 	seg->fd = openat(packs->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
 			 0600);
-	err = seg->fd < 0 ? -errno : write_head(seg);
+	err = seg->fd < 0 ? -errno : vdfs_segment_begin(store, seg);
 	if (!err && (fdatasync(seg->fd) || fsync(packs->fd))) {
 		err = errno == ENOSPC || errno == EDQUOT ? -ENOSPC : -EIO;
 		if (err == -EIO && ++packs->failures > 1)
@@ -234,7 +212,7 @@ static int segment_create(struct vdfs_store *store, struct vdfs_segment **out)
 		segment_free(seg);
 		return err;
 	}
-	seg->end = sizeof(struct vdfs_segment_head);
+	seg->end = HEAD;
 	seg->sealed = false;
 	*out = seg;
 	return 0;
@@ -399,23 +377,6 @@ int vdfs_segment_remove(struct vdfs_store *store, struct vdfs_segment *seg)
 	return 0;
 }
 
-/**
- * vdfs_segment_sound() - look at how a segment begins
- * @seg: The segment, open.
- *
- * Context: Any thread.
- * Return: Whether that is as it should be.
- */
-bool vdfs_segment_sound(struct vdfs_segment *seg)
-{
-	struct vdfs_segment_head head;
-
-	return pread(seg->fd, &head, sizeof(head), 0) == sizeof(head) &&
-	       head.magic == MAGIC && head.number == seg->number &&
-	       head.crc == vdfs_crc32c(0, &head,
-				       offsetof(struct vdfs_segment_head, crc));
-}
-
 /* A segment whose sync failed was made read-only. */
 static bool may_append(struct vdfs_segment *seg)
 {
@@ -453,31 +414,38 @@ static int find_tail(struct sqlite3 *db, void *arg)
 	return err < 0 ? err : 0;
 }
 
-/* Go on with the last segment, behind what is known to be in it. */
-static int resume(struct vdfs_store *store, struct vdfs_segment *seg)
+/**
+ * vdfs_packs_resume() - go on with the last segment
+ * @store: The store, to be written, whose parts belong together.
+ *
+ * New records go behind all that is in it: behind the last one that the
+ * database knows a crash may have left others.
+ *
+ * Context: Before anyone else uses it.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_packs_resume(struct vdfs_store *store)
 {
-	struct tail tail = { .number = seg->number };
+	struct vdfs_packs *packs = &store->packs;
+	struct vdfs_segment *seg = vdfs_packs_find(packs, packs->last);
+	struct tail tail = { .number = packs->last };
 	int err;
 
+	if (!seg)
+		return 0;
 	err = vdfs_meta_read(store->meta, find_tail, &tail);
 	if (!err)
 		err = segment_open(store, seg);
 	if (err)
 		return err;
-	if (!tail.end)
-		tail.end = sizeof(struct vdfs_segment_head);
-	if (tail.end > seg->end || tail.end >= store->packs.limit ||
-	    !may_append(seg))
+	if (tail.end > seg->end || seg->end >= packs->limit || !may_append(seg))
 		return 0;
 	/* The daemon that made it may have died before it synced this. */
-	err = vdfs_fsync_dir(store->packs.fd);
+	err = vdfs_fsync_dir(packs->fd);
 	if (err)
 		return err;
-	if (ftruncate(seg->fd, tail.end))
-		return -errno;
-	seg->end = tail.end;
 	seg->sealed = false;
-	store->packs.active = seg;
+	packs->active = seg;
 	return 0;
 }
 
@@ -501,7 +469,7 @@ static int list_segment(struct vdfs_store *store, const char *name)
 
 /**
  * vdfs_packs_open() - find the segments of a store
- * @store: The store, with its database and its pack directory.
+ * @store: The store, with its pack directory.
  *
  * Context: Before anyone else uses it.
  * Return: 0 or a negative errno.
@@ -509,7 +477,6 @@ static int list_segment(struct vdfs_store *store, const char *name)
 int vdfs_packs_open(struct vdfs_store *store)
 {
 	struct vdfs_packs *packs = &store->packs;
-	struct vdfs_segment *seg;
 	struct dirent *entry;
 	int err = 0, fd;
 	DIR *dir;
@@ -528,9 +495,6 @@ int vdfs_packs_open(struct vdfs_store *store)
 	if (!err && errno)
 		err = -errno;
 	closedir(dir);
-	seg = vdfs_packs_find(packs, packs->last);
-	if (!err && seg && !store->options.read_only)
-		err = resume(store, seg);
 	return err;
 }
 

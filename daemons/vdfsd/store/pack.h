@@ -5,9 +5,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "identity.h"
 #include "object.h"
 
 #define VDFS_SEGMENT_BYTES ((uint64_t)256 << 20)
+#define VDFS_SEGMENT_HEAD 48 /* bytes before the first record */
 
 /**
  * struct vdfs_segment - a file of a pack
@@ -75,6 +77,7 @@ struct vdfs_packs {
 };
 
 int vdfs_packs_open(struct vdfs_store *store);
+int vdfs_packs_resume(struct vdfs_store *store);
 void vdfs_packs_close(struct vdfs_store *store);
 struct vdfs_segment *vdfs_segment_get(struct vdfs_store *store,
 				      uint32_t number);
@@ -84,6 +87,10 @@ int vdfs_segment_reserve(struct vdfs_store *store,
 int vdfs_segment_sync(struct vdfs_store *store, struct vdfs_segment *seg);
 void vdfs_segment_seal(struct vdfs_store *store, struct vdfs_segment *seg);
 int vdfs_segment_remove(struct vdfs_store *store, struct vdfs_segment *seg);
+int vdfs_segment_begin(struct vdfs_store *store, struct vdfs_segment *seg);
+int vdfs_segment_identity(struct vdfs_segment *seg,
+			  uint8_t bytes[VDFS_IDENTITY_BYTES],
+			  int64_t *generation);
 bool vdfs_segment_sound(struct vdfs_segment *seg);
 int vdfs_fsync_dir(int fd);
 
@@ -91,6 +98,7 @@ int vdfs_packs_add(struct vdfs_packs *packs, struct vdfs_segment *seg);
 void vdfs_packs_drop(struct vdfs_packs *packs, struct vdfs_segment *seg);
 struct vdfs_segment *vdfs_packs_find(const struct vdfs_packs *packs,
 				     uint32_t from);
+uint64_t vdfs_packs_bytes(struct vdfs_store *store);
 uint32_t vdfs_packs_next(struct vdfs_store *store, uint32_t from);
 
 #endif /* VDFS_PACK_H */

@@ -89,6 +89,26 @@ struct vdfs_segment *vdfs_packs_find(const struct vdfs_packs *packs,
 }
 
 /**
+ * vdfs_packs_bytes() - how long all segments are
+ * @store: The store.
+ *
+ * Context: Any thread.
+ * Return: Bytes.
+ */
+uint64_t vdfs_packs_bytes(struct vdfs_store *store)
+{
+	struct vdfs_packs *packs = &store->packs;
+	uint64_t bytes = 0;
+	size_t i;
+
+	pthread_mutex_lock(&packs->lock);
+	for (i = 0; i < packs->n; i++)
+		bytes += packs->all[i].segment->end;
+	pthread_mutex_unlock(&packs->lock);
+	return bytes;
+}
+
+/**
  * vdfs_packs_next() - go through the segments
  * @store: The store.
  * @from: From this number on.

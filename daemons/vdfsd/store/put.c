@@ -256,6 +256,7 @@ int vdfs_put_lend(struct vdfs_put *put, const void *data, size_t len)
  * @linked: A whole one has its file.
  * @replaced: It took the place of a damaged one: the file stays in any case.
  * @kept: Out: the record, file or list is now the object's.
+ * @generation: Out: at most that of the database then.
  * @pinned: The hash is, for a list, ...
  * @claimed: ... or it is claimed.
  */
@@ -272,6 +273,7 @@ struct commit {
 	bool linked;
 	bool replaced;
 	bool kept;
+	int64_t generation;
 	bool pinned;
 	bool claimed;
 };
@@ -286,12 +288,14 @@ static int name_list(struct sqlite3 *db, struct commit *c,
 		return err;
 	object->id = c->put->list;
 	object->kind = VDFS_LIST;
-	return vdfs_sql_run(db,
-			    "UPDATE object SET hash = ?2, size = ?3,\n"
-			    "users = 1 WHERE id = ?1",
-			    VDFS_INT(object->id),
-			    VDFS_BLOB(&c->hash, sizeof(c->hash)),
-			    VDFS_INT(c->put->size));
+	err = vdfs_identity_raise(db, &c->generation);
+	return err   ?:
+		       vdfs_sql_run(db,
+				    "UPDATE object SET hash = ?2, size = ?3,\n"
+				    "users = 1 WHERE id = ?1",
+				    VDFS_INT(object->id),
+				    VDFS_BLOB(&c->hash, sizeof(c->hash)),
+				    VDFS_INT(c->put->size));
 }
 
 static int make_object(struct sqlite3 *db, struct commit *c,
@@ -320,6 +324,7 @@ static int make_object(struct sqlite3 *db, struct commit *c,
 		return -EBADMSG;
 	}
 	err = vdfs_object_insert(db, object, &object->id);
+	c->generation = object->id;
 	if (!err && c->linked)
 		err = vdfs_put_file_sums(db, put, object->id);
 	return err;
@@ -405,6 +410,7 @@ static int commit(struct sqlite3 *db, void *arg)
 
 	c->kept = false;
 	c->added = false;
+	c->generation = 0;
 	if (c->parts)
 		vdfs_group_reset(c->parts, c->list, false);
 	err = vdfs_object_find(db, &c->hash, &object);
@@ -559,6 +565,8 @@ static int end(struct commit *c, const struct vdfs_hash *expect)
 {
 	int err = finish(c, expect);
 
+	if (!err && c->generation)
+		vdfs_identity_note(c->put->store, c->generation);
 	if (!err && c->kept)
 		put_free(c->put);
 	else

@@ -11,7 +11,7 @@
 
 #include "store_impl.h"
 
-#define MAGIC 0x53464456U /* "VDFS" */
+#define MAGIC VDFS_RECORD_MAGIC
 #define COMPRESSED 0x1U
 #define PAGE 4096
 #define PUNCH_MIN (2 * PAGE)
@@ -269,6 +269,38 @@ static bool head_fits(const struct vdfs_record_head *head,
 	       head->stored == object->stored - HEAD &&
 	       head->size == object->size &&
 	       vdfs_hash_equal(&head->hash, &object->hash);
+}
+
+/**
+ * vdfs_record_probe() - look for a record at a place of a segment
+ * @seg: The segment, open.
+ * @place: Where it would begin.
+ * @end: Where the segment ends.
+ * @out: The object that its head describes.
+ *
+ * Context: Any thread.
+ * Return: 0 when there is a sound head and room for its body, -ENOENT when
+ * there is not, or another negative errno.
+ */
+int vdfs_record_probe(struct vdfs_segment *seg, uint64_t place, uint64_t end,
+		      struct vdfs_object *out)
+{
+	struct vdfs_record_head head;
+	ssize_t n = pread(seg->fd, &head, HEAD, place);
+
+	if (n < 0)
+		return -errno;
+	if (n != (ssize_t)HEAD || head.magic != MAGIC ||
+	    head.head_crc != head_crc(&head) || head.size > VDFS_LARGE ||
+	    head.stored > head.size || place + HEAD + head.stored > end)
+		return -ENOENT;
+	*out = (struct vdfs_object){ .hash = head.hash,
+				     .size = head.size,
+				     .kind = VDFS_RECORD,
+				     .segment = seg->number,
+				     .place = place,
+				     .stored = HEAD + head.stored };
+	return 0;
 }
 
 /* Read head and body as they lie there, and check both. */

@@ -6,6 +6,8 @@
 
 struct vdfs_segment;
 
+#define VDFS_RECORD_MAGIC 0x53464456U /* "VDFS" */
+
 /**
  * struct vdfs_record - a record that was written, not yet committed
  * @segment: Where to, with a reference; NULL = nowhere.
@@ -42,6 +44,8 @@ int vdfs_record_copy(struct vdfs_store *store, const struct vdfs_object *from,
 		     struct vdfs_record *out);
 void vdfs_record_end(struct vdfs_store *store, struct vdfs_record *record,
 		     bool kept);
+int vdfs_record_probe(struct vdfs_segment *seg, uint64_t place, uint64_t end,
+		      struct vdfs_object *out);
 int vdfs_record_read(struct vdfs_store *store, const struct vdfs_object *object,
 		     void *buf);
 void vdfs_record_punch(struct vdfs_store *store,

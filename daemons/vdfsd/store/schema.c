@@ -14,6 +14,7 @@
  *	are the sizes of the blobs it refers to, and the bytes of its rows:
  * usage: how many rows of a kind a user has made, see usage.h. With a uid of
  *	-1: rows of that kind are counted.
+ * store: one row: its identity, and generations; see identity.h.
  */
 #include "store.h"
 
@@ -39,4 +40,8 @@ const char vdfs_schema_blob[] =
 	" bytes INTEGER, used INTEGER NOT NULL);\n"
 	"CREATE TABLE IF NOT EXISTS usage(uid INTEGER NOT NULL,\n"
 	" kind INTEGER NOT NULL, n INTEGER NOT NULL, bytes INTEGER NOT NULL,\n"
-	" PRIMARY KEY(uid, kind)) WITHOUT ROWID;";
+	" PRIMARY KEY(uid, kind)) WITHOUT ROWID;\n"
+	"CREATE TABLE IF NOT EXISTS store(id INTEGER PRIMARY KEY,\n"
+	" identity BLOB NOT NULL, generation INTEGER NOT NULL,\n"
+	" opened INTEGER NOT NULL, legacy INTEGER NOT NULL);\n"
+	"INSERT OR IGNORE INTO store VALUES(1, randomblob(16), 0, 0, 0);";

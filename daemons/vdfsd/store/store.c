@@ -32,6 +32,10 @@ static int lock(struct vdfs_store *store)
 	store->lock_fd = openat(
 		store->fd, "lock",
 		(read_only ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
+	/* Without one nobody has it open: the directory stands for it. */
+	if (store->lock_fd < 0 && errno == ENOENT && read_only)
+		store->lock_fd = openat(store->fd, ".",
+					O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->lock_fd < 0)
 		return -errno;
 	if (flock(store->lock_fd, LOCK_EX | LOCK_NB))
@@ -125,25 +129,84 @@ void vdfs_store_reserve(struct vdfs_store *store)
 		make_reserve(store);
 }
 
+static int meta_path(struct vdfs_store *store, char path[PATH_MAX])
+{
+	int n = snprintf(path, PATH_MAX, "%s/meta.db", store->dir);
+
+	return n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+/*
+ * Look at the parts of a store before anything is changed: at its database as
+ * at a file that cannot be written.
+ */
+static int look(struct vdfs_store *store)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int err;
+
+	err = meta_path(store, path);
+	if (!err)
+		err = vdfs_packs_open(store);
+	if (err)
+		return err;
+	if (stat(path, &st) || !st.st_size)
+		return vdfs_identity_miss(store, false);
+	err = store->options.rebuild ? 0 : vdfs_store_check_log(store);
+	if (!err)
+		err = vdfs_meta_open_flags(path, VDFS_META_READ_ONLY,
+					   store->above.schemas, &store->meta);
+	/* One that died when it had just made the file has left a journal. */
+	if (err == -ENODATA || err == -EROFS)
+		return vdfs_identity_miss(store, true);
+	if (err == -EOPNOTSUPP)
+		return vdfs_identity_later(store, "meta.db");
+	if (!err)
+		err = vdfs_identity_check(store);
+	if (err || !store->options.read_only) {
+		vdfs_meta_close(store->meta);
+		store->meta = NULL;
+	}
+	return err;
+}
+
 static int open_meta(struct vdfs_store *store)
 {
 	char path[PATH_MAX];
-	int n, err;
+	int err = meta_path(store, path);
 
-	n = snprintf(path, sizeof(path), "%s/meta.db", store->dir);
-	if (n >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	if (store->options.read_only)
-		return vdfs_meta_open_flags(path, VDFS_META_READ_ONLY,
-					    store->above.schemas, &store->meta);
-	err = vdfs_store_check_log(store);
 	if (!err)
 		err = vdfs_meta_open(path, store->above.schemas, &store->meta);
 	if (err == -ENOSPC && !unlinkat(store->fd, "reserve", 0))
 		err = vdfs_meta_open(path, store->above.schemas, &store->meta);
 	if (!err)
 		vdfs_store_reserve(store);
+	/* SQLite does not mind when its own sync of the directory fails. */
+	if (!err)
+		err = vdfs_fsync_dir(store->fd);
+	if (!err)
+		err = vdfs_store_expect_log(store);
 	return err;
+}
+
+/* It belongs together, and is to be changed. */
+static int open_parts(struct vdfs_store *store)
+{
+	int err = open_meta(store);
+
+	if (err)
+		return err;
+	if (store->options.rebuild) {
+		err = vdfs_identity_check(store);
+		return err ?: vdfs_identity_unbind(store);
+	}
+	/* A database that was just made has its identity by now. */
+	if (!store->identity.known)
+		err = vdfs_identity_load(store);
+	if (!err)
+		err = vdfs_identity_bind(store);
+	return err ?: vdfs_packs_resume(store);
 }
 
 /**
@@ -155,7 +218,8 @@ static int open_meta(struct vdfs_store *store)
  *
  * Context: Any thread.
  * Return: 0, -EBUSY when it is open already, -EBADMSG when its database is
- * damaged, or another negative errno.
+ * damaged or its parts do not belong together, -EOPNOTSUPP when a later version
+ * made it, or another negative errno.
  */
 int vdfs_store_open_above(const char *dir,
 			  const struct vdfs_store_options *options,
@@ -180,17 +244,13 @@ int vdfs_store_open_above(const char *dir,
 	vdfs_charges_init(&store->charges);
 	vdfs_pins_init(&store->pins);
 	vdfs_helpers_init(&store->helpers);
+	vdfs_identity_init(&store->identity);
 	store->dir = strdup(dir);
 	err = store->dir ? open_dirs(store) : -ENOMEM;
 	if (!err)
-		err = open_meta(store);
-	/* SQLite does not mind when its own sync of the directory fails. */
+		err = look(store);
 	if (!err && !store->options.read_only)
-		err = vdfs_fsync_dir(store->fd);
-	if (!err && !store->options.read_only)
-		err = vdfs_store_expect_log(store);
-	if (!err)
-		err = vdfs_packs_open(store);
+		err = open_parts(store);
 	if (err) {
 		vdfs_store_close(store);
 		return err;
@@ -215,6 +275,7 @@ void vdfs_store_close(struct vdfs_store *store)
 {
 	if (!store)
 		return;
+	vdfs_identity_close(store);
 	vdfs_store_settle(store);
 	if (store->away)
 		store->away->detach(store);
@@ -225,6 +286,7 @@ void vdfs_store_close(struct vdfs_store *store)
 	close_fd(store->lock_fd);
 	close_fd(store->fd);
 	vdfs_helpers_fini(&store->helpers);
+	vdfs_identity_fini(&store->identity);
 	vdfs_pins_fini(&store->pins);
 	vdfs_charges_fini(&store->charges);
 	pthread_mutex_destroy(&store->gc);

@@ -54,12 +54,15 @@ struct vdfs_who {
  * @quota: Bytes that a user without a quota of its own may refer to, each
  *         blob counted once a user; 0 = any.
  * @zstd: Compress objects that get smaller by it, at this level; 0 = never.
- * @read_only: Change nothing, for a look at a damaged store.
+ * @read_only: Change nothing, for a look at a store.
+ * @rebuild: Open it although its database is missing or behind what is stored,
+ *           for vdfs_rebuild() and nothing else.
  */
 struct vdfs_store_options {
 	uint64_t quota;
 	int zstd;
 	bool read_only;
+	bool rebuild;
 };
 
 /**
@@ -215,6 +218,27 @@ int vdfs_fsck(struct vdfs_store *store, uint32_t flags,
 	      void (*report)(void *arg, const char *line),
 	      vdfs_store_progress *progress, void *arg,
 	      struct vdfs_fsck_result *out);
+
+/**
+ * struct vdfs_rebuild_result - what a rebuild found
+ * @records: Records that are whole and the database did not know.
+ * @files: Files that are whole and it did not know.
+ * @moved: Objects whose bytes were not where it said, and are elsewhere.
+ * @damaged: Records and files that are not whole.
+ * @bytes: Bytes read.
+ */
+struct vdfs_rebuild_result {
+	uint64_t records;
+	uint64_t files;
+	uint64_t moved;
+	uint64_t damaged;
+	uint64_t bytes;
+};
+
+/* The store was opened with @rebuild. */
+int vdfs_rebuild(struct vdfs_store *store, uint32_t uid,
+		 vdfs_store_progress *progress, void *arg,
+		 struct vdfs_rebuild_result *out);
 
 /**
  * struct vdfs_store_stats - what a store holds

@@ -14,6 +14,7 @@
 #include "charge.h"
 #include "chunk.h"
 #include "gc.h"
+#include "identity.h"
 #include "object.h"
 #include "pack.h"
 #include "pin.h"
@@ -31,6 +32,7 @@
  *	DIR/lock	flock()ed while it is open; see log.c
  *	DIR/meta.db	the database
  *	DIR/pack/N	segments: records one behind the other
+ *	DIR/pack/identity, DIR/object/identity	see identity.h
  *	DIR/object/ab/cdef...	objects that are files, named by their hash
  *	DIR/graph/	indexes saved by collections
  *	DIR/reserve	room to drop something in when the disk is full
@@ -73,6 +75,7 @@ struct vdfs_charges {
  * @failed: The disk could not sync twice: nothing is written any more.
  * @mended: How often a put took the place of what was damaged.
  * @meta: The database.
+ * @identity: Identity of the store, and its generations.
  * @pins: Hashes in use.
  * @packs: Segments.
  * @helpers: Threads that help with large blobs.
@@ -97,6 +100,7 @@ struct vdfs_store {
 	atomic_bool failed;
 	atomic_ulong mended;
 	struct vdfs_meta *meta;
+	struct vdfs_identity identity;
 	struct vdfs_pins pins;
 	struct vdfs_packs packs;
 	struct vdfs_helpers helpers;

@@ -164,7 +164,7 @@ TEST_F(fsck, names_a_damaged_file)
 	vdfs_blob_close(blob);
 	EXPECT_EQ(1, check(self, 0).damaged);
 	EXPECT_TRUE(told_of(self, &self->whole));
-	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/*"));
+	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/[0-9a-f]*"));
 	EXPECT_EQ(-EBADMSG,
 		  vdfs_blob_open(self->t.store, &bob, &self->whole, &blob));
 	EXPECT_EQ(1, check(self, VDFS_FSCK_REPAIR).repaired);
@@ -222,21 +222,22 @@ TEST_F(fsck, survives_a_lost_segment)
 	EXPECT_EQ(0, check(self, 0).faults);
 }
 
-TEST_F(fsck, cuts_a_torn_tail)
+/* It could be of a database that is newer: it stays until gc moves the rest. */
+TEST_F(fsck, goes_on_behind_a_torn_tail)
 {
 	struct vdfs_hash hash;
 
 	vdfs_store_close(self->t.store);
 	self->t.store = NULL;
-	ASSERT_EQ(0, tree_shell(&self->t, "stat -c %s pack/00000001 >size"));
 	ASSERT_EQ(0,
-		  tree_shell(&self->t, "head -c 9999 meta.db >>pack/00000001"));
+		  tree_shell(&self->t, "head -c 9999 meta.db >>pack/00000001;"
+				       "cp pack/00000001 before"));
 	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
-	EXPECT_EQ(0, tree_shell(&self->t,
-				"stat -c %s pack/00000001 | cmp - size"));
 	ASSERT_EQ(0,
 		  put_bytes(self->t.store, &alice, "new", 3, 0, NULL, &hash));
 	EXPECT_EQ(0, get_same(self->t.store, &alice, &hash, "new", 3));
+	EXPECT_EQ(0, tree_shell(&self->t, "cmp before pack/00000001 2>said;"
+					  "grep -q 'EOF on before' said"));
 	EXPECT_EQ(0, check(self, 0).faults);
 	EXPECT_EQ(0, get_same(self->t.store, &alice, &self->list, self->data,
 			      2 * MIB));
@@ -319,13 +320,11 @@ TEST_F(fsck, misses_a_lost_log)
 	ASSERT_EQ(0, tree_shell(&copy, "cp ../lock ../meta.db .;"
 				       "rm -f meta.db-*"));
 	EXPECT_EQ(-EBADMSG, tree_reopen(&copy, NULL));
-	ASSERT_EQ(0, tree_reopen(&copy, &look));
-	EXPECT_EQ(-ENOENT, get_same(copy.store, &alice, &hash, "last", 4));
-	EXPECT_EQ(0,
-		  get_same(copy.store, &alice, &self->small, self->data, 9000));
+	EXPECT_EQ(-EBADMSG, tree_reopen(&copy, &look));
+	/* Without the mark there is still the identity. */
 	ASSERT_EQ(0, tree_shell(&copy, "rm lock"));
-	ASSERT_EQ(0, tree_reopen(&copy, NULL));
-	vdfs_store_close(copy.store);
+	EXPECT_EQ(-EBADMSG, tree_reopen(&copy, NULL));
+	EXPECT_EQ(-EBADMSG, tree_reopen(&copy, &look));
 }
 
 TEST_F(fsck, is_open_once)

@@ -164,7 +164,7 @@ TEST_F(mend, a_file)
 
 TEST_F(mend, a_lost_file)
 {
-	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/*"));
+	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/[0-9a-f]*"));
 	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
 	EXPECT_EQ(-EBADMSG, get(self, &bob, &self->whole, WHOLE));
 	EXPECT_EQ(0, put(self, &bob, WHOLE, VDFS_PUT_WHOLE));
@@ -174,14 +174,14 @@ TEST_F(mend, a_lost_file)
 /* Under the feet of one who knows that it was there. */
 TEST_F(mend, a_lost_directory)
 {
-	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/*"));
+	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/[0-9a-f]*"));
 	EXPECT_EQ(0, put(self, &bob, WHOLE, VDFS_PUT_WHOLE));
 	expect_whole(_metadata, self);
 }
 
 TEST_F(mend, a_lost_directory_by_a_list)
 {
-	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/*"));
+	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/[0-9a-f]*"));
 	EXPECT_EQ(0, put(self, &bob, WHOLE, 0));
 	expect_whole(_metadata, self);
 }

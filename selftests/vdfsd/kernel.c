@@ -10,35 +10,54 @@
 #include "vdfsd/kernel.h"
 
 #define PATIENCE_S 60
+#define ASKED 2
 
-/* One request. Return: bytes of the answer, or a negative errno. */
-int ask(struct asker a, uint32_t op, const void *arg, size_t len,
-	const char *name, void *out, size_t room)
+/* Send a request. Return: 0 or a negative errno. */
+int tell(struct asker a, uint64_t unique, uint32_t op, const void *arg,
+	 size_t len, const char *name)
 {
 	struct fuse_in_header in = {
 		.opcode = op,
-		.unique = 2,
+		.unique = unique,
 		.nodeid = a.node,
 		.uid = a.uid,
 		.gid = a.gid,
 		.pid = a.tid,
 	};
-	struct fuse_out_header reply;
 	struct iovec to[] = {
 		{ &in, sizeof(in) },
 		{ (void *)arg, len },
 		{ (void *)name, name ? strlen(name) + 1 : 0 },
 	};
-	struct iovec from[] = { { &reply, sizeof(reply) }, { out, room } };
-	ssize_t n;
 
 	in.len = (uint32_t)(sizeof(in) + to[1].iov_len + to[2].iov_len);
-	if (writev(a.fd, to, 3) < 0)
-		return -errno;
-	n = readv(a.fd, from, 2);
+	return writev(a.fd, to, 3) < 0 ? -errno : 0;
+}
+
+/* Wait for an answer, to any request. Return: as ask(). */
+int hear(struct asker a, uint64_t *unique, void *out, size_t room)
+{
+	struct fuse_out_header reply;
+	struct iovec from[] = { { &reply, sizeof(reply) }, { out, room } };
+	ssize_t n = readv(a.fd, from, 2);
+
 	if (n < (ssize_t)sizeof(reply))
 		return n < 0 ? -errno : -EPROTO;
+	*unique = reply.unique;
 	return reply.error ?: (int)(n - (ssize_t)sizeof(reply));
+}
+
+/* One request. Return: bytes of the answer, or a negative errno. */
+int ask(struct asker a, uint32_t op, const void *arg, size_t len,
+	const char *name, void *out, size_t room)
+{
+	uint64_t unique = 0;
+	int n = tell(a, ASKED, op, arg, len, name);
+
+	if (n)
+		return n;
+	n = hear(a, &unique, out, room);
+	return unique == ASKED || n < 0 ? n : -EPROTO;
 }
 
 /* Serve a store to the test. */

@@ -44,6 +44,9 @@ int kernel_start(struct vdfs_store *store, struct vdfs_db *db, const char *dir,
 		 struct vdfs_fuse **fuse, struct asker *kernel);
 struct asker as(const struct asker *kernel, uint32_t tid);
 struct asker by(const struct asker *kernel, uint32_t uid);
+int tell(struct asker a, uint64_t unique, uint32_t op, const void *arg,
+	 size_t len, const char *name);
+int hear(struct asker a, uint64_t *unique, void *out, size_t room);
 int ask(struct asker a, uint32_t op, const void *arg, size_t len,
 	const char *name, void *out, size_t room);
 int walk_to(struct asker a, const char *path, struct fuse_entry_out *entry);

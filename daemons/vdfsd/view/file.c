@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lock_impl.h"
 #include "view_impl.h"
 
 /**
@@ -159,11 +160,12 @@ void vdfs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct vdfs_file *file = vdfs_file_of(fi);
 	int err = 0;
 
-	(void)ino;
 	if (file->stage && file->stage->blank)
 		file->stage->closing = true;
 	else if (file->writes)
 		err = save(&call, file);
+	/* Then whoever has waited for them sees it. */
+	vdfs_locks_close(call.fuse, ino, fi->lock_owner, 0);
 	fuse_reply_err(req, -err);
 }
 
@@ -188,7 +190,6 @@ void vdfs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct vdfs_stage *stage = file->stage;
 	bool last = false;
 
-	(void)ino;
 	if (stage && file->writes) {
 		pthread_mutex_lock(&call.fuse->lock);
 		last = stage->writers == 1;
@@ -198,6 +199,7 @@ void vdfs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	/* Only truncated, or written through a mapping since it was closed. */
 	if (last && !stage->failed)
 		vdfs_file_commit(&call, file->inode, &file->who);
+	vdfs_locks_close(call.fuse, ino, 0, fi->fh);
 	vdfs_file_free(call.fuse, file);
 	fuse_reply_err(req, 0);
 }

@@ -357,7 +357,6 @@ static int reply_open(struct vdfs_call *call, struct vdfs_file *file,
 	fi->fh = (uintptr_t)file;
 	/* The content of an inode changes by the kernel's own hand alone. */
 	fi->keep_cache = 1;
-	fi->noflush = !file->writes;
 	if (vdfs_views[file->inode->kind].text)
 		fi->direct_io = 1;
 	return fuse_reply_open(call->req, fi);

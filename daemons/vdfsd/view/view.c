@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The filesystem view: mounting, serving, ending. */
+#include "lock_impl.h"
 #include "view_impl.h"
 
 #include <errno.h>
@@ -62,6 +63,9 @@ static const struct fuse_lowlevel_ops ops = {
 	.getxattr = vdfs_op_getxattr,
 	.listxattr = vdfs_op_listxattr,
 	.removexattr = vdfs_op_removexattr,
+	.flock = vdfs_op_flock,
+	.getlk = vdfs_op_getlk,
+	.setlk = vdfs_op_setlk,
 };
 
 /**
@@ -112,6 +116,7 @@ static void fuse_free(struct vdfs_fuse *fuse)
 	vdfs_turns_stop(fuse);
 	if (fuse->session && fuse->mounted)
 		fuse_session_unmount(fuse->session);
+	vdfs_locks_free(fuse->locks);
 	vdfs_hints_fini(fuse);
 	vdfs_files_fini(fuse);
 	vdfs_listings_fini(fuse);
@@ -146,7 +151,8 @@ static int fuse_new(const struct vdfs_fuse_options *options,
 	fuse->ended = options->ended;
 	fuse->arg = options->arg;
 	fuse->stage_dir = strdup(options->stage_dir);
-	if (!fuse->stage_dir) {
+	fuse->locks = vdfs_locks_new();
+	if (!fuse->stage_dir || !fuse->locks) {
 		fuse_free(fuse);
 		return -ENOMEM;
 	}

@@ -161,6 +161,7 @@ struct vdfs_seen {
  * @hints: See struct vdfs_hint; a thread has one.
  * @next_hint: To be used next when none is free.
  * @seen: By the thread's number; threads may share one.
+ * @locks: That users have on files; they have a lock of their own.
  * @searches: Answers kept, NULL where free.
  * @next_search: To be used next.
  */
@@ -189,6 +190,7 @@ struct vdfs_fuse {
 	struct vdfs_hint hints[VDFS_HINTS];
 	unsigned int next_hint;
 	struct vdfs_seen seen[VDFS_SEEN];
+	struct vdfs_locks *locks;
 	struct vdfs_results *searches[VDFS_SEARCHES_KEPT];
 	unsigned int next_search;
 };

@@ -282,6 +282,8 @@ TEST_F(mode, times)
 
 	ASSERT_EQ(0, vdfs_name_change(store, &alice, "d/f", 0666, 5));
 	EXPECT_EQ(-EACCES, vdfs_name_change(store, &bob, "d/f", ~0U, 6));
+	EXPECT_EQ(-EACCES,
+		  vdfs_name_change(store, &bob, "d/f", 0777, VDFS_MTIME_NOW));
 	ASSERT_EQ(0, vdfs_name_stat(store, &alice, "d/f", &st));
 	EXPECT_EQ(5, st.mtime_ns);
 	EXPECT_EQ(0, vdfs_name_change(store, &bob, "d/f", ~0U, VDFS_MTIME_NOW));

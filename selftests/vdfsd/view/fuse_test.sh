@@ -467,6 +467,67 @@ test_attributes_of_descriptors()
 	down
 }
 
+# One lock a file, whoever opened it how, and whatever it became.
+test_locks()
+{
+	local reader writer late pid
+
+	up
+	behind put f one
+	exec {reader}<"$names/f"
+	exec {writer}<>"$names/f"
+	behind put f two
+	exec {late}<"$names/f"
+	flock -n "$reader"
+	fails 1 "" flock -n "$writer"
+	fails 1 "" flock -n "$late"
+	fails 1 "" flock -n "$names/f" true
+	flock -u "$reader"
+	flock -n -s "$writer"
+	flock -n -s "$late"
+	fails 1 "" flock -n "$reader"
+	flock -u "$writer"
+	flock -u "$late"
+	flock -n "$late"
+	# One that waits can be killed, and gets it when it is there.
+	flock "$names/f" true {reader}<&- {writer}<&- {late}<&- &
+	pid=$!
+	until [[ $(<"/proc/$pid/syscall") == 73\ * ]]; do :; done
+	kill "$pid"
+	wait "$pid" || [[ $? == 143 ]]
+	flock "$names/f" true {reader}<&- {writer}<&- {late}<&- &
+	pid=$!
+	exec {late}<&-
+	wait "$pid"
+	exec {reader}<&- {writer}<&-
+	python3 - "$names/f" <<-'EOF'
+	import fcntl, os, sys
+	r = open(sys.argv[1], "rb")
+	w = open(sys.argv[1], "r+b")
+	def other(kind, start, length):
+	    pid = os.fork()
+	    if pid == 0:
+	        f = open(sys.argv[1], "rb" if kind == fcntl.LOCK_SH else "r+b")
+	        try:
+	            fcntl.lockf(f, kind | fcntl.LOCK_NB, length, start)
+	        except OSError:
+	            os._exit(1)
+	        os._exit(0)
+	    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+	fcntl.lockf(w, fcntl.LOCK_EX, 10, 5)
+	assert not other(fcntl.LOCK_SH, 14, 1)
+	assert other(fcntl.LOCK_EX, 15, 0)
+	fcntl.lockf(w, fcntl.LOCK_UN, 2, 5)
+	assert other(fcntl.LOCK_EX, 0, 7)
+	assert not other(fcntl.LOCK_EX, 0, 8)
+	# Closing any descriptor of the file lets go of all.
+	r.close()
+	assert other(fcntl.LOCK_EX, 0, 0)
+	EOF
+	rm "$names/f"
+	down
+}
+
 test_refused()
 {
 	up

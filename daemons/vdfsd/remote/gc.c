@@ -35,6 +35,12 @@ static int compare(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct vdfs_hash));
 }
 
+static void sort(struct collect *c)
+{
+	if (c->n)
+		qsort(c->hash, c->n, sizeof(*c->hash), compare);
+}
+
 static int add_hash(struct collect *c, const struct vdfs_hash *hash)
 {
 	size_t room = c->room ? 2 * c->room : 1024;
@@ -108,6 +114,84 @@ static int parse_key(const char *key, struct vdfs_hash *hash, bool *first)
 	return 0;
 }
 
+/**
+ * struct unlisted - names known here, whose blobs no name in the list has
+ * @c: The collection, whose hashes are sorted.
+ * @paths: Out, these, one behind the other.
+ * @len: How long they are.
+ */
+struct unlisted {
+	struct collect *c;
+	char *paths;
+	size_t len;
+};
+
+static bool is_named(const struct collect *c, const struct vdfs_hash *hash)
+{
+	return c->n && bsearch(hash, c->hash, c->n, sizeof(*hash), compare);
+}
+
+static int add_unlisted(struct unlisted *u, struct sqlite3_stmt *st)
+{
+	size_t len = sqlite3_column_bytes(st, 0);
+	struct vdfs_remote_name name = { 0 };
+	char *more;
+
+	snprintf(name.body, sizeof(name.body), "%s",
+		 (const char *)sqlite3_column_text(st, 1));
+	if (vdfs_remote_parse(&name) || S_ISDIR(name.st.mode) ||
+	    is_named(u->c, &name.st.hash))
+		return 0;
+	more = realloc(u->paths, u->len + len + 1);
+	if (!more)
+		return -ENOMEM;
+	u->paths = more;
+	memcpy(more + u->len, sqlite3_column_blob(st, 0), len);
+	more[u->len + len] = '\0';
+	u->len += len + 1;
+	return 0;
+}
+
+static int find_unlisted(struct sqlite3 *db, void *arg)
+{
+	struct unlisted *u = arg;
+	struct sqlite3_stmt *st;
+	int err;
+
+	u->len = 0;
+	err = vdfs_sql(db, &st, "SELECT path, body FROM remote_name");
+	while (!err && (err = vdfs_sql_next(st)) > 0)
+		err = add_unlisted(u, st);
+	return err;
+}
+
+/* A list that leaves names out is no proof that these are gone. */
+static int ask_unlisted(struct collect *c)
+{
+	struct vdfs_remote_name name = { 0 };
+	struct unlisted u = { .c = c };
+	char key[VDFS_REMOTE_KEY];
+	const char *path;
+	int err;
+
+	err = vdfs_meta_read(vdfs_store_meta(c->remote->store), find_unlisted,
+			     &u);
+	for (path = u.paths; !err && path < u.paths + u.len;
+	     path += strlen(path) + 1) {
+		err = vdfs_remote_key(path, false, key);
+		if (!err)
+			err = vdfs_remote_get_name(c->remote, key, &name);
+		if (!err)
+			err = vdfs_remote_parse(&name);
+		if (!err)
+			err = add_hash(c, &name.st.hash);
+		if (err == -ENOENT)
+			err = 0;
+	}
+	free(u.paths);
+	return err;
+}
+
 static int drop_row(struct sqlite3 *db, void *arg)
 {
 	return vdfs_sql_run(db, "DELETE FROM remote_blob WHERE hash = ?",
@@ -125,7 +209,7 @@ static int take_blob(void *arg, const char *key,
 	if (parse_key(key, &hash, &first))
 		return 0;
 	c->result.blobs += first;
-	if (c->n && bsearch(&hash, c->hash, c->n, sizeof(hash), compare))
+	if (is_named(c, &hash))
 		return 0;
 	if (!info->modified ||
 	    c->now - info->modified < c->remote->options.grace_s) {
@@ -173,8 +257,12 @@ int vdfs_remote_gc(struct vdfs_store *store, struct vdfs_remote_gc_result *out)
 	err = vdfs_s3_list(c.remote->s3, "blob/", false, take_time, &c);
 	if (err > 0)
 		err = vdfs_s3_list(c.remote->s3, "name/", false, take_name, &c);
-	if (!err && c.n)
-		qsort(c.hash, c.n, sizeof(*c.hash), compare);
+	if (!err)
+		sort(&c);
+	if (!err)
+		err = ask_unlisted(&c);
+	if (!err)
+		sort(&c);
 	if (!err)
 		err = vdfs_s3_list(c.remote->s3, "blob/", false, take_blob, &c);
 	free(c.hash);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <kselftest_harness.h>
 
@@ -19,6 +20,11 @@
 	HEAD("200 OK")                         \
 	"Last-Modified: %D\r\nETag: \"0\"\r\n" \
 	"Content-Type: text/html\r\n"
+
+#define EMPTY                                                           \
+	HEAD("200 OK")                                                  \
+	"\r\n<ListBucketResult><Name>bucket</Name><Prefix>some/prefix/" \
+	"name/</Prefix><IsTruncated>false</IsTruncated></ListBucketResult>"
 
 /* What proxies, portals and bad lines say. */
 static const char *const others[] = {
@@ -198,6 +204,31 @@ TEST_F_TIMEOUT(believe, a_blob_is_sent_unless_it_is_there, 120)
 		ASSERT_EQ(0, end_way(self, here));
 		EXPECT_EQ(0, name_same(&self->p.there, &bob, name, text, 3));
 	}
+}
+
+/* A list that is well formed and leaves a name out. */
+TEST_F_TIMEOUT(believe, blobs_of_known_names_stay, 120)
+{
+	struct tree *here = &self->p.here;
+	struct timespec t = { .tv_sec = 3 };
+	struct vdfs_remote_gc_result gc;
+	struct vdfs_hash hash;
+
+	/* The other host has taken this away; here that is not known. */
+	ASSERT_EQ(0, put_bytes(here->store, &alice, "gone", 4, 0, "d/gone",
+			       &hash));
+	ASSERT_EQ(0, vdfs_name_unlink(self->p.there.store, &alice, "d/gone"));
+	self->p.options.grace_s = 1;
+	ASSERT_EQ(0, use_way(self, here,
+			     (struct way){ .reply = EMPTY,
+					   .match = "prefix%2Fname%2F" }));
+	nanosleep(&t, NULL);
+	ASSERT_EQ(0, vdfs_remote_gc(here->store, &gc));
+	EXPECT_EQ(1, atomic_load(&self->way.state->disturbed));
+	EXPECT_EQ(1, gc.deleted);
+	EXPECT_EQ(4, gc.bytes);
+	ASSERT_EQ(0, end_way(self, here));
+	EXPECT_EQ(0, name_same(&self->p.there, &bob, "d/x", "one", 3));
 }
 
 TEST_HARNESS_MAIN

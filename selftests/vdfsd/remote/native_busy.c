@@ -23,11 +23,17 @@ FIXTURE(busy)
 	struct way way;
 };
 
-static int put(struct tree *t, const char *name, const char *text)
+static int put_as(struct tree *t, const struct vdfs_who *who, const char *name,
+		  const char *text)
 {
 	struct vdfs_hash hash;
 
-	return put_bytes(t->store, &alice, text, strlen(text), 0, name, &hash);
+	return put_bytes(t->store, who, text, strlen(text), 0, name, &hash);
+}
+
+static int put(struct tree *t, const char *name, const char *text)
+{
+	return put_as(t, &alice, name, text);
 }
 
 static int same(struct tree *t, const char *name, const char *text)
@@ -78,8 +84,10 @@ static void let_go(FIXTURE_DATA(busy) * self)
 struct other {
 	pthread_t thread;
 	struct tree *t;
+	const struct vdfs_who *who; /* NULL = alice */
 	const char *name;
 	const char *text; /* to put there; NULL = only look */
+	const char *to; /* or where to move it */
 	atomic_bool done;
 	int err;
 };
@@ -87,10 +95,16 @@ struct other {
 static void *work(void *arg)
 {
 	struct other *o = arg;
+	const struct vdfs_who *who = o->who ? o->who : &alice;
 	struct vdfs_stat st;
 
-	o->err = o->text ? put(o->t, o->name, o->text) :
-			   vdfs_name_stat(o->t->store, &bob, o->name, &st);
+	if (o->text)
+		o->err = put_as(o->t, who, o->name, o->text);
+	else if (o->to)
+		o->err = vdfs_name_rename(o->t->store, who, o->name, o->to,
+					  false);
+	else
+		o->err = vdfs_name_stat(o->t->store, who, o->name, &st);
 	atomic_store(&o->done, true);
 	return NULL;
 }
@@ -211,26 +225,75 @@ TEST_F_TIMEOUT(busy, changes_of_one_name_in_turn, 120)
 	EXPECT_EQ(0, same(&self->p.there, "c/x", "three"));
 }
 
-TEST_F_TIMEOUT(busy, a_directory_does_not_go_meanwhile, 120)
+/* The second waits until the first has ended, and then is done. */
+static void in_turn(struct __test_metadata *_metadata,
+		    FIXTURE_DATA(busy) * self, const char *match,
+		    struct other *first, struct other *second)
+{
+	struct timespec t = { .tv_nsec = 300000000 };
+
+	ASSERT_EQ(0, hold(self, match, 1));
+	ASSERT_EQ(0, start(first, &self->p.here));
+	wait_held(self, 1);
+	ASSERT_EQ(0, start(second, &self->p.here));
+	nanosleep(&t, NULL);
+	EXPECT_FALSE(atomic_load(&second->done));
+	let_go(self);
+	ASSERT_EQ(0, pthread_join(first->thread, NULL));
+	ASSERT_EQ(0, pthread_join(second->thread, NULL));
+	EXPECT_EQ(0, first->err);
+	pair_get_old();
+}
+
+TEST_F_TIMEOUT(busy, nothing_comes_below_a_name_meanwhile, 120)
 {
 	struct other first = { .name = "a/n", .text = "new" };
-	struct timespec t = { .tv_nsec = 300000000 };
 	struct other second = { .name = "a/n/m", .text = "below" };
 
-	ASSERT_EQ(0, hold(self, "PUT " NAME "a/n", 1));
-	ASSERT_EQ(0, start(&first, &self->p.here));
-	wait_held(self, 1);
-	ASSERT_EQ(0, start(&second, &self->p.here));
-	nanosleep(&t, NULL);
-	EXPECT_FALSE(atomic_load(&second.done));
-	let_go(self);
-	ASSERT_EQ(0, pthread_join(first.thread, NULL));
-	ASSERT_EQ(0, pthread_join(second.thread, NULL));
-	EXPECT_EQ(0, first.err);
+	in_turn(_metadata, self, "PUT " NAME "a/n", &first, &second);
 	EXPECT_EQ(-ENOTDIR, second.err);
 	EXPECT_EQ(0, same(&self->p.here, "a/n", "new"));
-	pair_get_old();
 	EXPECT_EQ(0, same(&self->p.there, "a/n", "new"));
+}
+
+TEST_F_TIMEOUT(busy, a_directory_does_not_move_meanwhile, 120)
+{
+	struct other first = { .name = "a/x", .text = "two" };
+	struct other second = { .name = "a", .to = "c" };
+
+	in_turn(_metadata, self, "PUT " NAME "a/x", &first, &second);
+	EXPECT_EQ(0, second.err);
+	EXPECT_EQ(0, same(&self->p.here, "c/x", "two"));
+	EXPECT_EQ(0, same(&self->p.there, "c/x", "two"));
+}
+
+TEST_F_TIMEOUT(busy, a_new_directory_is_the_first_ones, 120)
+{
+	struct other first = { .name = "n/a", .text = "first" };
+	struct other second = { .who = &bob, .name = "n/b", .text = "second" };
+	struct vdfs_stat st;
+
+	in_turn(_metadata, self, "PUT " NAME "n_", &first, &second);
+	EXPECT_EQ(-EACCES, second.err);
+	ASSERT_EQ(0, vdfs_name_stat(self->p.here.store, &bob, "n", &st));
+	EXPECT_EQ(alice.uid, st.owner);
+	ASSERT_EQ(0, vdfs_name_stat(self->p.there.store, &bob, "n", &st));
+	EXPECT_EQ(alice.uid, st.owner);
+}
+
+/* The directory that the second was to be in went: it makes another. */
+TEST_F_TIMEOUT(busy, a_directory_that_moves_is_made_again, 120)
+{
+	struct other first = { .name = "a", .to = "c" };
+	struct other second = { .name = "a/z", .text = "new" };
+	struct vdfs_s3_info info;
+
+	in_turn(_metadata, self, "PUT " NAME "c_", &first, &second);
+	EXPECT_EQ(0, second.err);
+	EXPECT_EQ(0, same(&self->p.here, "c/x", "one"));
+	EXPECT_EQ(0, same(&self->p.there, "c/x", "one"));
+	EXPECT_EQ(0, same(&self->p.there, "a/z", "new"));
+	EXPECT_EQ(0, vdfs_s3_head(self->p.s3, "name/a_", &info));
 }
 
 /* An answer from before a change does not take it back. */

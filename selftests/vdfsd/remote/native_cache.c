@@ -103,6 +103,57 @@ TEST_F_TIMEOUT(cache, takes_back_what_could_not_be_committed, 120)
 	}
 }
 
+static int find_name(struct sqlite3 *db, void *arg)
+{
+	struct sqlite3_stmt *st;
+	int err;
+
+	err = vdfs_sql(db, &st, "SELECT 1 FROM remote_name WHERE path = ?",
+		       VDFS_BLOB(arg, strlen(arg)));
+	return err ?: vdfs_sql_next(st);
+}
+
+/* A host forgets what it took away; what failed leaves it nothing to keep. */
+TEST_F_TIMEOUT(cache, nothing_is_left_of_what_is_gone, 120)
+{
+	struct vdfs_store *here = self->p.here.store;
+	struct vdfs_store_stats stats;
+	struct vdfs_hash hash;
+	char path[] = "a";
+
+	ASSERT_EQ(0, put_bytes(here, &alice, "a", 1, 0, path, &hash));
+	EXPECT_EQ(1, vdfs_meta_read(vdfs_store_meta(here), find_name, path));
+	ASSERT_EQ(0, vdfs_name_unlink(here, &alice, path));
+	EXPECT_EQ(0, vdfs_meta_read(vdfs_store_meta(here), find_name, path));
+	bucket_stop(&self->p.b);
+	EXPECT_NE(0, put_bytes(here, &alice, "new", 3, 0, "b", &hash));
+	ASSERT_EQ(0, vdfs_store_stats(here, &stats));
+	EXPECT_EQ(0, stats.objects);
+	ASSERT_EQ(0, bucket_start(&self->p.b));
+}
+
+/* Pieces of a blob too are garbage at once, when it has left. */
+TEST_F_TIMEOUT(cache, evicted_pieces_are_no_objects_any_more, 120)
+{
+	struct vdfs_store_stats stats;
+	uint8_t *data[2];
+	struct vdfs_hash hash;
+	char name[8];
+	int i;
+
+	self->p.options.budget = 3 * MIB;
+	ASSERT_EQ(0, pair_reopen(&self->p, &self->p.here));
+	for (i = 0; i < 2; i++) {
+		data[i] = random_bytes(2 * MIB, i);
+		snprintf(name, sizeof(name), "n%d", i);
+		ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data[i],
+				       2 * MIB, 0, name, &hash));
+		free(data[i]);
+	}
+	ASSERT_EQ(0, vdfs_store_stats(self->p.here.store, &stats));
+	EXPECT_LT(stats.disk_bytes, 3 * MIB);
+}
+
 static int count_row(struct sqlite3 *db, void *arg)
 {
 	struct sqlite3_stmt *st;

@@ -147,6 +147,12 @@ TEST_F_TIMEOUT(pieces, damaged_and_missing, 120)
 	key_of(&hash, 3, key, whole);
 	ASSERT_EQ(0, vdfs_s3_head(self->p.s3, key, &is));
 	EXPECT_LT(was.modified, is.modified);
+	/* The first one too is looked for. */
+	key_of(&hash, 1, key, whole);
+	ASSERT_EQ(0, bucket_do(&self->p.b, "DELETE", whole, NULL));
+	ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, data, 3 * MIB, 0,
+			       "z", &hash));
+	EXPECT_EQ(0, vdfs_s3_head(self->p.s3, key, &is));
 	free(data);
 }
 

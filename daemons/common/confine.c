@@ -3,7 +3,9 @@
  * A daemon gives up root, new privileges, and all system calls but
  * those it needs once it is set up. It parses what strangers send.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -87,6 +89,51 @@ static int make_dir(const char *path)
 	return 0;
 }
 
+static int is_empty(int fd)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+	int ret = 1;
+
+	if (!dir) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	while (ret && (entry = readdir(dir)))
+		ret = !strcmp(entry->d_name, ".") ||
+		      !strcmp(entry->d_name, "..");
+	closedir(dir);
+	return ret;
+}
+
+/* A directory in which another user has files stays that user's. */
+static int take_dir(const char *path, const struct passwd *pw)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), ret;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st)) {
+		ret = -errno;
+	} else if (st.st_uid == pw->pw_uid) {
+		ret = 0;
+	} else {
+		ret = is_empty(dup(fd));
+		if (!ret) {
+			say("%s has files, and belongs to user %u", path,
+			    st.st_uid);
+			say("give another directory, or chown -R %s %s",
+			    pw->pw_name, path);
+			ret = -ENOTEMPTY;
+		} else if (ret > 0) {
+			ret = fchown(fd, pw->pw_uid, pw->pw_gid) ? -errno : 0;
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 static int make_dirs(const char *const *dirs, size_t n, const struct passwd *pw)
 {
 	size_t i;
@@ -96,9 +143,8 @@ static int make_dirs(const char *const *dirs, size_t n, const struct passwd *pw)
 		if (!dirs[i])
 			continue;
 		ret = make_dir(dirs[i]);
-		if (!ret && pw && !geteuid() &&
-		    chown(dirs[i], pw->pw_uid, pw->pw_gid))
-			ret = -errno;
+		if (!ret && pw && !geteuid())
+			ret = take_dir(dirs[i], pw);
 		if (ret) {
 			say("cannot make %s: %s", dirs[i], strerror(-ret));
 			return ret;
@@ -125,9 +171,11 @@ static int switch_user(const struct passwd *pw)
  *        NULL ones are skipped.
  * @n: How many.
  *
+ * A directory that is there has to be that user's, or empty.
+ *
  * Context: Main thread, before there are others.
  * Return: 0; -ENOENT for no such user; -EPERM for root, or when it takes
- * root; or another negative errno. The reason was logged.
+ * root; -ENOTEMPTY; or another negative errno. The reason was logged.
  */
 int confine_user(const char *name, const char *const *dirs, size_t n)
 {

@@ -174,6 +174,38 @@ TEST_F(confine, makes_directories_for_that_user)
 	EXPECT_EQ(0, apart(makes_directories, self));
 }
 
+/* Root starts it: what another user keeps there stays that user's. */
+static void leaves_directories(FIXTURE_DATA(confine) * self)
+{
+	char dir[64], file[80];
+	const char *const dirs[] = { dir };
+	struct stat st;
+	int fd;
+
+	snprintf(dir, sizeof(dir), "%s/theirs", self->dir);
+	snprintf(file, sizeof(file), "%s/file", dir);
+	CHECK(!mkdir(dir, 0755) && !chown(dir, 1, 1));
+	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(fd >= 0 && !close(fd));
+	CHECK(confine_user("nobody", dirs, 1) == -ENOTEMPTY);
+	CHECK(!geteuid() && !stat(dir, &st) && st.st_uid == 1);
+	/* Nor is root's, be it /etc. */
+	CHECK(!chown(dir, 0, 0));
+	CHECK(confine_user("nobody", dirs, 1) == -ENOTEMPTY);
+	CHECK(!geteuid() && !stat(dir, &st) && !st.st_uid);
+	/* One that is empty may be taken, and its own one is. */
+	CHECK(!unlink(file) && !chown(dir, 1, 1));
+	CHECK(!confine_user("nobody", dirs, 1));
+	CHECK(!stat(dir, &st) && st.st_uid == self->nobody.pw_uid);
+}
+
+TEST_F(confine, leaves_the_directories_of_others)
+{
+	if (geteuid())
+		SKIP(return, "needs root, to become another user");
+	EXPECT_EQ(0, apart(leaves_directories, self));
+}
+
 static void gives_up_privileges(FIXTURE_DATA(confine) * self)
 {
 	(void)self;

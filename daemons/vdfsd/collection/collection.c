@@ -36,10 +36,11 @@ struct row {
 	uint64_t items;
 };
 
-static int name_check(const char *name)
+/* Earlier versions let a name have newlines: such a one can still be dropped. */
+static int name_check(const char *name, bool make)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz\n"
-				      "0123456789_-";
+	static const char all[] = "\nabcdefghijklmnopqrstuvwxyz0123456789_-";
+	const char *allowed = all + make;
 	size_t len = strnlen(name, VDFS_COLLECTION_NAME_MAX + 1);
 
 	if (!len || strspn(name, allowed) < len)
@@ -251,7 +252,7 @@ int vdfs_collection_create(struct vdfs_db *db, const struct vdfs_who *who,
 			   const struct vdfs_collection_params *params)
 {
 	struct row row = { .who = who, .name = name, .params = *params };
-	int ret = name_check(name);
+	int ret = name_check(name, true);
 
 	row.params.owner = who->uid;
 	if (!row.params.m)
@@ -364,7 +365,7 @@ int vdfs_collection_open(struct vdfs_db *db, const struct vdfs_who *who,
 {
 	struct row row = { .who = who, .name = name };
 	struct vdfs_collection *c;
-	int ret = name_check(name);
+	int ret = name_check(name, false);
 
 	if (!ret)
 		ret = vdfs_meta_read(db->meta, find_row, &row);
@@ -431,7 +432,7 @@ int vdfs_collection_drop(struct vdfs_db *db, const struct vdfs_who *who,
 {
 	struct row row = { .who = who, .name = name };
 	struct vdfs_core *core;
-	int ret = name_check(name);
+	int ret = name_check(name, false);
 
 	if (!ret)
 		ret = vdfs_meta_write(db->meta, drop, &row);

@@ -126,6 +126,19 @@ TEST_F(collection, the_last_of_a_key_replaces)
 		  vdfs_collection_insert(self->c, items, 3, 0x80, NULL));
 }
 
+/* A tool that lists them has one a line. */
+TEST_F(collection, has_a_name_of_one_line)
+{
+	struct vdfs_collection_params p = { .dim = 4 };
+
+	EXPECT_EQ(-EINVAL,
+		  vdfs_collection_create(self->db.db, &items_me, "a\nb", &p));
+	EXPECT_EQ(-EINVAL,
+		  vdfs_collection_create(self->db.db, &items_me, "\n", &p));
+	EXPECT_EQ(-ENOENT,
+		  vdfs_collection_drop(self->db.db, &items_me, "a\nb"));
+}
+
 static int forget_names(struct sqlite3 *db, void *arg)
 {
 	(void)arg;

@@ -7,7 +7,13 @@
 
 #include "node.h"
 
-#define LIST_MAX 65536 /* all names of attributes, as listxattr(2) has it */
+/*
+ * The list of all attributes, as listxattr(2) has it: "user." before each name,
+ * and beside them those that the view adds.
+ */
+#define LIST_MAX 65536
+#define LIST_PREFIX 5
+#define LIST_VIEW 256
 
 /**
  * struct attr_op - one operation on attributes
@@ -49,13 +55,14 @@ static int check_room(struct sqlite3 *db, int64_t ino)
 	int err;
 
 	err = vdfs_sql(db, &st,
-		       "SELECT total(length(name) + 1) FROM attr WHERE ino = ?",
-		       VDFS_INT(ino));
+		       "SELECT total(length(name) + ?2) FROM attr\n"
+		       "WHERE ino = ?1",
+		       VDFS_INT(ino), VDFS_INT(LIST_PREFIX + 1));
 	if (!err)
 		err = vdfs_sql_next(st);
 	if (err <= 0)
 		return err ?: -EBADMSG;
-	return sqlite3_column_int64(st, 0) > LIST_MAX ? -E2BIG : 0;
+	return sqlite3_column_int64(st, 0) > LIST_MAX - LIST_VIEW ? -E2BIG : 0;
 }
 
 /* In a sticky directory all make names; the attributes are its owner's. */

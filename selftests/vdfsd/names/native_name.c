@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <linux/limits.h>
+
 #include <kselftest_harness.h>
 
 #include "vdfsd/store.h"
@@ -341,6 +343,7 @@ TEST_F(name, attributes)
 TEST_F(name, attributes_have_an_end)
 {
 	char name[VDFS_ATTR_NAME_MAX + 1];
+	size_t n = 0;
 	int i, err = 0;
 
 	memset(name, 'n', sizeof(name));
@@ -349,9 +352,13 @@ TEST_F(name, attributes_have_an_end)
 		snprintf(name, 8, "%07d", i);
 		name[7] = 'n';
 		err = vdfs_attr_set(self->store, &alice, "a", name, "", 0);
+		n += err ? 0 : strlen("user.") + sizeof(name);
 	}
 	EXPECT_EQ(-E2BIG, err);
 	EXPECT_LT(200, i);
+	/* The view lists all of them, and one of its own, by listxattr(2). */
+	EXPECT_GE(XATTR_LIST_MAX, n + sizeof("user.vdfs.hash"));
+	EXPECT_LT(XATTR_LIST_MAX, n + 2 * sizeof(name));
 }
 
 static uint64_t used_by(FIXTURE_DATA(name) * self, const struct vdfs_who *who)

@@ -236,6 +236,23 @@ void session_close(struct session *session, const char *fault)
 }
 
 /**
+ * session_is_dead() - has a session ended?
+ * @session: The caller holds it.
+ *
+ * Context: Any thread, without the lock.
+ * Return: True when nobody gets the answers of its calls any more.
+ */
+bool session_is_dead(struct session *session)
+{
+	bool dead;
+
+	pthread_mutex_lock(&session->daemon->lock);
+	dead = session->dead;
+	pthread_mutex_unlock(&session->daemon->lock);
+	return dead;
+}
+
+/**
  * session_put() - drop a reference to a session
  * @session: Session; with the last one a worker frees it, or the caller where
  *           there are no workers.

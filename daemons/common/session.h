@@ -63,6 +63,7 @@ void session_welcome(struct session *session, uint64_t reply,
 		     const void *answer, size_t len, const char *what);
 struct session *session_find(struct daemon *d, uint64_t badge);
 void session_close(struct session *session, const char *fault);
+bool session_is_dead(struct session *session);
 void session_put(struct session *session);
 void session_free(struct session *session);
 

@@ -101,6 +101,9 @@ struct vdfs_item {
  * @read: @filter as vdfs_filter_new() read it, for several searches; NULL = it
  *        is read for this one.
  * @vectors: Answers come with their vectors.
+ * @over: NULL, or is asked now and then while @filter is looked up: true = the
+ *        answers are of no use any more. Cheap.
+ * @of: For @over.
  */
 struct vdfs_search {
 	const float *vector;
@@ -111,6 +114,8 @@ struct vdfs_search {
 	const char *filter;
 	const struct vdfs_filter *read;
 	bool vectors;
+	bool (*over)(void *of);
+	void *of;
 };
 
 /**

@@ -150,9 +150,8 @@ static void forget_hits(struct vdfs_finding *f)
 }
 
 /* All that the database is asked, in one commit of it. */
-static int answer_fn(struct sqlite3 *db, void *arg)
+static int answer(struct vdfs_finding *f, struct sqlite3 *db)
 {
-	struct vdfs_finding *f = arg;
 	struct vdfs_core_state state;
 	int ret;
 
@@ -177,6 +176,20 @@ static int answer_fn(struct sqlite3 *db, void *arg)
 		return 0;
 	}
 	return ret ? ret : give_hits(f, db);
+}
+
+static int answer_fn(struct sqlite3 *db, void *arg)
+{
+	struct vdfs_finding *f = arg;
+	int ret;
+
+	vdfs_finding_watch(f, db);
+	ret = answer(f, db);
+	vdfs_finding_watch(NULL, db);
+	/* The database was interrupted, however it says that. */
+	if (ret && f->how->over && f->how->over(f->how->of))
+		return -ECANCELED;
+	return ret;
 }
 
 static int attempt(struct vdfs_finding *f)
@@ -244,7 +257,7 @@ static int check(struct vdfs_finding *f, float *probe)
  * filter). An item that is changed at the same time may be missed.
  *
  * Return: 0, the last return value of @fn, or a negative errno; see
- * collection.h.
+ * collection.h; -ECANCELED when it is over.
  */
 int vdfs_collection_search(struct vdfs_collection *c,
 			   const struct vdfs_search *search, vdfs_item_fn *fn,

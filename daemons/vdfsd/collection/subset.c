@@ -9,6 +9,9 @@
 /* Items whose distance is measured at a time, in the order of their keys. */
 #define TIE_STEP 4096
 
+/* Steps of the database between two looks whether a search is over. */
+#define OVER_STEP 1000
+
 /**
  * struct ids - a list that grows
  * @id: shape [n].
@@ -71,6 +74,27 @@ static int evaluate(struct vdfs_finding *f, struct sqlite3 *db, struct ids *ids)
 	}
 	sqlite3_finalize(st);
 	return ret;
+}
+
+static int is_over(void *arg)
+{
+	const struct vdfs_search *how = arg;
+
+	return how->over(how->of);
+}
+
+/**
+ * vdfs_finding_watch() - end what the database does for a search that is over
+ * @f: The search; NULL = for nobody.
+ * @db: A connection inside a transaction.
+ */
+void vdfs_finding_watch(struct vdfs_finding *f, struct sqlite3 *db)
+{
+	if (f && f->how->over)
+		sqlite3_progress_handler(db, OVER_STEP, is_over,
+					 (void *)f->how);
+	else
+		sqlite3_progress_handler(db, 0, NULL, NULL);
 }
 
 static void kept_free(struct vdfs_kept *kept)

@@ -344,6 +344,12 @@ static int read_filter(struct vdfsd_call *c, struct vdfs_filter **filter)
 	return ret;
 }
 
+/* Its client is gone. */
+static bool is_over(void *of)
+{
+	return session_is_dead(of);
+}
+
 static int search_all(struct vdfsd_call *c, struct vdfs_collection *collection,
 		      struct vdfs_search *search)
 {
@@ -372,7 +378,9 @@ int vdfsd_collection_search(struct vdfsd_call *c)
 {
 	struct vdfs_search search = { .k = c->req.k,
 				      .ef = c->req.ef,
-				      .filter = c->more };
+				      .filter = c->more,
+				      .over = is_over,
+				      .of = c->base.session };
 	struct vdfs_collection *collection;
 	struct vdfs_filter *filter;
 	int ret;

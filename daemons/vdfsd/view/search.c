@@ -225,7 +225,9 @@ static int run(struct vdfs_call *call, struct vdfs_collection *c,
 	struct vdfs_search search = { .ef = ask->ef,
 				      .k = ask->k,
 				      .recall = ask->recall,
-				      .filter = ask->filter };
+				      .filter = ask->filter,
+				      .over = vdfs_call_killed,
+				      .of = call };
 	int err = 0;
 
 	results->want = ask->k;

@@ -543,6 +543,9 @@ static inline struct vdfs_file *vdfs_file_of(const struct fuse_file_info *fi)
 	return (struct vdfs_file *)(uintptr_t)fi->fh;
 }
 
+/* kill.c */
+bool vdfs_call_killed(void *call);
+
 /* turn.c */
 int vdfs_turns_start(struct vdfs_fuse *fuse, unsigned int threads);
 void vdfs_turns_stop(struct vdfs_fuse *fuse);

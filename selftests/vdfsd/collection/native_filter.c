@@ -462,6 +462,54 @@ TEST_F(filter, may_be_wide)
 	free(text);
 }
 
+struct looks {
+	unsigned int n;
+	unsigned int last; /* the look that ends the search; 0 = none */
+};
+
+static bool over_at_last(void *of)
+{
+	struct looks *looks = of;
+
+	return ++looks->n >= looks->last && looks->last;
+}
+
+/* A long one is asked now and then whether anybody wants the answers. */
+TEST_F(filter, ends_when_it_is_over)
+{
+	char *text = repeat("{\"$and\":[", "{\"a\":7},", "", 1000);
+	struct looks looks = { .last = 3 };
+	struct vdfs_search how = { .vector = origin,
+				   .dim = 1,
+				   .k = 10,
+				   .filter = text,
+				   .over = over_at_last,
+				   .of = &looks };
+	char key[16];
+	int i;
+
+	strcat(text, "]}");
+	for (i = 0; i < 20; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		ASSERT_EQ(0, items_put(self->c, key, origin, 1, "{\"a\":7}"));
+	}
+	EXPECT_EQ(-ECANCELED, vdfs_collection_search(self->c, &how,
+						     items_collect, self->a));
+	EXPECT_EQ(0, self->a->n);
+	/* It is asked once more, for it was the database that said it. */
+	EXPECT_EQ(4, looks.n);
+	looks = (struct looks){};
+	EXPECT_EQ(0, vdfs_collection_search(self->c, &how, items_collect,
+					    self->a));
+	EXPECT_EQ(10, self->a->n);
+	EXPECT_LT(4, looks.n);
+	/* Nobody looks after the search. */
+	i = (int)looks.n;
+	EXPECT_EQ(20, count(self->c, text, self->a));
+	EXPECT_EQ(i, looks.n);
+	free(text);
+}
+
 /* EXPLAIN QUERY PLAN of a filter. */
 static void plan(const struct items_db *db, const char *json, char *out,
 		 size_t len)

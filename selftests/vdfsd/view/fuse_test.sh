@@ -890,6 +890,51 @@ test_searches()
 	down
 }
 
+# asks PID: wait until a process waits for an answer of the view.
+asks()
+{
+	local i
+
+	for ((i = 0; i < 3000; i++)); do
+		[[ $(<"/proc/$1/comm") == ls &&
+			$(<"/proc/$1/wchan") == *request_wait* ]] && return
+		sleep .01
+	done
+	die "a search does not begin"
+}
+
+# Whoever is killed waits for no answer, though others go on waiting.
+test_killed_search()
+{
+	local c=$mnt/collections/docs pad i other killed
+
+	up
+	behind collection docs 1
+	pad=$(seq -s '":0,"k' 5500)
+	for ((i = 0; i < 250; i++)); do
+		printf '{"vector":[%d],"metadata":{"k%s":0,"n":%d}}' "$i" \
+			"$pad" "$i" >"$c/items/$i"
+	done
+	for ((i = 0; i < 3; i++)); do
+		ls "$c/search/vector=0,k=1,filter={\"\$or\":[{\"n\":-$i},$(
+			)$(seq -s, -f '{"m":%g}' 6)]}" >"$tmp/all" &
+		other=$!
+		asks "$other"
+		ls "$c/search/vector=0,k=1,filter={\"\$or\":[{\"n\":-$i},$(
+			)$(seq -s, -f '{"l":%g}' 18)]}" >"$tmp/none" &
+		killed=$!
+		asks "$killed"
+		kill -9 "$killed"
+		wait "$killed" 2>/dev/null || true
+		# This one began before; whole it takes a third of the time.
+		kill -0 "$other" 2>/dev/null && break
+		wait "$other"
+	done
+	((i < 3)) || die "a killed search ends no sooner than the other"
+	wait "$other" || die "the other search fails"
+	down
+}
+
 # A user who may only write to a collection learns nothing of what others search.
 test_write_only()
 {

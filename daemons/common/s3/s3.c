@@ -241,9 +241,11 @@ int vdfs_s3_open(const struct vdfs_s3_options *options, struct vdfs_s3 **out)
 	err = curl_global_init(CURL_GLOBAL_DEFAULT) || !s3->proxy ? -ENOMEM : 0;
 	if (!err)
 		err = parse_url(s3, options->url);
+	/* One with keys in it is not to be logged. */
 	if (err == -EINVAL)
 		vdfs_s3_say(s3, "%s: not s3://HOST[:PORT]/BUCKET[/PREFIX]",
-			    options->url);
+			    strchr(options->url, '@') ? "the URL" :
+							options->url);
 	if (!err)
 		err = take_ca(s3, options->ca);
 	if (!err)

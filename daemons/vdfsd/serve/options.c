@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "options.h"
@@ -168,6 +169,8 @@ static const char *wrong(const void *own, const struct daemon_options *common)
 		return "--remote-... without --remote means nothing";
 	if (o->store_options.rebuild && (o->check || o->gc || o->remote_gc))
 		return "--rebuild does nothing else";
+	if (o->remote && strchr(o->remote, '@'))
+		return "--remote takes no keys; --remote-credentials names their file";
 	if (o->remote_options.s3.http && o->remote_options.s3.ca)
 		return "--remote-http has no use for --remote-ca";
 	return NULL;

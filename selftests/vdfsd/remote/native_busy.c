@@ -177,9 +177,10 @@ TEST_F_TIMEOUT(busy, while_another_one_changes, 120)
 {
 	struct other o = { .name = "a/x", .text = "two" };
 
-	ASSERT_EQ(0, hold(self, "PUT " NAME "a/x", 0));
+	ASSERT_EQ(0, hold(self, "PUT " NAME "a/x ", 0));
 	ASSERT_EQ(0, start(&o, &self->p.here));
 	wait_held(self, 1);
+	EXPECT_EQ(0, use_names(&self->p.here, "a/xx"));
 	EXPECT_EQ(0, use_names(&self->p.here, "b"));
 	EXPECT_EQ(0, use_names(&self->p.here, "new"));
 	/* The name itself is what it was, until it has changed. */
@@ -326,6 +327,45 @@ TEST_F_TIMEOUT(busy, an_old_answer_takes_nothing_away, 120)
 {
 	ASSERT_EQ(0, vdfs_name_unlink(self->p.there.store, &alice, "a/x"));
 	be_late(_metadata, self);
+}
+
+/* Nor when all that was learned before the change was known already. */
+TEST_F_TIMEOUT(busy, an_old_answer_is_told_by_the_change_alone, 120)
+{
+	struct other o = { .name = "a/x" };
+	struct vdfs_stat st;
+
+	ASSERT_EQ(0, vdfs_name_stat(self->p.there.store, &alice, "a/x", &st));
+	ASSERT_EQ(0, put(&self->p.there, "a/x", "theirs"));
+	self->p.options.fresh_ms = 600000;
+	ASSERT_EQ(0, hold(self, "GET " NAME "a/x", 1));
+	ASSERT_EQ(0, start(&o, &self->p.here));
+	wait_held(self, 1);
+	/* It is again what it was. */
+	ASSERT_EQ(0, put(&self->p.there, "a/x", "one"));
+	ASSERT_EQ(0, vdfs_name_change(self->p.there.store, &alice, "a/x", ~0U,
+				      st.mtime_ns));
+	EXPECT_EQ(0, put(&self->p.here, "a/x", "ours"));
+	let_go(self);
+	ASSERT_EQ(0, pthread_join(o.thread, NULL));
+	EXPECT_EQ(0, same(&self->p.here, "a/x", "ours"));
+}
+
+TEST_F_TIMEOUT(busy, of_two_answers_the_newer_counts, 120)
+{
+	struct other o = { .name = "a/x" };
+
+	ASSERT_EQ(0, put(&self->p.there, "a/x", "theirs"));
+	self->p.options.fresh_ms = 600000;
+	ASSERT_EQ(0, hold(self, "GET " NAME "a/x", 1));
+	ASSERT_EQ(0, start(&o, &self->p.here));
+	wait_held(self, 1);
+	ASSERT_EQ(0, put(&self->p.there, "a/x", "newer"));
+	EXPECT_EQ(0, same(&self->p.here, "a/x", "newer"));
+	EXPECT_FALSE(atomic_load(&o.done));
+	let_go(self);
+	ASSERT_EQ(0, pthread_join(o.thread, NULL));
+	EXPECT_EQ(0, same(&self->p.here, "a/x", "newer"));
 }
 
 /* Of a bucket that is down one finds out whether it is back. */

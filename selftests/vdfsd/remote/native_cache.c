@@ -274,10 +274,11 @@ TEST_F_TIMEOUT(cache, evicts_what_was_not_used_longest, 120)
 		snprintf(name, sizeof(name), "n%d", i);
 		ASSERT_EQ(0, put_bytes(here, &alice, data[i], MIB, 0, name,
 				       &hash[i]));
+		if (i == 2)
+			bucket_stop(&self->p.b);
 		/* The first is used between the second and the third. */
 		EXPECT_EQ(0, get_same(here, &alice, &hash[0], data[0], MIB));
 	}
-	bucket_stop(&self->p.b);
 	EXPECT_EQ(0, get_same(here, &alice, &hash[0], data[0], MIB));
 	EXPECT_NE(0, get_same(here, &alice, &hash[1], data[1], MIB));
 	EXPECT_EQ(0, get_same(here, &alice, &hash[2], data[2], MIB));

@@ -243,6 +243,9 @@ TEST_F_TIMEOUT(s3, says_why_it_cannot, 120)
 	o = self->options;
 	o.url = "http://127.0.0.1/bucket";
 	EXPECT_EQ(-EINVAL, vdfs_s3_open(&o, &s3));
+	/* Keys do not belong there, and are not logged. */
+	o.url = "s3://key:" BUCKET_SECRET "@127.0.0.1/bucket";
+	EXPECT_EQ(-EINVAL, vdfs_s3_open(&o, &s3));
 	o.url = "s4://127.0.0.1/bucket";
 	EXPECT_EQ(-EINVAL, vdfs_s3_open(&o, &s3));
 	o.url = "s3://127.0.0.1";

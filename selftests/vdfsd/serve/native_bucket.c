@@ -133,9 +133,21 @@ static int run_daemon(struct bucket *b, const char *dir, const char *more,
 	return system(line);
 }
 
+/* Lines of a file that have this in them. */
+static int count_words(const char *path, const char *words)
+{
+	FILE *file = fopen(path, "r");
+	char line[1024];
+	int n = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		n += !!strstr(line, words);
+	return file && !fclose(file) ? n : -EIO;
+}
+
 TEST_F_TIMEOUT(daemon, takes_a_bucket_from_the_command_line, 300)
 {
-	char line[512];
+	char line[512], path[128];
 
 	/* Root becomes nobody, who has to be able to read them. */
 	snprintf(line, sizeof(line),
@@ -154,6 +166,11 @@ TEST_F_TIMEOUT(daemon, takes_a_bucket_from_the_command_line, 300)
 	EXPECT_EQ(0, run_daemon(&self->b, self->dir, line, "^status 0"));
 	EXPECT_EQ(0, run_daemon(&self->b, self->dir, "--remote-gc",
 				"without --remote means nothing"));
+	EXPECT_EQ(0, run_daemon(&self->b, self->dir,
+				"--remote s3://key:secret@127.0.0.1/b",
+				"takes no keys"));
+	snprintf(path, sizeof(path), "%s/out", self->dir);
+	EXPECT_EQ(0, count_words(path, "secret"));
 	EXPECT_EQ(0, run_daemon(&self->b, self->dir,
 				"--remote-proxy http://127.0.0.1:1",
 				"without --remote means nothing"));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "node.h"
@@ -22,6 +23,7 @@
  * @path: Of the name.
  * @attr: Of the attribute.
  * @value: To be set; NULL = none.
+ * @flags: XATTR_CREATE, XATTR_REPLACE.
  * @out: Where a value or list goes.
  * @len: Length of @value or room at @out.
  * @n: Out, length of the value or list.
@@ -32,6 +34,7 @@ struct attr_op {
 	const char *path;
 	const char *attr;
 	const void *value;
+	int flags;
 	void *out;
 	size_t len;
 	size_t n;
@@ -87,6 +90,10 @@ static int set(struct sqlite3 *db, void *arg)
 	if (!may_set(op->who, &node))
 		return -EACCES;
 	err = vdfs_payer_attr_drop(db, op->store, &node, op->attr);
+	if (!err && op->flags & XATTR_CREATE)
+		return -EEXIST;
+	if (err == -ENODATA && op->flags & XATTR_REPLACE)
+		return err;
 	if (!op->value)
 		return err   ?:
 			       vdfs_sql_run(db,
@@ -124,11 +131,33 @@ int vdfs_attr_set(struct vdfs_store *store, const struct vdfs_who *who,
 		  const char *path, const char *attr, const void *value,
 		  size_t len)
 {
+	return vdfs_attr_set_if(store, who, path, attr, value, len, 0);
+}
+
+/**
+ * vdfs_attr_set_if() - set an attribute that is there, or is not
+ * @store: The store.
+ * @who: The user, who may change the name.
+ * @path: Of the name.
+ * @attr: Of the attribute, as for vdfs_attr_set().
+ * @value: Its value, or NULL.
+ * @len: Length of that.
+ * @flags: XATTR_CREATE = -EEXIST if it is there, XATTR_REPLACE = -ENODATA if
+ *         not.
+ *
+ * Context: Any thread. Waits for the disk.
+ * Return: As vdfs_attr_set(), or -EEXIST.
+ */
+int vdfs_attr_set_if(struct vdfs_store *store, const struct vdfs_who *who,
+		     const char *path, const char *attr, const void *value,
+		     size_t len, int flags)
+{
 	struct attr_op op = { .store = store,
 			      .who = who,
 			      .path = path,
 			      .attr = attr,
 			      .value = value,
+			      .flags = flags,
 			      .len = len };
 	int err = check(path, attr);
 

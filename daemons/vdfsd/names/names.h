@@ -174,6 +174,10 @@ int vdfs_name_change(struct vdfs_store *store, const struct vdfs_who *who,
 int vdfs_attr_set(struct vdfs_store *store, const struct vdfs_who *who,
 		  const char *path, const char *attr, const void *value,
 		  size_t len);
+/* The same, by the flags of setxattr(2). */
+int vdfs_attr_set_if(struct vdfs_store *store, const struct vdfs_who *who,
+		     const char *path, const char *attr, const void *value,
+		     size_t len, int flags);
 /* Returns the length, -ENODATA, or -ERANGE when @len is too short, not 0. */
 ssize_t vdfs_attr_get(struct vdfs_store *store, const struct vdfs_who *who,
 		      const char *path, const char *attr, void *value,

@@ -252,7 +252,9 @@ void vdfs_op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 static int check_change(struct vdfs_call *call, struct vdfs_inode *inode,
 			const struct stat *attr, int to_set)
 {
-	const int owners = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_MTIME;
+	const int owners = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_MTIME |
+			   FUSE_SET_ATTR_ATIME;
+	const int now = FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_ATIME_NOW;
 	const struct vdfs_who *who = &call->who;
 	struct vdfs_stat st;
 
@@ -267,10 +269,11 @@ static int check_change(struct vdfs_call *call, struct vdfs_inode *inode,
 		return 0;
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
 		to_set &= ~FUSE_SET_ATTR_MTIME;
+	if (to_set & FUSE_SET_ATTR_ATIME_NOW)
+		to_set &= ~FUSE_SET_ATTR_ATIME;
 	if (to_set & owners)
 		return -EPERM;
-	if ((to_set & FUSE_SET_ATTR_MTIME_NOW) &&
-	    !vdfs_name_may(who, st.owner, st.mode, W_OK))
+	if ((to_set & now) && !vdfs_name_may(who, st.owner, st.mode, W_OK))
 		return -EACCES;
 	return 0;
 }
@@ -358,7 +361,8 @@ void vdfs_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 {
 	const int known = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID |
 			  FUSE_SET_ATTR_GID | FUSE_SET_ATTR_MTIME |
-			  FUSE_SET_ATTR_MTIME_NOW;
+			  FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_ATIME |
+			  FUSE_SET_ATTR_ATIME_NOW;
 	struct vdfs_call call = vdfs_call_of(req);
 	struct vdfs_inode *inode = vdfs_inode_of(call.fuse, ino);
 	bool named = inode->kind == VDFS_NAME || inode->kind == VDFS_NAMES;

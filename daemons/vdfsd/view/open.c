@@ -11,6 +11,8 @@
 #include "query_impl.h"
 
 #define TRIES 100
+/* The kernel's __FMODE_EXEC: execve(2) opens the file, to read it. */
+#define OPEN_EXEC 0x20
 
 /* Look an inode's name up: its attributes by then, and its blob, held. */
 static int look(struct vdfs_call *call, struct vdfs_inode *inode,
@@ -387,6 +389,8 @@ void vdfs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	mask = writes ? W_OK : 0;
 	if ((fi->flags & O_ACCMODE) != O_WRONLY)
 		mask |= R_OK;
+	if (fi->flags & OPEN_EXEC)
+		mask |= X_OK;
 	vdfs_hint_done(&call);
 	err = vdfs_inode_may(&call, inode, mask);
 	if (!err)
@@ -446,7 +450,9 @@ static int create(struct vdfs_call *call, struct vdfs_inode *dir,
 		return create_name(call, dir, name, mode, flags, out);
 	if (dir->kind != VDFS_ITEMS)
 		return -EPERM;
-	err = vdfs_key_decode(name, strlen(name), key, sizeof(key));
+	err = vdfs_inode_may(call, dir, W_OK | X_OK);
+	if (!err)
+		err = vdfs_key_decode(name, strlen(name), key, sizeof(key));
 	return err ? err :
 		     vdfs_inode_find(call, dir, name, VDFS_ITEM, NULL, out);
 }

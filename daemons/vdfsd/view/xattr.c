@@ -117,21 +117,10 @@ static int set_named(struct vdfs_call *call, struct vdfs_inode *inode,
 		     const char *name, const char *value, size_t size,
 		     int flags)
 {
-	struct vdfs_store *store = call->fuse->store;
 	struct vdfs_who who = vdfs_inode_at(call, inode);
-	ssize_t had;
 
-	name += strlen(USER);
-	if (flags || !value) {
-		had = vdfs_attr_get(store, &who, "", name, NULL, 0);
-		if (had < 0 && had != -ENODATA)
-			return (int)had;
-		if (had == -ENODATA && (!value || (flags & XATTR_REPLACE)))
-			return -ENODATA;
-		if (had >= 0 && (flags & XATTR_CREATE))
-			return -EEXIST;
-	}
-	return vdfs_attr_set(store, &who, "", name, value, size);
+	return vdfs_attr_set_if(call->fuse->store, &who, "",
+				name + strlen(USER), value, size, flags);
 }
 
 /* @value: NULL = remove. */

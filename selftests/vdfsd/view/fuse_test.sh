@@ -641,6 +641,12 @@ test_shared_directories()
 	as_user chmod 600 "$d/planted"
 	has "$(ls "$d")" planted
 	rm "$d/planted"
+	# Reading a program and running it are two things.
+	printf '#!/bin/sh\necho ran\n' >"$d/run"
+	chmod 744 "$d/run"
+	fails 126 "denied" as_user sh -c "$d/run"
+	chmod 755 "$d/run"
+	eq "$(as_user "$d/run")" ran
 	# Reading a directory and looking into it are two things.
 	echo deep >"$d/f"
 	chmod 744 "$d"

@@ -8,12 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
 
 #include "vdfsd/kernel.h"
 #include "vdfsd/store.h"
+
+/* The kernel's __FMODE_EXEC. */
+#define EXEC 0x20
 
 #define SEARCH "collections/docs/search/vector=1;0;0"
 #define ANSWER SEARCH "/0001-"
@@ -351,6 +355,93 @@ TEST_F(rights, times_of_another)
 	EXPECT_EQ(0, set_attr(self->bob, made.entry.nodeid, now));
 	ASSERT_EQ(0, attr_of(self->bob, made.entry.nodeid, &attr));
 	EXPECT_NE(5, attr.mtime);
+}
+
+TEST_F(rights, times_of_access)
+{
+	struct fuse_setattr_in then = { .valid = FATTR_ATIME, .atime = 5 };
+	struct fuse_setattr_in now = { .valid = FATTR_ATIME | FATTR_ATIME_NOW };
+	struct vdfs_hash hash;
+	uint64_t node;
+
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, "x", 1, 0, "f", &hash));
+	node = node_at(self->bob, "names/f");
+	EXPECT_EQ(-EPERM, set_attr(self->bob, node, then));
+	EXPECT_EQ(-EACCES, set_attr(self->bob, node, now));
+	EXPECT_EQ(0, set_attr(self->alice, node, then));
+	EXPECT_EQ(0, set_attr(self->alice, node, now));
+}
+
+/* To read a program is not to run it. */
+TEST_F(rights, programs)
+{
+	struct vdfs_hash hash;
+	uint64_t node, fh;
+
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, "x", 1, 0, "f", &hash));
+	ASSERT_EQ(0, chmod_behind(self, "f", 0744));
+	node = node_at(self->bob, "names/f");
+	EXPECT_EQ(-EACCES, open_at(self->bob, node, O_RDONLY | EXEC, &fh));
+	EXPECT_EQ(0, open_at(self->bob, node, O_RDONLY, &fh));
+	EXPECT_EQ(0, open_at(self->alice, node, O_RDONLY | EXEC, &fh));
+	EXPECT_EQ(0, open_at(self->kernel, node, O_RDONLY | EXEC, &fh));
+	ASSERT_EQ(0, chmod_behind(self, "f", 0644));
+	EXPECT_EQ(-EACCES, open_at(self->kernel, node, O_RDONLY | EXEC, &fh));
+}
+
+/* Whoever may not change a collection hears so before anything is written. */
+TEST_F(rights, new_items)
+{
+	struct fuse_made made;
+	uint64_t items;
+
+	ASSERT_EQ(0, make_docs(self->db, &alice, 0644, "one"));
+	items = node_at(self->bob, "collections/docs/items");
+	EXPECT_EQ(-EACCES, create_at(self->bob, items, "new", 0644, &made));
+	EXPECT_EQ(0, create_at(self->alice, items, "new", 0644, &made));
+}
+
+static int set_xattr(struct asker a, uint64_t node, uint32_t flags)
+{
+	struct {
+		uint32_t size;
+		uint32_t flags;
+		char text[8];
+	} in = { .size = 1, .flags = flags };
+
+	memcpy(in.text, "user.x\0v", 8);
+	a.node = node;
+	return ask(a, FUSE_SETXATTR, &in, sizeof(in), NULL, NULL, 0);
+}
+
+/* Whether an attribute is there is found by the change that depends on it. */
+TEST_F(rights, attributes_of_a_user_who_may_only_write)
+{
+	struct vdfs_hash hash;
+	char value[8];
+	uint64_t node;
+
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, "x", 1, 0, "f", &hash));
+	ASSERT_EQ(0, chmod_behind(self, "f", 0602));
+	node = node_at(self->bob, "names/f");
+	EXPECT_EQ(-ENODATA, set_xattr(self->bob, node, XATTR_REPLACE));
+	EXPECT_EQ(0, set_xattr(self->bob, node, XATTR_CREATE));
+	EXPECT_EQ(-EEXIST, set_xattr(self->bob, node, XATTR_CREATE));
+	EXPECT_EQ(0, set_xattr(self->bob, node, XATTR_REPLACE));
+	EXPECT_EQ(0, set_xattr(self->bob, node, 0));
+	EXPECT_EQ(-EACCES,
+		  get_xattr(self->bob, node, "user.x", value, sizeof(value)));
+	EXPECT_EQ(1,
+		  get_xattr(self->alice, node, "user.x", value, sizeof(value)));
+	self->bob.node = node;
+	EXPECT_EQ(0,
+		  ask(self->bob, FUSE_REMOVEXATTR, NULL, 0, "user.x", NULL, 0));
+	EXPECT_EQ(-ENODATA,
+		  ask(self->bob, FUSE_REMOVEXATTR, NULL, 0, "user.x", NULL, 0));
+	ASSERT_EQ(0, chmod_behind(self, "f", 0604));
+	EXPECT_EQ(-EACCES, set_xattr(self->bob, node, 0));
+	EXPECT_EQ(-EACCES,
+		  ask(self->bob, FUSE_REMOVEXATTR, NULL, 0, "user.x", NULL, 0));
 }
 
 /* A search near what is in a file tells what is in it. */

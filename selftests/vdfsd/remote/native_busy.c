@@ -88,6 +88,7 @@ struct other {
 	const char *name;
 	const char *text; /* to put there; NULL = only look */
 	const char *to; /* or where to move it */
+	uint64_t ino; /* with text: of the name, wherever it is */
 	atomic_bool done;
 	int err;
 };
@@ -96,9 +97,12 @@ static void *work(void *arg)
 {
 	struct other *o = arg;
 	const struct vdfs_who *who = o->who ? o->who : &alice;
+	struct vdfs_place there = { .ino = o->ino, .mtime_ns = INT64_MIN };
 	struct vdfs_stat st;
 
-	if (o->text)
+	if (o->ino)
+		o->err = put_at(o->t->store, who, o->text, &there, &st);
+	else if (o->text)
 		o->err = put_as(o->t, who, o->name, o->text);
 	else if (o->to)
 		o->err = vdfs_name_rename(o->t->store, who, o->name, o->to,
@@ -266,6 +270,23 @@ TEST_F_TIMEOUT(busy, a_directory_does_not_move_meanwhile, 120)
 	EXPECT_EQ(0, second.err);
 	EXPECT_EQ(0, same(&self->p.here, "c/x", "two"));
 	EXPECT_EQ(0, same(&self->p.there, "c/x", "two"));
+}
+
+/* The second knows the file by its number, and finds where it went. */
+TEST_F_TIMEOUT(busy, a_file_that_moves_is_followed, 120)
+{
+	struct other first = { .name = "a/x", .to = "a/y" };
+	struct other second = { .text = "two" };
+	struct vdfs_stat st;
+
+	ASSERT_EQ(0, vdfs_name_stat(self->p.here.store, &alice, "a/x", &st));
+	second.ino = st.ino;
+	in_turn(_metadata, self, "PUT " NAME "a/y", &first, &second);
+	EXPECT_EQ(0, second.err);
+	EXPECT_EQ(0, same(&self->p.here, "a/y", "two"));
+	EXPECT_EQ(0, same(&self->p.there, "a/y", "two"));
+	EXPECT_EQ(-ENOENT,
+		  vdfs_name_stat(self->p.there.store, &alice, "a/x", &st));
 }
 
 TEST_F_TIMEOUT(busy, a_new_directory_is_the_first_ones, 120)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Inodes of the view: the table, paths. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -413,6 +412,47 @@ void vdfs_inode_unlink(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 	pthread_mutex_unlock(&fuse->lock);
 }
 
+/* Give a linked inode, or one that was, another name, if there is memory. */
+static void relink_locked(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
+			  struct vdfs_inode *to, const char *new_name)
+{
+	struct vdfs_inode *from = inode->parent;
+	char *copy = strdup(new_name);
+
+	if (inode->linked)
+		unlink_locked(fuse, inode);
+	if (!copy)
+		return;
+	free(inode->name);
+	inode->name = copy;
+	inode->parent = to;
+	to->refs++;
+	vdfs_inode_put_locked(fuse, from);
+	link_locked(fuse, inode);
+}
+
+/**
+ * vdfs_inode_follow() - let those who write a file be where its name is
+ * @fuse: Of which view.
+ * @dir: Directory.
+ * @name: In it.
+ * @ino: Number of the file that is there; others may have renamed it.
+ */
+void vdfs_inode_follow(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
+		       const char *name, uint64_t ino)
+{
+	struct vdfs_inode *inode;
+
+	pthread_mutex_lock(&fuse->lock);
+	LIST_FOREACH(inode, &fuse->staged[ino % VDFS_STAGED], staged)
+	{
+		if (inode->st.ino == ino && inode->linked &&
+		    !vdfs_inode_called(inode, dir, name))
+			relink_locked(fuse, inode, dir, name);
+	}
+	pthread_mutex_unlock(&fuse->lock);
+}
+
 /**
  * vdfs_inode_move() - a name is another
  * @fuse: Of which view.
@@ -442,17 +482,8 @@ void vdfs_inode_move(struct vdfs_fuse *fuse, struct vdfs_inode *from,
 		moved = inode;
 	}
 	for (inode = moved; inode; inode = next) {
-		char *copy = strdup(new_name);
-
 		next = inode->next;
-		if (!copy)
-			continue;
-		free(inode->name);
-		inode->name = copy;
-		inode->parent = to;
-		to->refs++;
-		vdfs_inode_put_locked(fuse, from);
-		link_locked(fuse, inode);
+		relink_locked(fuse, inode, to, new_name);
 	}
 	pthread_mutex_unlock(&fuse->lock);
 }
@@ -532,42 +563,4 @@ void vdfs_inode_settle(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 			stage->closing = false;
 	}
 	pthread_mutex_unlock(&fuse->lock);
-}
-
-/**
- * vdfs_inode_at() - a user whose paths begin at an inode
- * @call: For whom.
- * @inode: Of a name or a directory below /names.
- *
- * The kernel found this name once, wherever it is by now. Its path may be that
- * of another.
- *
- * Return: The user.
- */
-struct vdfs_who vdfs_inode_at(struct vdfs_call *call,
-			      const struct vdfs_inode *inode)
-{
-	struct vdfs_who who = call->who;
-
-	pthread_mutex_lock(&call->fuse->lock);
-	who.at = inode->st.ino;
-	pthread_mutex_unlock(&call->fuse->lock);
-	return who;
-}
-
-/**
- * vdfs_inode_place() - the place that an inode has, or had
- * @call: For whom.
- * @inode: Of a file below /names.
- * @who: Out: the user; paths begin in its directory.
- * @name: Out: the name in there.
- */
-void vdfs_inode_place(struct vdfs_call *call, const struct vdfs_inode *inode,
-		      struct vdfs_who *who, char name[VDFS_PATH_MAX + 1])
-{
-	*who = call->who;
-	pthread_mutex_lock(&call->fuse->lock);
-	who->at = inode->parent->st.ino;
-	snprintf(name, VDFS_PATH_MAX + 1, "%s", inode->name);
-	pthread_mutex_unlock(&call->fuse->lock);
 }

@@ -7,6 +7,44 @@
 
 #include "view_impl.h"
 
+/**
+ * vdfs_inode_at() - a user whose paths begin at an inode
+ * @call: For whom.
+ * @inode: Of a name or a directory below /names.
+ *
+ * The kernel found this name once, wherever it is by now. Its path may be that
+ * of another.
+ *
+ * Return: The user.
+ */
+struct vdfs_who vdfs_inode_at(struct vdfs_call *call,
+			      const struct vdfs_inode *inode)
+{
+	struct vdfs_who who = call->who;
+
+	pthread_mutex_lock(&call->fuse->lock);
+	who.at = inode->st.ino;
+	pthread_mutex_unlock(&call->fuse->lock);
+	return who;
+}
+
+/**
+ * vdfs_inode_place() - the place that an inode has, or had
+ * @call: For whom.
+ * @inode: Of a file below /names.
+ * @who: Out: the user; paths begin in its directory.
+ * @name: Out: the name in there.
+ */
+void vdfs_inode_place(struct vdfs_call *call, const struct vdfs_inode *inode,
+		      struct vdfs_who *who, char name[VDFS_PATH_MAX + 1])
+{
+	*who = call->who;
+	pthread_mutex_lock(&call->fuse->lock);
+	who->at = inode->parent->st.ino;
+	snprintf(name, VDFS_PATH_MAX + 1, "%s", inode->name);
+	pthread_mutex_unlock(&call->fuse->lock);
+}
+
 static enum vdfs_view_kind kind_of(const struct vdfs_stat *st)
 {
 	return S_ISDIR(st->mode) ? VDFS_NAMES : VDFS_NAME;
@@ -25,6 +63,7 @@ int vdfs_names_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
 		vdfs_hint_look(call, dir, name, NULL);
 	if (err)
 		return err;
+	vdfs_inode_follow(call->fuse, dir, name, st.ino);
 	/* A directory is seen on the way to what a thread looks for. */
 	if (!S_ISDIR(st.mode) && vdfs_hint_look(call, dir, name, &st))
 		return vdfs_hint_own(call, dir, name, &st, out);

@@ -131,6 +131,14 @@ static int join(struct vdfs_call *call, struct vdfs_inode *inode,
 	return -ESTALE;
 }
 
+static void begin_stage(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
+			struct vdfs_stage *stage)
+{
+	inode->stage = stage;
+	LIST_INSERT_HEAD(&fuse->staged[inode->st.ino % VDFS_STAGED], inode,
+			 staged);
+}
+
 /*
  * Be the first to write, at @inode or, if others read that, at another: one
  * of the name's content, which is @st if @inode is not (@other).
@@ -148,7 +156,7 @@ static int first(struct vdfs_call *call, struct vdfs_inode *inode, bool other,
 	pthread_mutex_lock(&fuse->lock);
 	err = join(call, inode, out, &old);
 	if (err == -ENOENT && !other && !inode->readers && !inode->stage) {
-		inode->stage = stage;
+		begin_stage(fuse, inode, stage);
 		*out = stage;
 		err = 0;
 	} else if (err == -ENOENT && !other && !inode->linked) {
@@ -159,7 +167,7 @@ static int first(struct vdfs_call *call, struct vdfs_inode *inode, bool other,
 					      other ? st : &inode->st);
 		err = inode ? -ESTALE : -ENOMEM;
 		if (inode) {
-			inode->stage = stage;
+			begin_stage(fuse, inode, stage);
 			vdfs_hint_set_locked(call, inode, stage, NULL, &old);
 		}
 	} else {
@@ -274,8 +282,10 @@ void vdfs_file_put_stage(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
 	if (!stage->writers && stage->dirty)
 		vdfs_inode_unlink_locked(fuse, inode);
 	last = !--stage->users;
-	if (last && inode->stage == stage)
+	if (last && inode->stage == stage) {
+		LIST_REMOVE(inode, staged);
 		inode->stage = NULL;
+	}
 	if (stage->closing)
 		pthread_cond_broadcast(&fuse->settled);
 	pthread_mutex_unlock(&fuse->lock);

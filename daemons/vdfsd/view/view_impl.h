@@ -71,6 +71,7 @@ enum vdfs_view_kind {
 /**
  * struct vdfs_inode - what the kernel knows by a number
  * @all: In the list of all of them.
+ * @staged: With a @stage: in the list of those by their number.
  * @parent: Directory; NULL for the root of the view.
  * @next: In its bucket.
  * @name: In @parent.
@@ -87,6 +88,7 @@ enum vdfs_view_kind {
  */
 struct vdfs_inode {
 	LIST_ENTRY(vdfs_inode) all;
+	LIST_ENTRY(vdfs_inode) staged;
 	struct vdfs_inode *parent;
 	struct vdfs_inode *next;
 	char *name;
@@ -133,6 +135,7 @@ struct vdfs_seen {
 
 #define VDFS_HINTS 64
 #define VDFS_SEEN 256
+#define VDFS_STAGED 256
 #define VDFS_SEARCHES_KEPT 64
 
 /**
@@ -156,6 +159,7 @@ struct vdfs_seen {
  * @inodes: In @table.
  * @serial: Of the inode made last.
  * @all: Inodes but the root, linked or not.
+ * @staged: Inodes with a stage, by their number.
  * @files: Open files.
  * @listings: Open directories.
  * @hints: See struct vdfs_hint; a thread has one.
@@ -185,6 +189,7 @@ struct vdfs_fuse {
 	size_t inodes;
 	uint64_t serial;
 	LIST_HEAD(, vdfs_inode) all;
+	LIST_HEAD(, vdfs_inode) staged[VDFS_STAGED];
 	LIST_HEAD(, vdfs_file) files;
 	LIST_HEAD(, vdfs_listing) listings;
 	struct vdfs_hint hints[VDFS_HINTS];
@@ -337,12 +342,10 @@ void vdfs_inode_unlink(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 void vdfs_inode_move(struct vdfs_fuse *fuse, struct vdfs_inode *from,
 		     const char *name, struct vdfs_inode *to,
 		     const char *new_name);
+void vdfs_inode_follow(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
+		       const char *name, uint64_t ino);
 struct vdfs_inode *vdfs_inode_writer(struct vdfs_fuse *fuse,
 				     struct vdfs_inode *inode);
-struct vdfs_who vdfs_inode_at(struct vdfs_call *call,
-			      const struct vdfs_inode *inode);
-void vdfs_inode_place(struct vdfs_call *call, const struct vdfs_inode *inode,
-		      struct vdfs_who *who, char name[VDFS_PATH_MAX + 1]);
 void vdfs_inode_settle(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 		       const char *name);
 
@@ -439,6 +442,10 @@ void vdfs_op_forget_multi(fuse_req_t req, size_t count,
 void vdfs_op_readlink(fuse_req_t req, fuse_ino_t ino);
 
 /* name.c */
+struct vdfs_who vdfs_inode_at(struct vdfs_call *call,
+			      const struct vdfs_inode *inode);
+void vdfs_inode_place(struct vdfs_call *call, const struct vdfs_inode *inode,
+		      struct vdfs_who *who, char name[VDFS_PATH_MAX + 1]);
 int vdfs_names_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
 		      const char *name, struct vdfs_inode **out);
 int vdfs_names_list(struct vdfs_call *call, struct vdfs_listing *listing);

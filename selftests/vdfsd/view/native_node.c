@@ -243,6 +243,31 @@ TEST_F(node, what_goes_from_a_directory_that_moved)
 	EXPECT_EQ(0, there(self->store, "e/g"));
 }
 
+/* Writers of a file share what they write, wherever it is by then. */
+TEST_F(node, writers_of_a_file_that_moved)
+{
+	struct asker a = as(&self->root, 5), b = as(&self->root, 6);
+	uint64_t first = node_at(a, "names/d/f"), second, fh[2];
+	struct vdfs_stat st;
+
+	ASSERT_EQ(0, open_at(a, first, O_RDWR, &fh[0]));
+	ASSERT_EQ(0, write_at(a, first, fh[0], "ONE"));
+	ASSERT_EQ(0, move_file(self));
+	second = node_at(b, "names/d/g");
+	ASSERT_EQ(-ESTALE, open_at(b, second, O_RDWR, &fh[1]));
+	second = node_at(b, "names/d/g");
+	ASSERT_EQ(first, second);
+	ASSERT_EQ(0, open_at(b, second, O_RDWR, &fh[1]));
+	EXPECT_TRUE(reads(b, second, fh[1], "ONE"));
+	EXPECT_EQ(0, write_at(b, second, fh[1], "2"));
+	EXPECT_EQ(0, close_at(b, second, fh[1], true));
+	EXPECT_EQ(0, close_at(a, first, fh[0], true));
+	ASSERT_EQ(0, vdfs_name_stat(self->store, &admin, "d/g", &st));
+	EXPECT_EQ(0, get_same(self->store, &admin, &st.hash, "2NE", 3));
+	ASSERT_EQ(0, vdfs_name_stat(self->store, &admin, "d/f", &st));
+	EXPECT_EQ(0, get_same(self->store, &admin, &st.hash, "two", 3));
+}
+
 /* No way to it by a path: what is in there could not be reached. */
 TEST_F(node, no_path_is_longer_than_it_may_be)
 {

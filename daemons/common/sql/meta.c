@@ -12,7 +12,7 @@
 #include "meta_impl.h"
 
 #define APPLICATION 0x56444653 /* "VDFS", in the header of the file */
-#define VERSION 2
+#define VERSION 3
 #define VERSION_FIRST 1 /* what is missing in it is added */
 #define IDLE_MAX 64
 #define BUSY_MS 10000
@@ -132,6 +132,8 @@ int vdfs_meta_connect(struct vdfs_meta *meta, bool writer, struct sqlite3 **out)
 	if (!err)
 		err = execute(db, "PRAGMA temp_store = MEMORY;"
 				  "PRAGMA trusted_schema = 0");
+	if (!err)
+		err = vdfs_sql_functions(db);
 	if (!err && read_only)
 		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
 				  NULL);
@@ -163,17 +165,33 @@ static int identify(struct sqlite3 *db)
 	return version >= VERSION_FIRST && version <= VERSION ? 0 : -EOPNOTSUPP;
 }
 
+/* A text that is only for databases before a version begins by saying so. */
+static bool is_for(const char *schema, int64_t version)
+{
+	int before;
+
+	if (sscanf(schema, VDFS_META_BEFORE "%d", &before) != 1)
+		return true;
+	return version && version < before;
+}
+
 static int create_tables(struct sqlite3 *db, const char *const *schemas)
 {
+	int64_t version = 0;
 	char mark[96];
 	int err;
 
 	snprintf(mark, sizeof(mark),
 		 "PRAGMA application_id = %d; PRAGMA user_version = %d",
 		 APPLICATION, VERSION);
+	err = pragma(db, "PRAGMA user_version", &version);
+	if (err)
+		return err;
 	err = execute(db, "BEGIN IMMEDIATE");
-	for (; !err && *schemas; schemas++)
-		err = execute(db, *schemas);
+	for (; !err && *schemas; schemas++) {
+		if (is_for(*schemas, version))
+			err = execute(db, *schemas);
+	}
 	if (!err)
 		err = execute(db, mark);
 	if (!err)

@@ -38,6 +38,12 @@ struct vdfs_meta;
  */
 typedef int vdfs_meta_fn(struct sqlite3 *db, void *arg);
 
+/*
+ * Begins a text of a schema that is run only on a database that a version before
+ * the number behind it made: it adds to tables what these now begin with.
+ */
+#define VDFS_META_BEFORE "-- before "
+
 #define VDFS_META_READ_ONLY 0x1U /* change nothing in the file */
 
 int vdfs_meta_open(const char *path, const char *const *schemas,
@@ -86,7 +92,8 @@ struct vdfs_value {
  * be a constant. vdfs_sql() is followed by vdfs_sql_next() until that
  * returns something other than 1; asking for the same statement again
  * restarts it, so no statement is nested in itself. vdfs_sql_run() does
- * both, for statements without rows.
+ * both, for statements without rows. vdfs_sum(VALUE, ...) is a CRC-32C of
+ * integers, bytes and NULLs.
  */
 int vdfs_sql_bind(struct sqlite3 *db, struct sqlite3_stmt **out,
 		  const char *sql, const struct vdfs_value *values);

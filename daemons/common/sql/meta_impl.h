@@ -59,6 +59,7 @@ int vdfs_meta_connect(struct vdfs_meta *meta, bool writer,
 		      struct sqlite3 **out);
 int vdfs_meta_start(struct vdfs_meta *meta);
 void vdfs_meta_stop(struct vdfs_meta *meta);
+int vdfs_sql_functions(struct sqlite3 *db);
 void vdfs_sql_reset(struct sqlite3 *db);
 void vdfs_sql_close(struct sqlite3 *db);
 

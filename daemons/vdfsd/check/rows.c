@@ -44,8 +44,50 @@ struct rule {
 	"JOIN object ON id = object UNION ALL SELECT uid, bytes FROM usage\n" \
 	"WHERE uid >= 0) GROUP BY uid)"
 
+/* Whether a row is not the one that was stored. */
+#define NODE_WRONG \
+	"sum IS NOT vdfs_sum(parent, name, object, owner, mode, mtime)\n"
+#define ATTR_WRONG "sum IS NOT vdfs_sum(ino, name, value)"
+#define NODE_SUM \
+	VDFS_NODE_SUM("parent", "name", "object", "owner", "mode", "mtime")
+
+/*
+ * Names to which no way leads from the root although each has its directory:
+ * they are in a circle of directories, or below one.
+ */
+#define CUT_OFF                                                        \
+	"WITH RECURSIVE tree(ino) AS (SELECT 1 UNION\n"                \
+	"SELECT node.ino FROM node JOIN tree ON parent = tree.ino),\n" \
+	"cut(ino, parent) AS (SELECT ino, parent FROM node\n"          \
+	"WHERE ino NOT IN (SELECT ino FROM tree))\n"
+
+/* In each circle the one whose number is the lowest of all that are above it. */
+#define LOWEST                                                          \
+	", up(start, at) AS (SELECT ino, parent FROM cut UNION\n"       \
+	"SELECT start, cut.parent FROM up JOIN cut ON cut.ino = at),\n" \
+	"low(ino) AS (SELECT start FROM up GROUP BY start\n"            \
+	"HAVING min(at) = start)\n"
+
+/* A name in the root, from its number. */
+#define LOST_NAME "CAST('lost-' || ino AS BLOB)"
+#define LOST                                                 \
+	"parent = 1, name = " LOST_NAME ",\n" VDFS_NODE_SUM( \
+		"1", LOST_NAME, "object", "owner", "mode", "mtime")
+
 /* In this order: what one mends, the next ones count. */
 static const struct rule rules[] = {
+	{ "names that are not what was stored, now root's alone",
+	  "SELECT count(*) FROM node WHERE " NODE_WRONG,
+	  { "UPDATE node SET parent = 0, name = x'', object = NULL\n"
+	    "WHERE ino = 1 AND " NODE_WRONG,
+	    "UPDATE node SET owner = 0, mode = mode & 61888\n"
+	    "WHERE ino != 1 AND " NODE_WRONG,
+	    "UPDATE node SET owner = 4294967295, mode = 16895\n"
+	    "WHERE ino = 1 AND " NODE_WRONG,
+	    "UPDATE node SET " NODE_SUM "WHERE " NODE_WRONG } },
+	{ "attributes that are not what was stored",
+	  "SELECT count(*) FROM attr WHERE " ATTR_WRONG,
+	  { "DELETE FROM attr WHERE " ATTR_WRONG } },
 	{ "parts of lists that are gone",
 	  "SELECT count(*) FROM part WHERE list NOT IN\n"
 	  "(SELECT id FROM object WHERE kind = 2)",
@@ -68,10 +110,12 @@ static const struct rule rules[] = {
 	{ "names in directories that are gone, now lost-N",
 	  "SELECT count(*) FROM node WHERE ino != 1 AND parent NOT IN\n"
 	  "(SELECT ino FROM node WHERE object IS NULL)",
-	  { "UPDATE node SET parent = 1,\n"
-	    "name = CAST('lost-' || ino AS BLOB)\n"
-	    "WHERE ino != 1 AND parent NOT IN\n"
+	  { "UPDATE node SET " LOST "WHERE ino != 1 AND parent NOT IN\n"
 	    "(SELECT ino FROM node WHERE object IS NULL)" } },
+	{ "names in circles of directories, now below lost-N",
+	  CUT_OFF "SELECT count(*) FROM cut",
+	  { CUT_OFF LOWEST "UPDATE node SET " LOST
+			   "WHERE ino IN (SELECT ino FROM low)" } },
 	{ "attributes of names that are gone",
 	  "SELECT count(*) FROM attr WHERE ino NOT IN (SELECT ino FROM node)",
 	  { "DELETE FROM attr WHERE ino NOT IN (SELECT ino FROM node)" } },
@@ -131,7 +175,7 @@ static const struct rule rules[] = {
 	    "WHERE true ON CONFLICT(uid) DO UPDATE SET used = excluded.used" } },
 };
 
-#define RULES 13
+#define RULES 16
 
 /**
  * struct count - how many rows break each rule
@@ -144,22 +188,25 @@ struct count {
 };
 
 /*
- * Whether a rule is about a table that is not there: a database of an earlier
+ * Whether a rule is about a table or column that is not there: a database of an earlier
  * version gets that when it is opened to be written, counted from its rows.
  */
 static int is_later(struct sqlite3 *db, const struct rule *rule)
 {
-	static const char *const tables[] = { "usage", "payer" };
+	/* A word of the rule, and of the schema where the rule can be. */
+	static const char *const words[] = { "usage",	 "TABLE usage(",
+					     "payer",	 "TABLE payer(",
+					     "vdfs_sum", "sum INTEGER" };
 	struct sqlite3_stmt *st;
 	int i, err, n = 1;
 
-	for (i = 0; n && i < 2; i++) {
-		if (!strstr(rule->find, tables[i]))
+	for (i = 0; n && i < 6; i += 2) {
+		if (!strstr(rule->find, words[i]))
 			continue;
 		err = vdfs_sql(db, &st,
 			       "SELECT count(*) FROM sqlite_schema\n"
-			       "WHERE name = ?",
-			       VDFS_TEXT(tables[i]));
+			       "WHERE instr(sql, ?)",
+			       VDFS_TEXT(words[i + 1]));
 		if (!err)
 			err = vdfs_sql_next(st);
 		if (err <= 0)

@@ -107,7 +107,9 @@ static int set(struct sqlite3 *db, void *arg)
 					   op->len, op->who->uid);
 	if (err)
 		return err;
-	err = vdfs_sql_run(db, "REPLACE INTO attr VALUES(?, ?, ?)",
+	err = vdfs_sql_run(db,
+			   "REPLACE INTO attr(ino, name, value, sum)\n"
+			   "VALUES(?1, ?2, ?3, vdfs_sum(?1, ?2, ?3))",
 			   VDFS_INT(node.ino),
 			   VDFS_BLOB(op->attr, strlen(op->attr)),
 			   VDFS_BLOB(op->value, op->len));

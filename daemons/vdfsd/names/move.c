@@ -203,11 +203,13 @@ static int set_place(struct sqlite3 *db, const struct vdfs_name_node *node,
 	int64_t now = vdfs_name_now();
 	int err;
 
-	err = vdfs_sql_run(db,
-			   "UPDATE node SET parent = ?2, name = ?3\n"
-			   "WHERE ino = ?1",
-			   VDFS_INT(node->ino), VDFS_INT(target->ino),
-			   VDFS_BLOB(last, strlen(last)));
+	err = vdfs_sql_run(
+		db,
+		"UPDATE node SET parent = ?2, name = ?3,\n" VDFS_NODE_SUM(
+			"?2", "?3", "object", "owner", "mode",
+			"mtime") "WHERE ino = ?1",
+		VDFS_INT(node->ino), VDFS_INT(target->ino),
+		VDFS_BLOB(last, strlen(last)));
 	if (!err)
 		err = vdfs_node_touch(db, node->parent, now);
 	return err ?: vdfs_node_touch(db, target->ino, now);

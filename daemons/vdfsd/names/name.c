@@ -317,11 +317,12 @@ int vdfs_node_replace(struct sqlite3 *db, struct vdfs_store *store,
 	}
 	if (err)
 		return err;
-	return vdfs_sql_run(db,
-			    "UPDATE node SET object = ?2, mtime = ?3\n"
-			    "WHERE ino = ?1",
-			    VDFS_INT(node->ino), VDFS_INT(object->id),
-			    VDFS_INT(mtime));
+	return vdfs_sql_run(
+		db,
+		"UPDATE node SET object = ?2, mtime = ?3,\n" VDFS_NODE_SUM(
+			"parent", "name", "?2", "owner", "mode",
+			"?3") "WHERE ino = ?1",
+		VDFS_INT(node->ino), VDFS_INT(object->id), VDFS_INT(mtime));
 }
 
 /**
@@ -444,11 +445,12 @@ static int change(struct sqlite3 *db, void *arg)
 		node.mode = (node.mode & S_IFMT) | (op->mode & VDFS_MODE_BITS);
 	if (op->mtime != INT64_MIN)
 		node.mtime = op->mtime;
-	return vdfs_sql_run(db,
-			    "UPDATE node SET mode = ?2, mtime = ?3\n"
-			    "WHERE ino = ?1",
-			    VDFS_INT(node.ino), VDFS_INT(node.mode),
-			    VDFS_INT(node.mtime));
+	return vdfs_sql_run(
+		db,
+		"UPDATE node SET mode = ?2, mtime = ?3,\n" VDFS_NODE_SUM(
+			"parent", "name", "object", "owner", "?2",
+			"?3") "WHERE ino = ?1",
+		VDFS_INT(node.ino), VDFS_INT(node.mode), VDFS_INT(node.mtime));
 }
 
 /**

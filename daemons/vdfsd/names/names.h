@@ -125,6 +125,7 @@ struct vdfs_name_ops {
 
 /* The tables of names; statements that may be run again. */
 extern const char vdfs_schema_name[];
+extern const char vdfs_schema_name_sums[]; /* before it */
 /* For struct vdfs_store_above. */
 int vdfs_name_shows(struct sqlite3 *db, const struct vdfs_who *who,
 		    int64_t object);

@@ -319,7 +319,8 @@ int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_name_node *node,
 	err = vdfs_sql_run(
 		db,
 		"INSERT INTO node(parent, name, object, owner, mode,\n"
-		"mtime) VALUES(?1, ?2, nullif(?3, 0), ?4, ?5, ?6)",
+		"mtime, sum) VALUES(?1, ?2, nullif(?3, 0), ?4, ?5, ?6,\n"
+		"vdfs_sum(?1, ?2, nullif(?3, 0), ?4, ?5, ?6))",
 		VDFS_INT(node->parent), VDFS_BLOB(name, len),
 		VDFS_INT(node->object), VDFS_INT(node->owner),
 		VDFS_INT(node->mode), VDFS_INT(node->mtime));
@@ -339,7 +340,10 @@ int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_name_node *node,
  */
 int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t now)
 {
-	return vdfs_sql_run(db, "UPDATE node SET mtime = ?2 WHERE ino = ?1",
+	return vdfs_sql_run(db,
+			    "UPDATE node SET mtime = ?2,\n" VDFS_NODE_SUM(
+				    "parent", "name", "object", "owner", "mode",
+				    "?2") "WHERE ino = ?1",
 			    VDFS_INT(ino), VDFS_INT(now));
 }
 

@@ -2,27 +2,40 @@
 /*
  * The tables of names.
  *
- * node: a name; object NULL = directory. The root is VDFS_ROOT.
+ * node: a name; object NULL = directory. The root is VDFS_ROOT. The checksum of
+ *	a row is over all but its number, that of an attribute over all of it.
  * payer: who pays for an attribute, or with an empty name for the content, where
  *	that is not the owner of the name.
  *
  * Names and attributes that an older daemon made are counted, once.
  */
 #include "names.h"
+#include "store/object.h"
+
+const char vdfs_schema_name_sums[] = VDFS_META_BEFORE
+	"3\n"
+	"ALTER TABLE node ADD COLUMN sum INTEGER;\n"
+	"ALTER TABLE attr ADD COLUMN sum INTEGER;\n"
+	"UPDATE node SET\n" VDFS_NODE_SUM(
+		"parent", "name", "object", "owner", "mode",
+		"mtime") ";"
+			 "UPDATE attr SET sum = vdfs_sum(ino, name, value);";
 
 const char vdfs_schema_name[] =
 	"CREATE TABLE IF NOT EXISTS node(\n"
 	" ino INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL,\n"
 	" name BLOB NOT NULL, object INTEGER, owner INTEGER NOT NULL,\n"
-	" mode INTEGER NOT NULL, mtime INTEGER NOT NULL);\n"
+	" mode INTEGER NOT NULL, mtime INTEGER NOT NULL, sum INTEGER);\n"
 	"CREATE UNIQUE INDEX IF NOT EXISTS node_name ON node(parent, name);\n"
 	"CREATE INDEX IF NOT EXISTS node_object\n"
 	" ON node(object) WHERE object IS NOT NULL;\n"
 	"CREATE TABLE IF NOT EXISTS attr(ino INTEGER NOT NULL,\n"
-	" name BLOB NOT NULL, value BLOB NOT NULL,\n"
+	" name BLOB NOT NULL, value BLOB NOT NULL, sum INTEGER,\n"
 	" PRIMARY KEY(ino, name)) WITHOUT ROWID;\n"
-	"INSERT OR IGNORE INTO node(ino, parent, name, owner, mode, mtime)\n"
-	" VALUES(1, 0, x'', 4294967295, 16895, 0);\n"
+	"INSERT OR IGNORE INTO\n"
+	" node(ino, parent, name, owner, mode, mtime, sum)\n"
+	" VALUES(1, 0, x'', 4294967295, 16895, 0,\n"
+	"  vdfs_sum(0, x'', NULL, 4294967295, 16895, 0));\n"
 	"CREATE TABLE IF NOT EXISTS payer(ino INTEGER NOT NULL,\n"
 	" name BLOB NOT NULL, uid INTEGER NOT NULL,\n"
 	" PRIMARY KEY(ino, name)) WITHOUT ROWID;\n"

@@ -218,10 +218,7 @@ static int set_row(struct sqlite3 *db, const struct entry *e)
 	err = vdfs_node_walk(db, &vdfs_remote_admin, e->name.path, &node);
 	if (!err && !S_ISDIR(node.mode))
 		/* As the bucket was told. */
-		err = vdfs_sql_run(db,
-				   "UPDATE node SET mtime = ?2 WHERE ino = ?1",
-				   VDFS_INT(node.ino),
-				   VDFS_INT(e->name.st.mtime_ns));
+		err = vdfs_node_touch(db, node.ino, e->name.st.mtime_ns);
 	return err ?: vdfs_remote_row_set(db, &e->name, node.ino);
 }
 

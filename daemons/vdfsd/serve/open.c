@@ -4,8 +4,9 @@
 #include "names/names.h"
 #include "open.h"
 
-const char *const vdfs_schemas[] = { vdfs_schema_blob, vdfs_schema_name,
-				     vdfs_schema_collection, NULL };
+const char *const vdfs_schemas[] = { vdfs_schema_blob, vdfs_schema_name_sums,
+				     vdfs_schema_name, vdfs_schema_collection,
+				     NULL };
 
 static const struct vdfs_store_above above = { .schemas = vdfs_schemas,
 					       .shows = vdfs_name_shows };

@@ -40,6 +40,14 @@ struct vdfs_object {
 	bool fresh;
 };
 
+/*
+ * Checksum of a row of table node, see names/schema.c: expressions, or columns
+ * that stay as they are. A statement that changes the row sets sum to it.
+ */
+#define VDFS_NODE_SUM(parent, name, object, owner, mode, mtime)              \
+	"sum = vdfs_sum(" parent ", " name ", " object ", " owner ",\n" mode \
+	", " mtime ")\n"
+
 /* Rows, inside a transaction. */
 #define VDFS_OBJECT_COLUMNS                                          \
 	"object.id, object.hash, object.size, object.kind, users,\n" \

@@ -251,7 +251,7 @@ static int miscount(struct sqlite3 *db, void *arg)
 	       vdfs_sql_run(db, "UPDATE object SET parts = 0") ?:
 	       vdfs_sql_run(db, "UPDATE quota SET used = used * 2") ?:
 	       vdfs_sql_run(db, "UPDATE ref SET names = 9 WHERE uid = 1001") ?:
-	       vdfs_sql_run(db, "INSERT INTO attr VALUES(999, x'61', x'')") ?:
+	       vdfs_sql_run(db, "INSERT INTO attr VALUES(999, x'61', x'', 0)") ?:
 	       vdfs_sql_run(db, "DELETE FROM node WHERE name = x'64'");
 }
 

@@ -310,9 +310,9 @@ static void load(struct vdfs_core *core, const struct row *row,
 	pthread_mutex_unlock(&db->lock);
 }
 
-/* The collection of a row, with a reference; the first one loads it. */
-static int core_get(struct vdfs_db *db, const struct row *row,
-		    vdfs_progress_fn *progress, void *arg,
+/* Wait while another loads it, or load it. */
+static int core_try(struct vdfs_db *db, const struct row *row,
+		    vdfs_progress_fn *progress, void *arg, bool *waited,
 		    struct vdfs_core **out)
 {
 	struct vdfs_core *core;
@@ -320,6 +320,7 @@ static int core_get(struct vdfs_db *db, const struct row *row,
 
 	pthread_mutex_lock(&db->lock);
 	core = find_core(db, row->id);
+	*waited = core;
 	if (core) {
 		core->refs++;
 		while (core->state > 0)
@@ -344,6 +345,23 @@ static int core_get(struct vdfs_db *db, const struct row *row,
 		vdfs_core_put(core);
 	else
 		*out = core;
+	return ret;
+}
+
+/*
+ * The collection of a row, with a reference; the first one loads it. If that one
+ * gives up, the next does: it was not the others who wanted it no more.
+ */
+static int core_get(struct vdfs_db *db, const struct row *row,
+		    vdfs_progress_fn *progress, void *arg,
+		    struct vdfs_core **out)
+{
+	bool waited;
+	int ret;
+
+	do {
+		ret = core_try(db, row, progress, arg, &waited, out);
+	} while (ret == -ECANCELED && waited);
 	return ret;
 }
 

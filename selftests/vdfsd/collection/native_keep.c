@@ -2,7 +2,9 @@
 /* Collections over restarts, damage, full disks and their own end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +15,7 @@
 #include <daemons/vdfsd/collection/collection_impl.h>
 #include <daemons/common/sql/meta_impl.h>
 
+#include "phi_message.h"
 #include "vdfsd/items.h"
 #include "vdfsd/vectors.h"
 
@@ -367,6 +370,57 @@ TEST_F(keep, a_build_can_be_stopped)
 	ASSERT_EQ(0, reopen(&self->db, &self->c, &builds));
 	EXPECT_EQ(20, found(self->c, self->rows, 0, 20, 0, self->a));
 	ASSERT_EQ(0, vdfs_collection_rebuild(self->c, NULL, NULL));
+	EXPECT_EQ(20, found(self->c, self->rows, 0, 20, 0, self->a));
+}
+
+/* One who waits while another builds the index. */
+struct waiter {
+	pthread_t thread;
+	atomic_int tid;
+	struct vdfs_db *db;
+	struct vdfs_collection *c;
+	int err;
+};
+
+static void *wait_for_it(void *arg)
+{
+	struct waiter *w = arg;
+
+	atomic_store(&w->tid, gettid());
+	w->err = vdfs_collection_open(w->db, &items_me, "c", NULL, NULL, &w->c);
+	return NULL;
+}
+
+static bool stop_when_another_waits(void *arg, uint64_t done, uint64_t total)
+{
+	struct waiter *w = arg;
+
+	(void)done;
+	(void)total;
+	if (pthread_create(&w->thread, NULL, wait_for_it, w))
+		return false;
+	while (!atomic_load(&w->tid))
+		;
+	thread_sleeps(atomic_load(&w->tid));
+	return false;
+}
+
+TEST_F(keep, others_go_on_when_the_builder_stops)
+{
+	struct waiter w = {};
+
+	vdfs_collection_put(self->c);
+	self->c = NULL;
+	ASSERT_EQ(0, items_reopen(&self->db));
+	unlink(items_path(&self->db, "1.graph"));
+	w.db = self->db.db;
+	EXPECT_EQ(-ECANCELED,
+		  vdfs_collection_open(self->db.db, &items_me, "c",
+				       stop_when_another_waits, &w, &self->c));
+	ASSERT_NE(0, atomic_load(&w.tid));
+	ASSERT_EQ(0, pthread_join(w.thread, NULL));
+	ASSERT_EQ(0, w.err);
+	self->c = w.c;
 	EXPECT_EQ(20, found(self->c, self->rows, 0, 20, 0, self->a));
 }
 

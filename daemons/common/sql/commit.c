@@ -8,7 +8,7 @@
 
 /**
  * struct vdfs_request - a write that waits for its commit
- * @fn: Makes the change.
+ * @fn: Makes the change; NULL = nothing but a vdfs_meta_shrink() after others.
  * @arg: Its argument.
  * @next: In the queue, then in the group.
  * @err: Result, 0 or a negative errno.
@@ -31,8 +31,11 @@ static bool rolled_back(struct sqlite3 *db)
 /* Run one request so that it leaves everything or nothing. */
 static int run_one(struct sqlite3 *db, struct vdfs_request *r)
 {
-	int err = vdfs_sql_run(db, "SAVEPOINT request");
+	int err;
 
+	if (!r->fn)
+		return 0;
+	err = vdfs_sql_run(db, "SAVEPOINT request");
 	if (err)
 		return err;
 	err = r->fn(db, r->arg);
@@ -132,6 +135,10 @@ static void *committer(void *arg)
 		pthread_mutex_unlock(&meta->lock);
 
 		run_all(meta, first);
+		for (r = first; r; r = r->next) {
+			if (!r->fn)
+				r->err = vdfs_meta_shrink(meta);
+		}
 
 		for (r = first; r; r = next) {
 			next = r->next;
@@ -179,18 +186,15 @@ void vdfs_meta_stop(struct vdfs_meta *meta)
 }
 
 /**
- * vdfs_meta_write() - change the database
+ * vdfs_meta_commit() - change the database, whether there is a reserve or not
  * @meta: The database.
- * @fn: Makes the change, in a thread of the database.
+ * @fn: Makes the change, in a thread of the database; NULL: vdfs_meta_shrink().
  * @arg: Its argument.
  *
- * Context: Any thread but inside a vdfs_meta_fn that writes. Waits for the
- * disk.
- * Return: The result of @fn; 0 means that it is on the disk. A commit that
- * failed returns its error to all that shared it: -ENOSPC, -EIO; and then,
- * when a sync failed, -EROFS for ever.
+ * Context: As vdfs_meta_write().
+ * Return: As vdfs_meta_write(), or vdfs_meta_shrink().
  */
-int vdfs_meta_write(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg)
+int vdfs_meta_commit(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg)
 {
 	struct vdfs_request r = { .fn = fn, .arg = arg };
 
@@ -206,4 +210,21 @@ int vdfs_meta_write(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg)
 		; /* a signal */
 	sem_destroy(&r.done);
 	return r.err;
+}
+
+/**
+ * vdfs_meta_write() - change the database
+ * @meta: The database.
+ * @fn: Makes the change, in a thread of the database.
+ * @arg: Its argument.
+ *
+ * Context: Any thread but inside a vdfs_meta_fn that writes. Waits for the
+ * disk.
+ * Return: The result of @fn; 0 means that it is on the disk. A commit that
+ * failed returns its error to all that shared it: -ENOSPC, -EIO; and then,
+ * when a sync failed, -EROFS for ever.
+ */
+int vdfs_meta_write(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg)
+{
+	return vdfs_meta_room(meta) ?: vdfs_meta_commit(meta, fn, arg);
 }

@@ -45,6 +45,23 @@ static int pragma(struct sqlite3 *db, const char *sql, int64_t *out)
 	return err < 0 ? err : 0;
 }
 
+/**
+ * vdfs_meta_unused() - count pages of the file that nothing is in
+ * @db: A connection.
+ * @pages: Out: how many.
+ *
+ * Context: The connection's thread.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_meta_unused(struct sqlite3 *db, int *pages)
+{
+	int64_t n = 0;
+	int err = pragma(db, "PRAGMA freelist_count", &n);
+
+	*pages = (int)n;
+	return err;
+}
+
 /*
  * SQLite does not tell why it cannot open or make a file. Not for a file that
  * is open already: to close it would give SQLite's locks on it away.
@@ -254,7 +271,9 @@ static int open_writer(struct vdfs_meta *meta)
 	struct sqlite3 *db;
 	int err;
 
-	err = probe(meta->path, O_RDWR | O_CREAT);
+	err = vdfs_meta_room_open(meta);
+	if (!err)
+		err = probe(meta->path, O_RDWR | O_CREAT);
 	if (!err)
 		err = rewrite_log(meta->path);
 	if (!err)
@@ -263,12 +282,18 @@ static int open_writer(struct vdfs_meta *meta)
 		return err;
 	meta->writer = db;
 	err = identify(db);
-	if (err && err != -ENODATA)
+	/* Of a new file pages that are not used can be given back. */
+	if (err == -ENODATA)
+		err = execute(db, "PRAGMA auto_vacuum = INCREMENTAL");
+	if (err)
 		return err;
 	err = enter_wal(db);
+	/* Debian's SQLite else writes all pages that a deletion frees. */
 	if (!err)
 		err = execute(db, "PRAGMA synchronous = FULL;"
-				  "PRAGMA wal_autocheckpoint = 1000");
+				  "PRAGMA secure_delete = FAST");
+	if (!err && sqlite3_wal_autocheckpoint(db, vdfs_meta_log_pages(meta)))
+		err = vdfs_meta_errno(db);
 	if (!err)
 		err = create_tables(db, meta->schemas);
 	return err;
@@ -316,6 +341,8 @@ int vdfs_meta_open_flags(const char *path, uint32_t flags,
 	meta = calloc(1, sizeof(*meta));
 	if (!meta)
 		return -ENOMEM;
+	meta->dir = -1;
+	pthread_mutex_init(&meta->room, NULL);
 	pthread_mutex_init(&meta->lock, NULL);
 	pthread_cond_init(&meta->work, NULL);
 	meta->flags = flags;
@@ -417,8 +444,11 @@ void vdfs_meta_close(struct vdfs_meta *meta)
 	close_readers(meta);
 	/* Last, as it is the one that may put the log into the file. */
 	vdfs_sql_close(meta->writer);
+	if (meta->dir >= 0)
+		close(meta->dir);
 	pthread_cond_destroy(&meta->work);
 	pthread_mutex_destroy(&meta->lock);
+	pthread_mutex_destroy(&meta->room);
 	free(meta->path);
 	free(meta);
 }

@@ -18,6 +18,9 @@
  * the commit it was in is on the disk (synchronous=FULL). Readers each see
  * one commit and wait for nobody.
  *
+ * On a disk that is full, room is kept for changes that give some back, such as
+ * deletes; as long as it is not there, all others fail with -ENOSPC.
+ *
  * After a sync of the log that failed, every write fails with -EROFS: what
  * the disk holds is not known any more until the database is opened again.
  */
@@ -52,6 +55,11 @@ int vdfs_meta_open_flags(const char *path, uint32_t flags,
 			 const char *const *schemas, struct vdfs_meta **out);
 void vdfs_meta_close(struct vdfs_meta *meta);
 int vdfs_meta_write(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg);
+/* A change that gives room back, for which some is kept; see room.c. */
+int vdfs_meta_free(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg);
+int vdfs_meta_reserve(struct vdfs_meta *meta);
+int vdfs_meta_room(struct vdfs_meta *meta);
+void vdfs_meta_lend(int dir);
 int vdfs_meta_read(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg);
 int vdfs_meta_check(struct vdfs_meta *meta);
 /* Before vdfs_meta_close(): put the log into the file; or leave it there. */

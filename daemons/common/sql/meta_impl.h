@@ -3,7 +3,9 @@
 #define VDFS_META_IMPL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <sqlite3.h>
 
@@ -27,6 +29,10 @@ struct vdfs_request;
  * @schemas: Statements that make its tables, with a NULL behind the last.
  * @flags: VDFS_META_*.
  * @writer: The committer's connection; NULL when read-only.
+ * @dir: The directory of the file, for the reserve; -1 when read-only.
+ * @reserve: Bytes to keep there.
+ * @tight: They are not there: nothing is written but by vdfs_meta_free().
+ * @room: Held by the one who has given the reserve up, or makes it.
  * @committer: Thread that runs all writes.
  * @lock: Of all below.
  * @work: A request came, or @stop was set.
@@ -43,6 +49,10 @@ struct vdfs_meta {
 	const char *const *schemas;
 	uint32_t flags;
 	struct sqlite3 *writer;
+	int dir;
+	off_t reserve;
+	atomic_bool tight;
+	pthread_mutex_t room; /* outermost */
 	pthread_t committer;
 	pthread_mutex_t lock; /* innermost but for SQLite's own */
 	pthread_cond_t work;
@@ -58,6 +68,12 @@ struct vdfs_meta {
 int vdfs_meta_connect(struct vdfs_meta *meta, bool writer,
 		      struct sqlite3 **out);
 int vdfs_meta_start(struct vdfs_meta *meta);
+/* @fn NULL: vdfs_meta_shrink(). */
+int vdfs_meta_commit(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg);
+int vdfs_meta_room_open(struct vdfs_meta *meta);
+int vdfs_meta_log_pages(const struct vdfs_meta *meta);
+int vdfs_meta_shrink(struct vdfs_meta *meta);
+int vdfs_meta_unused(struct sqlite3 *db, int *pages);
 void vdfs_meta_stop(struct vdfs_meta *meta);
 int vdfs_sql_functions(struct sqlite3 *db);
 void vdfs_sql_reset(struct sqlite3 *db);

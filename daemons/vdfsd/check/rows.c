@@ -26,14 +26,18 @@ struct rule {
 	"LEFT JOIN payer ON payer.ino = node.ino AND payer.name = x''\n" \
 	"WHERE object IS NOT NULL)"
 
-/* The rows that users have made, as in the table usage. */
+/*
+ * The rows that users have made, as in the table usage. The limit keeps SQLite
+ * from sorting attributes with their values.
+ */
 #define MADE                                                             \
 	"(SELECT owner AS uid, 1 AS kind, count(*) AS n, 0 AS bytes\n"   \
 	"FROM node WHERE ino != 1 GROUP BY owner UNION ALL\n"            \
-	"SELECT ifnull(payer.uid, owner), 2, count(*),\n"                \
-	"sum(64 + length(attr.name) + length(value)) FROM attr\n"        \
+	"SELECT uid, 2, count(*), sum(n) FROM\n"                         \
+	"(SELECT ifnull(payer.uid, owner) AS uid,\n"                     \
+	"64 + length(attr.name) + length(value) AS n FROM attr\n"        \
 	"JOIN node USING(ino) LEFT JOIN payer ON payer.ino = attr.ino\n" \
-	"AND payer.name = attr.name GROUP BY 1)"
+	"AND payer.name = attr.name LIMIT -1) GROUP BY uid)"
 #define COUNTED                                                   \
 	"(SELECT uid, kind, n, bytes FROM usage WHERE uid >= 0\n" \
 	"AND kind IN (1, 2) AND (n != 0 OR bytes != 0))"

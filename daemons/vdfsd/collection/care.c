@@ -85,7 +85,7 @@ static void purge_all(struct vdfs_db *db)
 		vdfs_graph_path(&core, "", path, sizeof(path));
 		unlink(path);
 		do {
-			ret = vdfs_meta_write(db->meta, purge_step, &purge);
+			ret = vdfs_meta_free(db->meta, purge_step, &purge);
 		} while (!ret && purge.more && !atomic_load(&db->stop));
 	}
 }

@@ -453,7 +453,7 @@ int vdfs_collection_drop(struct vdfs_db *db, const struct vdfs_who *who,
 	int ret = name_check(name, false);
 
 	if (!ret)
-		ret = vdfs_meta_write(db->meta, drop, &row);
+		ret = vdfs_meta_free(db->meta, drop, &row);
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&db->lock);

@@ -508,7 +508,7 @@ int vdfs_collection_delete(struct vdfs_collection *c, const char *key)
 	if (ret)
 		return ret;
 	turn_begin(&turn, c->core, &item, 1);
-	ret = vdfs_meta_write(c->core->db->meta, delete_fn, &change);
+	ret = vdfs_meta_free(c->core->db->meta, delete_fn, &change);
 	if (!ret && id) {
 		graph = vdfs_graph_get(c->core);
 		vdfs_index_delete(graph->ix, id);

@@ -164,25 +164,34 @@ int vdfs_payer_attr_take(struct sqlite3 *db, struct vdfs_store *store,
 static int drop_attrs(struct sqlite3 *db, struct vdfs_store *store,
 		      const struct vdfs_name_node *node)
 {
-	struct vdfs_usage less;
+	struct vdfs_usage less, by_owner = { 0 };
 	struct sqlite3_stmt *st;
 	uint32_t uid;
 	int err;
 
+	/* Nothing is grouped: SQLite would copy the values to sort them. */
 	err = vdfs_sql(db, &st,
-		       "SELECT ifnull(p.uid, ?2) AS who, count(*),\n"
-		       "sum(?3 + length(name) + length(value)) FROM attr\n"
-		       "LEFT JOIN payer p USING(ino, name)\n"
-		       "WHERE ino = ?1 GROUP BY who",
+		       "SELECT ifnull(p.uid, ?2),\n"
+		       "?3 + length(name) + length(value) FROM attr\n"
+		       "LEFT JOIN payer p USING(ino, name) WHERE ino = ?1",
 		       VDFS_INT(node->ino), VDFS_INT(node->owner),
 		       VDFS_INT(ATTR_BYTES));
 	while (!err && (err = vdfs_sql_next(st)) > 0) {
 		uid = (uint32_t)sqlite3_column_int64(st, 0);
-		less.n = -sqlite3_column_int64(st, 1);
-		less.bytes = -sqlite3_column_int64(st, 2);
-		err = vdfs_usage_add(db, store, uid, VDFS_USAGE_ATTRS, less);
+		less.n = -1;
+		less.bytes = -sqlite3_column_int64(st, 1);
+		err = 0;
+		if (uid == node->owner) {
+			by_owner.n += less.n;
+			by_owner.bytes += less.bytes;
+		} else {
+			err = vdfs_usage_add(db, store, uid, VDFS_USAGE_ATTRS,
+					     less);
+		}
 	}
-	return err;
+	return err   ?:
+		       vdfs_usage_add(db, store, node->owner, VDFS_USAGE_ATTRS,
+				      by_owner);
 }
 
 /**

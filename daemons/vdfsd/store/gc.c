@@ -101,7 +101,7 @@ int vdfs_gc(struct vdfs_store *store, vdfs_store_progress *progress, void *arg,
 		err = vdfs_gc_run_packs(&gc);
 	if (!err)
 		err = vdfs_gc_run_files(&gc);
-	vdfs_store_reserve(store);
+	vdfs_meta_reserve(store->meta);
 	pthread_mutex_unlock(&store->gc);
 	if (out)
 		*out = gc.result;

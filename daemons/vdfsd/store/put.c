@@ -27,7 +27,7 @@ int vdfs_put_begin(struct vdfs_store *store, const struct vdfs_who *who,
 		   uint32_t flags, struct vdfs_put **out)
 {
 	struct vdfs_put *put;
-	int err = vdfs_store_writable(store);
+	int err = vdfs_store_writable(store) ?: vdfs_meta_room(store->meta);
 
 	if (err)
 		return err;

@@ -74,13 +74,15 @@ int vdfs_put_charge_memory(struct vdfs_put *put, uint64_t bytes)
  * @put: The put, large.
  *
  * Context: The put's thread, before they are written.
- * Return: 0, -EDQUOT, or another negative errno.
+ * Return: 0, -EDQUOT, -ENOSPC, or another negative errno.
  */
 int vdfs_put_charge_staged(struct vdfs_put *put)
 {
 	uint64_t charged = put->staged + put->covered;
-	int err;
+	int err = vdfs_meta_room(put->store->meta);
 
+	if (err)
+		return err;
 	if (put->fills || put->size <= charged)
 		return 0;
 	err = vdfs_charge(put->store, put->payer, VDFS_CHARGE_STAGED,

@@ -12,8 +12,6 @@
 
 #include "store_impl.h"
 
-#define RESERVE ((off_t)1 << 20)
-
 static int open_dir(int at, const char *name, bool make)
 {
 	int fd;
@@ -82,51 +80,18 @@ static int open_dirs(struct vdfs_store *store)
 	return make ? vdfs_fsync_dir(store->fd) : 0;
 }
 
-/* Room that is given up when there is none left to drop something. */
-static void make_reserve(struct vdfs_store *store)
-{
-	int fd = openat(store->fd, "reserve", O_WRONLY | O_CREAT | O_CLOEXEC,
-			0600);
-
-	if (fd < 0)
-		return;
-	if (posix_fallocate(fd, 0, RESERVE))
-		unlinkat(store->fd, "reserve", 0);
-	close(fd);
-}
-
 /**
  * vdfs_store_write() - change the database so that room comes of it
  * @store: The store.
  * @fn: Function that changes it.
  * @arg: Its argument.
  *
- * Where the disk is too full even for that, it is given the reserve.
- *
  * Context: As vdfs_meta_write().
  * Return: As vdfs_meta_write().
  */
 int vdfs_store_write(struct vdfs_store *store, vdfs_meta_fn *fn, void *arg)
 {
-	int err = vdfs_meta_write(store->meta, fn, arg);
-
-	if (err == -ENOSPC && !unlinkat(store->fd, "reserve", 0))
-		err = vdfs_meta_write(store->meta, fn, arg);
-	return err;
-}
-
-/**
- * vdfs_store_reserve() - have room in reserve again, if there is any
- * @store: The store.
- *
- * Context: Any thread.
- */
-void vdfs_store_reserve(struct vdfs_store *store)
-{
-	struct stat st;
-
-	if (fstatat(store->fd, "reserve", &st, 0))
-		make_reserve(store);
+	return vdfs_meta_free(store->meta, fn, arg);
 }
 
 static int meta_path(struct vdfs_store *store, char path[PATH_MAX])
@@ -178,10 +143,6 @@ static int open_meta(struct vdfs_store *store)
 
 	if (!err)
 		err = vdfs_meta_open(path, store->above.schemas, &store->meta);
-	if (err == -ENOSPC && !unlinkat(store->fd, "reserve", 0))
-		err = vdfs_meta_open(path, store->above.schemas, &store->meta);
-	if (!err)
-		vdfs_store_reserve(store);
 	/* SQLite does not mind when its own sync of the directory fails. */
 	if (!err)
 		err = vdfs_fsync_dir(store->fd);
@@ -247,10 +208,14 @@ int vdfs_store_open_above(const char *dir,
 	vdfs_identity_init(&store->identity);
 	store->dir = strdup(dir);
 	err = store->dir ? open_dirs(store) : -ENOMEM;
+	if (!err && !store->options.read_only)
+		vdfs_meta_lend(store->fd);
 	if (!err)
 		err = look(store);
 	if (!err && !store->options.read_only)
 		err = open_parts(store);
+	if (!err && !store->options.read_only)
+		vdfs_meta_reserve(store->meta);
 	if (err) {
 		vdfs_store_close(store);
 		return err;
@@ -372,6 +337,18 @@ int vdfs_store_writable(struct vdfs_store *store)
 	return store->options.read_only || atomic_load(&store->failed) ?
 		       -EROFS :
 		       0;
+}
+
+/**
+ * vdfs_store_room() - whether anything but a deletion may use the disk
+ * @store: The store.
+ *
+ * Context: Any thread.
+ * Return: 0 or -ENOSPC.
+ */
+int vdfs_store_room(struct vdfs_store *store)
+{
+	return vdfs_meta_room(store->meta);
 }
 
 static int add_up(struct sqlite3 *db, void *arg)

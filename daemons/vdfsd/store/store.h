@@ -86,6 +86,8 @@ void vdfs_store_close(struct vdfs_store *store);
 struct vdfs_meta *vdfs_store_meta(struct vdfs_store *store);
 /* -EROFS where nothing may be written any more. */
 int vdfs_store_writable(struct vdfs_store *store);
+/* -ENOSPC while there is no room but what is kept for deletions. */
+int vdfs_store_room(struct vdfs_store *store);
 /* Whether other hosts change it too, through a remote. */
 bool vdfs_store_shared(const struct vdfs_store *store);
 

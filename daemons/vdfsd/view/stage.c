@@ -147,6 +147,9 @@ static int check_jump(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 
 	if (end > INT64_MAX)
 		return -EFBIG;
+	/* Room that is kept for deletions is not taken here either. */
+	if (vdfs_store_room(fuse->store))
+		return -ENOSPC;
 	if (end <= stage->size || end - stage->size < JUMP)
 		return 0;
 	if (statvfs(fuse->stage_dir, &st) < 0)

@@ -337,32 +337,6 @@ int vdfs_identity_check(struct vdfs_store *store)
 	return err;
 }
 
-/**
- * vdfs_identity_raise() - raise the generation of the database
- * @db: A connection inside a transaction.
- * @generation: Out, what it is then; NULL when nobody asks.
- *
- * Context: Inside a vdfs_meta_fn that writes.
- * Return: 0 or a negative errno.
- */
-int vdfs_identity_raise(struct sqlite3 *db, int64_t *generation)
-{
-	struct sqlite3_stmt *st;
-	int err;
-
-	err = vdfs_sql(db, &st,
-		       "UPDATE store SET generation = " VDFS_GENERATION " + 1\n"
-		       "RETURNING generation");
-	if (!err)
-		err = vdfs_sql_next(st);
-	if (err <= 0)
-		return err ?: -EBADMSG;
-	if (generation)
-		*generation = sqlite3_column_int64(st, 0);
-	err = vdfs_sql_next(st);
-	return err;
-}
-
 static int start_binding(struct sqlite3 *db, void *arg)
 {
 	struct vdfs_store *store = arg;

@@ -64,8 +64,9 @@ void vdfs_identity_close(struct vdfs_store *store);
 /* A commit that raised the generation is on the disk. */
 void vdfs_identity_note(struct vdfs_store *store, int64_t generation);
 int64_t vdfs_identity_noted(struct vdfs_store *store);
-/* Inside a transaction that writes. */
+/* generation.c, inside a transaction that writes. */
 int vdfs_identity_raise(struct sqlite3 *db, int64_t *generation);
+int vdfs_identity_number(struct sqlite3 *db, int64_t *id);
 /* Say why a store is not opened. */
 int vdfs_identity_lacks(struct vdfs_store *store, const char *what);
 int vdfs_identity_later(struct vdfs_store *store, const char *what);

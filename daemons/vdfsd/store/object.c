@@ -105,21 +105,19 @@ int vdfs_object_insert(struct sqlite3 *db, const struct vdfs_object *object,
 
 	err = vdfs_sql_run(
 		db,
-		"INSERT INTO object(id, hash, size, kind, users, parts,\n"
-		"segment, place, stored)\n"
-		"SELECT " VDFS_GENERATION " + 1, ?1, ?2, ?3, ?4, ?5,\n"
+		"INSERT INTO object(hash, size, kind, users, parts, segment,\n"
+		"place, stored) VALUES(?1, ?2, ?3, ?4, ?5,\n"
 		"CASE WHEN ?9 THEN ?6 END, CASE WHEN ?9 THEN ?7 END,\n"
-		"CASE WHEN ?9 THEN ?8 END FROM store",
+		"CASE WHEN ?9 THEN ?8 END)",
 		VDFS_BLOB(named ? &object->hash : NULL, sizeof(object->hash)),
 		VDFS_INT(object->size), VDFS_INT(object->kind),
 		VDFS_INT(object->users), VDFS_INT(object->parts),
 		VDFS_INT(object->segment), VDFS_INT(object->place),
 		VDFS_INT(object->stored), VDFS_INT(placed));
-	if (!err && !sqlite3_changes(db))
-		err = -EBADMSG;
-	if (!err)
-		*id = sqlite3_last_insert_rowid(db);
-	return err;
+	if (err)
+		return err;
+	*id = sqlite3_last_insert_rowid(db);
+	return vdfs_identity_number(db, id);
 }
 
 static int lookup(struct sqlite3 *db, void *arg)

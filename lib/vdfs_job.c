@@ -126,6 +126,16 @@ int phi_vdfs_quota_get(struct phi_vdfs *v, uint32_t uid, uint64_t *quota,
 	return 0;
 }
 
+int phi_vdfs_usage(struct phi_vdfs *v, uint32_t uid, struct phi_vdfs_usage *out)
+{
+	struct vdfs_ask a = { .req.op = PHI_VDFS_USAGE, .req.value = uid };
+	int ret = vdfs_do(v, &a);
+
+	if (!ret)
+		*out = a.answer.usage;
+	return ret;
+}
+
 int phi_vdfs_quota_set(struct phi_vdfs *v, uint32_t uid, uint64_t bytes)
 {
 	struct vdfs_ask a = { .req.op = PHI_VDFS_QUOTA_SET, .req.value = uid };

@@ -520,6 +520,18 @@ int phi_vdfs_quota_get(struct phi_vdfs *v, uint32_t uid, uint64_t *quota,
 int phi_vdfs_quota_set(struct phi_vdfs *v, uint32_t uid, uint64_t bytes);
 
 /**
+ * phi_vdfs_usage() - read what a user is charged for
+ * @v: Session.
+ * @uid: User; others than one's own only for who administers the store.
+ * @out: Out, with the limits.
+ *
+ * Context: Any thread. Waits for the daemon.
+ * Return: 0 or a negative errno.
+ */
+int phi_vdfs_usage(struct phi_vdfs *v, uint32_t uid,
+		   struct phi_vdfs_usage *out);
+
+/**
  * phi_vdfs_stats() - read what the store holds
  * @v: Session.
  * @out: Out.

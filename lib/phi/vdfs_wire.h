@@ -94,6 +94,7 @@
  *  COLLECTION_REBUILD  a job; id
  *  COLLECTION_SAVE     id
  *  COLLECTION_STATS    id                           -> items
+ *  USAGE        + value (the user)                  -> usage
  *
  * When results do not fit, LIST and the like stop before the first that does
  * not and set more; EMSGSIZE says that not even one does, or that all of a
@@ -154,7 +155,8 @@
 #define PHI_VDFS_COLLECTION_REBUILD 45
 #define PHI_VDFS_COLLECTION_SAVE 46
 #define PHI_VDFS_COLLECTION_STATS 47
-#define PHI_VDFS_OPS 48
+#define PHI_VDFS_USAGE 48
+#define PHI_VDFS_OPS 49
 
 /* Flags of requests, by what takes them. */
 #define PHI_VDFS_BY_HASH 0x1U /* BLOB_OPEN, MAP: by hash, not by name */
@@ -318,6 +320,54 @@ struct phi_vdfs_quota {
 };
 
 /**
+ * struct phi_vdfs_usage - what a user is charged for, with limits; 0 = any
+ * @quota: Bytes that @used and @staged may come to.
+ * @used: Bytes of blobs that it refers to, and of attributes.
+ * @staged: Bytes written that belong to no blob yet.
+ * @names: Names, directories among them.
+ * @names_max: Limit of @names.
+ * @attrs: Attributes of names.
+ * @attr_bytes: Bytes of these, in @used.
+ * @memory: Bytes in memory of puts that have not ended.
+ * @memory_max: Limit of @memory.
+ * @puts: Puts that have not ended.
+ * @puts_max: Limit of @puts.
+ * @files: Open files of the filesystem view, and open blobs.
+ * @files_max: Limit of @files.
+ * @dirs: Open directories of the filesystem view.
+ * @dirs_max: Limit of @dirs.
+ * @sessions: Sessions.
+ * @sessions_max: Limit of @sessions.
+ * @jobs: Jobs that run.
+ * @jobs_max: Limit of @jobs.
+ * @calls: Calls under way, those that are parked among them.
+ * @calls_max: Limit of @calls.
+ */
+struct phi_vdfs_usage {
+	__u64 quota;
+	__u64 used;
+	__u64 staged;
+	__u64 names;
+	__u64 names_max;
+	__u64 attrs;
+	__u64 attr_bytes;
+	__u64 memory;
+	__u64 memory_max;
+	__u32 puts;
+	__u32 puts_max;
+	__u32 files;
+	__u32 files_max;
+	__u32 dirs;
+	__u32 dirs_max;
+	__u32 sessions;
+	__u32 sessions_max;
+	__u32 jobs;
+	__u32 jobs_max;
+	__u32 calls;
+	__u32 calls_max;
+};
+
+/**
  * struct phi_vdfs_collection_stats - what a collection holds
  * @items: Items.
  * @deleted: Vectors deleted and not yet repaired away.
@@ -411,6 +461,7 @@ struct phi_vdfs_request {
  * @gc: At the end of GC.
  * @fsck: At the end of FSCK.
  * @quota: After QUOTA_GET.
+ * @usage: After USAGE.
  * @items: After COLLECTION_STATS.
  * @params: At the end of COLLECTION_OPEN.
  */
@@ -432,6 +483,7 @@ struct phi_vdfs_answer {
 		struct phi_vdfs_gc gc;
 		struct phi_vdfs_fsck fsck;
 		struct phi_vdfs_quota quota;
+		struct phi_vdfs_usage usage;
 		struct phi_vdfs_collection_stats items;
 		struct phi_vdfs_params params;
 	};

@@ -11,21 +11,18 @@
 
 #define NOT_ADMIN "root and vdfsd's own user may"
 
-static int find_user(const struct args *args, uint32_t *uid)
+static int find_user(const struct args *args, const char *text, uint32_t *uid)
 {
 	struct passwd *pw;
 	uint64_t number;
 	int ret;
 
-	*uid = getuid();
-	if (!args->n)
-		return EXIT_OK;
-	pw = getpwnam(args->operand[0]);
+	pw = getpwnam(text);
 	if (pw) {
 		*uid = pw->pw_uid;
 		return EXIT_OK;
 	}
-	ret = args_u64(args, "user", args->operand[0], UINT32_MAX, &number);
+	ret = args_u64(args, "user", text, UINT32_MAX, &number);
 	if (!ret)
 		*uid = (uint32_t)number;
 	return ret;
@@ -36,10 +33,10 @@ int vdfs_verb_quota(struct args *args)
 	const char *size = args_option(args, "set");
 	uint64_t limit = 0, used;
 	struct phi_vdfs *v;
-	uint32_t uid;
+	uint32_t uid = getuid();
 	int ret;
 
-	if (find_user(args, &uid) ||
+	if ((args->n && find_user(args, args->operand[0], &uid)) ||
 	    option_u64(args, "set", UINT64_MAX, &limit))
 		return EXIT_USAGE;
 	ret = vdfs_begin(args, size ? 0 : PHI_VDFS_OPEN_READ, &v);
@@ -63,12 +60,68 @@ int vdfs_verb_quota(struct args *args)
 	return out_end();
 }
 
+static void print_usage(uint32_t uid, const struct phi_vdfs_usage *u)
+{
+	out_u64("user", uid);
+	out_u64("quota", u->quota);
+	if (!u->quota)
+		out_text("any");
+	out_u64("used", u->used);
+	out_u64("staged", u->staged);
+	out_u64("names", u->names);
+	out_u64("names_max", u->names_max);
+	if (!u->names_max)
+		out_text("any");
+	out_u64("attrs", u->attrs);
+	out_u64("attr_bytes", u->attr_bytes);
+	out_u64("memory", u->memory);
+	out_u64("memory_max", u->memory_max);
+	out_u64("puts", u->puts);
+	out_u64("puts_max", u->puts_max);
+	out_u64("files", u->files);
+	out_u64("files_max", u->files_max);
+	out_u64("dirs", u->dirs);
+	out_u64("dirs_max", u->dirs_max);
+	out_u64("sessions", u->sessions);
+	out_u64("sessions_max", u->sessions_max);
+	out_u64("jobs", u->jobs);
+	out_u64("jobs_max", u->jobs_max);
+	out_u64("calls", u->calls);
+	out_u64("calls_max", u->calls_max);
+}
+
+static int user_stats(struct args *args, const char *user)
+{
+	struct phi_vdfs_usage usage;
+	struct phi_vdfs *v;
+	uint32_t uid;
+	int ret;
+
+	if (find_user(args, user, &uid))
+		return EXIT_USAGE;
+	ret = vdfs_begin(args, PHI_VDFS_OPEN_READ, &v);
+	if (ret)
+		return ret;
+	ret = phi_vdfs_usage(v, uid, &usage);
+	phi_vdfs_close(v);
+	if (ret == -EACCES)
+		return fail_because(NOT_ADMIN, "only the administrator may",
+				    "read the figures of user %u", uid);
+	if (ret)
+		return vdfs_fail(ret, "read the figures of user %u", uid);
+	print_usage(uid, &usage);
+	return out_end();
+}
+
 int vdfs_verb_stats(struct args *args)
 {
+	const char *user = args_option(args, "user");
 	struct phi_vdfs_stats st;
 	struct phi_vdfs *v;
 	int ret;
 
+	if (user)
+		return user_stats(args, user);
 	ret = vdfs_begin(args, PHI_VDFS_OPEN_READ, &v);
 	if (ret)
 		return ret;

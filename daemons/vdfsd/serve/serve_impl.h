@@ -266,6 +266,9 @@ int vdfsd_entry_add(struct vdfsd_call *c, struct phi_vdfs_entry *entry,
 		    const char *name);
 int vdfsd_entries_end(struct vdfsd_call *c, int ret);
 
+/* dispatch_usage.c */
+int vdfsd_usage_of(struct vdfsd *s, uint32_t uid, struct phi_vdfs_usage *out);
+
 /* dispatch_collection.c */
 int vdfsd_collection_use(struct vdfsd_call *c, bool change,
 			 struct vdfs_collection **out);

@@ -287,6 +287,7 @@ static void compose(const struct step *step, struct phi_vdfs_request *req)
 	}
 	switch (req->op) {
 	case PHI_VDFS_QUOTA_GET:
+	case PHI_VDFS_USAGE:
 	case PHI_VDFS_QUOTA_SET:
 		req->value = step->k * 1000;
 		break;

@@ -110,6 +110,8 @@ test_40_care()
 	has "$(phi vdfs gc)" "blobs +1"
 	eq "$(json .limit phi vdfs quota 1234 --set 1M)" 1048576
 	eq "$(json .used phi vdfs quota)" 3000005
+	eq "$(json .used phi vdfs stats --user 0)" 3000005
+	eq "$(json .staged phi vdfs stats --user 1234)" 0
 }
 
 test_45_mends()

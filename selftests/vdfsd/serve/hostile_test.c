@@ -132,7 +132,7 @@ SLOW_TEST(hostile, messages_that_make_no_sense_are_refused)
 		    op == PHI_VDFS_GC || op == PHI_VDFS_FSCK ||
 		    op == PHI_VDFS_STATS || op == PHI_VDFS_QUOTA_GET ||
 		    op == PHI_VDFS_QUOTA_SET || op == PHI_VDFS_ATTR_LIST ||
-		    op == PHI_VDFS_PUT)
+		    op == PHI_VDFS_PUT || op == PHI_VDFS_USAGE)
 			continue;
 		ret = try(_metadata, self, &req);
 		EXPECT_EQ(-EINVAL, ret)

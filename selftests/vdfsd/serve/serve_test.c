@@ -213,6 +213,7 @@ SLOW_TEST(serve, counts_checks_and_collects)
 	struct phi_vdfs *v = self->v;
 	struct phi_vdfs_hash hash;
 	struct phi_vdfs_stats st;
+	struct phi_vdfs_usage usage;
 	struct phi_vdfs_fsck fsck;
 	struct phi_vdfs_blob b;
 	struct phi_vdfs_gc gc;
@@ -235,6 +236,11 @@ SLOW_TEST(serve, counts_checks_and_collects)
 	ASSERT_EQ(0, phi_vdfs_quota_get(v, 1234, &quota, &used));
 	EXPECT_EQ(4096, quota);
 	EXPECT_EQ(0, used);
+	ASSERT_EQ(0, phi_vdfs_usage(v, 0, &usage));
+	EXPECT_EQ(BIG + 4, usage.used);
+	EXPECT_EQ(1, usage.names);
+	EXPECT_EQ(1, usage.sessions);
+	EXPECT_LE(1, usage.calls);
 	ASSERT_EQ(0, phi_vdfs_quota_set(v, 0, BIG + 10));
 	EXPECT_EQ(-EDQUOT, phi_vdfs_put(v, "eleven more", 11, "more", NULL));
 
@@ -256,6 +262,7 @@ static int be_other(const struct daemon *d, const struct phi_vdfs_hash *secret)
 {
 	struct phi_vdfs_fsck fsck;
 	struct phi_vdfs *v;
+	struct phi_vdfs_usage usage;
 	uint64_t quota, used;
 	int phi, n = 0;
 
@@ -276,6 +283,7 @@ static int be_other(const struct daemon *d, const struct phi_vdfs_hash *secret)
 		return 6;
 	if (phi_vdfs_quota_set(v, 1234, 0) != -EACCES ||
 	    phi_vdfs_quota_get(v, 0, &quota, &used) != -EACCES ||
+	    phi_vdfs_usage(v, 0, &usage) != -EACCES ||
 	    phi_vdfs_quota_get(v, 1234, &quota, &used))
 		return 7;
 	if (phi_vdfs_put(v, "mine", 4, "mine", NULL))

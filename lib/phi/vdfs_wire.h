@@ -342,6 +342,8 @@ struct phi_vdfs_quota {
  * @jobs_max: Limit of @jobs.
  * @calls: Calls under way, those that are parked among them.
  * @calls_max: Limit of @calls.
+ * @collections: Collections.
+ * @collections_max: Limit of @collections.
  */
 struct phi_vdfs_usage {
 	__u64 quota;
@@ -365,6 +367,8 @@ struct phi_vdfs_usage {
 	__u32 jobs_max;
 	__u32 calls;
 	__u32 calls_max;
+	__u32 collections;
+	__u32 collections_max;
 };
 
 /**

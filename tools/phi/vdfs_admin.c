@@ -88,6 +88,8 @@ static void print_usage(uint32_t uid, const struct phi_vdfs_usage *u)
 	out_u64("jobs_max", u->jobs_max);
 	out_u64("calls", u->calls);
 	out_u64("calls_max", u->calls_max);
+	out_u64("collections", u->collections);
+	out_u64("collections_max", u->collections_max);
 }
 
 static int user_stats(struct args *args, const char *user)

@@ -217,6 +217,7 @@ static int create(struct sqlite3 *db, void *arg)
 	const struct row *want = arg;
 	const struct vdfs_collection_params *p = &want->params;
 	struct row have = { .who = want->who, .name = want->name };
+	struct vdfs_owned owned = { .uid = p->owner };
 	int ret;
 
 	ret = find_row(db, &have);
@@ -224,6 +225,9 @@ static int create(struct sqlite3 *db, void *arg)
 		return same_params(&have.params, p) ? 0 : -EEXIST;
 	if (ret != -ENOENT)
 		return ret;
+	ret = vdfs_collection_owned(db, &owned);
+	if (ret || owned.n >= VDFS_COLLECTIONS_MAX)
+		return ret ? ret : -EDQUOT;
 	/* -EEXIST as well when it is there and nothing to this user. */
 	ret = vdfs_sql_run(db,
 			   "INSERT INTO collection(name, owner, mode, dim,\n"

@@ -18,6 +18,7 @@
  * it with 0004 and change it with 0002.
  *
  * Beside the errors of store.h:
+ *   EDQUOT     the user has as many collections as it may
  *   EEXIST     the name is taken by other parameters; the key is taken
  *   EINVAL     a number out of range, metadata that is no JSON object, a
  *              filter that makes no sense (vdfs_filter_check() says why)
@@ -30,6 +31,7 @@
  */
 
 #define VDFS_COLLECTION_NAME_MAX 64 /* a-z 0-9 _ - */
+#define VDFS_COLLECTIONS_MAX 1024 /* of one user */
 #define VDFS_KEY_MAX 255 /* bytes, any but NUL, at least one */
 #define VDFS_METADATA_MAX 65536
 #define VDFS_FILTER_MAX 16384
@@ -152,6 +154,8 @@ int vdfs_collection_open(struct vdfs_db *db, const struct vdfs_who *who,
 			 const char *name, vdfs_progress_fn *progress,
 			 void *arg, struct vdfs_collection **out);
 void vdfs_collection_put(struct vdfs_collection *c);
+/* How many a user has made; whoever may do what with them. */
+int vdfs_collection_count(struct vdfs_db *db, uint32_t uid, uint32_t *out);
 int vdfs_collection_drop(struct vdfs_db *db, const struct vdfs_who *who,
 			 const char *name);
 int vdfs_collection_list(struct vdfs_db *db, const struct vdfs_who *who,

@@ -240,6 +240,19 @@ struct vdfs_core_state {
 	uint64_t stamp_generation[2];
 };
 
+/**
+ * struct vdfs_owned - a question about a user's collections, and its answer
+ * @uid: The user.
+ * @n: How many it has.
+ */
+struct vdfs_owned {
+	uint32_t uid;
+	uint32_t n;
+};
+
+/* stats.c; a vdfs_meta_fn that reads */
+int vdfs_collection_owned(struct sqlite3 *db, void *owned);
+
 /* core.c */
 int vdfs_core_new(struct vdfs_db *db, int64_t id, struct vdfs_core **out);
 void vdfs_core_free(struct vdfs_core *core);

@@ -140,3 +140,47 @@ int vdfs_collection_stats(struct vdfs_collection *c,
 	out->saved = atomic_load(&c->core->saved);
 	return 0;
 }
+
+/**
+ * vdfs_collection_owned() - count a user's collections inside a transaction
+ * @db: A connection.
+ * @owned: A struct vdfs_owned.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_collection_owned(struct sqlite3 *db, void *owned)
+{
+	struct vdfs_owned *c = owned;
+	struct sqlite3_stmt *st;
+	int ret;
+
+	ret = vdfs_sql(db, &st,
+		       "SELECT count(*) FROM collection\n"
+		       " WHERE owner = ?1 AND name IS NOT NULL",
+		       VDFS_INT(c->uid));
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret <= 0)
+		return ret ? ret : -EBADMSG;
+	c->n = (uint32_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return 0;
+}
+
+/**
+ * vdfs_collection_count() - count the collections of a user
+ * @db: Where.
+ * @uid: The user.
+ * @out: Out.
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdfs_collection_count(struct vdfs_db *db, uint32_t uid, uint32_t *out)
+{
+	struct vdfs_owned c = { .uid = uid };
+	int ret = vdfs_meta_read(db->meta, vdfs_collection_owned, &c);
+
+	*out = c.n;
+	return ret;
+}

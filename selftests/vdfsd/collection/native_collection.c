@@ -4,6 +4,7 @@
 #include <float.h>
 #include <math.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -501,6 +502,27 @@ TEST_F(collection, walks_by_key)
 	EXPECT_EQ(599, self->a->n);
 	EXPECT_EQ(42, vdfs_collection_walk(self->c, NULL, stop_at_three, &n));
 	free(rows);
+}
+
+TEST_F(collection, are_limited_by_user)
+{
+	struct vdfs_collection_params p = { .dim = DIM };
+	struct vdfs_db *db = self->db.db;
+	uint32_t i, n;
+	char name[32];
+
+	for (i = 1; i < VDFS_COLLECTIONS_MAX; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		ASSERT_EQ(0, make(&self->db, name, VDFS_L2, VDFS_F32, 0));
+	}
+	ASSERT_EQ(0, vdfs_collection_count(db, items_me.uid, &n));
+	EXPECT_EQ(VDFS_COLLECTIONS_MAX, n);
+	EXPECT_EQ(-EDQUOT, make(&self->db, "more", VDFS_L2, VDFS_F32, 0));
+	/* One that is there is none more, and other users have their own. */
+	EXPECT_EQ(0, make(&self->db, "c1", VDFS_L2, VDFS_F32, 0));
+	EXPECT_EQ(0, vdfs_collection_create(db, &other, "others", &p));
+	ASSERT_EQ(0, vdfs_collection_drop(db, &items_me, "c1"));
+	EXPECT_EQ(0, make(&self->db, "more", VDFS_L2, VDFS_F32, 0));
 }
 
 TEST_HARNESS_MAIN

@@ -22,7 +22,7 @@ static const struct reason {
 } reasons[] = {
 	{ ENOENT, "there is no such thing, or none that this user may see",
 	  "phi vdfs ls and phi collection list show what there is" },
-	{ EACCES, "it, or a directory on the way, is closed to this user",
+	{ EACCES, "it, or a directory on the way, belongs to another user",
 	  "its owner can change it, or let others with phi vdfs chmod" },
 	{ EXDEV, "it belongs to another user, who would pay for it there",
 	  "store a copy and remove it, or let its owner rename it" },

@@ -136,7 +136,7 @@ static void *committer(void *arg)
 
 		run_all(meta, first);
 		for (r = first; r; r = r->next) {
-			if (!r->fn)
+			if (!r->fn && !r->err)
 				r->err = vdfs_meta_shrink(meta);
 		}
 

@@ -23,6 +23,7 @@
 #define LOG_SHARE 2
 #define LOG_PAGES 1000
 #define PAGE_BYTES 4096
+#define BLOCK 512 /* of st_blocks: a copy may be a file with holes */
 /* Steps in which unused pages of the file are given back. */
 #define STEPS 64
 
@@ -96,7 +97,8 @@ static int make(struct vdfs_meta *meta)
 	fd = openat(meta->dir, NAME, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		err = -errno;
-	else if (fstat(fd, &st) || st.st_size < meta->reserve)
+	else if (fstat(fd, &st) || st.st_size < meta->reserve ||
+		 st.st_blocks * BLOCK < meta->reserve)
 		err = -posix_fallocate(fd, 0, meta->reserve);
 	if (fd >= 0)
 		close(fd);

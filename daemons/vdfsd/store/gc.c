@@ -99,8 +99,8 @@ int vdfs_gc(struct vdfs_store *store, vdfs_store_progress *progress, void *arg,
 		err = vdfs_gc_run_objects(&gc);
 	if (!err)
 		err = vdfs_gc_run_packs(&gc);
-	if (!err)
-		err = vdfs_gc_run_files(&gc);
+	if (!err || err == -ENOSPC)
+		err = vdfs_gc_run_files(&gc) ?: err;
 	vdfs_meta_reserve(store->meta);
 	pthread_mutex_unlock(&store->gc);
 	if (out)

@@ -228,14 +228,15 @@ static int check_segment(struct vdfs_gc *gc, struct vdfs_segment *seg)
  * @gc: The collection.
  *
  * Context: With the store's gc lock.
- * Return: 0 or a negative errno.
+ * Return: 0; -ENOSPC when there was no room to move something; or another
+ * negative errno.
  */
 int vdfs_gc_run_packs(struct vdfs_gc *gc)
 {
 	struct vdfs_packs *packs = &gc->store->packs;
 	uint32_t last, number = 0;
 	struct vdfs_segment *seg;
-	int err = 0;
+	int full = 0, err = 0;
 
 	pthread_mutex_lock(&packs->lock);
 	last = packs->last;
@@ -248,6 +249,11 @@ int vdfs_gc_run_packs(struct vdfs_gc *gc)
 		if (seg)
 			err = check_segment(gc, seg);
 		vdfs_segment_put(gc->store, seg);
+		/* Those behind it may take no room, and give some. */
+		if (err == -ENOSPC) {
+			full = err;
+			err = 0;
+		}
 	}
-	return err;
+	return err ?: full;
 }

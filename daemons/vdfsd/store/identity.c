@@ -19,6 +19,7 @@ static const char belongs[] =
 	"put back the one that belongs here, or keep every whole record with vdfsd --rebuild";
 static const char apart[] =
 	"put back the one that belongs here, or move the other one away";
+static const char again[] = "run it again";
 static const char later[] = "use the version of vdfsd that made it";
 
 #define PRINTS __attribute__((format(printf, 4, 5)))
@@ -303,6 +304,9 @@ static int check_unbound(struct vdfs_store *store)
 			      "meta.db and pack do not fit each other");
 	if (ret > 0)
 		ret = vdfs_scan_unknown(store);
+	/* Without an identity, that alone says nothing. */
+	if (ret > 0 && !store->identity.known && !vdfs_scan_newer(store))
+		return 0;
 	if (ret > 0)
 		return refuse(
 			store, -EBADMSG, newest,
@@ -326,6 +330,9 @@ int vdfs_identity_check(struct vdfs_store *store)
 	id->known = false;
 	id->opened = 0;
 	err = vdfs_identity_load(store);
+	if (!err && id->opened < 0 && !store->options.rebuild)
+		err = refuse(store, -EBADMSG, again,
+			     "vdfsd --rebuild has not ended");
 	if (!err)
 		err = check_mark(store, store->packs.fd, "pack");
 	if (!err)
@@ -421,7 +428,7 @@ static int unbind(struct sqlite3 *db, void *arg)
 {
 	const struct vdfs_identity *id = arg;
 
-	return vdfs_sql_run(db, "UPDATE store SET opened = 0, identity = ?",
+	return vdfs_sql_run(db, "UPDATE store SET opened = -1, identity = ?",
 			    VDFS_BLOB(id->bytes, sizeof(id->bytes)));
 }
 
@@ -434,7 +441,7 @@ static int unbind(struct sqlite3 *db, void *arg)
  */
 int vdfs_identity_unbind(struct vdfs_store *store)
 {
-	store->identity.opened = 0;
+	store->identity.opened = -1;
 	return vdfs_meta_write(store->meta, unbind, &store->identity);
 }
 
@@ -455,9 +462,12 @@ void vdfs_identity_note(struct vdfs_store *store, int64_t generation)
 	if (id->fd < 0)
 		return;
 	pthread_mutex_lock(&id->lock);
+	/* The other slot stays the good one until this one is. */
 	if (generation > id->written &&
-	    !vdfs_mark_write(id->fd, id->bytes, generation, ++id->turn))
+	    !vdfs_mark_write(id->fd, id->bytes, generation, id->turn + 1)) {
 		id->written = generation;
+		id->turn++;
+	}
 	pthread_mutex_unlock(&id->lock);
 }
 

@@ -13,6 +13,7 @@
 #include "store_impl.h"
 
 #define CHUNK ((size_t)64 << 10) /* bytes looked through at a time */
+#define GRACE_S 60 /* of a commit behind what it commits */
 
 /* Where the next record may begin, from @at on; the end when none does. */
 static int find_next(struct vdfs_segment *seg, uint64_t *at, uint64_t end)
@@ -248,4 +249,45 @@ int vdfs_scan_fits(struct vdfs_store *store)
 		if (err)
 			return err == -EBADMSG ? 0 : err;
 	}
+}
+
+static int64_t seconds(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, 0) ? 0 : (int64_t)st.st_mtim.tv_sec;
+}
+
+/**
+ * vdfs_scan_newer() - whether packs were written to after their database
+ * @store: The store.
+ *
+ * Records that the database does not know are no sign of it: a collection of
+ * garbage leaves dead ones behind, and a kill those that were not committed,
+ * which the database is at most seconds behind.
+ *
+ * Context: Before anyone else uses it.
+ * Return: Whether a segment, or a directory of files, was changed more than a
+ * minute after the database and its log.
+ */
+bool vdfs_scan_newer(struct vdfs_store *store)
+{
+	int64_t known = seconds(store->fd, "meta.db");
+	int64_t log = seconds(store->fd, "meta.db-wal");
+	int64_t last = 0, at;
+	uint32_t number = 0;
+	char name[16];
+	int i;
+
+	while ((number = vdfs_packs_next(store, number + 1))) {
+		snprintf(name, sizeof(name), "%08u", number);
+		at = seconds(store->packs.fd, name);
+		last = at > last ? at : last;
+	}
+	for (i = 0; i < 256; i++) {
+		snprintf(name, sizeof(name), "%02x", i);
+		at = seconds(store->object_fd, name);
+		last = at > last ? at : last;
+	}
+	return last > (log > known ? log : known) + GRACE_S;
 }

@@ -33,5 +33,6 @@ int vdfs_scan_files(struct vdfs_store *store, vdfs_scan_file_fn *fn, void *arg);
 int vdfs_scan_unknown(struct vdfs_store *store);
 /* Whether the last records that the database knows are there: 1 or 0. */
 int vdfs_scan_fits(struct vdfs_store *store);
+bool vdfs_scan_newer(struct vdfs_store *store);
 
 #endif /* VDFS_SCAN_H */

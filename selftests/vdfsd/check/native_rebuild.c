@@ -272,4 +272,49 @@ TEST_F(rebuild, goes_without_an_identity)
 	EXPECT_EQ(0, faults(self));
 }
 
+static bool count_calls(void *arg, uint64_t done, uint64_t total)
+{
+	(void)done;
+	(void)total;
+	++*(int *)arg;
+	return true;
+}
+
+static bool stop_at_last(void *arg, uint64_t done, uint64_t total)
+{
+	(void)done;
+	(void)total;
+	return --*(int *)arg > 0;
+}
+
+/* Wherever it was ended, the store is not used until another one ends. */
+TEST_F(rebuild, is_refused_until_one_has_ended)
+{
+	struct vdfs_rebuild_result r;
+	int calls = 0, left;
+
+	shut(self);
+	ASSERT_EQ(0, tree_shell(&self->t, "rm meta.db; mkdir copy;"
+					  "cp -r pack object copy"));
+	ASSERT_EQ(0, tree_reopen(&self->t, &again));
+	ASSERT_EQ(0,
+		  vdfs_rebuild(self->t.store, KEEPER, count_calls, &calls, &r));
+	ASSERT_LT(2, calls);
+	for (left = 1; left <= calls; left++) {
+		int most = left;
+
+		shut(self);
+		ASSERT_EQ(0, tree_shell(&self->t,
+					"rm -rf meta.db* pack object;"
+					"cp -r copy/pack copy/object ."));
+		ASSERT_EQ(0, tree_reopen(&self->t, &again));
+		ASSERT_NE(0, vdfs_rebuild(self->t.store, KEEPER, stop_at_last,
+					  &most, &r));
+		EXPECT_EQ(-EBADMSG, tree_reopen(&self->t, NULL));
+	}
+	ASSERT_EQ(0, rebuild(self, &r));
+	EXPECT_EQ(SMALL / 2, count(self));
+	EXPECT_EQ(0, faults(self));
+}
+
 TEST_HARNESS_MAIN

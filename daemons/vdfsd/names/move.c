@@ -155,10 +155,13 @@ static int check_inside(struct sqlite3 *db, const struct vdfs_name_node *node,
 			const struct vdfs_name_node *target)
 {
 	struct vdfs_name_node up = *target;
-	int err = 0;
+	int depth = 0, err = 0;
 
+	/* Damage can make a circle of directories. */
 	while (!err && up.ino != node->ino && up.parent)
-		err = vdfs_node_load(db, up.parent, &up);
+		err = depth++ < VDFS_DEPTH_MAX ?
+			      vdfs_node_load(db, up.parent, &up) :
+			      -EBADMSG;
 	if (!err && up.ino == node->ino)
 		err = -EINVAL;
 	return err;

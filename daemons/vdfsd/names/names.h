@@ -93,7 +93,7 @@ struct vdfs_place {
  * @path: The name that is changed.
  * @to_at: As @at, for @to.
  * @to: Where it goes, or NULL.
- * @leaves: It will not be at @path any more.
+ * @leaves: It will not be at @path any more. Without @to that gives room.
  */
 struct vdfs_name_change {
 	vdfs_meta_fn *fn;

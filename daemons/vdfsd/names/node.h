@@ -13,6 +13,8 @@
 #define VDFS_ROOT 1
 /* Permission bits that are kept. No file runs as its owner. */
 #define VDFS_MODE_BITS 01777U
+/* More directories inside each other than a path can name. */
+#define VDFS_DEPTH_MAX (VDFS_PATH_MAX / 2 + 2)
 
 /**
  * struct vdfs_name_node - a name

@@ -10,7 +10,6 @@
 #include "store/usage.h"
 
 #define COLUMNS "ino, parent, object, owner, mode, mtime"
-#define DEPTH_MAX (VDFS_PATH_MAX / 2 + 2) /* what no path can exceed */
 
 /**
  * vdfs_name_now() - the time that names are stamped with
@@ -414,7 +413,7 @@ static int path_shows(struct sqlite3 *db, const struct vdfs_who *who,
 	struct vdfs_name_node node;
 	int err, depth;
 
-	for (depth = 0; ino && depth < DEPTH_MAX; depth++) {
+	for (depth = 0; ino && depth < VDFS_DEPTH_MAX; depth++) {
 		err = vdfs_node_load(db, ino, &node);
 		if (err)
 			return err;

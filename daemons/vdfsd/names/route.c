@@ -124,7 +124,7 @@ int vdfs_name_run(struct vdfs_store *store,
 		return err;
 	if (ops)
 		return run_remote(store, ops, change);
-	if (change->leaves)
+	if (change->leaves && !change->to)
 		return vdfs_store_write(store, change->fn, change->arg);
 	return vdfs_meta_write(vdfs_store_meta(store), change->fn, change->arg);
 }

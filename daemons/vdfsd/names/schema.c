@@ -7,7 +7,9 @@
  * payer: who pays for an attribute, or with an empty name for the content, where
  *	that is not the owner of the name.
  *
- * Names and attributes that an older daemon made are counted, once.
+ * Names and attributes that an older daemon made are counted, once. It let an
+ * owner do all with its names, and others go where they could read; so they are
+ * given modes that say this.
  */
 #include "names.h"
 #include "store/object.h"
@@ -16,6 +18,9 @@ const char vdfs_schema_name_sums[] = VDFS_META_BEFORE
 	"3\n"
 	"ALTER TABLE node ADD COLUMN sum INTEGER;\n"
 	"ALTER TABLE attr ADD COLUMN sum INTEGER;\n"
+	"UPDATE node SET mode = CASE WHEN object IS NULL\n"
+	" THEN (mode & ~1) | 448 | ((mode & 4) >> 2) ELSE mode | 384 END\n"
+	"WHERE ino != 1;\n"
 	"UPDATE node SET\n" VDFS_NODE_SUM(
 		"parent", "name", "object", "owner", "mode",
 		"mtime") ";"

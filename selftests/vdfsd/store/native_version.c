@@ -164,13 +164,47 @@ TEST_F(version, is_refused_without_its_database)
 	EXPECT_EQ(0, sound(self));
 }
 
-/* Whole records that the database does not know: it may be an older one. */
-TEST_F(version, is_refused_with_more_than_it_knows)
+#define MORE "cp pack/00000001 saved; tail -c +17 saved >>pack/00000001;"
+
+/* Dead records may be whole, and so may those that a kill left. */
+TEST_F(version, is_taken_over_with_more_than_it_knows)
+{
+	ASSERT_EQ(0, tree_shell(&self->t, MORE "touch meta.db"));
+	ASSERT_EQ(0, tree_reopen(&self->t, &look));
+	EXPECT_EQ(0, sound(self));
+	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	EXPECT_EQ(0, sound(self));
+	ASSERT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, NULL));
+	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	EXPECT_EQ(0, sound(self));
+}
+
+#define SET_MODE(mode, where) \
+	"sqlite3 meta.db 'UPDATE node SET mode = " mode " WHERE " where "'"
+
+/* The modes say what they let the owner and others do before. */
+TEST_F(version, keeps_what_its_modes_let_users_do)
+{
+	struct vdfs_stat st;
+
+	ASSERT_EQ(0, tree_shell(&self->t, SET_MODE("mode & ~511", "ino != 1")));
+	ASSERT_EQ(0,
+		  tree_shell(&self->t, SET_MODE("mode | 4", "object IS NULL")));
+	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	EXPECT_EQ(0, get_name(self, &alice, "old/small", 3000));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "old", &st));
+	EXPECT_EQ(0705, st.mode & 0777);
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &bob, "whole", &st));
+	EXPECT_EQ(0600, st.mode & 0777);
+}
+
+/* Whole records that are much younger than the database. */
+TEST_F(version, is_refused_with_a_database_of_before)
 {
 	struct vdfs_rebuild_result r;
 
-	ASSERT_EQ(0, tree_shell(&self->t, "cp pack/00000001 saved;"
-					  "tail -c +17 saved >>pack/00000001"));
+	ASSERT_EQ(0,
+		  tree_shell(&self->t, MORE "touch -d '2 hours ago' meta.db"));
 	EXPECT_EQ(-EBADMSG, tree_reopen(&self->t, NULL));
 	EXPECT_EQ(-EBADMSG, tree_reopen(&self->t, &look));
 	ASSERT_EQ(0, tree_reopen(&self->t, &again));

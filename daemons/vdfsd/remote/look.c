@@ -145,7 +145,8 @@ static int find_children(struct sqlite3 *db, void *arg)
 	return err;
 }
 
-static int ask(struct vdfs_remote *remote, const char *path, bool dir);
+static int ask(struct vdfs_remote *remote, const char *path, bool dir,
+	       bool below);
 
 /* A directory is gone: what was in it has gone too, or moved. */
 static int ask_known(struct vdfs_remote *remote, const char *path)
@@ -161,14 +162,17 @@ static int ask_known(struct vdfs_remote *remote, const char *path)
 	err = vdfs_meta_read(vdfs_store_meta(remote->store), find_children, &c);
 	for (known = list.known; !err && known < list.known + list.known_len;
 	     known += strlen(known) + 1)
-		err = ask(remote, known, false);
+		err = ask(remote, known, false, false);
 	free(list.known);
 	return err;
 }
 
-/* Get the bucket's word on a path, and whether that is new. */
+/*
+ * Get the bucket's word on a path, and whether that is new. @below: of a
+ * directory that is gone ask for all that was in it, each once.
+ */
 static int compare(struct vdfs_remote *remote, struct vdfs_remote_name *name,
-		   bool dir, bool *differs)
+		   bool dir, bool below, bool *differs)
 {
 	struct vdfs_remote_name row = { 0 };
 	int known, err;
@@ -184,16 +188,18 @@ static int compare(struct vdfs_remote *remote, struct vdfs_remote_name *name,
 	if (err && err != -ENOENT)
 		return err;
 	*differs = err ? !known : known || strcmp(row.body, name->body);
-	if (err && *differs && strstr(row.body, "\"directory\""))
+	if (err && *differs && below && strstr(row.body, "\"directory\""))
 		return ask_known(remote, name->path);
 	return 0;
 }
 
 /*
- * Ask for one path; @dir says what to ask for first. While it is being changed
- * here, it is known.
+ * Ask for one path; @dir says what to ask for first, @below is for compare().
+ * Return: 0; 1 when it was not asked, for while it is being changed here, it is
+ * known; or a negative errno.
  */
-static int ask(struct vdfs_remote *remote, const char *path, bool dir)
+static int ask_once(struct vdfs_remote *remote, const char *path, bool dir,
+		    bool below)
 {
 	struct vdfs_remote_name name = { 0 };
 	struct vdfs_remote_asked asked = { .path = path };
@@ -201,11 +207,19 @@ static int ask(struct vdfs_remote *remote, const char *path, bool dir)
 	int err, ret;
 
 	if (!vdfs_remote_ask(remote, &asked))
-		return 0;
+		return 1;
 	stpcpy(name.path, path);
-	err = compare(remote, &name, dir, &differs);
+	err = compare(remote, &name, dir, below, &differs);
 	ret = vdfs_remote_take(remote, &asked, !err && differs ? &name : NULL);
 	return err ?: ret;
+}
+
+static int ask(struct vdfs_remote *remote, const char *path, bool dir,
+	       bool below)
+{
+	int ret = ask_once(remote, path, dir, below);
+
+	return ret > 0 ? 0 : ret;
 }
 
 /* Its directory says it is there: only what is new is asked for. */
@@ -230,7 +244,7 @@ static int take_key(void *arg, const char *key, const struct vdfs_s3_info *info)
 	if (!err && *info->etag && !strcmp(info->etag, row.etag))
 		return 0;
 	if (!err || err == -ENOENT)
-		err = ask(list->remote, row.path, dir);
+		err = ask(list->remote, row.path, dir, true);
 	/* One that cannot be taken over does not hide the others. */
 	if (err)
 		list->err = err;
@@ -258,7 +272,7 @@ static int ask_list(struct vdfs_remote *remote, const char *path)
 	for (known = list.known; !err && known < list.known + list.known_len;
 	     known += strlen(known) + 1) {
 		if (*known != '/')
-			err = ask(remote, known, false);
+			err = ask(remote, known, false, true);
 	}
 	free(list.known);
 	return err ?: list.err;
@@ -369,6 +383,15 @@ static void note(struct vdfs_remote *remote, uint64_t key, int err)
 	pthread_mutex_unlock(&remote->lock);
 }
 
+/* Another caller finds out whether the bucket answers again. */
+static void unasked(struct vdfs_remote *remote)
+{
+	pthread_mutex_lock(&remote->lock);
+	if (remote->down_err)
+		remote->down = vdfs_remote_now();
+	pthread_mutex_unlock(&remote->lock);
+}
+
 /**
  * vdfs_remote_doubt() - ask for a path again, however fresh the answer is
  * @remote: The remote.
@@ -398,9 +421,12 @@ static int look_once(struct vdfs_remote *remote, const char *path, size_t len,
 		return err;
 	memcpy(part, path, len);
 	part[len] = '\0';
-	err = list ? ask_list(remote, part) : ask(remote, part, dir);
-	note(remote, key, err);
-	return err;
+	err = list ? ask_list(remote, part) : ask_once(remote, part, dir, true);
+	if (err > 0)
+		unasked(remote);
+	else
+		note(remote, key, err);
+	return err > 0 ? 0 : err;
 }
 
 /**

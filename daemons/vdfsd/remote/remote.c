@@ -55,7 +55,7 @@ int64_t vdfs_remote_now(void)
 void vdfs_remote_say(struct vdfs_remote *remote, const char *format, ...)
 {
 	const struct vdfs_s3_options *o = &remote->options.s3;
-	char line[512];
+	char line[512], *c;
 	va_list args;
 
 	if (!o->say)
@@ -63,6 +63,11 @@ void vdfs_remote_say(struct vdfs_remote *remote, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	/* Users and buckets choose paths: none of them begins a line. */
+	for (c = line; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
 	o->say(o->arg, line);
 }
 

@@ -12,6 +12,7 @@
 #define FILES_MAX 1024
 #define DIRS_MAX 1024
 #define PUTS_MAX 64
+#define LOCKS_MAX 16384
 /* Two windows for each of these puts, and room for what is small. */
 #define MEMORY_MAX ((uint64_t)320 << 20)
 /* Descriptors of the daemon's own, and the share of the others a user gets. */
@@ -55,6 +56,7 @@ void vdfs_charges_init(struct vdfs_charges *charges)
 	charges->limit[VDFS_CHARGE_PUTS] = PUTS_MAX;
 	charges->limit[VDFS_CHARGE_FILES] = files_max();
 	charges->limit[VDFS_CHARGE_DIRS] = DIRS_MAX;
+	charges->limit[VDFS_CHARGE_LOCKS] = LOCKS_MAX;
 }
 
 /**

@@ -13,6 +13,7 @@
  * @VDFS_CHARGE_PUTS: Puts that have not ended.
  * @VDFS_CHARGE_FILES: Open files of the view and open blobs.
  * @VDFS_CHARGE_DIRS: Open directories of the view.
+ * @VDFS_CHARGE_LOCKS: Ranges of files of the view that are locked or waited for.
  * @VDFS_CHARGES: How many kinds there are.
  */
 enum vdfs_charge_kind {
@@ -21,6 +22,7 @@ enum vdfs_charge_kind {
 	VDFS_CHARGE_PUTS,
 	VDFS_CHARGE_FILES,
 	VDFS_CHARGE_DIRS,
+	VDFS_CHARGE_LOCKS,
 	VDFS_CHARGES,
 };
 

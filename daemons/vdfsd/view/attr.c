@@ -156,13 +156,17 @@ static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
 {
 	struct vdfs_who who;
 	struct vdfs_stat st;
+	int err;
 
 	if (inode->kind != VDFS_NAME && inode->kind != VDFS_NAMES)
 		return 0;
 	who = vdfs_inode_at(call, inode);
+	err = vdfs_name_stat(call->fuse->store, &who, "", &st);
 	/* An open file keeps the attributes that it has. */
-	if (vdfs_name_stat(call->fuse->store, &who, "", &st))
+	if (err == -ESTALE || err == -ENOENT)
 		return inode->kind == VDFS_NAME || !inode->linked ? 0 : -ESTALE;
+	if (err)
+		return err;
 	pthread_mutex_lock(&call->fuse->lock);
 	inode->st.mode = st.mode;
 	inode->st.owner = st.owner;

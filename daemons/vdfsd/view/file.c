@@ -178,7 +178,8 @@ void vdfs_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 
 	(void)ino;
 	(void)datasync;
-	if (file->stage || file->writes)
+	/* A reader hands nothing over that another user writes, and pays for. */
+	if (file->writes)
 		err = save(&call, file);
 	fuse_reply_err(req, -err);
 }

@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "lock_impl.h"
+#include "store/charge.h"
 #include "view_impl.h"
 
 #define BUCKETS 256
@@ -23,6 +24,7 @@
  * struct lock - a range that somebody has locked, or wants to
  * @all: In its bucket.
  * @ino: Of the file.
+ * @uid: The user who is charged.
  * @flock: By flock(2): locks of the two kinds do not see each other.
  * @owner: As the kernel names it, a process or an open file.
  * @fh: The open file that it came by.
@@ -36,6 +38,7 @@
 struct lock {
 	TAILQ_ENTRY(lock) all;
 	uint64_t ino;
+	uint32_t uid;
 	bool flock;
 	uint64_t owner;
 	uint64_t fh;
@@ -51,11 +54,13 @@ TAILQ_HEAD(lock_list, lock);
 
 /**
  * struct vdfs_locks - the locks of a view
+ * @store: Where users are charged for them.
  * @lock: Guards all of it. fuse->lock is not taken inside.
  * @held: By file.
  * @waiting: By file, in the order in which they came.
  */
 struct vdfs_locks {
+	struct vdfs_store *store;
 	pthread_mutex_t lock;
 	struct lock_list held[BUCKETS];
 	struct lock_list waiting[BUCKETS];
@@ -63,16 +68,18 @@ struct vdfs_locks {
 
 /**
  * vdfs_locks_new() - begin without a lock
+ * @store: Where users are charged for them.
  *
  * Return: The locks, NULL without memory.
  */
-struct vdfs_locks *vdfs_locks_new(void)
+struct vdfs_locks *vdfs_locks_new(struct vdfs_store *store)
 {
 	struct vdfs_locks *locks = calloc(1, sizeof(*locks));
 	size_t i;
 
 	if (!locks)
 		return NULL;
+	locks->store = store;
 	pthread_mutex_init(&locks->lock, NULL);
 	for (i = 0; i < BUCKETS; i++) {
 		TAILQ_INIT(&locks->held[i]);
@@ -81,15 +88,21 @@ struct vdfs_locks *vdfs_locks_new(void)
 	return locks;
 }
 
+static void lock_free(struct vdfs_locks *locks, struct lock *lock)
+{
+	vdfs_uncharge(locks->store, lock->uid, VDFS_CHARGE_LOCKS, 1);
+	free(lock);
+}
+
 /* Answer all that are granted or given up, without the lock. */
-static void answer(struct lock_list *done)
+static void answer(struct vdfs_locks *locks, struct lock_list *done)
 {
 	struct lock *lock;
 
 	while ((lock = TAILQ_FIRST(done))) {
 		TAILQ_REMOVE(done, lock, all);
 		fuse_reply_err(lock->req, -lock->result);
-		free(lock);
+		lock_free(locks, lock);
 	}
 }
 
@@ -107,10 +120,10 @@ void vdfs_locks_free(struct vdfs_locks *locks)
 	for (i = 0; i < BUCKETS; i++) {
 		TAILQ_FOREACH(lock, &locks->waiting[i], all)
 		lock->result = -EINTR;
-		answer(&locks->waiting[i]);
+		answer(locks, &locks->waiting[i]);
 		while ((lock = TAILQ_FIRST(&locks->held[i]))) {
 			TAILQ_REMOVE(&locks->held[i], lock, all);
-			free(lock);
+			lock_free(locks, lock);
 		}
 	}
 	pthread_mutex_destroy(&locks->lock);
@@ -144,9 +157,16 @@ static struct lock *conflict(struct vdfs_locks *locks, const struct lock *want)
 	return NULL;
 }
 
+/* Is @lock the owner's of @want, and do they have bytes in common? */
+static bool owned(const struct lock *lock, const struct lock *want)
+{
+	return same_file(lock, want) && lock->owner == want->owner &&
+	       overlap(lock, want);
+}
+
 /* Take @want out of a range of the same owner; @rest may become its end. */
-static void cut(struct lock_list *held, struct lock *lock,
-		const struct lock *want, struct lock **rest)
+static void cut(struct vdfs_locks *locks, struct lock_list *held,
+		struct lock *lock, const struct lock *want, struct lock **rest)
 {
 	bool before = lock->start < want->start;
 	bool after = lock->end > want->end;
@@ -156,6 +176,7 @@ static void cut(struct lock_list *held, struct lock *lock,
 
 		*rest = NULL;
 		*end = *lock;
+		end->uid = want->uid;
 		end->start = want->end + 1;
 		TAILQ_INSERT_HEAD(held, end, all);
 	}
@@ -165,8 +186,42 @@ static void cut(struct lock_list *held, struct lock *lock,
 		lock->start = want->end + 1;
 	} else {
 		TAILQ_REMOVE(held, lock, all);
-		free(lock);
+		lock_free(locks, lock);
 	}
+}
+
+/* How many ranges more there are when @want is granted, before any go. */
+static unsigned int more_ranges(const struct lock_list *held,
+				const struct lock *want, unsigned int *ranges)
+{
+	unsigned int more = want->type != F_UNLCK;
+	const struct lock *lock;
+
+	*ranges = 0;
+	TAILQ_FOREACH(lock, held, all)
+	{
+		*ranges += same_file(lock, want) && lock->owner == want->owner;
+		/* In its middle: two remain of it. */
+		if (owned(lock, want) && lock->start < want->start &&
+		    lock->end > want->end)
+			more++;
+	}
+	return more;
+}
+
+/* Charge for ranges: what takes none is always granted. */
+static int charge(struct vdfs_locks *locks, const struct lock *want,
+		  const struct lock_list *held, unsigned int *more)
+{
+	unsigned int ranges;
+
+	*more = more_ranges(held, want, &ranges);
+	if (!*more)
+		return 0;
+	if (ranges >= RANGES_MAX ||
+	    vdfs_charge(locks->store, want->uid, VDFS_CHARGE_LOCKS, *more))
+		return -ENOLCK;
+	return 0;
 }
 
 /* Replace what the owner has in a range. Nothing is in the way. */
@@ -175,20 +230,18 @@ static int grant(struct vdfs_locks *locks, const struct lock *want)
 	struct lock_list *held = &locks->held[want->ino % BUCKETS];
 	struct lock *lock, *next, *rest = malloc(sizeof(*rest));
 	struct lock *new = malloc(sizeof(*new));
-	unsigned int ranges = 0;
+	unsigned int more = 0;
+	int err = rest && new ? charge(locks, want, held, &more) : -ENOMEM;
 
-	TAILQ_FOREACH(lock, held, all)
-	ranges += same_file(lock, want) && lock->owner == want->owner;
-	if (!rest || !new || ranges >= RANGES_MAX) {
+	if (err) {
 		free(rest);
 		free(new);
-		return rest && new ? -ENOLCK : -ENOMEM;
+		return err;
 	}
 	for (lock = TAILQ_FIRST(held); lock; lock = next) {
 		next = TAILQ_NEXT(lock, all);
-		if (same_file(lock, want) && lock->owner == want->owner &&
-		    overlap(lock, want))
-			cut(held, lock, want, &rest);
+		if (owned(lock, want))
+			cut(locks, held, lock, want, &rest);
 	}
 	free(rest);
 	if (want->type == F_UNLCK) {
@@ -238,7 +291,7 @@ static void interrupted(fuse_req_t req, void *arg)
 		}
 	}
 	pthread_mutex_unlock(&locks->lock);
-	answer(&done);
+	answer(locks, &done);
 }
 
 /* Lock now, or note the request as one that waits: -EINPROGRESS. */
@@ -256,6 +309,10 @@ static int lock_or_wait(struct vdfs_locks *locks, const struct lock *want)
 	copy = malloc(sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
+	if (vdfs_charge(locks->store, want->uid, VDFS_CHARGE_LOCKS, 1)) {
+		free(copy);
+		return -ENOLCK;
+	}
 	*copy = *want;
 	TAILQ_INSERT_TAIL(&locks->waiting[want->ino % BUCKETS], copy, all);
 	return -EINPROGRESS;
@@ -280,7 +337,7 @@ static void set(fuse_req_t req, struct vdfs_locks *locks,
 		err = lock_or_wait(locks, want);
 	wake(locks, want->ino, &done);
 	pthread_mutex_unlock(&locks->lock);
-	answer(&done);
+	answer(locks, &done);
 	if (err != -EINPROGRESS)
 		fuse_reply_err(req, -err);
 }
@@ -300,6 +357,7 @@ void vdfs_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 {
 	struct vdfs_fuse *fuse = fuse_req_userdata(req);
 	struct lock want = { .ino = number_of(fuse, ino),
+			     .uid = fuse_req_ctx(req)->uid,
 			     .flock = true,
 			     .owner = fi->lock_owner,
 			     .fh = fi->fh,
@@ -321,14 +379,15 @@ void vdfs_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	set(req, fuse->locks, &want);
 }
 
-static struct lock range_of(struct vdfs_fuse *fuse, fuse_ino_t ino,
+static struct lock range_of(fuse_req_t req, fuse_ino_t ino,
 			    const struct fuse_file_info *fi,
 			    const struct flock *range)
 {
 	uint64_t start = (uint64_t)range->l_start;
 
 	return (struct lock){
-		.ino = number_of(fuse, ino),
+		.ino = number_of(fuse_req_userdata(req), ino),
+		.uid = fuse_req_ctx(req)->uid,
 		.owner = fi->lock_owner,
 		.fh = fi->fh,
 		.start = start,
@@ -344,7 +403,7 @@ void vdfs_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		   struct flock *range, int sleep)
 {
 	struct vdfs_fuse *fuse = fuse_req_userdata(req);
-	struct lock want = range_of(fuse, ino, fi, range);
+	struct lock want = range_of(req, ino, fi, range);
 
 	if (sleep)
 		want.req = req;
@@ -355,7 +414,7 @@ void vdfs_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		   struct flock *range)
 {
 	struct vdfs_fuse *fuse = fuse_req_userdata(req);
-	struct lock want = range_of(fuse, ino, fi, range), *lock;
+	struct lock want = range_of(req, ino, fi, range), *lock;
 
 	pthread_mutex_lock(&fuse->locks->lock);
 	lock = conflict(fuse->locks, &want);
@@ -397,9 +456,9 @@ void vdfs_locks_close(struct vdfs_fuse *fuse, fuse_ino_t ino, uint64_t owner,
 		if (fh ? lock->fh != fh : lock->flock || lock->owner != owner)
 			continue;
 		TAILQ_REMOVE(held, lock, all);
-		free(lock);
+		lock_free(locks, lock);
 	}
 	wake(locks, number, &done);
 	pthread_mutex_unlock(&locks->lock);
-	answer(&done);
+	answer(locks, &done);
 }

@@ -4,7 +4,7 @@
 
 #include "view_impl.h"
 
-struct vdfs_locks *vdfs_locks_new(void);
+struct vdfs_locks *vdfs_locks_new(struct vdfs_store *store);
 void vdfs_locks_free(struct vdfs_locks *locks);
 void vdfs_locks_close(struct vdfs_fuse *fuse, fuse_ino_t ino, uint64_t owner,
 		      uint64_t fh);

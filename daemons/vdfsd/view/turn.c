@@ -21,6 +21,9 @@
 
 #define THREADS_MAX 256
 
+/* Before a request is asked for again for which there was no memory. */
+#define PAUSE_US 10000
+
 /**
  * struct request - what the kernel sent and no thread has taken
  * @link: In its user's line.
@@ -109,6 +112,9 @@ static int receive(struct vdfs_turns *t, struct fuse_buf *buf)
 			n = 0;
 		else
 			n = fuse_session_receive_buf(session, buf);
+		/* Others give some back as they end. */
+		if (n == -ENOMEM && !usleep(PAUSE_US))
+			n = -EAGAIN;
 	}
 	return n;
 }
@@ -118,6 +124,31 @@ static bool at_once(const struct fuse_in_header *in)
 {
 	return in->opcode == FUSE_INTERRUPT || in->opcode == FUSE_FORGET ||
 	       in->opcode == FUSE_BATCH_FORGET || in->opcode == FUSE_INIT;
+}
+
+/*
+ * Find the user whose turn a request takes. The kernel sends requests that
+ * nobody waits for as root's: they are those of the user who opened the file.
+ */
+static uint32_t user_of(const struct fuse_buf *buf)
+{
+	const struct fuse_in_header *in = buf->mem;
+	const void *arg = in + 1;
+	const struct fuse_write_in *write = arg;
+	const struct fuse_release_in *release = arg;
+	const struct vdfs_listing *listing;
+	const struct vdfs_file *file = NULL;
+
+	if (in->opcode == FUSE_RELEASEDIR) {
+		listing = (void *)(uintptr_t)release->fh;
+		return listing->uid;
+	}
+	if (in->opcode == FUSE_RELEASE)
+		file = (void *)(uintptr_t)release->fh;
+	else if (in->opcode == FUSE_WRITE &&
+		 write->write_flags & FUSE_WRITE_CACHE)
+		file = (void *)(uintptr_t)write->fh;
+	return file ? file->who.uid : in->uid;
 }
 
 static struct turn *turn_get(struct vdfs_turns *t, uint32_t uid)
@@ -176,9 +207,11 @@ static void *serve(void *arg);
  */
 static void spare(struct vdfs_turns *t)
 {
+	/* One that waits for the kernel takes no request that is here. */
+	unsigned int enough = t->busy + (t->receiving && next_turn(t));
 	pthread_t thread;
 
-	if (t->threads > t->busy || t->stopped) {
+	if (t->threads > enough || t->stopped) {
 		pthread_cond_signal(&t->work);
 		return;
 	}
@@ -225,11 +258,12 @@ static bool queue(struct vdfs_turns *t, const struct fuse_buf *buf)
 	const struct fuse_in_header *in = buf->mem;
 	struct request *request;
 	struct turn *turn;
+	void *mem;
 
 	if (buf->flags & FUSE_BUF_IS_FD || buf->size < sizeof(*in) ||
 	    at_once(in))
 		return false;
-	turn = turn_get(t, in->uid);
+	turn = turn_get(t, user_of(buf));
 	request = malloc(sizeof(*request));
 	if (!turn || !request) {
 		free(request);
@@ -238,6 +272,10 @@ static bool queue(struct vdfs_turns *t, const struct fuse_buf *buf)
 		return false;
 	}
 	request->buf = *buf;
+	/* It has room for the longest request. */
+	mem = realloc(buf->mem, buf->size);
+	if (mem)
+		request->buf.mem = mem;
 	TAILQ_INSERT_TAIL(&turn->waiting, request, link);
 	return true;
 }

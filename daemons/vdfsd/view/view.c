@@ -131,7 +131,8 @@ static void fuse_free(struct vdfs_fuse *fuse)
 	free(fuse);
 }
 
-static int fuse_new(const struct vdfs_fuse_options *options,
+static int fuse_new(struct vdfs_store *store,
+		    const struct vdfs_fuse_options *options,
 		    struct vdfs_fuse **out)
 {
 	struct vdfs_fuse *fuse = calloc(1, sizeof(*fuse));
@@ -151,7 +152,8 @@ static int fuse_new(const struct vdfs_fuse_options *options,
 	fuse->ended = options->ended;
 	fuse->arg = options->arg;
 	fuse->stage_dir = strdup(options->stage_dir);
-	fuse->locks = vdfs_locks_new();
+	fuse->store = store;
+	fuse->locks = vdfs_locks_new(store);
 	if (!fuse->stage_dir || !fuse->locks) {
 		fuse_free(fuse);
 		return -ENOMEM;
@@ -221,10 +223,9 @@ int vdfs_fuse_start(struct vdfs_store *store, struct vdfs_db *db,
 
 	if (threads > THREADS_MOST || !options->stage_dir)
 		return -EINVAL;
-	err = fuse_new(options, &fuse);
+	err = fuse_new(store, options, &fuse);
 	if (err)
 		return err;
-	fuse->store = store;
 	fuse->db = db;
 	fuse->session = new_session(fuse, options);
 	err = fuse->session ? mount_session(fuse, dir, options) : -ENOMEM;

@@ -13,6 +13,7 @@
 
 #include <kselftest_harness.h>
 
+#include "daemons/vdfsd/store/charge.h"
 #include "vdfsd/kernel.h"
 #include "vdfsd/store.h"
 
@@ -241,6 +242,46 @@ TEST_F(lock, as_many_as_there_may_be)
 }
 
 /* More wait than there are threads, and all are served meanwhile. */
+static uint64_t charged(FIXTURE_DATA(lock) * self, uint32_t uid)
+{
+	return vdfs_charged(self->t.store, uid, VDFS_CHARGE_LOCKS);
+}
+
+/* Over all files and owners; what takes no range more is always granted. */
+TEST_F(lock, as_many_as_a_user_may_have)
+{
+	uint64_t most = vdfs_charge_limit(self->t.store, VDFS_CHARGE_LOCKS);
+	const uint32_t uid = self->kernel.uid;
+	uint64_t unique = 0;
+
+	ASSERT_EQ(0, charged(self, uid));
+	ASSERT_EQ(0,
+		  vdfs_charge(self->t.store, uid, VDFS_CHARGE_LOCKS, most - 2));
+	EXPECT_EQ(0, set_range(&self->reader, 7, F_RDLCK, 0, 9));
+	EXPECT_EQ(0, set_range(&self->reader, 8, F_RDLCK, 0, 9));
+	EXPECT_EQ(-ENOLCK, set_range(&self->reader, 9, F_RDLCK, 0, 9));
+	/* What is left on both sides is a range more. */
+	EXPECT_EQ(-ENOLCK, set_range(&self->reader, 7, F_UNLCK, 3, 4));
+	EXPECT_EQ(0, set_range(&self->reader, 7, F_UNLCK, 5, 9));
+	EXPECT_EQ(most, charged(self, uid));
+	EXPECT_EQ(0, set_range(&self->reader, 7, F_UNLCK, 0, 9));
+	EXPECT_EQ(most - 1, charged(self, uid));
+	EXPECT_EQ(0, set_range(&self->reader, 8, F_UNLCK, 3, 4));
+	EXPECT_EQ(most, charged(self, uid));
+	ASSERT_EQ(0, release(&self->reader));
+	EXPECT_EQ(most - 2, charged(self, uid));
+	vdfs_uncharge(self->t.store, uid, VDFS_CHARGE_LOCKS, most - 2);
+	/* Those that wait count, until they are answered. */
+	EXPECT_EQ(0, flock_file(&self->writer, F_WRLCK));
+	EXPECT_EQ(1, charged(self, uid));
+	ASSERT_EQ(0,
+		  vdfs_charge(self->t.store, uid, VDFS_CHARGE_LOCKS, most - 1));
+	EXPECT_EQ(0, flock_wait(&self->late, F_WRLCK));
+	EXPECT_EQ(-ENOLCK, hear(self->kernel, &unique, NULL, 0));
+	EXPECT_EQ(WAITING, unique);
+	vdfs_uncharge(self->t.store, uid, VDFS_CHARGE_LOCKS, most - 1);
+}
+
 TEST_F(lock, that_is_waited_for)
 {
 	struct fuse_lk_in off;

@@ -461,4 +461,30 @@ TEST_F(rights, a_vector_from_a_file)
 	EXPECT_EQ(0, walk(self->bob, "collections/docs/search/from=same"));
 }
 
+/* What another user writes is not there before that one says so. */
+TEST_F(rights, a_reader_who_syncs)
+{
+	struct fuse_fsync_in sync = {};
+	struct fuse_made made = {};
+	struct asker a = self->bob;
+	struct vdfs_stat st;
+	uint64_t node;
+
+	ASSERT_EQ(0, create_at(self->alice, node_at(self->alice, "names"), "f",
+			       0644, &made));
+	ASSERT_EQ(0, write_at(self->alice, made.entry.nodeid, made.open.fh,
+			      "half"));
+	node = node_at(self->bob, "names/f");
+	ASSERT_EQ(0, open_at(self->bob, node, O_RDONLY, &sync.fh));
+	a.node = node;
+	EXPECT_EQ(0, ask(a, FUSE_FSYNC, &sync, sizeof(sync), NULL, NULL, 0));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &admin, "f", &st));
+	EXPECT_EQ(0, st.size);
+	EXPECT_EQ(0, close_at(self->bob, node, sync.fh, false));
+	EXPECT_EQ(0,
+		  close_at(self->alice, made.entry.nodeid, made.open.fh, true));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &admin, "f", &st));
+	EXPECT_EQ(4, st.size);
+}
+
 TEST_HARNESS_MAIN

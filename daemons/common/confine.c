@@ -134,23 +134,35 @@ static int take_dir(const char *path, const struct passwd *pw)
 	return ret;
 }
 
+static int make_one(const char *path, const struct passwd *pw)
+{
+	int ret = make_dir(path);
+
+	if (!ret && pw && !geteuid())
+		ret = take_dir(path, pw);
+	if (ret)
+		say("cannot make %s: %s", path, strerror(-ret));
+	return ret;
+}
+
+/* Shorter paths first: one is not empty any more once another is made in it. */
 static int make_dirs(const char *const *dirs, size_t n, const struct passwd *pw)
 {
-	size_t i;
-	int ret;
+	size_t len, next = 0, i;
+	int ret = 0;
 
-	for (i = 0; i < n; i++) {
-		if (!dirs[i])
-			continue;
-		ret = make_dir(dirs[i]);
-		if (!ret && pw && !geteuid())
-			ret = take_dir(dirs[i], pw);
-		if (ret) {
-			say("cannot make %s: %s", dirs[i], strerror(-ret));
-			return ret;
+	for (len = 0; !ret && next != SIZE_MAX; len = next) {
+		next = SIZE_MAX;
+		for (i = 0; i < n && !ret; i++) {
+			size_t mine = dirs[i] ? strlen(dirs[i]) : 0;
+
+			if (dirs[i] && mine == len)
+				ret = make_one(dirs[i], pw);
+			else if (mine > len && mine < next)
+				next = mine;
 		}
 	}
-	return 0;
+	return ret;
 }
 
 static int switch_user(const struct passwd *pw)

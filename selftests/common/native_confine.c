@@ -137,25 +137,29 @@ TEST_F(confine, becomes_another_user_for_good)
 
 static void makes_directories(FIXTURE_DATA(confine) * self)
 {
-	char deep[64], flat[64], below[96], *longest = malloc(5000);
-	const char *dirs[3] = { NULL };
+	char deep[64], flat[64], inner[80], below[96], *longest = malloc(5000);
+	const char *dirs[4] = { NULL };
 	bool root = !geteuid();
 	struct stat st;
 
 	snprintf(deep, sizeof(deep), "%s/a/b/c", self->dir);
 	snprintf(flat, sizeof(flat), "%s/d", self->dir);
+	snprintf(inner, sizeof(inner), "%s/e", flat);
 	dirs[1] = deep;
-	dirs[2] = flat;
-	CHECK(!confine_user(root ? "nobody" : NULL, dirs, 3));
+	dirs[2] = inner;
+	dirs[3] = flat;
+	CHECK(!confine_user(root ? "nobody" : NULL, dirs, 4));
 	CHECK(!stat(deep, &st) && S_ISDIR(st.st_mode));
 	CHECK(st.st_uid == geteuid() && st.st_gid == getegid());
 	CHECK((st.st_mode & 0777) == 0755);
+	/* Also one that another is made in. */
 	CHECK(!stat(flat, &st) && st.st_uid == geteuid());
+	CHECK(!stat(inner, &st) && st.st_uid == geteuid());
 	/* Those on the way are not given away. */
 	snprintf(below, sizeof(below), "%s/a", self->dir);
 	CHECK(!stat(below, &st) && st.st_uid == (root ? 0 : geteuid()));
 	/* They may be there already; what is no directory may not. */
-	CHECK(!confine_user(NULL, dirs, 3));
+	CHECK(!confine_user(NULL, dirs, 4));
 	snprintf(below, sizeof(below), "%s/file", flat);
 	CHECK(close(open(below, O_WRONLY | O_CREAT, 0600)) == 0);
 	strcat(below, "/x");

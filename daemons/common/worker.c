@@ -97,7 +97,7 @@ static int start(struct daemon *d, struct worker *w)
 	return 0;
 }
 
-/* Does a user wait none of whose calls runs? */
+/* Is there a user that waits while none of its calls runs? */
 static bool starved(struct daemon *d)
 {
 	struct user *user;

@@ -62,7 +62,7 @@ static bool header(const char *line, size_t len, const char *name, char *out,
 	return true;
 }
 
-/* 0, which no answer is from, for what is no time. */
+/* Return: seconds since 1970, or 0 for text that is no time. */
 static int64_t date(const char *text)
 {
 	time_t at = curl_getdate(text, NULL);

@@ -61,7 +61,7 @@ int vdfs_meta_room_open(struct vdfs_meta *meta)
  * vdfs_meta_lend() - give the reserve up for the time of opening
  * @dir: The directory of a database that is not open.
  *
- * To open one takes room too; vdfs_meta_reserve() ends this.
+ * Opening a database takes room too. vdfs_meta_reserve() takes the reserve back.
  *
  * Context: The caller sees to it that no other process has it open.
  */

@@ -354,7 +354,7 @@ static int core_try(struct vdfs_db *db, const struct row *row,
 
 /*
  * The collection of a row, with a reference; the first one loads it. If that one
- * gives up, the next does: it was not the others who wanted it no more.
+ * gives up, the next one loads it: the others still want it.
  */
 static int core_get(struct vdfs_db *db, const struct row *row,
 		    vdfs_progress_fn *progress, void *arg,

@@ -85,7 +85,7 @@ static int is_over(void *arg)
 
 /**
  * vdfs_finding_watch() - end what the database does for a search that is over
- * @f: The search; NULL = for nobody.
+ * @f: The search; NULL = ask no search any more.
  * @db: A connection inside a transaction.
  */
 void vdfs_finding_watch(struct vdfs_finding *f, struct sqlite3 *db)

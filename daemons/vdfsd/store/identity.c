@@ -451,7 +451,7 @@ int vdfs_identity_unbind(struct vdfs_store *store)
  * @generation: Number of an object that a commit on the disk made, or what
  *              vdfs_identity_raise() gave in it.
  *
- * Where this gets lost, a database that is behind by so much is not noticed.
+ * When this write is lost, a database that is older by as much is not noticed.
  *
  * Context: Any thread.
  */

@@ -17,10 +17,10 @@
  * DOC: The floor under all daemons
  *
  * The main thread takes messages (call.c): it begins and ends sessions
- * (session.c), serves short calls itself, and puts the others in line. Workers
- * take those out of it, users in turn by the time that they used, run and
- * answer them (worker.c). A user none of whose calls runs never waits for the
- * calls of others: it gets a worker more. Work of minutes runs in a thread of
+ * (session.c), serves short calls itself, and queues the others. Workers run and
+ * answer queued calls (worker.c), first those of the user whose calls have used
+ * the least worker time. When all workers are busy and a waiting user has no
+ * call running, another worker is started. Work of minutes runs in a thread of
  * its own, a job (job.c). A session holds objects by their handles (handle.c).
  *
  * All of them share the daemon under one lock, daemon.lock, which nobody holds

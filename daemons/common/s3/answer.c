@@ -167,8 +167,8 @@ static bool is_absent(const struct vdfs_s3_request *rq,
  * @code: Out, room for a word that says what failed; "" = there is none.
  * @room: For so many bytes.
  *
- * That an object is not there is believed when S3's own words say it. The
- * answer to HEAD has no words: there -ENOENT means that nothing is known.
+ * -ENOENT requires S3's own error document, which names the key. An answer to
+ * HEAD has no document: after a HEAD -ENOENT only means that nothing is known.
  *
  * Context: The thread of the request.
  * Return: 0, -ENOENT, -EACCES, -EREMOTEIO, or -ENOMEM.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How long a bucket may take: a little for what is short, and for what is long
- * as much as a slow line needs. A server that drips cannot hold anybody, and
- * nothing holds a daemon that is to end.
+ * Time limits of requests. A short request has a fixed time for all its tries; a
+ * long one must keep moving bytes. So a server that drips blocks no caller, and
+ * every wait ends when the daemon is told to end.
  */
 #include <errno.h>
 #include <string.h>

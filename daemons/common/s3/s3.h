@@ -13,13 +13,13 @@
  * over HTTP, each request signed (version 4). A request that may be asked
  * again is, a few times, after a wait that doubles and varies.
  *
- * Nothing that is not of the form of S3 counts as an answer; answer.c. So what
- * proxies, portals and caches say by themselves is EREMOTEIO. ENOENT is what
- * the server itself says, but after vdfs_s3_head(): a HEAD has no words, and
- * no more follows from it than that the object is better written again.
+ * An answer counts only in the form that S3 gives it (answer.c): answers of
+ * proxies, portals and caches are EREMOTEIO. ENOENT is the server's own error,
+ * except after vdfs_s3_head(): an answer to HEAD has no error document, and its
+ * caller should only conclude that it must write the object again.
  *
- * Nothing lasts for ever: bytes have to move, 8 KiB a second on the whole, and
- * what is short has @answer_s.
+ * Every request ends (limit.c): a long one must move 8 KiB a second on average,
+ * a short one has @answer_s for all its tries.
  *
  * Keys consist of letters, digits, ".", "-", "_" and "/": what else there is
  * gets signed differently by different programs.

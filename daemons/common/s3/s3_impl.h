@@ -10,7 +10,7 @@
 
 #define VDFS_S3_IDLE 8 /* connections kept */
 #define VDFS_S3_TEXT ((size_t)8 << 20) /* longest answer that is text */
-#define VDFS_S3_SMALL ((uint64_t)64 << 10) /* what a short time is enough for */
+#define VDFS_S3_SMALL ((uint64_t)64 << 10) /* longest body of a short request */
 #define VDFS_S3_RATE 8192 /* bytes a second, the least */
 
 /**

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Users who pay for what they did to names: the content to the one who gave it,
- * attributes to those who set them. Where that is not the owner of the name, a
- * row says who.
+ * Users charged for the content and attributes of names: the user who gave the
+ * content or set the attribute. Table payer names that user unless it is the
+ * owner of the name.
  */
 #include <errno.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  *
  * node: a name; object NULL = directory. The root is VDFS_ROOT. The checksum of
  *	a row is over all but its number, that of an attribute over all of it.
- * payer: who pays for an attribute, or with an empty name for the content, where
- *	that is not the owner of the name.
+ * payer: the user charged for an attribute of a node, or, in a row with an empty
+ *	name, for its content. A node without a row is charged to its owner.
  *
  * Names and attributes that an older daemon made are counted, once. It let an
  * owner do all with its names, and others go where they could read; so they are

@@ -342,8 +342,9 @@ static uint64_t key_of(const char *path, size_t len, bool list)
 }
 
 /*
- * Whether there is no need to ask; @why says if that is a failure. Of a bucket
- * that did not answer one caller finds out whether it does again.
+ * Return: whether the caller need not ask the bucket. @why is then 0 when the row
+ * is fresh, or the errno of a bucket that is down. After a while the next caller
+ * gets false and probes a bucket that is down; others get its errno meanwhile.
  */
 static bool known(struct vdfs_remote *remote, uint64_t key, int *why)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Charges for what users hold of a running daemon. It ends with the daemon, so
- * that memory is enough to count it; quota.c charges for what outlives that.
+ * Charges for what users hold only while the daemon runs. These counters are in
+ * memory; quota.c charges for data that outlives the daemon, in the database.
  */
 #include <errno.h>
 #include <stdlib.h>

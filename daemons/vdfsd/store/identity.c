@@ -396,8 +396,9 @@ static int find_legacy(struct vdfs_store *store)
  * vdfs_identity_bind() - let a database and the files belong together
  * @store: The store, to be written, that was checked or rebuilt.
  *
- * The database is raised first, then the files, and then the database says
- * that they were: wherever this ends, they are seen to belong together.
+ * It raises the generation of the database first, then that of the files, and
+ * then notes in the database that the files have it. After a crash between any
+ * two of these steps the next start accepts the store.
  *
  * Context: Before anyone else uses it. Waits for the disk.
  * Return: 0 or a negative errno.

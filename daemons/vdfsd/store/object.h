@@ -41,8 +41,9 @@ struct vdfs_object {
 };
 
 /*
- * Checksum of a row of table node, see names/schema.c: expressions, or columns
- * that stay as they are. A statement that changes the row sets sum to it.
+ * SQL that sets the checksum of a row of table node; see names/schema.c. Each
+ * argument is the expression that the statement gives a column, or the column's
+ * own name. Every statement that changes a row of node has to include this.
  */
 #define VDFS_NODE_SUM(parent, name, object, owner, mode, mtime)              \
 	"sum = vdfs_sum(" parent ", " name ", " object ", " owner ",\n" mode \

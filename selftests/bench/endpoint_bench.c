@@ -19,10 +19,9 @@
 #include <sys/uio.h>
 
 #include "bench/binder.h"
+#include "bench/median.h"
 #include "phi_message.h"
 
-#define BATCHES 41
-#define BATCH 20
 #define LEN 32
 
 static char data[PHI_MSG_MAX];
@@ -244,31 +243,6 @@ static const struct transport transports[] = {
 };
 
 #define TRANSPORTS (sizeof(transports) / sizeof(*transports))
-
-static int by_value(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* Of one round; the median batch, so that what else runs does not count. */
-static double median(void (*run)(void))
-{
-	uint64_t times[BATCHES];
-
-	for (int i = -3; i < BATCHES; i++) {
-		uint64_t start = monotonic_ns();
-
-		for (int n = 0; n < BATCH; n++)
-			run();
-		/* The first ones warm up. */
-		if (i >= 0)
-			times[i] = monotonic_ns() - start;
-	}
-	qsort(times, BATCHES, sizeof(*times), by_value);
-	return (double)times[BATCHES / 2] / BATCH;
-}
 
 static pid_t serve(const struct transport *t)
 {

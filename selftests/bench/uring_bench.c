@@ -13,10 +13,8 @@
 #include <liburing.h>
 #include <sys/socket.h>
 
+#include "bench/median.h"
 #include "phi_message.h"
-
-#define BATCHES 41
-#define BATCH 20
 
 static int phi, sockets[2];
 static struct phi_recv recv_arg;
@@ -86,31 +84,6 @@ static void socket_ring(void)
 static void nop_ring(void)
 {
 	need(!by_ring(io_uring_prep_nop), "nothing by the ring");
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* Of one round; the median batch, so that what else runs does not count. */
-static double median(void (*run)(void))
-{
-	uint64_t times[BATCHES];
-
-	for (int i = -3; i < BATCHES; i++) {
-		uint64_t start = monotonic_ns();
-
-		for (int n = 0; n < BATCH; n++)
-			run();
-		/* The first ones warm up. */
-		if (i >= 0)
-			times[i] = monotonic_ns() - start;
-	}
-	qsort(times, BATCHES, sizeof(*times), by_value);
-	return (double)times[BATCHES / 2] / BATCH;
 }
 
 int main(void)

@@ -86,21 +86,10 @@ static int add_object(struct sqlite3 *db, struct rebuild *r,
 
 static int place_object(struct sqlite3 *db, const struct found *found)
 {
-	const struct vdfs_object *object = &found->object;
-	int err;
+	int err = vdfs_sql_run(db, "DELETE FROM block WHERE object = ?",
+			       VDFS_INT(found->row));
 
-	err = vdfs_sql_run(db, "DELETE FROM block WHERE object = ?",
-			   VDFS_INT(found->row));
-	return err   ?:
-		       vdfs_sql_run(db,
-				    "UPDATE object SET kind = 0, size = ?2,\n"
-				    "segment = ?3, place = ?4, stored = ?5\n"
-				    "WHERE id = ?1",
-				    VDFS_INT(found->row),
-				    VDFS_INT(object->size),
-				    VDFS_INT(object->segment),
-				    VDFS_INT(object->place),
-				    VDFS_INT(object->stored));
+	return err ?: vdfs_object_place(db, found->row, &found->object);
 }
 
 static int commit_records(struct sqlite3 *db, void *arg)

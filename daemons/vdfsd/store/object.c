@@ -200,6 +200,27 @@ int vdfs_object_adopt(struct sqlite3 *db, const struct vdfs_object *from,
 }
 
 /**
+ * vdfs_object_place() - say in a row where the bytes of an object are
+ * @db: A connection inside a transaction.
+ * @row: The row.
+ * @object: Kind, size, segment, place and stored of what the row gets.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_object_place(struct sqlite3 *db, int64_t row,
+		      const struct vdfs_object *object)
+{
+	return vdfs_sql_run(db,
+			    "UPDATE object SET kind = ?2, size = ?3,\n"
+			    "segment = ?4, place = ?5, stored = ?6\n"
+			    "WHERE id = ?1",
+			    VDFS_INT(row), VDFS_INT(object->kind),
+			    VDFS_INT(object->size), VDFS_INT(object->segment),
+			    VDFS_INT(object->place), VDFS_INT(object->stored));
+}
+
+/**
  * vdfs_object_mend() - let the row of a damaged object mean a new record
  * @db: A connection inside a transaction.
  * @store: The store.
@@ -223,15 +244,5 @@ int vdfs_object_mend(struct sqlite3 *db, struct vdfs_store *store,
 	object->stored = record->stored;
 	atomic_fetch_add(&store->mended, 1);
 	err = vdfs_identity_raise(db, NULL);
-	return err   ?:
-		       vdfs_sql_run(db,
-				    "UPDATE object SET kind = ?2, size = ?3,\n"
-				    "segment = ?4, place = ?5, stored = ?6\n"
-				    "WHERE id = ?1",
-				    VDFS_INT(object->id),
-				    VDFS_INT(object->kind),
-				    VDFS_INT(object->size),
-				    VDFS_INT(object->segment),
-				    VDFS_INT(object->place),
-				    VDFS_INT(object->stored));
+	return err ?: vdfs_object_place(db, object->id, object);
 }

@@ -64,6 +64,8 @@ int vdfs_object_adopt(struct sqlite3 *db, const struct vdfs_object *from,
 		      struct vdfs_object *to);
 int vdfs_object_lookup(struct vdfs_store *store, const struct vdfs_hash *hash,
 		       struct vdfs_object *out);
+int vdfs_object_place(struct sqlite3 *db, int64_t row,
+		      const struct vdfs_object *object);
 int vdfs_object_mend(struct sqlite3 *db, struct vdfs_store *store,
 		     struct vdfs_object *object, uint64_t size,
 		     const struct vdfs_record *record);

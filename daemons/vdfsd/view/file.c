@@ -193,7 +193,9 @@ void vdfs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (stage && file->writes) {
 		pthread_mutex_lock(&call.fuse->lock);
-		last = stage->writers == 1;
+		/* Of those that close beside each other the last one commits. */
+		last = ++stage->closers == stage->writers;
+		file->closes = true;
 		stage->ended = last;
 		pthread_mutex_unlock(&call.fuse->lock);
 	}

@@ -263,21 +263,14 @@ int vdfs_file_begin(struct vdfs_call *call, struct vdfs_inode *inode,
 	return err;
 }
 
-/**
- * vdfs_file_put_stage() - use a stage no longer
- * @fuse: Of which view.
- * @inode: Of which file.
- * @stage: Its stage.
- * @writes: It was written through.
- */
-void vdfs_file_put_stage(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
-			 struct vdfs_stage *stage, bool writes)
+static void put_stage(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
+		      struct vdfs_stage *stage, bool writes, bool closes)
 {
 	bool last;
 
 	pthread_mutex_lock(&fuse->lock);
-	if (writes)
-		stage->writers--;
+	stage->writers -= writes;
+	stage->closers -= closes;
 	/* The pages that the kernel has cached of it belong to no blob. */
 	if (!stage->writers && stage->dirty)
 		vdfs_inode_unlink_locked(fuse, inode);
@@ -294,6 +287,19 @@ void vdfs_file_put_stage(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
 }
 
 /**
+ * vdfs_file_put_stage() - use a stage no longer
+ * @fuse: Of which view.
+ * @inode: Of which file.
+ * @stage: Its stage.
+ * @writes: It was written through.
+ */
+void vdfs_file_put_stage(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
+			 struct vdfs_stage *stage, bool writes)
+{
+	put_stage(fuse, inode, stage, writes, false);
+}
+
+/**
  * vdfs_file_free() - close a file
  * @fuse: Of which view.
  * @file: Which.
@@ -303,7 +309,7 @@ void vdfs_file_free(struct vdfs_fuse *fuse, struct vdfs_file *file)
 	struct vdfs_inode *inode = file->inode;
 
 	if (file->stage)
-		vdfs_file_put_stage(fuse, inode, file->stage, file->writes);
+		put_stage(fuse, inode, file->stage, file->writes, file->closes);
 	if (file->blob)
 		vdfs_blob_close(file->blob);
 	pthread_mutex_lock(&fuse->lock);

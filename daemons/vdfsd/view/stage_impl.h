@@ -41,6 +41,7 @@ struct vdfs_stage_share {
  * @closing: And then it was closed, or a copy of its descriptor was.
  * @mtime_ns: When it was written last, or as a user set it since.
  * @writers: Open files that write. Guarded by fuse->lock, as are:
+ * @closers: Those of @writers that are being closed.
  * @users: Open files.
  * @ended: The last that wrote is being closed: nobody joins any more.
  */
@@ -61,6 +62,7 @@ struct vdfs_stage {
 	atomic_bool closing;
 	atomic_long mtime_ns;
 	unsigned int writers;
+	unsigned int closers;
 	unsigned int users;
 	bool ended;
 };

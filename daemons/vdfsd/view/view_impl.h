@@ -220,6 +220,7 @@ struct vdfs_call {
  * @inode: Which.
  * @who: The user that opened it, who is charged for what is written.
  * @writes: It was opened for writing.
+ * @closes: It is counted in @closers of its stage.
  * @blob: To read from, when there is no @stage.
  * @stage: Of a file below /names.
  * @lock: Guards all that follows.
@@ -232,6 +233,7 @@ struct vdfs_file {
 	struct vdfs_inode *inode;
 	struct vdfs_who who;
 	bool writes;
+	bool closes;
 	struct vdfs_blob *blob;
 	struct vdfs_stage *stage;
 	pthread_mutex_t lock;

@@ -61,12 +61,6 @@ FIXTURE_SETUP(turn)
 				  &self->root));
 	self->dir = node_at(self->root, "names/d");
 	ASSERT_NE(0, self->dir);
-	self->hold.store = self->t.store;
-	sem_init(&self->hold.holds, 0, 0);
-	sem_init(&self->hold.gate, 0, 0);
-	ASSERT_EQ(0, pthread_create(&self->hold.thread, NULL, write_long,
-				    &self->hold));
-	sem_wait(&self->hold.holds);
 }
 
 FIXTURE_TEARDOWN(turn)
@@ -74,6 +68,20 @@ FIXTURE_TEARDOWN(turn)
 	vdfs_fuse_stop(self->fuse);
 	close(self->root.fd);
 	tree_remove(&self->t);
+}
+
+/* Return: 0 when nobody else can write to the store, or an errno. */
+static int hold_store(FIXTURE_DATA(turn) * self)
+{
+	int err;
+
+	self->hold.store = self->t.store;
+	sem_init(&self->hold.holds, 0, 0);
+	sem_init(&self->hold.gate, 0, 0);
+	err = pthread_create(&self->hold.thread, NULL, write_long, &self->hold);
+	if (!err)
+		sem_wait(&self->hold.holds);
+	return err;
 }
 
 /* Ask for a directory, and wait for no answer. */
@@ -123,6 +131,7 @@ TEST_F(turn, one_user_leaves_threads_to_others)
 	struct asker other = by(&self->root, 300);
 	struct fuse_attr attr;
 
+	ASSERT_EQ(0, hold_store(self));
 	for (int i = 0; i < MANY; i++)
 		ASSERT_EQ(0, post_mkdir(self, 100));
 	EXPECT_EQ(0, attr_of(other, self->dir, &attr));
@@ -135,6 +144,7 @@ TEST_F(turn, many_users_leave_threads_to_others)
 	struct asker other = by(&self->root, 300);
 	struct fuse_attr attr;
 
+	ASSERT_EQ(0, hold_store(self));
 	for (uint32_t uid = 100; uid < 100 + MANY; uid++) {
 		ASSERT_EQ(0, post_mkdir(self, uid));
 		ASSERT_EQ(0, post_mkdir(self, uid));
@@ -144,6 +154,38 @@ TEST_F(turn, many_users_leave_threads_to_others)
 	/* The threads that were started for them end, and one serves on. */
 	for (int i = 0; i < MANY; i++)
 		EXPECT_EQ(0, attr_of(other, self->dir, &attr));
+}
+
+/* The kernel closes files as root, and they are not root's. */
+TEST_F(turn, files_are_closed_in_the_turn_of_their_user)
+{
+	struct asker user = by(&self->root, 100);
+	struct fuse_release_in in[MANY] = {};
+	struct fuse_made made[MANY];
+	struct fuse_out_header head;
+	struct fuse_attr attr;
+	char name[16];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		ASSERT_EQ(0, create_at(user, self->dir, name, 0644, &made[i]));
+		ASSERT_EQ(0, write_at(user, made[i].entry.nodeid,
+				      made[i].open.fh, "x"));
+		in[i].fh = made[i].open.fh;
+	}
+	ASSERT_EQ(0, hold_store(self));
+	for (int i = 0; i < MANY; i++) {
+		struct asker a = self->root;
+
+		a.node = made[i].entry.nodeid;
+		ASSERT_EQ(0, tell(a, 100 + 2 * (uint64_t)i, FUSE_RELEASE,
+				  &in[i], sizeof(in[i]), NULL));
+	}
+	EXPECT_EQ(0, attr_of(self->root, self->dir, &attr));
+	EXPECT_EQ(0, served(self));
+	for (int i = 0; i < MANY; i++)
+		EXPECT_EQ(sizeof(head),
+			  read(self->root.fd, &head, sizeof(head)));
 }
 
 TEST_HARNESS_MAIN

@@ -533,11 +533,11 @@ int phi_vdfs_usage(struct phi_vdfs *v, uint32_t uid,
 
 /**
  * phi_vdfs_stats() - read what the store holds
- * @v: Session.
+ * @v: Session of who administers the store.
  * @out: Out.
  *
  * Context: Any thread. Waits for the daemon.
- * Return: 0 or a negative errno.
+ * Return: 0, -EACCES for anyone else, or another negative errno.
  */
 int phi_vdfs_stats(struct phi_vdfs *v, struct phi_vdfs_stats *out);
 

@@ -344,6 +344,8 @@ struct phi_vdfs_quota {
  * @calls_max: Limit of @calls.
  * @collections: Collections.
  * @collections_max: Limit of @collections.
+ * @locks: Ranges of files of the filesystem view, locked or waited for.
+ * @locks_max: Limit of @locks.
  */
 struct phi_vdfs_usage {
 	__u64 quota;
@@ -369,6 +371,8 @@ struct phi_vdfs_usage {
 	__u32 calls_max;
 	__u32 collections;
 	__u32 collections_max;
+	__u32 locks;
+	__u32 locks_max;
 };
 
 /**

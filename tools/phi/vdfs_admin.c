@@ -82,6 +82,8 @@ static void print_usage(uint32_t uid, const struct phi_vdfs_usage *u)
 	out_u64("files_max", u->files_max);
 	out_u64("dirs", u->dirs);
 	out_u64("dirs_max", u->dirs_max);
+	out_u64("locks", u->locks);
+	out_u64("locks_max", u->locks_max);
 	out_u64("sessions", u->sessions);
 	out_u64("sessions_max", u->sessions_max);
 	out_u64("jobs", u->jobs);
@@ -92,19 +94,11 @@ static void print_usage(uint32_t uid, const struct phi_vdfs_usage *u)
 	out_u64("collections_max", u->collections_max);
 }
 
-static int user_stats(struct args *args, const char *user)
+static int user_stats(struct phi_vdfs *v, uint32_t uid)
 {
 	struct phi_vdfs_usage usage;
-	struct phi_vdfs *v;
-	uint32_t uid;
-	int ret;
+	int ret = phi_vdfs_usage(v, uid, &usage);
 
-	if (find_user(args, user, &uid))
-		return EXIT_USAGE;
-	ret = vdfs_begin(args, PHI_VDFS_OPEN_READ, &v);
-	if (ret)
-		return ret;
-	ret = phi_vdfs_usage(v, uid, &usage);
 	phi_vdfs_close(v);
 	if (ret == -EACCES)
 		return fail_because(NOT_ADMIN, "only the administrator may",
@@ -119,14 +113,18 @@ int vdfs_verb_stats(struct args *args)
 {
 	const char *user = args_option(args, "user");
 	struct phi_vdfs_stats st;
+	uint32_t uid = getuid();
 	struct phi_vdfs *v;
 	int ret;
 
-	if (user)
-		return user_stats(args, user);
+	if (user && find_user(args, user, &uid))
+		return EXIT_USAGE;
 	ret = vdfs_begin(args, PHI_VDFS_OPEN_READ, &v);
 	if (ret)
 		return ret;
+	/* Totals of the store are for those who administer it. */
+	if (user || !phi_vdfs_info(v)->admin)
+		return user_stats(v, uid);
 	ret = phi_vdfs_stats(v, &st);
 	phi_vdfs_close(v);
 	if (ret)

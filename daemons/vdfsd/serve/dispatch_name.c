@@ -300,8 +300,11 @@ int vdfsd_quota_set(struct vdfsd_call *c)
  * vdfsd_stats() - serve STATS
  * @c: Call.
  *
+ * Totals move when another user stores or reads something, so they are for an
+ * administrator; USAGE has the figures of a user.
+ *
  * Context: Worker.
- * Return: 0 or a negative errno.
+ * Return: 0, -EACCES for anyone else, or another negative errno.
  */
 int vdfsd_stats(struct vdfsd_call *c)
 {
@@ -310,6 +313,8 @@ int vdfsd_stats(struct vdfsd_call *c)
 	struct vdfs_store_stats st;
 	int ret;
 
+	if (!who_of(c)->admin)
+		return -EACCES;
 	ret = vdfs_store_stats(s->store, &st);
 	if (ret)
 		return ret;

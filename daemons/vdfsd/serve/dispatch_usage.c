@@ -72,6 +72,7 @@ int vdfsd_usage_of(struct vdfsd *s, uint32_t uid, struct phi_vdfs_usage *out)
 	out->puts = charged(s, uid, VDFS_CHARGE_PUTS, &out->puts_max);
 	out->files = charged(s, uid, VDFS_CHARGE_FILES, &out->files_max);
 	out->dirs = charged(s, uid, VDFS_CHARGE_DIRS, &out->dirs_max);
+	out->locks = charged(s, uid, VDFS_CHARGE_LOCKS, &out->locks_max);
 	add_sessions(s, uid, out);
 	out->collections_max = VDFS_COLLECTIONS_MAX;
 	return s->db ? vdfs_collection_count(s->db, uid, &out->collections) : 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The figures of a user are those that it is charged, with their limits. */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <kselftest_harness.h>
 
@@ -48,6 +50,7 @@ TEST_F(usage, shows_every_charge_and_limit)
 	ASSERT_EQ(0, vdfs_put_write(put, data, 12U << 20));
 	ASSERT_EQ(0, vdfs_charge(store, bob.uid, VDFS_CHARGE_FILES, 3));
 	ASSERT_EQ(0, vdfs_charge(store, bob.uid, VDFS_CHARGE_DIRS, 4));
+	ASSERT_EQ(0, vdfs_charge(store, bob.uid, VDFS_CHARGE_LOCKS, 5));
 
 	ASSERT_EQ(0, vdfsd_usage_of(self->s, bob.uid, &u));
 	EXPECT_EQ(QUOTA, u.quota);
@@ -65,6 +68,8 @@ TEST_F(usage, shows_every_charge_and_limit)
 	EXPECT_LT(3, u.files_max);
 	EXPECT_EQ(4, u.dirs);
 	EXPECT_LT(4, u.dirs_max);
+	EXPECT_EQ(5, u.locks);
+	EXPECT_LT(5, u.locks_max);
 	EXPECT_EQ(0, u.sessions);
 	EXPECT_LT(0, u.sessions_max);
 	EXPECT_LT(0, u.jobs_max);
@@ -78,6 +83,23 @@ TEST_F(usage, shows_every_charge_and_limit)
 	EXPECT_EQ(0, u.files);
 	EXPECT_EQ(QUOTA, u.quota);
 	free(data);
+}
+
+TEST_F(usage, keeps_the_totals_from_users)
+{
+	struct vdfsd_session session = { .base.daemon = &self->s->daemon,
+					 .who = bob };
+	struct vdfsd_call c = { .base.session = &session.base };
+	struct phi_vdfs_stats none = {};
+	struct vdfs_hash hash;
+
+	ASSERT_EQ(0,
+		  put_bytes(self->t.store, &alice, "one", 3, 0, "one", &hash));
+	EXPECT_EQ(-EACCES, vdfsd_stats(&c));
+	EXPECT_EQ(0, memcmp(&none, &c.answer.stats, sizeof(none)));
+	session.who.admin = true;
+	EXPECT_EQ(0, vdfsd_stats(&c));
+	EXPECT_EQ(1, c.answer.stats.blobs);
 }
 
 TEST_HARNESS_MAIN

@@ -263,6 +263,7 @@ static int be_other(const struct daemon *d, const struct phi_vdfs_hash *secret)
 	struct phi_vdfs_fsck fsck;
 	struct phi_vdfs *v;
 	struct phi_vdfs_usage usage;
+	struct phi_vdfs_stats st;
 	uint64_t quota, used;
 	int phi, n = 0;
 
@@ -284,6 +285,7 @@ static int be_other(const struct daemon *d, const struct phi_vdfs_hash *secret)
 	if (phi_vdfs_quota_set(v, 1234, 0) != -EACCES ||
 	    phi_vdfs_quota_get(v, 0, &quota, &used) != -EACCES ||
 	    phi_vdfs_usage(v, 0, &usage) != -EACCES ||
+	    phi_vdfs_stats(v, &st) != -EACCES ||
 	    phi_vdfs_quota_get(v, 1234, &quota, &used))
 		return 7;
 	if (phi_vdfs_put(v, "mine", 4, "mine", NULL))

@@ -1,44 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Filters as SQL; see filter_impl.h. */
+/* Reading filters; see filter_impl.h. */
 #include <errno.h>
 #include <jansson.h>
-#include <sqlite3.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "collection.h"
 #include "filter_impl.h"
-
-/**
- * struct bound - a value behind a "?"
- * @text: A string, or a real number as JSON; NULL for an integer.
- * @number: The integer.
- */
-struct bound {
-	char *text;
-	json_int_t number;
-};
-
-/**
- * struct vdfs_filter - see filter_impl.h
- * @sql: The clause so far.
- * @len: Its length.
- * @room: Of @sql.
- * @bound: Values, in the order of their marks.
- * @n: How many.
- * @bound_room: Of @bound.
- */
-struct vdfs_filter {
-	char *sql;
-	size_t len;
-	size_t room;
-	struct bound *bound;
-	size_t n;
-	size_t bound_room;
-};
 
 /**
  * struct parser - a filter being read
@@ -54,19 +23,7 @@ struct parser {
 	int depth;
 };
 
-/**
- * struct term - one of several that are joined by AND or OR
- * @field: Field whose value is compared; NULL = @value is a filter of its own.
- * @op: How it is compared; NULL = as @value says.
- * @value: With what.
- */
-struct term {
-	const char *field;
-	const char *op;
-	json_t *value;
-};
-
-static int emit_filter(struct parser *p, json_t *json);
+static int read_filter(struct parser *p, json_t *json);
 
 __attribute__((format(printf, 2, 3))) static int refuse(struct parser *p,
 							const char *fmt, ...)
@@ -80,90 +37,34 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct parser *p,
 	return -EINVAL;
 }
 
-static int emit(struct parser *p, const char *text)
+/* An array with room for one more than @n; it grows at the powers of two. */
+static void *room_for(void *array, size_t n, size_t size)
+{
+	if (n & (n - 1))
+		return array;
+	return reallocarray(array, n ? 2 * n : 1, size);
+}
+
+static int begin_node(struct parser *p, enum vdfs_filter_kind kind, size_t *at)
 {
 	struct vdfs_filter *f = p->filter;
-	size_t len = strlen(text);
+	struct vdfs_filter_node *more;
 
-	if (f->len + len + 1 > f->room) {
-		size_t room = (f->len + len + 1) * 2;
-		char *more = realloc(f->sql, room);
-
-		if (!more)
-			return -ENOMEM;
-		f->sql = more;
-		f->room = room;
-	}
-	memcpy(f->sql + f->len, text, len + 1);
-	f->len += len;
+	more = room_for(f->node, f->nodes, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	f->node = more;
+	*at = f->nodes++;
+	f->node[*at] = (struct vdfs_filter_node){
+		.kind = kind,
+		.end = f->nodes,
+	};
 	return 0;
 }
 
-static int bind_later(struct parser *p, char *text, json_int_t number)
+static void end_node(struct parser *p, size_t at)
 {
-	struct vdfs_filter *f = p->filter;
-
-	if (f->n == f->bound_room) {
-		size_t room = f->bound_room * 2 + 8;
-		struct bound *more = realloc(f->bound, room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		f->bound = more;
-		f->bound_room = room;
-	}
-	f->bound[f->n].text = text;
-	f->bound[f->n++].number = number;
-	return 0;
-}
-
-/* NULL when it may be a field; else what is wrong with it. */
-static const char *wrong_name(const char *field)
-{
-	const char *c;
-
-	if (!*field || strlen(field) > VDFS_FIELD_MAX)
-		return "a field's name has 1 to 255 bytes";
-	if (*field == '$')
-		return "there is no such operator";
-	if (*field == '.' || field[strlen(field) - 1] == '.' ||
-	    strstr(field, ".."))
-		return "a part of the path is empty";
-	for (c = field; *c; c++)
-		if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ')
-			return "a field with quotes, backslashes or control characters";
-	return NULL;
-}
-
-/* FUNCTION(metadata,'$."a"."b"') for the path a.b, quotes doubled. */
-static char *path_sql(const char *function, const char *field)
-{
-	char *out = malloc(strlen(function) + strlen(field) * 3 + 24);
-	char *to = out;
-
-	if (!out)
-		return NULL;
-	to += sprintf(to, "%s(metadata,'$.\"", function);
-	for (; *field; field++) {
-		if (*field == '.') {
-			to = stpcpy(to, "\".\"");
-			continue;
-		}
-		if (*field == '\'')
-			*to++ = '\'';
-		*to++ = *field;
-	}
-	memcpy(to, "\"')", 4);
-	return out;
-}
-
-static int emit_path(struct parser *p, const char *function, const char *field)
-{
-	char *sql = path_sql(function, field);
-	int ret = sql ? emit(p, sql) : -ENOMEM;
-
-	free(sql);
-	return ret;
+	p->filter->node[at].end = p->filter->nodes;
 }
 
 /* The fewest digits that are this number, as people write it. */
@@ -180,75 +81,87 @@ static char *real_text(double number)
 	return strdup(text);
 }
 
-/* The other side of a comparison. SQLite reads both numbers the same way. */
-static int emit_value(struct parser *p, json_t *value)
+static int add_value(struct parser *p, const json_t *json)
 {
-	bool real = json_is_real(value);
-	char *text = NULL;
-	int ret;
+	struct vdfs_filter *f = p->filter;
+	struct vdfs_filter_value *more;
+	struct vdfs_filter_value value = {
+		.number = json_integer_value(json),
+	};
 
-	if (json_is_boolean(value))
-		return emit(p, json_is_true(value) ? "1" : "0");
-	if (json_is_null(value))
-		return emit(p, "NULL");
-	if (!json_is_integer(value)) {
-		text = real ? real_text(json_real_value(value)) :
-			      strdup(json_string_value(value));
-		if (!text)
+	more = room_for(f->value, f->values, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	f->value = more;
+	if (!json_is_integer(json)) {
+		value.text = json_is_real(json) ?
+				     real_text(json_real_value(json)) :
+				     strdup(json_string_value(json));
+		if (!value.text)
 			return -ENOMEM;
 	}
-	ret = bind_later(p, text, json_integer_value(value));
-	if (ret)
-		free(text);
-	return ret ? ret : emit(p, real ? "json_extract(?,'$')" : "?");
+	f->value[f->values++] = value;
+	f->test[f->tests - 1].values++;
+	return 0;
 }
 
-static const char *types_of(const json_t *value)
+static enum vdfs_filter_type type_of(const json_t *value)
 {
 	switch (json_typeof(value)) {
 	case JSON_STRING:
-		return "='text'";
+		return VDFS_FILTER_TEXT;
 	case JSON_INTEGER:
 	case JSON_REAL:
-		return " IN('integer','real')";
+		return VDFS_FILTER_NUMBER;
 	case JSON_TRUE:
-		return "='true'";
+		return VDFS_FILTER_TRUE;
 	case JSON_FALSE:
-		return "='false'";
+		return VDFS_FILTER_FALSE;
 	default:
-		return "='null'";
+		return VDFS_FILTER_NULL;
 	}
 }
 
-/* The field, an operator, what @values holds of the type of @like. */
-static int emit_typed(struct parser *p, const char *field, const char *op,
-		      json_t *like, json_t **values, size_t n)
+static int begin_test(struct parser *p, const struct vdfs_filter_test *test)
 {
+	struct vdfs_filter *f = p->filter;
+	struct vdfs_filter_test *more;
+	char *field;
+	size_t at;
+	int ret;
+
+	ret = begin_node(p, VDFS_FILTER_TEST, &at);
+	if (ret)
+		return ret;
+	more = room_for(f->test, f->tests, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	f->test = more;
+	field = strdup(test->field);
+	if (!field)
+		return -ENOMEM;
+	f->node[at].test = f->tests;
+	f->test[f->tests] = *test;
+	f->test[f->tests].field = field;
+	f->test[f->tests++].value = f->values;
+	return 0;
+}
+
+/* The members of the list that are of the type of the test. */
+static int add_test(struct parser *p, const struct vdfs_filter_test *test,
+		    json_t *list)
+{
+	json_t *value;
 	size_t i;
 	int ret;
 
-	ret = emit(p, "(");
-	if (!ret)
-		ret = emit_path(p, "json_extract", field);
-	if (!ret)
-		ret = emit(p, json_is_null(like) ? " IS " : op);
-	if (!ret && n > 1)
-		ret = emit(p, "(");
-	for (i = 0; i < n && !ret; i++) {
-		if (i)
-			ret = emit(p, ",");
-		if (!ret)
-			ret = emit_value(p, values[i]);
-	}
-	if (!ret && n > 1)
-		ret = emit(p, ")");
-	if (!ret)
-		ret = emit(p, " AND ");
-	if (!ret)
-		ret = emit_path(p, "json_type", field);
-	if (!ret)
-		ret = emit(p, types_of(like));
-	return ret ? ret : emit(p, ")");
+	ret = begin_test(p, test);
+	if (test->type != VDFS_FILTER_TEXT && test->type != VDFS_FILTER_NUMBER)
+		return ret;
+	json_array_foreach(list, i, value)
+		if (!ret && type_of(value) == test->type)
+			ret = add_value(p, value);
+	return ret;
 }
 
 static bool is_scalar(const json_t *value)
@@ -256,46 +169,28 @@ static bool is_scalar(const json_t *value)
 	return !json_is_object(value) && !json_is_array(value);
 }
 
-/* One comparison for each type that is in the list. */
-static int emit_in(struct parser *p, const char *field, json_t *list)
+/* One test for each type that is in the list. */
+static int add_in(struct parser *p, const char *field, json_t *list)
 {
-	size_t total = json_array_size(list);
-	json_t **same = malloc((total + 1) * sizeof(json_t *));
-	const char *seen[6];
-	size_t i, j, n;
-	size_t types = 0;
+	bool seen[VDFS_FILTER_TYPES] = { false };
+	struct vdfs_filter_test test = { .field = (char *)field };
+	json_t *value;
+	size_t i, at;
 	int ret;
 
-	if (!same)
-		return -ENOMEM;
-	ret = emit(p, "(");
-	for (i = 0; i < total && !ret; i++) {
-		const char *type = types_of(json_array_get(list, i));
-
-		for (j = 0; j < types && strcmp(seen[j], type); j++)
-			continue;
-		if (j < types)
-			continue;
-		seen[types++] = type;
-		for (j = i, n = 0; j < total; j++)
-			if (!strcmp(types_of(json_array_get(list, j)), type))
-				same[n++] = json_array_get(list, j);
-		/* True, false and null are each what they are once. */
-		if (!json_is_string(same[0]) && !json_is_number(same[0]))
-			n = 1;
-		if (types > 1)
-			ret = emit(p, " OR ");
-		if (!ret)
-			ret = emit_typed(p, field, n > 1 ? " IN" : "=", same[0],
-					 same, n);
-	}
-	free(same);
-	if (!ret && !types)
-		ret = emit(p, "0");
-	return ret ? ret : emit(p, ")");
+	json_array_foreach(list, i, value)
+		seen[type_of(value)] = true;
+	ret = begin_node(p, VDFS_FILTER_ANY, &at);
+	if (ret)
+		return ret;
+	for (; test.type < VDFS_FILTER_TYPES && !ret; test.type++)
+		if (seen[test.type])
+			ret = add_test(p, &test, list);
+	end_node(p, at);
+	return ret;
 }
 
-static int refuse_in(struct parser *p, const char *field, json_t *list)
+static int read_in(struct parser *p, const char *field, json_t *list)
 {
 	size_t i;
 
@@ -307,151 +202,150 @@ static int refuse_in(struct parser *p, const char *field, json_t *list)
 				p,
 				"\"%.64s\": $in, value %zu: neither objects nor lists can be compared",
 				field, i + 1);
-	return 0;
+	return add_in(p, field, list);
 }
 
-static int emit_op(struct parser *p, const struct term *term)
+static int read_one(struct parser *p, struct vdfs_filter_test *test,
+		    json_t *value)
 {
-	static const char *const order[][2] = {
-		{ "$gt", ">" },
-		{ "$gte", ">=" },
-		{ "$lt", "<" },
-		{ "$lte", "<=" },
-	};
-	json_t *value = term->value;
-	bool equal = !strcmp(term->op, "$eq");
-	size_t i;
 	int ret;
 
-	if (!strcmp(term->op, "$in")) {
-		ret = refuse_in(p, term->field, value);
-		return ret ? ret : emit_in(p, term->field, value);
-	}
-	if (equal || !strcmp(term->op, "$ne")) {
+	test->type = type_of(value);
+	ret = begin_test(p, test);
+	if (!ret && (test->type == VDFS_FILTER_TEXT ||
+		     test->type == VDFS_FILTER_NUMBER))
+		ret = add_value(p, value);
+	return ret;
+}
+
+/* {"$op": value} of a field. */
+static int read_op(struct parser *p, const char *field, const char *op,
+		   json_t *value)
+{
+	static const char *const order[] = {
+		[VDFS_FILTER_GT] = "$gt",
+		[VDFS_FILTER_GTE] = "$gte",
+		[VDFS_FILTER_LT] = "$lt",
+		[VDFS_FILTER_LTE] = "$lte",
+	};
+	struct vdfs_filter_test test = { .field = (char *)field };
+
+	if (!strcmp(op, "$in"))
+		return read_in(p, field, value);
+	test.negated = !strcmp(op, "$ne");
+	if (test.negated || !strcmp(op, "$eq")) {
 		if (!is_scalar(value))
 			return refuse(
 				p,
 				"\"%.64s\": neither objects nor lists can be compared",
-				term->field);
-		ret = emit(p, "(");
-		if (!ret)
-			ret = emit_typed(p, term->field, "=", value, &value, 1);
-		return ret ? ret : emit(p, equal ? ")" : " IS NOT TRUE)");
+				field);
+		return read_one(p, &test, value);
 	}
-	for (i = 0; i < 4 && strcmp(term->op, order[i][0]); i++)
-		continue;
-	if (i == 4)
+	for (test.op = VDFS_FILTER_GT; test.op <= VDFS_FILTER_LTE; test.op++)
+		if (!strcmp(op, order[test.op]))
+			break;
+	if (test.op > VDFS_FILTER_LTE)
 		return refuse(p, "\"%.64s\": there is no operator \"%.32s\"",
-			      term->field, term->op);
+			      field, op);
 	if (!json_is_number(value) && !json_is_string(value))
 		return refuse(p, "\"%.64s\": %s wants a number or a string",
-			      term->field, term->op);
-	return emit_typed(p, term->field, order[i][1], value, &value, 1);
+			      field, op);
+	return read_one(p, &test, value);
 }
 
-static int emit_terms(struct parser *p, const struct term *terms, size_t n,
-		      const char *joint);
-
 /* {"field": {"$op": value, ...}}, or {"field": value}. */
-static int emit_field(struct parser *p, const struct term *term)
+static int read_field(struct parser *p, const char *field, json_t *json)
 {
-	const char *wrong = wrong_name(term->field);
-	struct term one = { term->field, "$eq", term->value };
-	struct term *terms;
+	const char *wrong = vdfs_filter_wrong_field(field);
 	const char *op;
 	json_t *value;
-	size_t n = 0;
-	int ret;
+	size_t at = 0;
+	size_t n = json_object_size(json);
+	int ret = 0;
 
 	if (wrong)
-		return refuse(p, "\"%.64s\": %s", term->field, wrong);
-	if (!json_is_object(term->value))
-		return emit_op(p, &one);
-	if (!json_object_size(term->value))
-		return refuse(p, "\"%.64s\": an operator is missing",
-			      term->field);
-	terms = calloc(json_object_size(term->value), sizeof(*terms));
-	if (!terms)
-		return -ENOMEM;
-	json_object_foreach(term->value, op, value)
-		terms[n++] = (struct term){ term->field, op, value };
-	ret = emit_terms(p, terms, n, " AND ");
-	free(terms);
+		return refuse(p, "\"%.64s\": %s", field, wrong);
+	if (!json_is_object(json))
+		return read_op(p, field, "$eq", json);
+	if (!n)
+		return refuse(p, "\"%.64s\": an operator is missing", field);
+	if (n > 1)
+		ret = begin_node(p, VDFS_FILTER_ALL, &at);
+	json_object_foreach(json, op, value)
+		if (!ret)
+			ret = read_op(p, field, op, value);
+	if (n > 1 && !ret)
+		end_node(p, at);
 	return ret;
 }
 
-static int emit_list(struct parser *p, const char *op, json_t *list)
+static int read_list(struct parser *p, enum vdfs_filter_kind kind,
+		     const char *op, json_t *list)
 {
-	size_t n = json_array_size(list);
-	struct term *terms;
+	json_t *value;
 	size_t i;
-	int ret;
+	size_t at = 0;
+	size_t n = json_array_size(list);
+	int ret = 0;
 
 	if (!n)
 		return refuse(p, "%s wants a list of at least one filter", op);
-	terms = calloc(n, sizeof(*terms));
-	if (!terms)
-		return -ENOMEM;
-	for (i = 0; i < n; i++)
-		terms[i].value = json_array_get(list, i);
-	ret = emit_terms(p, terms, n, op[1] == 'a' ? " AND " : " OR ");
-	free(terms);
+	if (n > 1)
+		ret = begin_node(p, kind, &at);
+	json_array_foreach(list, i, value)
+		if (!ret)
+			ret = read_filter(p, value);
+	if (n > 1 && !ret)
+		end_node(p, at);
 	return ret;
 }
 
-static int emit_term(struct parser *p, const struct term *term)
+static int read_member(struct parser *p, const char *name, json_t *value)
 {
-	if (!term->field)
-		return emit_filter(p, term->value);
-	if (term->op)
-		return emit_op(p, term);
-	if (!strcmp(term->field, "$and") || !strcmp(term->field, "$or"))
-		return emit_list(p, term->field, term->value);
-	return emit_field(p, term);
+	if (!strcmp(name, "$and"))
+		return read_list(p, VDFS_FILTER_ALL, name, value);
+	if (!strcmp(name, "$or"))
+		return read_list(p, VDFS_FILTER_ANY, name, value);
+	return read_field(p, name, value);
 }
 
-/* As a balanced tree: SQLite bounds the depth of an expression. */
-static int emit_terms(struct parser *p, const struct term *terms, size_t n,
-		      const char *joint)
+static int read_filter(struct parser *p, json_t *json)
 {
-	int ret;
-
-	if (n == 1)
-		return emit_term(p, terms);
-	ret = emit(p, "(");
-	if (!ret)
-		ret = emit_terms(p, terms, n / 2, joint);
-	if (!ret)
-		ret = emit(p, joint);
-	if (!ret)
-		ret = emit_terms(p, terms + n / 2, n - n / 2, joint);
-	return ret ? ret : emit(p, ")");
-}
-
-static int emit_filter(struct parser *p, json_t *json)
-{
-	struct term *terms;
-	const char *field;
+	const char *name;
 	json_t *value;
-	size_t n = 0;
-	int ret;
+	size_t at = 0;
+	size_t n = json_object_size(json);
+	int ret = 0;
 
 	if (!json_is_object(json))
 		return refuse(p, "a filter is an object: {\"field\": value}");
-	if (!json_object_size(json))
-		return emit(p, "1");
-	if (p->depth == VDFS_FILTER_DEPTH)
+	if (n && p->depth == VDFS_FILTER_DEPTH)
 		return refuse(p, "more than %d filters inside each other",
 			      VDFS_FILTER_DEPTH);
-	terms = calloc(json_object_size(json), sizeof(*terms));
-	if (!terms)
-		return -ENOMEM;
-	json_object_foreach(json, field, value)
-		terms[n++] = (struct term){ field, NULL, value };
+	if (n != 1)
+		ret = begin_node(p, VDFS_FILTER_ALL, &at);
 	p->depth++;
-	ret = emit_terms(p, terms, n, " AND ");
+	json_object_foreach(json, name, value)
+		if (!ret)
+			ret = read_member(p, name, value);
 	p->depth--;
-	free(terms);
+	if (n != 1 && !ret)
+		end_node(p, at);
+	return ret;
+}
+
+static int read_all(struct parser *p, json_t *root)
+{
+	int ret;
+
+	p->filter = calloc(1, sizeof(*p->filter));
+	if (!p->filter)
+		return -ENOMEM;
+	ret = read_filter(p, root);
+	if (!ret)
+		ret = vdfs_filter_clause(p->filter);
+	if (!ret && !p->filter->exact)
+		ret = vdfs_filter_fields(p->filter);
 	return ret;
 }
 
@@ -484,8 +378,7 @@ int vdfs_filter_new(const char *json, char *why, size_t len,
 	if (!root)
 		return refuse(&p, "line %d, column %d: %.100s", error.line,
 			      error.column, error.text);
-	p.filter = calloc(1, sizeof(*p.filter));
-	ret = p.filter ? emit_filter(&p, root) : -ENOMEM;
+	ret = read_all(&p, root);
 	json_decref(root);
 	if (ret) {
 		vdfs_filter_free(p.filter);
@@ -505,9 +398,14 @@ void vdfs_filter_free(struct vdfs_filter *filter)
 
 	if (!filter)
 		return;
-	for (i = 0; i < filter->n; i++)
-		free(filter->bound[i].text);
-	free(filter->bound);
+	for (i = 0; i < filter->tests; i++)
+		free(filter->test[i].field);
+	for (i = 0; i < filter->values; i++)
+		free(filter->value[i].text);
+	json_decref(filter->fields);
+	free(filter->node);
+	free(filter->test);
+	free(filter->value);
 	free(filter->sql);
 	free(filter);
 }
@@ -528,72 +426,4 @@ int vdfs_filter_check(const char *json, char *why, size_t len)
 	if (!ret)
 		vdfs_filter_free(filter);
 	return ret;
-}
-
-/**
- * vdfs_filter_sql() - the filter as a WHERE clause
- * @filter: Which.
- *
- * Return: Valid as long as @filter; values are marked "?".
- */
-const char *vdfs_filter_sql(const struct vdfs_filter *filter)
-{
-	return filter->sql;
-}
-
-/**
- * vdfs_filter_bind() - give a statement the filter's values
- * @filter: Filter whose clause is in @stmt; it must stay while @stmt runs.
- * @stmt: Which.
- * @first: Number of the first mark of the clause.
- *
- * Return: 0, or -ENOMEM.
- */
-int vdfs_filter_bind(const struct vdfs_filter *filter, sqlite3_stmt *stmt,
-		     int first)
-{
-	size_t i;
-	int ret = SQLITE_OK;
-
-	for (i = 0; i < filter->n && ret == SQLITE_OK; i++) {
-		const struct bound *b = &filter->bound[i];
-		int at = first + (int)i;
-
-		if (b->text)
-			ret = sqlite3_bind_text(stmt, at, b->text, -1,
-						SQLITE_STATIC);
-		else
-			ret = sqlite3_bind_int64(stmt, at, b->number);
-	}
-	return ret == SQLITE_OK ? 0 : -ENOMEM;
-}
-
-/**
- * vdfs_filter_index() - what to index for filters on a field
- * @field: Its name or path.
- *
- * Return: Expressions for CREATE INDEX, to be freed; NULL when the name
- * cannot be one (errno EINVAL), or there is no memory (ENOMEM).
- */
-char *vdfs_filter_index(const char *field)
-{
-	char *value = NULL;
-	char *type = NULL;
-	char *both = NULL;
-
-	if (wrong_name(field)) {
-		errno = EINVAL;
-		return NULL;
-	}
-	value = path_sql("json_extract", field);
-	type = path_sql("json_type", field);
-	if (value && type)
-		both = malloc(strlen(value) + strlen(type) + 2);
-	if (both)
-		sprintf(both, "%s,%s", value, type);
-	else
-		errno = ENOMEM;
-	free(value);
-	free(type);
-	return both;
 }

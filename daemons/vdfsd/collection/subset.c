@@ -39,40 +39,82 @@ static int add_id(struct ids *ids, uint64_t id)
 	return 0;
 }
 
-/* "SELECT @columns of all items that match @order", with values bound. */
-static int prepare(struct vdfs_finding *f, struct sqlite3 *db,
-		   const char *columns, const char *order,
-		   struct sqlite3_stmt **out)
+/**
+ * struct matches - the items that match, one after the other
+ * @st: Rows that the clause of the filter lets through.
+ * @matcher: Decides about each, by the last column; NULL = all match.
+ */
+struct matches {
+	struct sqlite3_stmt *st;
+	struct vdfs_matcher *matcher;
+};
+
+static void matches_end(struct matches *m)
 {
-	char *sql = sqlite3_mprintf(
-		"SELECT %s FROM item_%lld WHERE %s%s", columns,
-		(long long)f->core->id,
-		f->filter ? vdfs_filter_sql(f->filter) : "1", order);
+	sqlite3_finalize(m->st);
+	vdfs_matcher_free(m->matcher);
+}
+
+/* "SELECT @columns of all items that match @order", with values bound. */
+static int matches_begin(struct vdfs_finding *f, struct sqlite3 *db,
+			 const char *columns, const char *order,
+			 struct matches *m)
+{
+	char *sql;
 	int ret = 0;
 
+	memset(m, 0, sizeof(*m));
+	if (f->filter)
+		ret = vdfs_matcher_new(f->filter, db, &m->matcher);
+	if (ret)
+		return ret;
+	sql = sqlite3_mprintf("SELECT %s%s FROM item_%lld WHERE %s%s", columns,
+			      m->matcher ? ", metadata" : "",
+			      (long long)f->core->id,
+			      f->filter ? vdfs_filter_sql(f->filter) : "1",
+			      order);
 	if (!sql)
 		return -ENOMEM;
-	if (sqlite3_prepare_v2(db, sql, -1, out, NULL))
+	if (sqlite3_prepare_v2(db, sql, -1, &m->st, NULL))
 		ret = vdfs_meta_errno(db);
 	sqlite3_free(sql);
 	if (!ret && f->filter)
-		ret = vdfs_filter_bind(f->filter, *out, 1);
+		ret = vdfs_filter_bind(f->filter, m->st, 1);
+	return ret;
+}
+
+/* Returns as vdfs_sql_next(). */
+static int matches_next(struct matches *m)
+{
+	const unsigned char *metadata;
+	int ret;
+
+	do {
+		ret = vdfs_sql_next(m->st);
+		if (ret <= 0 || !m->matcher)
+			return ret;
+		metadata = sqlite3_column_text(m->st,
+					       sqlite3_column_count(m->st) - 1);
+		if (!metadata)
+			return -ENOMEM;
+		ret = vdfs_matcher_matches(m->matcher, (const char *)metadata);
+	} while (!ret);
 	return ret;
 }
 
 static int evaluate(struct vdfs_finding *f, struct sqlite3 *db, struct ids *ids)
 {
-	struct sqlite3_stmt *st = NULL;
+	struct matches m;
 	int ret;
 
-	ret = prepare(f, db, "id", "", &st);
+	ret = matches_begin(f, db, "id", "", &m);
 	while (!ret) {
-		ret = vdfs_sql_next(st);
+		ret = matches_next(&m);
 		if (ret <= 0)
 			break;
-		ret = add_id(ids, (uint64_t)sqlite3_column_int64(st, 0));
+		ret = add_id(ids, (uint64_t)sqlite3_column_int64(m.st, 0));
 	}
-	sqlite3_finalize(st);
+	matches_end(&m);
 	return ret;
 }
 
@@ -241,16 +283,17 @@ struct tie {
 };
 
 /* Some items in the order of their keys. */
-static int next_keys(struct sqlite3_stmt *st, struct tie *tie, size_t *n)
+static int next_keys(struct matches *m, struct tie *tie, size_t *n)
 {
 	int ret = 1;
 
 	for (*n = 0; *n < TIE_STEP; (*n)++) {
-		ret = vdfs_sql_next(st);
+		ret = matches_next(m);
 		if (ret <= 0)
 			return ret;
-		tie[*n].id = (uint64_t)sqlite3_column_int64(st, 0);
-		tie[*n].key = strdup((const char *)sqlite3_column_text(st, 1));
+		tie[*n].id = (uint64_t)sqlite3_column_int64(m->st, 0);
+		tie[*n].key =
+			strdup((const char *)sqlite3_column_text(m->st, 1));
 		if (!tie[*n].key)
 			return -ENOMEM;
 	}
@@ -331,8 +374,8 @@ static int take_ties(struct vdfs_finding *f, struct tie *tie, size_t n,
 int vdfs_finding_ties(struct vdfs_finding *f, struct sqlite3 *db)
 {
 	struct tie *tie = calloc(TIE_STEP, sizeof(*tie));
-	struct sqlite3_stmt *st = NULL;
 	float dist = f->dist[f->n - 1];
+	struct matches m;
 	int ret, err;
 	size_t n;
 
@@ -340,11 +383,11 @@ int vdfs_finding_ties(struct vdfs_finding *f, struct sqlite3 *db)
 		return -ENOMEM;
 	while (f->hits && f->hit[f->hits - 1].dist == dist)
 		free(f->hit[--f->hits].key);
-	ret = prepare(f, db, "id, key", " ORDER BY key", &st);
+	ret = matches_begin(f, db, "id, key", " ORDER BY key", &m);
 	if (!ret)
 		ret = 1;
 	while (ret > 0 && f->hits < f->how->k) {
-		ret = next_keys(st, tie, &n);
+		ret = next_keys(&m, tie, &n);
 		err = ret < 0 ? 0 : take_ties(f, tie, n, dist);
 		ret = err ? err : ret;
 		for (n = 0; n < TIE_STEP; n++) {
@@ -352,7 +395,7 @@ int vdfs_finding_ties(struct vdfs_finding *f, struct sqlite3 *db)
 			tie[n].key = NULL;
 		}
 	}
-	sqlite3_finalize(st);
+	matches_end(&m);
 	free(tie);
 	return ret < 0 ? ret : 0;
 }

@@ -10,6 +10,7 @@
 
 #include <daemons/vdfsd/collection/filter_impl.h>
 
+#include "vdfsd/filters.h"
 #include "vdfsd/items.h"
 #include "vdfsd/vectors.h"
 
@@ -134,187 +135,6 @@ FIXTURE_TEARDOWN(filter)
 	items_forget(self->a);
 }
 
-static json_t *random_scalar(uint64_t *state)
-{
-	static const char *const text[] = { "",	 "1",	 "a",	     "ab",
-					    "B", "true", "\xc3\xa9", "it's" };
-
-	switch (vectors_random(state) % 6) {
-	case 0:
-		return json_null();
-	case 1:
-		return json_boolean(vectors_random(state) >> 63);
-	case 2:
-		return json_integer((int)(vectors_random(state) >> 61) - 3);
-	case 3:
-		return json_real((double)(vectors_random(state) >> 60) / 4 - 2);
-	default:
-		return json_string(text[vectors_random(state) >> 61]);
-	}
-}
-
-static json_t *random_metadata(uint64_t *state)
-{
-	static const char *const field[] = { "a", "b", "it's", "x y" };
-	json_t *json = json_object();
-	json_t *inner = json_object();
-	size_t i;
-
-	for (i = 0; i < 4; i++) {
-		switch (vectors_random(state) % 8) {
-		case 0:
-			break;
-		case 1:
-			json_object_set_new(json, field[i],
-					    json_pack("[i]", 1));
-			break;
-		case 2:
-			json_object_set_new(json, field[i],
-					    json_pack("{s:i}", "n", 1));
-			break;
-		default:
-			json_object_set_new(json, field[i],
-					    random_scalar(state));
-		}
-	}
-	json_object_set_new(inner, "n", random_scalar(state));
-	json_object_set_new(json, "in", inner);
-	return json;
-}
-
-static json_t *random_clause(uint64_t *state)
-{
-	static const char *const op[] = { "$eq", "$ne",	 "$gt", "$gte",
-					  "$lt", "$lte", "$in" };
-	const char *o = op[vectors_random(state) % 7];
-	json_t *value = random_scalar(state);
-	json_t *list;
-
-	if (!strcmp(o, "$in")) {
-		list = json_array();
-		json_array_append_new(list, value);
-		while (vectors_random(state) >> 62)
-			json_array_append_new(list, random_scalar(state));
-		return json_pack("{s:o}", o, list);
-	}
-	if (o[1] == 'g' || o[1] == 'l')
-		while (!json_is_string(value) && !json_is_number(value)) {
-			json_decref(value);
-			value = random_scalar(state);
-		}
-	if (!strcmp(o, "$eq") && vectors_random(state) >> 63)
-		return value;
-	return json_pack("{s:o}", o, value);
-}
-
-static json_t *random_filter(uint64_t *state, int depth)
-{
-	static const char *const field[] = { "a", "b", "it's", "x y", "in.n" };
-	json_t *json = json_object();
-	json_t *list;
-
-	if (depth < 3 && vectors_random(state) >> 63) {
-		list = json_array();
-		do {
-			json_array_append_new(list,
-					      random_filter(state, depth + 1));
-		} while (vectors_random(state) >> 62);
-		json_object_set_new(
-			json, vectors_random(state) >> 63 ? "$and" : "$or",
-			list);
-	}
-	do {
-		json_object_set_new(json, field[vectors_random(state) % 5],
-				    random_clause(state));
-	} while (!(vectors_random(state) >> 62));
-	return json;
-}
-
-/* 0, or 2 when they cannot be compared; else their order in @order. */
-static int compare(const json_t *a, const json_t *b, int *order)
-{
-	double x, y;
-
-	if (json_is_number(a) && json_is_number(b)) {
-		x = json_number_value(a);
-		y = json_number_value(b);
-		*order = (x > y) - (x < y);
-		return 0;
-	}
-	if (json_typeof(a) != json_typeof(b) || json_is_object(a) ||
-	    json_is_array(a))
-		return 2;
-	*order = json_is_string(a) ?
-			 strcmp(json_string_value(a), json_string_value(b)) :
-			 0;
-	return 0;
-}
-
-static bool holds(const char *op, const json_t *have, json_t *want)
-{
-	bool comparable;
-	int order = 1;
-	size_t i;
-
-	if (!strcmp(op, "$in")) {
-		for (i = 0; i < json_array_size(want); i++)
-			if (holds("$eq", have, json_array_get(want, i)))
-				return true;
-		return false;
-	}
-	comparable = have && !compare(have, want, &order);
-	if (!strcmp(op, "$ne"))
-		return !comparable || order;
-	if (!comparable)
-		return false;
-	if (!strcmp(op, "$eq"))
-		return !order;
-	if (!strcmp(op, "$gt"))
-		return order > 0;
-	if (!strcmp(op, "$gte"))
-		return order >= 0;
-	return !strcmp(op, "$lt") ? order < 0 : order <= 0;
-}
-
-static bool matches(json_t *metadata, json_t *filter);
-
-static bool clause_holds(json_t *metadata, const char *field, json_t *clause)
-{
-	const json_t *have =
-		strcmp(field, "in.n") ?
-			json_object_get(metadata, field) :
-			json_object_get(json_object_get(metadata, "in"), "n");
-	json_t *want;
-	const char *op;
-	size_t i;
-
-	if (!strcmp(field, "$and") || !strcmp(field, "$or")) {
-		bool any = field[1] == 'o';
-
-		for (i = 0; i < json_array_size(clause); i++)
-			if (matches(metadata, json_array_get(clause, i)) == any)
-				return any;
-		return !any;
-	}
-	if (!json_is_object(clause))
-		return holds("$eq", have, clause);
-	json_object_foreach(clause, op, want)
-		if (!holds(op, have, want))
-			return false;
-	return true;
-}
-
-static bool matches(json_t *metadata, json_t *filter)
-{
-	const char *field;
-	json_t *clause;
-
-	json_object_foreach(filter, field, clause)
-		if (!clause_holds(metadata, field, clause))
-			return false;
-	return true;
-}
-
 /* How many filters let through others than they should. */
 static int wrong_filters(struct vdfs_collection *c, json_t **metadata,
 			 struct items_answers *a, uint64_t seed)
@@ -323,13 +143,13 @@ static int wrong_filters(struct vdfs_collection *c, json_t **metadata,
 	int turn, i;
 
 	for (turn = 0; turn < FILTERS; turn++) {
-		json_t *filter = random_filter(&seed, 0);
+		json_t *filter = filters_random(&seed);
 		char *text = json_dumps(filter, 0);
 		char want[ITEMS] = { 0 };
 		char got[ITEMS] = { 0 };
 
 		for (i = 0; i < ITEMS; i++)
-			want[i] = matches(metadata[i], filter);
+			want[i] = filters_match(metadata[i], filter);
 		if (items_search(c, origin, 1, VDFS_K_MAX, text, a))
 			wrong++;
 		for (i = 0; i < (int)a->n; i++)
@@ -354,7 +174,7 @@ TEST_F(filter, lets_through_what_it_says)
 	int i;
 
 	for (i = 0; i < ITEMS; i++) {
-		metadata[i] = random_metadata(&state);
+		metadata[i] = filters_metadata(&state);
 		text = json_dumps(metadata[i], 0);
 		snprintf(key, sizeof(key), "%d", i);
 		ASSERT_EQ(0, items_put(self->c, key, origin, 1, text));
@@ -489,7 +309,7 @@ TEST_F(filter, ends_when_it_is_over)
 	int i;
 
 	strcat(text, "]}");
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < 300; i++) {
 		snprintf(key, sizeof(key), "%d", i);
 		ASSERT_EQ(0, items_put(self->c, key, origin, 1, "{\"a\":7}"));
 	}
@@ -505,7 +325,7 @@ TEST_F(filter, ends_when_it_is_over)
 	EXPECT_LT(4, looks.n);
 	/* Nobody looks after the search. */
 	i = (int)looks.n;
-	EXPECT_EQ(20, count(self->c, text, self->a));
+	EXPECT_EQ(300, count(self->c, text, self->a));
 	EXPECT_EQ(i, looks.n);
 	free(text);
 }

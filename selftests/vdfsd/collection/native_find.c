@@ -323,6 +323,8 @@ TEST_F_TIMEOUT(ties, are_ordered_by_key_however_many, 200)
 {
 	float v[2] = { 1, 1 };
 	float near[2] = { 0, 0 };
+	char filter[1024], *to;
+	int i;
 
 	ASSERT_EQ(0, equal_items(self->c, 17000, v));
 	ASSERT_EQ(0, items_put(self->c, "zz", near, 2, NULL));
@@ -332,6 +334,16 @@ TEST_F_TIMEOUT(ties, are_ordered_by_key_however_many, 200)
 	EXPECT_EQ(0, wrong_order(self->a, 1, 1, 0));
 	ASSERT_EQ(0, items_search(self->c, near, 2, VDFS_K_MAX, NULL, self->a));
 	ASSERT_EQ(VDFS_K_MAX, self->a->n);
+	EXPECT_EQ(0, wrong_order(self->a, 1, 1, 0));
+	/* The first of them by key does not match a filter, a long one. */
+	ASSERT_EQ(0, items_put(self->c, "a", v, 2, "{\"no\":1}"));
+	to = stpcpy(filter, "{\"$or\":[{\"no\":{\"$ne\":1}}");
+	for (i = 0; i < 30; i++)
+		to += sprintf(to, ",{\"x\":%d}", i);
+	stpcpy(to, "]}");
+	ASSERT_EQ(0, items_search(self->c, near, 2, 20, filter, self->a));
+	ASSERT_EQ(20, self->a->n);
+	EXPECT_STREQ("zz", self->a->key[0]);
 	EXPECT_EQ(0, wrong_order(self->a, 1, 1, 0));
 }
 

@@ -387,7 +387,8 @@ int phi_vdfs_list(struct phi_vdfs *v, const char *path, phi_vdfs_entry_fn *fn,
  * phi_vdfs_mkdir() - make a directory
  * @v: Session.
  * @path: Name.
- * @mode: Permission bits, 01777 at most.
+ * @mode: Permission bits, 01777 at most. Set-group-ID comes from the directory
+ *        that it is made in.
  *
  * Context: Any thread. Waits for the daemon.
  * Return: 0 or a negative errno.
@@ -443,7 +444,8 @@ int phi_vdfs_rename(struct phi_vdfs *v, const char *from, const char *to,
  * phi_vdfs_change() - change mode or time of a name
  * @v: Session.
  * @path: Name.
- * @mode: Permission bits, 01777 at most; ~0U = leave. Its owner changes it.
+ * @mode: Permission bits, 01777 at most, of a directory 03777; ~0U = leave. Its
+ *        owner changes it, and set-group-ID where the owner is in its group.
  * @mtime_ns: CLOCK_REALTIME; INT64_MIN = leave; INT64_MAX = now, which is also
  *            for a user who may write and does not own it.
  *

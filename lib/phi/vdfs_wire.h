@@ -27,7 +27,7 @@
  * does not use must be 0, else EINVAL.
  */
 
-#define PHI_VDFS_VERSION 1
+#define PHI_VDFS_VERSION 2
 
 /* Longest span of data or results; names and the like; staging region. */
 #define PHI_VDFS_SPAN_MAX (16U << 20)
@@ -245,6 +245,8 @@ struct phi_vdfs_params {
  * @mtime_ns: When it last changed, CLOCK_REALTIME.
  * @owner: User.
  * @mode: S_IFREG or S_IFDIR, and permission bits.
+ * @group: Group; PHI_VDFS_NO_GROUP of names that are older than groups.
+ * @pad: 0.
  */
 struct phi_vdfs_stat {
 	struct phi_vdfs_hash hash;
@@ -253,7 +255,11 @@ struct phi_vdfs_stat {
 	__s64 mtime_ns;
 	__u32 owner;
 	__u32 mode;
+	__u32 group;
+	__u32 pad;
 };
+
+#define PHI_VDFS_NO_GROUP ((__u32)~0U)
 
 /**
  * struct phi_vdfs_stats - what the store holds

@@ -11,9 +11,9 @@
 #include "files.h"
 #include "store.h"
 
-const struct vdfs_who alice = { .uid = 1001 };
-const struct vdfs_who bob = { .uid = 1002 };
-const struct vdfs_who carol = { .uid = 1003 };
+const struct vdfs_who alice = { .uid = 1001, .gid = 1001 };
+const struct vdfs_who bob = { .uid = 1002, .gid = 1002 };
+const struct vdfs_who carol = { .uid = 1003, .gid = 1003 };
 const struct vdfs_who admin = { .uid = 0, .admin = true };
 
 /**

@@ -192,13 +192,15 @@ void vdfs_out_hash(const char *key, const struct phi_vdfs_hash *hash)
 const char *vdfs_mode_text(uint32_t mode)
 {
 	static const char letters[] = "rwxrwxrwx";
-	bool all = mode & 0001;
+	bool group = mode & 0010, all = mode & 0001;
 	static char text[11];
 	int i;
 
 	text[0] = (mode & S_IFMT) == S_IFDIR ? 'd' : '-';
 	for (i = 0; i < 9; i++)
 		text[i + 1] = mode & (0400U >> i) ? letters[i] : '-';
+	if (mode & S_ISGID)
+		text[6] = group ? 's' : 'S';
 	if (mode & S_ISVTX)
 		text[9] = all ? 't' : 'T';
 	text[10] = '\0';
@@ -213,8 +215,8 @@ int vdfs_option_mode(const struct args *args, const char *text, uint32_t *mode)
 	if (!text)
 		return EXIT_OK;
 	value = strtoul(text, &end, 8);
-	if (end == text || *end || value > 01777)
-		return usage_error(args, "a mode is octal, 0 to 1777, not '%s'",
+	if (end == text || *end || value > 03777)
+		return usage_error(args, "a mode is octal, 0 to 3777, not '%s'",
 				   text);
 	*mode = (uint32_t)value;
 	return EXIT_OK;

@@ -42,6 +42,10 @@ static void out_stat(const struct phi_vdfs_stat *st)
 {
 	out_str("mode", vdfs_mode_text(st->mode));
 	out_u64("owner", st->owner);
+	if (st->group == PHI_VDFS_NO_GROUP)
+		out_unknown("group");
+	else
+		out_u64("group", st->group);
 	out_u64("bytes", st->bytes);
 	out_time("mtime_ns", st->mtime_ns);
 }

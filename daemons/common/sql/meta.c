@@ -12,7 +12,7 @@
 #include "meta_impl.h"
 
 #define APPLICATION 0x56444653 /* "VDFS", in the header of the file */
-#define VERSION 3
+#define VERSION 4
 #define VERSION_FIRST 1 /* what is missing in it is added */
 #define IDLE_MAX 64
 #define BUSY_MS 10000
@@ -115,6 +115,33 @@ static int open_read_only(const char *path, int flags, struct sqlite3 **db)
 	return execute(*db, "PRAGMA locking_mode = EXCLUSIVE");
 }
 
+/* A text that is only for databases before a version begins by saying so. */
+static bool is_for(const char *schema, bool read_only, int64_t version)
+{
+	int before;
+
+	if (sscanf(schema, VDFS_META_STAND_IN "%d", &before) == 1)
+		return read_only && version && version < before;
+	if (read_only)
+		return false;
+	if (sscanf(schema, VDFS_META_BEFORE "%d", &before) != 1)
+		return true;
+	return version && version < before;
+}
+
+/* Let an earlier version, which cannot be changed, look like this one. */
+static int stand_in(struct sqlite3 *db, const char *const *schemas)
+{
+	int64_t version = 0;
+	int err = pragma(db, "PRAGMA user_version", &version);
+
+	for (; !err && *schemas; schemas++) {
+		if (is_for(*schemas, true, version))
+			err = execute(db, *schemas);
+	}
+	return err;
+}
+
 /**
  * vdfs_meta_connect() - make a connection to the database
  * @meta: The database.
@@ -143,12 +170,14 @@ int vdfs_meta_connect(struct vdfs_meta *meta, bool writer, struct sqlite3 **out)
 	if (!err)
 		sqlite3_busy_timeout(db, BUSY_MS);
 	if (!err)
+		err = execute(db, "PRAGMA temp_store = MEMORY;"
+				  "PRAGMA trusted_schema = 0");
+	if (!err && read_only)
+		err = stand_in(db, meta->schemas);
+	if (!err)
 		err = execute(db, writer ? "PRAGMA cache_size = -65536" :
 					   "PRAGMA cache_size = -4096;"
 					   "PRAGMA query_only = 1");
-	if (!err)
-		err = execute(db, "PRAGMA temp_store = MEMORY;"
-				  "PRAGMA trusted_schema = 0");
 	if (!err)
 		err = vdfs_sql_functions(db);
 	if (!err && read_only)
@@ -182,16 +211,6 @@ static int identify(struct sqlite3 *db)
 	return version >= VERSION_FIRST && version <= VERSION ? 0 : -EOPNOTSUPP;
 }
 
-/* A text that is only for databases before a version begins by saying so. */
-static bool is_for(const char *schema, int64_t version)
-{
-	int before;
-
-	if (sscanf(schema, VDFS_META_BEFORE "%d", &before) != 1)
-		return true;
-	return version && version < before;
-}
-
 static int create_tables(struct sqlite3 *db, const char *const *schemas)
 {
 	int64_t version = 0;
@@ -206,7 +225,7 @@ static int create_tables(struct sqlite3 *db, const char *const *schemas)
 		return err;
 	err = execute(db, "BEGIN IMMEDIATE");
 	for (; !err && *schemas; schemas++) {
-		if (is_for(*schemas, version))
+		if (is_for(*schemas, false, version))
 			err = execute(db, *schemas);
 	}
 	if (!err)

@@ -46,6 +46,11 @@ typedef int vdfs_meta_fn(struct sqlite3 *db, void *arg);
  * the number behind it made: it adds to tables what these now begin with.
  */
 #define VDFS_META_BEFORE "-- before "
+/*
+ * The same for one that is opened read-only: views that stand in for its tables.
+ * Rules that ask whether a table has a column look at the table itself.
+ */
+#define VDFS_META_STAND_IN "-- read-only, before "
 
 #define VDFS_META_READ_ONLY 0x1U /* change nothing in the file */
 

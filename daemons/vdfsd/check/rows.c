@@ -50,10 +50,11 @@ struct rule {
 
 /* Whether a row is not the one that was stored. */
 #define NODE_WRONG \
-	"sum IS NOT vdfs_sum(parent, name, object, owner, mode, mtime)\n"
+	"sum IS NOT vdfs_sum(parent, name, object, owner, mode, mtime, gid)\n"
 #define ATTR_WRONG "sum IS NOT vdfs_sum(ino, name, value)"
-#define NODE_SUM \
-	VDFS_NODE_SUM("parent", "name", "object", "owner", "mode", "mtime")
+#define NODE_SUM                                                            \
+	VDFS_NODE_SUM("parent", "name", "object", "owner", "mode", "mtime", \
+		      "gid")
 
 /*
  * Names to which no way leads from the root although each has its directory:
@@ -76,7 +77,7 @@ struct rule {
 #define LOST_NAME "CAST('lost-' || ino AS BLOB)"
 #define LOST                                                 \
 	"parent = 1, name = " LOST_NAME ",\n" VDFS_NODE_SUM( \
-		"1", LOST_NAME, "object", "owner", "mode", "mtime")
+		"1", LOST_NAME, "object", "owner", "mode", "mtime", "gid")
 
 /* In this order: what one mends, the next ones count. */
 static const struct rule rules[] = {
@@ -85,9 +86,9 @@ static const struct rule rules[] = {
 	  { "UPDATE node SET parent = 0, name = x'', object = NULL\n"
 	    "WHERE ino = 1 AND " NODE_WRONG,
 	    "UPDATE node SET owner = 0, mode = mode & 61888\n"
-	    "WHERE ino != 1 AND " NODE_WRONG,
+	    ", gid = 4294967295 WHERE ino != 1 AND " NODE_WRONG,
 	    "UPDATE node SET owner = 4294967295, mode = 16895\n"
-	    "WHERE ino = 1 AND " NODE_WRONG,
+	    ", gid = 4294967295 WHERE ino = 1 AND " NODE_WRONG,
 	    "UPDATE node SET " NODE_SUM "WHERE " NODE_WRONG } },
 	{ "attributes that are not what was stored",
 	  "SELECT count(*) FROM attr WHERE " ATTR_WRONG,
@@ -200,11 +201,12 @@ static int is_later(struct sqlite3 *db, const struct rule *rule)
 	/* A word of the rule, and of the schema where the rule can be. */
 	static const char *const words[] = { "usage",	 "TABLE usage(",
 					     "payer",	 "TABLE payer(",
-					     "vdfs_sum", "sum INTEGER" };
+					     "vdfs_sum", "sum INTEGER",
+					     "gid",	 "gid INTEGER" };
 	struct sqlite3_stmt *st;
 	int i, err, n = 1;
 
-	for (i = 0; n && i < 6; i += 2) {
+	for (i = 0; n && i < 8; i += 2) {
 		if (!strstr(rule->find, words[i]))
 			continue;
 		err = vdfs_sql(db, &st,

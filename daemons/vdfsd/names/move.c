@@ -209,8 +209,8 @@ static int set_place(struct sqlite3 *db, const struct vdfs_name_node *node,
 	err = vdfs_sql_run(
 		db,
 		"UPDATE node SET parent = ?2, name = ?3,\n" VDFS_NODE_SUM(
-			"?2", "?3", "object", "owner", "mode",
-			"mtime") "WHERE ino = ?1",
+			"?2", "?3", "object", "owner", "mode", "mtime",
+			"gid") "WHERE ino = ?1",
 		VDFS_INT(node->ino), VDFS_INT(target->ino),
 		VDFS_BLOB(last, strlen(last)));
 	if (!err)

@@ -22,9 +22,7 @@
  * @who: For whom.
  * @path: Of the name.
  * @hash: Of a blob.
- * @mode: Of a name.
- * @mtime: Of a name.
- * @now: That is now.
+ * @mode: Of a directory.
  * @any: Whether the user may see the blob or not.
  * @st: Out.
  */
@@ -34,8 +32,6 @@ struct name_op {
 	const char *path;
 	const struct vdfs_hash *hash;
 	uint32_t mode;
-	int64_t mtime;
-	bool now;
 	bool any;
 	struct vdfs_stat *st;
 };
@@ -74,6 +70,7 @@ int vdfs_node_stat(struct sqlite3 *db, const struct vdfs_name_node *node,
 	st->ino = node->ino;
 	st->mtime_ns = node->mtime;
 	st->owner = node->owner;
+	st->gid = node->gid;
 	st->mode = node->mode;
 	return 0;
 }
@@ -139,6 +136,7 @@ static int add_entry(struct page *p, struct sqlite3_stmt *st)
 	struct vdfs_stat *out = &p->st[p->n];
 	struct vdfs_name_node node = {
 		.owner = sqlite3_column_int64(st, 2),
+		.gid = sqlite3_column_int64(st, 7),
 		.mode = sqlite3_column_int64(st, 3),
 	};
 	int len = sqlite3_column_bytes(st, 1);
@@ -149,11 +147,13 @@ static int add_entry(struct page *p, struct sqlite3_stmt *st)
 	p->name[p->n][len] = '\0';
 	memset(out, 0, sizeof(*out));
 	out->ino = sqlite3_column_int64(st, 0);
+	out->gid = VDFS_GID_NONE;
 	out->mode = node.mode & S_IFMT;
 	p->n++;
 	if (!p->search)
 		return 0;
 	out->owner = node.owner;
+	out->gid = node.gid;
 	out->mode = node.mode;
 	out->mtime_ns = sqlite3_column_int64(st, 4);
 	if (sqlite3_column_bytes(st, 5) == sizeof(out->hash))
@@ -183,7 +183,7 @@ static int fill_page(struct sqlite3 *db, void *arg)
 	err = vdfs_sql(
 		db, &st,
 		"SELECT n.ino, n.name, n.owner, n.mode, n.mtime, o.hash,\n"
-		"o.size FROM node n LEFT JOIN object o ON o.id = n.object\n"
+		"o.size, n.gid FROM node n LEFT JOIN object o ON o.id = n.object\n"
 		"WHERE n.parent = ? AND n.name > ? ORDER BY n.name",
 		VDFS_INT(dir.ino), VDFS_BLOB(p->after, strlen(p->after)));
 	while (!err && (err = vdfs_sql_next(st)) > 0) {
@@ -258,11 +258,9 @@ static int make_dir(struct sqlite3 *db, void *arg)
 		return err ?: -EEXIST;
 	if (!vdfs_node_may(op->who, &parent, W_OK | X_OK))
 		return -EACCES;
-	node = (struct vdfs_name_node){ .parent = parent.ino,
-					.owner = op->who->uid,
-					.mode = S_IFDIR |
-						(op->mode & VDFS_MODE_BITS),
-					.mtime = vdfs_name_now() };
+	node = vdfs_node_made(op->who, &parent,
+			      S_IFDIR | (op->mode & ~(uint32_t)S_IFMT),
+			      vdfs_name_now());
 	err = vdfs_node_check_path(db, parent.ino, last);
 	if (!err)
 		err = vdfs_node_insert(db, &node, last, strlen(last),
@@ -320,8 +318,8 @@ int vdfs_node_replace(struct sqlite3 *db, struct vdfs_store *store,
 	return vdfs_sql_run(
 		db,
 		"UPDATE node SET object = ?2, mtime = ?3,\n" VDFS_NODE_SUM(
-			"parent", "name", "?2", "owner", "mode",
-			"?3") "WHERE ino = ?1",
+			"parent", "name", "?2", "owner", "mode", "?3",
+			"gid") "WHERE ino = ?1",
 		VDFS_INT(node->ino), VDFS_INT(object->id), VDFS_INT(mtime));
 }
 
@@ -362,11 +360,9 @@ int vdfs_name_set(struct sqlite3 *db, struct vdfs_store *store,
 		return err;
 	if (!vdfs_node_may(who, &parent, W_OK | X_OK))
 		return -EACCES;
-	node = (struct vdfs_name_node){ .parent = parent.ino,
-					.object = object->id,
-					.owner = who->uid,
-					.mode = S_IFREG | VDFS_MODE_FILE,
-					.mtime = vdfs_name_now() };
+	node = vdfs_node_made(who, &parent, S_IFREG | VDFS_MODE_FILE,
+			      vdfs_name_now());
+	node.object = object->id;
 	err = vdfs_node_check_path(db, parent.ino, last);
 	if (!err)
 		err = vdfs_node_insert(db, &node, last, strlen(last),
@@ -425,58 +421,4 @@ int vdfs_name_link_any(struct vdfs_store *store, const struct vdfs_who *who,
 	struct name_op op = { store, who, path, .hash = hash, .any = true };
 
 	return write_op(&op, link_name);
-}
-
-static int change(struct sqlite3 *db, void *arg)
-{
-	struct name_op *op = arg;
-	struct vdfs_name_node node;
-	int err;
-
-	err = vdfs_node_walk(db, op->who, op->path, &node);
-	if (err)
-		return err;
-	/* A user who may write may say that it was now, and no more. */
-	if (!vdfs_node_own(op->who, &node) &&
-	    (op->mode != ~0U || !op->now ||
-	     !vdfs_node_may(op->who, &node, W_OK)))
-		return -EACCES;
-	if (op->mode != ~0U)
-		node.mode = (node.mode & S_IFMT) | (op->mode & VDFS_MODE_BITS);
-	if (op->mtime != INT64_MIN)
-		node.mtime = op->mtime;
-	return vdfs_sql_run(
-		db,
-		"UPDATE node SET mode = ?2, mtime = ?3,\n" VDFS_NODE_SUM(
-			"parent", "name", "object", "owner", "?2",
-			"?3") "WHERE ino = ?1",
-		VDFS_INT(node.ino), VDFS_INT(node.mode), VDFS_INT(node.mtime));
-}
-
-/**
- * vdfs_name_change() - change who may use a name, or its time
- * @store: The store.
- * @who: The user.
- * @path: Of the name.
- * @mode: Permission bits; ~0U = leave.
- * @mtime_ns: Time; INT64_MIN = leave; VDFS_MTIME_NOW is also for a user who may
- *            write and does not own it.
- *
- * Context: Any thread. Waits for the disk.
- * Return: 0, -EPERM for a mode by which a file would run as its owner or group,
- * or another negative errno.
- */
-int vdfs_name_change(struct vdfs_store *store, const struct vdfs_who *who,
-		     const char *path, uint32_t mode, int64_t mtime_ns)
-{
-	struct name_op op = { store, who, path, .mode = mode,
-			      .mtime = mtime_ns };
-
-	if (mode != ~0U && mode & (S_ISUID | S_ISGID))
-		return -EPERM;
-	/* The same, however often the change is made. */
-	op.now = mtime_ns == VDFS_MTIME_NOW;
-	if (op.now)
-		op.mtime = vdfs_name_now();
-	return write_op(&op, change);
 }

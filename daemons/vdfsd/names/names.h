@@ -17,8 +17,9 @@
  * A name stands for a blob or is a directory. It has an owner and mode bits,
  * which mean what they mean in POSIX: r to read a file or list a directory, w
  * to change it, x to come to what is in a directory; sticky directories too.
- * There are no groups: all but the owner are others. Directories on the way to
- * a new name are made, like it, for the user who asks. The root belongs to
+ * It has a group, that of the user who made it, or of the directory where that
+ * has S_ISGID, which directories made in it have as well. Directories on the way
+ * to a new name are made, like it, for the user who asks. The root belongs to
  * nobody, and is sticky, and anyone may make names in it. A user who replaces
  * the blob of another's name, as w allows, leaves it the other's, and is charged
  * for the blob, while the owner is for the name. So a file of another that the
@@ -33,6 +34,8 @@
 #define VDFS_MODE_FILE 0644U
 #define VDFS_MODE_DIR 0755U
 #define VDFS_MTIME_NOW INT64_MAX
+/* The user with the highest number; the two above are nobody. */
+#define VDFS_UID_MAX (UINT32_MAX - 2)
 #define VDFS_ATTR_NAME_MAX 255
 #define VDFS_ATTR_VALUE_MAX 65536
 
@@ -43,6 +46,7 @@
  * @ino: A number that stays while the name does.
  * @mtime_ns: When it last changed, CLOCK_REALTIME, or as it was set.
  * @owner: User.
+ * @gid: Group; VDFS_GID_NONE of names that were made before there were groups.
  * @mode: S_IFREG or S_IFDIR, and permission bits.
  */
 struct vdfs_stat {
@@ -51,6 +55,7 @@ struct vdfs_stat {
 	uint64_t ino;
 	int64_t mtime_ns;
 	uint32_t owner;
+	uint32_t gid;
 	uint32_t mode;
 };
 
@@ -126,6 +131,8 @@ struct vdfs_name_ops {
 /* The tables of names; statements that may be run again. */
 extern const char vdfs_schema_name[];
 extern const char vdfs_schema_name_sums[]; /* before it */
+extern const char vdfs_schema_name_groups[]; /* between them */
+extern const char vdfs_schema_name_read_only[];
 /* For struct vdfs_store_above. */
 int vdfs_name_shows(struct sqlite3 *db, const struct vdfs_who *who,
 		    int64_t object);
@@ -142,8 +149,8 @@ int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
 		       struct vdfs_stat *out);
 
 int vdfs_name_check(const char *path);
-bool vdfs_name_may(const struct vdfs_who *who, uint32_t owner, uint32_t mode,
-		   int mask);
+bool vdfs_name_may(const struct vdfs_who *who, uint32_t owner, uint32_t gid,
+		   uint32_t mode, int mask);
 int vdfs_name_stat(struct vdfs_store *store, const struct vdfs_who *who,
 		   const char *path, struct vdfs_stat *out);
 /* In the order of bytes, from behind @after on; NULL or "" = all. */
@@ -170,6 +177,9 @@ int vdfs_name_rename_to(struct vdfs_store *store, const struct vdfs_who *who,
 /* @mode: ~0U = leave; @mtime_ns: INT64_MIN = leave. */
 int vdfs_name_change(struct vdfs_store *store, const struct vdfs_who *who,
 		     const char *path, uint32_t mode, int64_t mtime_ns);
+/* @owner, @gid: ~0U = leave. */
+int vdfs_name_chown(struct vdfs_store *store, const struct vdfs_who *who,
+		    const char *path, uint32_t owner, uint32_t gid);
 
 /* Attributes, as setxattr(2) and the like; @value NULL removes. */
 int vdfs_attr_set(struct vdfs_store *store, const struct vdfs_who *who,

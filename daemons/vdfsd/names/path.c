@@ -9,7 +9,7 @@
 #include "node.h"
 #include "store/usage.h"
 
-#define COLUMNS "ino, parent, object, owner, mode, mtime"
+#define COLUMNS "ino, parent, object, owner, mode, mtime, gid"
 
 /**
  * vdfs_name_now() - the time that names are stamped with
@@ -54,20 +54,43 @@ int vdfs_name_check(const char *path)
 }
 
 /**
- * vdfs_name_may() - whether a mode lets a user do something
+ * vdfs_name_in_group() - whether a user is in a group
  * @who: The user.
- * @owner: Owner of a name.
- * @mode: Its type and permission bits.
- * @mask: R_OK, W_OK and X_OK, as for access(2).
- *
- * The owner is judged by its own bits, all others by theirs: no name has a
- * group. Administrators may do all but run what nobody may run.
+ * @gid: The group.
  *
  * Context: Any.
  * Return: Whether it is so.
  */
-bool vdfs_name_may(const struct vdfs_who *who, uint32_t owner, uint32_t mode,
-		   int mask)
+bool vdfs_name_in_group(const struct vdfs_who *who, uint32_t gid)
+{
+	if (gid == VDFS_GID_NONE)
+		return false;
+	return who->gid == gid || (who->in_group && who->in_group(who, gid));
+}
+
+/* To find the groups of a user may take longer than all the rest. */
+static bool group_decides(uint32_t mode, uint32_t want)
+{
+	return ((mode >> 3 & want) == want) != ((mode & want) == want);
+}
+
+/**
+ * vdfs_name_may() - whether a mode lets a user do something
+ * @who: The user.
+ * @owner: Owner of a name.
+ * @gid: Its group.
+ * @mode: Its type and permission bits.
+ * @mask: R_OK, W_OK and X_OK, as for access(2).
+ *
+ * The bits of the owner decide for the owner, those of the group for all who
+ * are in it, whatever the other bits are. Administrators may do all but run what
+ * nobody may run.
+ *
+ * Context: Any.
+ * Return: Whether it is so.
+ */
+bool vdfs_name_may(const struct vdfs_who *who, uint32_t owner, uint32_t gid,
+		   uint32_t mode, int mask)
 {
 	uint32_t want = (uint32_t)mask & 07;
 
@@ -75,6 +98,8 @@ bool vdfs_name_may(const struct vdfs_who *who, uint32_t owner, uint32_t mode,
 		return !(mask & X_OK) || S_ISDIR(mode) || (mode & 0111);
 	if (who->uid == owner)
 		mode >>= 6;
+	else if (group_decides(mode, want) && vdfs_name_in_group(who, gid))
+		mode >>= 3;
 	return (mode & want) == want;
 }
 
@@ -91,7 +116,7 @@ bool vdfs_name_may(const struct vdfs_who *who, uint32_t owner, uint32_t mode,
 bool vdfs_node_may(const struct vdfs_who *who,
 		   const struct vdfs_name_node *node, int mask)
 {
-	return vdfs_name_may(who, node->owner, node->mode, mask);
+	return vdfs_name_may(who, node->owner, node->gid, node->mode, mask);
 }
 
 /**
@@ -142,6 +167,7 @@ static int load(struct sqlite3_stmt *st, struct vdfs_name_node *out)
 	out->owner = sqlite3_column_int64(st, 3);
 	out->mode = sqlite3_column_int64(st, 4);
 	out->mtime = sqlite3_column_int64(st, 5);
+	out->gid = sqlite3_column_int64(st, 6);
 	/* Anyone makes names in the root. */
 	if (out->ino == VDFS_ROOT)
 		out->mode |= S_ISVTX;
@@ -296,6 +322,37 @@ int vdfs_node_check_path(struct sqlite3 *db, int64_t parent, const char *name)
 }
 
 /**
+ * vdfs_node_made() - what a name that a user makes is
+ * @who: The user.
+ * @parent: The directory.
+ * @mode: S_IFREG or S_IFDIR, and permission bits, of which S_ISGID is the
+ *        directory's to give.
+ * @mtime: When.
+ *
+ * Context: Any.
+ * Return: The name, without a number and a blob.
+ */
+struct vdfs_name_node vdfs_node_made(const struct vdfs_who *who,
+				     const struct vdfs_name_node *parent,
+				     uint32_t mode, int64_t mtime)
+{
+	struct vdfs_name_node node = {
+		.parent = parent->ino,
+		.owner = who->uid,
+		.gid = who->gid,
+		.mode = mode & (S_IFMT | VDFS_MODE_BITS),
+		.mtime = mtime,
+	};
+
+	if (parent->mode & S_ISGID) {
+		node.gid = parent->gid;
+		if (S_ISDIR(mode))
+			node.mode |= S_ISGID;
+	}
+	return node;
+}
+
+/**
  * vdfs_node_insert() - add a name, of which its owner has one more
  * @db: A connection inside a transaction.
  * @node: All but its number.
@@ -318,11 +375,12 @@ int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_name_node *node,
 	err = vdfs_sql_run(
 		db,
 		"INSERT INTO node(parent, name, object, owner, mode,\n"
-		"mtime, sum) VALUES(?1, ?2, nullif(?3, 0), ?4, ?5, ?6,\n"
-		"vdfs_sum(?1, ?2, nullif(?3, 0), ?4, ?5, ?6))",
+		"mtime, gid, sum) VALUES(?1, ?2, nullif(?3, 0), ?4, ?5, ?6,\n"
+		"?7, vdfs_sum(?1, ?2, nullif(?3, 0), ?4, ?5, ?6, ?7))",
 		VDFS_INT(node->parent), VDFS_BLOB(name, len),
 		VDFS_INT(node->object), VDFS_INT(node->owner),
-		VDFS_INT(node->mode), VDFS_INT(node->mtime));
+		VDFS_INT(node->mode), VDFS_INT(node->mtime),
+		VDFS_INT(node->gid));
 	if (!err)
 		*ino = sqlite3_last_insert_rowid(db);
 	return err ?: vdfs_node_touch(db, node->parent, node->mtime);
@@ -342,7 +400,7 @@ int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t now)
 	return vdfs_sql_run(db,
 			    "UPDATE node SET mtime = ?2,\n" VDFS_NODE_SUM(
 				    "parent", "name", "object", "owner", "mode",
-				    "?2") "WHERE ino = ?1",
+				    "?2", "gid") "WHERE ino = ?1",
 			    VDFS_INT(ino), VDFS_INT(now));
 }
 
@@ -360,10 +418,8 @@ static int step(struct sqlite3 *db, const struct vdfs_who *who,
 	if (err == -ENOENT && make) {
 		if (!vdfs_node_may(who, dir, W_OK | X_OK))
 			return -EACCES;
-		next = (struct vdfs_name_node){ .parent = dir->ino,
-						.owner = who->uid,
-						.mode = S_IFDIR | VDFS_MODE_DIR,
-						.mtime = vdfs_name_now() };
+		next = vdfs_node_made(who, dir, S_IFDIR | VDFS_MODE_DIR,
+				      vdfs_name_now());
 		err = vdfs_node_insert(db, &next, name, len, &next.ino);
 	}
 	if (!err)

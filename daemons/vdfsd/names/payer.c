@@ -219,6 +219,95 @@ int vdfs_payer_forget(struct sqlite3 *db, struct vdfs_store *store,
 				      (struct vdfs_usage){ .n = -1 });
 }
 
+/* Let another pay for the attributes that the owner of a name pays for. */
+static int give_attrs(struct sqlite3 *db, struct vdfs_store *store,
+		      const struct vdfs_name_node *node, uint32_t owner)
+{
+	struct vdfs_usage more, less;
+	struct sqlite3_stmt *st;
+	int err;
+
+	err = vdfs_sql(db, &st,
+		       "SELECT count(*),\n"
+		       "total(?2 + length(name) + length(value)) FROM attr\n"
+		       "LEFT JOIN payer p USING(ino, name)\n"
+		       "WHERE ino = ?1 AND p.uid IS NULL",
+		       VDFS_INT(node->ino), VDFS_INT(ATTR_BYTES));
+	if (!err)
+		err = vdfs_sql_next(st);
+	if (err <= 0)
+		return err ?: -EBADMSG;
+	more.n = sqlite3_column_int64(st, 0);
+	more.bytes = sqlite3_column_int64(st, 1);
+	sqlite3_reset(st);
+	less.n = -more.n;
+	less.bytes = -more.bytes;
+	err = vdfs_usage_add(db, store, node->owner, VDFS_USAGE_ATTRS, less);
+	if (!err)
+		err = vdfs_usage_add(db, store, owner, VDFS_USAGE_ATTRS, more);
+	/* Of those that it paid for before it is no other payer any more. */
+	return err   ?:
+		       vdfs_sql_run(db,
+				    "DELETE FROM payer\n"
+				    "WHERE ino = ? AND uid = ? AND name != x''",
+				    VDFS_INT(node->ino), VDFS_INT(owner));
+}
+
+/* The same for its content. */
+static int give_content(struct sqlite3 *db, struct vdfs_store *store,
+			const struct vdfs_name_node *node, uint32_t owner)
+{
+	struct vdfs_name_node given = *node;
+	struct vdfs_object object;
+	uint32_t uid;
+	int err;
+
+	if (!node->object)
+		return 0;
+	err = vdfs_object_load(db, node->object, &object);
+	if (!err)
+		err = end_payer(db, node, "", &uid);
+	if (err)
+		return err;
+	given.owner = owner;
+	if (uid != node->owner)
+		return set_payer(db, &given, "", uid);
+	err = vdfs_ref_name(db, store, uid, &object, -1);
+	return err ?: vdfs_payer_take(db, store, &given, owner, &object);
+}
+
+/**
+ * vdfs_payer_give() - let another user pay for all that an owner pays for
+ * @db: A connection inside a transaction.
+ * @store: The store.
+ * @node: The name.
+ * @owner: Its owner from here on.
+ *
+ * Those who pay for what they gave to a name of another go on paying.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0, -EDQUOT when that is beyond a limit of @owner, or another negative
+ * errno.
+ */
+int vdfs_payer_give(struct sqlite3 *db, struct vdfs_store *store,
+		    const struct vdfs_name_node *node, uint32_t owner)
+{
+	struct vdfs_usage one = { .n = 1 }, less = { .n = -1 };
+	int err;
+
+	if (node->owner == owner)
+		return 0;
+	err = give_content(db, store, node, owner);
+	if (!err)
+		err = give_attrs(db, store, node, owner);
+	if (!err)
+		err = vdfs_usage_add(db, store, node->owner, VDFS_USAGE_NAMES,
+				     less);
+	if (!err)
+		err = vdfs_usage_add(db, NULL, owner, VDFS_USAGE_NAMES, one);
+	return err ?: vdfs_usage_check(db, store, owner, VDFS_USAGE_NAMES);
+}
+
 /**
  * vdfs_payer_owner() - let another user pay for what its owner paid
  * @db: A connection inside a transaction.

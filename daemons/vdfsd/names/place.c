@@ -47,12 +47,10 @@ static int make_name(struct sqlite3 *db, struct vdfs_store *store,
 		return err ?: -EEXIST;
 	if (!vdfs_node_may(who, &parent, W_OK | X_OK))
 		return -EACCES;
-	node = (struct vdfs_name_node){ .parent = parent.ino,
-					.object = object->id,
-					.owner = who->uid,
-					.mode = S_IFREG |
-						(place->mode & VDFS_MODE_BITS),
-					.mtime = mtime };
+	node = vdfs_node_made(who, &parent,
+			      S_IFREG | (place->mode & ~(uint32_t)S_IFMT),
+			      mtime);
+	node.object = object->id;
 	err = vdfs_node_check_path(db, parent.ino, last);
 	if (!err)
 		err = vdfs_node_insert(db, &node, last, strlen(last), ino);

@@ -4,15 +4,20 @@
  *
  * node: a name; object NULL = directory. The root is VDFS_ROOT. The checksum of
  *	a row is over all but its number, that of an attribute over all of it.
+ *	A gid of 4294967295 is no group.
  * payer: the user charged for an attribute of a node, or, in a row with an empty
  *	name, for its content. A node without a row is charged to its owner.
  *
  * Names and attributes that an older daemon made are counted, once. It let an
  * owner do all with its names, and others go where they could read; so they are
- * given modes that say this.
+ * given modes that say this. It knew no groups, so they have none, and nobody
+ * gains a right. A row that was damaged before stays so.
  */
 #include "names.h"
 #include "store/object.h"
+
+/* The checksum of a name in stores without groups. */
+#define SUM_WITHOUT_GROUP "vdfs_sum(parent, name, object, owner, mode, mtime)"
 
 const char vdfs_schema_name_sums[] = VDFS_META_BEFORE
 	"3\n"
@@ -21,16 +26,27 @@ const char vdfs_schema_name_sums[] = VDFS_META_BEFORE
 	"UPDATE node SET mode = CASE WHEN object IS NULL\n"
 	" THEN (mode & ~1) | 448 | ((mode & 4) >> 2) ELSE mode | 384 END\n"
 	"WHERE ino != 1;\n"
-	"UPDATE node SET\n" VDFS_NODE_SUM(
-		"parent", "name", "object", "owner", "mode",
-		"mtime") ";"
-			 "UPDATE attr SET sum = vdfs_sum(ino, name, value);";
+	"UPDATE node SET sum = " SUM_WITHOUT_GROUP ";\n"
+	"UPDATE attr SET sum = vdfs_sum(ino, name, value);";
+
+const char vdfs_schema_name_groups[] = VDFS_META_BEFORE
+	"4\n"
+	"ALTER TABLE node ADD COLUMN\n"
+	" gid INTEGER NOT NULL DEFAULT 4294967295;\n"
+	"UPDATE node SET " VDFS_NODE_SUM(
+		"parent", "name", "object", "owner", "mode", "mtime",
+		"gid") "WHERE sum IS " SUM_WITHOUT_GROUP ";";
+
+const char vdfs_schema_name_read_only[] = VDFS_META_STAND_IN
+	"4\n"
+	"CREATE TEMP VIEW node AS SELECT *, 4294967295 AS gid FROM main.node;";
 
 const char vdfs_schema_name[] =
 	"CREATE TABLE IF NOT EXISTS node(\n"
 	" ino INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL,\n"
 	" name BLOB NOT NULL, object INTEGER, owner INTEGER NOT NULL,\n"
-	" mode INTEGER NOT NULL, mtime INTEGER NOT NULL, sum INTEGER);\n"
+	" mode INTEGER NOT NULL, mtime INTEGER NOT NULL, sum INTEGER,\n"
+	" gid INTEGER NOT NULL DEFAULT 4294967295);\n"
 	"CREATE UNIQUE INDEX IF NOT EXISTS node_name ON node(parent, name);\n"
 	"CREATE INDEX IF NOT EXISTS node_object\n"
 	" ON node(object) WHERE object IS NOT NULL;\n"
@@ -38,9 +54,9 @@ const char vdfs_schema_name[] =
 	" name BLOB NOT NULL, value BLOB NOT NULL, sum INTEGER,\n"
 	" PRIMARY KEY(ino, name)) WITHOUT ROWID;\n"
 	"INSERT OR IGNORE INTO\n"
-	" node(ino, parent, name, owner, mode, mtime, sum)\n"
-	" VALUES(1, 0, x'', 4294967295, 16895, 0,\n"
-	"  vdfs_sum(0, x'', NULL, 4294967295, 16895, 0));\n"
+	" node(ino, parent, name, owner, mode, mtime, gid, sum)\n"
+	" VALUES(1, 0, x'', 4294967295, 16895, 0, 4294967295,\n"
+	"  vdfs_sum(0, x'', NULL, 4294967295, 16895, 0, 4294967295));\n"
 	"CREATE TABLE IF NOT EXISTS payer(ino INTEGER NOT NULL,\n"
 	" name BLOB NOT NULL, uid INTEGER NOT NULL,\n"
 	" PRIMARY KEY(ino, name)) WITHOUT ROWID;\n"

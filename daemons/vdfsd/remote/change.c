@@ -144,6 +144,7 @@ static int fill_stat(struct sqlite3 *db, const struct vdfs_name_node *node,
 	st->size = object.size;
 	st->mtime_ns = node->mtime;
 	st->owner = node->owner;
+	st->gid = node->gid;
 	st->mode = node->mode;
 	return err;
 }

@@ -111,14 +111,18 @@ int vdfs_remote_body(struct vdfs_remote_name *name)
 	if (S_ISDIR(st->mode))
 		json = json_pack("{s:b, s:I, s:i}", "directory", 1, "owner",
 				 (json_int_t)st->owner, "mode",
-				 st->mode & VDFS_MODE_BITS);
+				 st->mode & VDFS_MODE_BITS_DIR);
 	else
 		json = json_pack("{s:s, s:I, s:I, s:i, s:I}", "hash", hash,
 				 "size", (json_int_t)st->size, "owner",
 				 (json_int_t)st->owner, "mode",
 				 st->mode & VDFS_MODE_BITS, "mtime",
 				 (json_int_t)st->mtime_ns);
-	if (json)
+	/* Hosts of earlier versions wrote names without a group. */
+	if (json && st->gid != VDFS_GID_NONE &&
+	    json_object_set_new(json, "group", json_integer(st->gid)))
+		json_object_clear(json);
+	if (json && json_object_size(json))
 		n = json_dumpb(json, name->body, sizeof(name->body) - 1,
 			       JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(json);
@@ -131,19 +135,23 @@ int vdfs_remote_body(struct vdfs_remote_name *name)
 static int take(struct vdfs_remote_name *name, json_t *json)
 {
 	struct vdfs_stat *st = &name->st;
-	json_int_t owner, mode, size = 0, mtime = 0;
+	json_int_t owner, gid = VDFS_GID_NONE, mode, size = 0, mtime = 0;
 	const char *hash = NULL;
 	int dir = 0;
 
-	if (json_unpack(json, "{s?b, s:I, s:I, s?s, s?I, s?I}", "directory",
-			&dir, "owner", &owner, "mode", &mode, "hash", &hash,
-			"size", &size, "mtime", &mtime))
+	if (json_unpack(json, "{s?b, s:I, s?I, s:I, s?s, s?I, s?I}",
+			"directory", &dir, "owner", &owner, "group", &gid,
+			"mode", &mode, "hash", &hash, "size", &size, "mtime",
+			&mtime))
 		return -EINVAL;
-	if (owner < 0 || owner >= VDFS_REMOTE_UID || mode < 0 ||
-	    mode > VDFS_MODE_BITS || size < 0 || !hash == !dir)
+	if (owner < 0 || owner >= VDFS_REMOTE_UID || gid < 0 ||
+	    gid > VDFS_GID_NONE || size < 0 || !hash == !dir)
+		return -EINVAL;
+	if (mode < 0 || mode & ~(dir ? VDFS_MODE_BITS_DIR : VDFS_MODE_BITS))
 		return -EINVAL;
 	memset(st, 0, sizeof(*st));
 	st->owner = owner;
+	st->gid = gid;
 	st->mode = mode | (dir ? S_IFDIR : S_IFREG);
 	st->size = size;
 	st->mtime_ns = mtime;

@@ -18,7 +18,9 @@
 #define FRESH_MS 5000
 #define PIECE ((uint64_t)64 << 20)
 
-const struct vdfs_who vdfs_remote_admin = { .uid = 0, .admin = true };
+const struct vdfs_who vdfs_remote_admin = { .uid = 0,
+					    .gid = VDFS_GID_NONE,
+					    .admin = true };
 
 static const char *const schema[] = {
 	"CREATE TABLE IF NOT EXISTS remote_blob(hash BLOB PRIMARY KEY,\n"

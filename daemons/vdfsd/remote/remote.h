@@ -12,7 +12,7 @@
  *
  *	blob/HEX	the bytes of each blob that has a name, or, when it is
  *	blob/HEX.N	longer than a piece: its pieces, from 1 on
- *	name/PATH	JSON: hash, size, owner, mode, mtime; with a "_" at the
+ *	name/PATH	JSON: hash, size, owner, group, mode, mtime; with a "_" at the
  *			end for a directory. Other bytes than letters, digits,
  *			".", "-" and "/" are "_" and two hexadecimal digits.
  *

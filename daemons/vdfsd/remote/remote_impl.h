@@ -8,7 +8,7 @@
 #include "store/gc.h"
 #include "store/pin.h"
 
-#define VDFS_REMOTE_UID 4294967294U /* refers to what is being put */
+#define VDFS_REMOTE_UID (VDFS_UID_MAX + 1) /* refers to what is being put */
 #define VDFS_REMOTE_KEY 1025 /* longest key, with its NUL */
 #define VDFS_REMOTE_BODY 1024 /* longest description of a name */
 #define VDFS_REMOTE_SLOTS 4096

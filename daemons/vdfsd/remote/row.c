@@ -107,12 +107,13 @@ static int set_node(struct sqlite3 *db, const struct vdfs_name_node *node,
 	return vdfs_sql_run(
 		db,
 		"UPDATE node SET object = nullif(?2, 0), owner = ?3,\n"
-		"mode = ?4, mtime = ?5,\n" VDFS_NODE_SUM(
-			"parent", "name", "nullif(?2, 0)", "?3", "?4",
-			"?5") "WHERE ino = ?1",
+		"mode = ?4, mtime = ?5, gid = ?6,\n" VDFS_NODE_SUM(
+			"parent", "name", "nullif(?2, 0)", "?3", "?4", "?5",
+			"?6") "WHERE ino = ?1",
 		VDFS_INT(node->ino), VDFS_INT(object), VDFS_INT(st->owner),
 		VDFS_INT(st->mode),
-		VDFS_INT(S_ISDIR(st->mode) ? node->mtime : st->mtime_ns));
+		VDFS_INT(S_ISDIR(st->mode) ? node->mtime : st->mtime_ns),
+		VDFS_INT(st->gid));
 }
 
 static int import_file(struct sqlite3 *db, struct vdfs_store *store,
@@ -157,6 +158,7 @@ static int import(struct sqlite3 *db, struct import *in)
 	if (err == -ENOENT) {
 		node = (struct vdfs_name_node){ .parent = parent.ino,
 						.owner = st->owner,
+						.gid = st->gid,
 						.mode = st->mode,
 						.mtime = vdfs_name_now() };
 		err = vdfs_node_insert(db, &node, last, strlen(last),

@@ -149,6 +149,36 @@ static bool published(struct daemon *d, const struct phi_msg_in *in)
 	return in->badge == BADGE_FULL || in->badge == BADGE_READ;
 }
 
+static bool in_group(const struct vdfs_who *who, uint32_t gid)
+{
+	return vdfs_ids_have((const struct vdfs_ids *)who->groups, gid);
+}
+
+/*
+ * The kernel says which user sent the message, and from which process, and not
+ * of which groups that is. A process that runs as more than one user, or another
+ * that has its number by now, may have groups that are not the sender's.
+ */
+static void set_who(struct vdfsd_session *session, const struct phi_msg_in *in)
+{
+	struct vdfs_ids *ids = &session->ids;
+	int i;
+
+	session->who.uid = in->uid;
+	session->who.gid = VDFS_GID_NONE;
+	if (vdfs_ids_read((pid_t)in->pid, ids))
+		return;
+	for (i = 0; i < VDFS_IDS; i++) {
+		if (ids->uid[i] != in->uid) {
+			vdfs_ids_fini(ids);
+			return;
+		}
+	}
+	session->who.gid = ids->gid[VDFS_ID_REAL];
+	session->who.in_group = in_group;
+	session->who.groups = (uintptr_t)ids;
+}
+
 /* Serve ATTACH. */
 static int vdfsd_attach(struct daemon *d, const struct phi_msg_in *in,
 			bool *taken)
@@ -169,7 +199,7 @@ static int vdfsd_attach(struct daemon *d, const struct phi_msg_in *in,
 		return ret;
 	*taken = true;
 	session = (struct vdfsd_session *)base;
-	session->who.uid = in->uid;
+	set_who(session, in);
 	session->who.admin = !in->uid || in->uid == d->uid;
 	base->read_only = in->badge == BADGE_READ ||
 			  req->flags & PHI_VDFS_READ_ONLY;
@@ -199,6 +229,7 @@ static void freed(struct session *base)
 	struct vdfsd_session *session = (struct vdfsd_session *)base;
 
 	vdfsd_region_put((struct vdfsd *)base->daemon, session->region);
+	vdfs_ids_fini(&session->ids);
 }
 
 static int confine(struct daemon *d)

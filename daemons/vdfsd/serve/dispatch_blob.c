@@ -199,7 +199,7 @@ int vdfsd_call_hash(struct vdfsd_call *c, struct vdfs_hash *hash)
 		return ret;
 	if ((st.mode & S_IFMT) == S_IFDIR)
 		return -EISDIR;
-	if (!vdfs_name_may(who_of(c), st.owner, st.mode, R_OK))
+	if (!vdfs_name_may(who_of(c), st.owner, st.gid, st.mode, R_OK))
 		return -EACCES;
 	*hash = st.hash;
 	return 0;

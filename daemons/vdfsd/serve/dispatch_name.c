@@ -72,7 +72,7 @@ int vdfsd_entries_end(struct vdfsd_call *c, int ret)
 static void stat_out(const struct vdfsd_call *c, const struct vdfs_stat *st,
 		     struct phi_vdfs_stat *out)
 {
-	if (vdfs_name_may(who_of(c), st->owner, st->mode, R_OK))
+	if (vdfs_name_may(who_of(c), st->owner, st->gid, st->mode, R_OK))
 		memcpy(&out->hash, &st->hash, sizeof(out->hash));
 	else
 		memset(&out->hash, 0, sizeof(out->hash));
@@ -80,6 +80,7 @@ static void stat_out(const struct vdfsd_call *c, const struct vdfs_stat *st,
 	out->ino = st->ino;
 	out->mtime_ns = st->mtime_ns;
 	out->owner = st->owner;
+	out->group = st->gid;
 	out->mode = st->mode;
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/ids.h"
 #include "call.h"
 #include "collection/collection.h"
 #include "daemon.h"
@@ -105,11 +106,13 @@ struct region {
  * struct vdfsd_session - one client
  * @base: As in every daemon.
  * @who: Its user, for the store.
+ * @ids: The groups that its process had when it came.
  * @region: Its staging region, or NULL.
  */
 struct vdfsd_session {
 	struct session base;
 	struct vdfs_who who;
+	struct vdfs_ids ids;
 	struct region *region;
 };
 

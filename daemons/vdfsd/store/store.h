@@ -36,15 +36,25 @@ struct vdfs_store;
 /* The tables of blobs; statements that may be run again. */
 extern const char vdfs_schema_blob[];
 
+/* No group, in which nobody is. */
+#define VDFS_GID_NONE UINT32_MAX
+
 /**
  * struct vdfs_who - on whose behalf something is done
  * @uid: Owner of what is made, charged for it.
+ * @gid: Group of what is made, VDFS_GID_NONE = none.
+ * @in_group: Whether the user is in another group, too; NULL = in none. Called
+ *            where the groups of others may do what others may not.
+ * @groups: For @in_group.
  * @admin: May see and change what belongs to others.
  * @at: Number of the name that paths begin at, which the user found before and
  *      which may have moved since; 0 = the root.
  */
 struct vdfs_who {
 	uint32_t uid;
+	uint32_t gid;
+	bool (*in_group)(const struct vdfs_who *who, uint32_t gid);
+	uintptr_t groups;
 	bool admin;
 	uint64_t at;
 };

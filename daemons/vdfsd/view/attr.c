@@ -14,7 +14,6 @@
 #define BLOCK 512
 #define IO_SIZE 65536
 #define SECOND 1000000000LL
-#define NOBODY 65534
 
 /* Numbers of what has no name in the store are from here on. */
 #define VIRTUAL_INO (1ULL << 63)
@@ -90,8 +89,10 @@ static void fill_named(struct vdfs_inode *inode, struct stat *st)
 	st->st_uid = inode->st.owner;
 	/* The kernel lets nobody write to what (uid_t)-1 owns. */
 	if (st->st_uid == UINT32_MAX)
-		st->st_uid = NOBODY;
-	st->st_gid = st->st_uid;
+		st->st_uid = VDFS_NOBODY;
+	st->st_gid = inode->st.gid;
+	if (st->st_gid == VDFS_GID_NONE)
+		st->st_gid = VDFS_NOBODY;
 	st->st_size = (off_t)inode->st.size;
 	st->st_mtim = to_time(inode->st.mtime_ns);
 	st->st_nlink = inode->linked;
@@ -170,6 +171,7 @@ static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
 	pthread_mutex_lock(&call->fuse->lock);
 	inode->st.mode = st.mode;
 	inode->st.owner = st.owner;
+	inode->st.gid = st.gid;
 	if (!memcmp(&st.hash, &inode->st.hash, sizeof(st.hash)))
 		inode->st.mtime_ns = st.mtime_ns;
 	pthread_mutex_unlock(&call->fuse->lock);
@@ -178,8 +180,9 @@ static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
 
 /**
  * vdfs_may() - may somebody do this, as far as mode bits tell?
- * @who: The user.
- * @st: Attributes of the file.
+ * @call: For whom.
+ * @inode: Which.
+ * @st: Its attributes.
  * @mask: R_OK, W_OK, X_OK.
  *
  * This is for opening, and for calls that ask before they do anything; of names
@@ -187,9 +190,17 @@ static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
  *
  * Return: True if so.
  */
-bool vdfs_may(const struct vdfs_who *who, const struct stat *st, int mask)
+bool vdfs_may(struct vdfs_call *call, struct vdfs_inode *inode,
+	      const struct stat *st, int mask)
 {
-	return vdfs_name_may(who, st->st_uid, st->st_mode, mask);
+	uint32_t gid = VDFS_GID_NONE;
+
+	/* Nobody is in a group that is shown where there is none. */
+	pthread_mutex_lock(&call->fuse->lock);
+	if (inode->kind == VDFS_NAME || inode->kind == VDFS_NAMES)
+		gid = inode->st.gid;
+	pthread_mutex_unlock(&call->fuse->lock);
+	return vdfs_name_may(&call->who, st->st_uid, gid, st->st_mode, mask);
 }
 
 /**
@@ -209,7 +220,7 @@ int vdfs_inode_may(struct vdfs_call *call, struct vdfs_inode *inode, int mask)
 		err = vdfs_stat_inode(call, inode, &st);
 	if (!err && (mask & W_OK) && call->fuse->read_only)
 		err = -EROFS;
-	if (!err && !vdfs_may(&call->who, &st, mask))
+	if (!err && !vdfs_may(call, inode, &st, mask))
 		err = -EACCES;
 	return err;
 }
@@ -249,14 +260,12 @@ void vdfs_op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	fuse_reply_err(req, -err);
 }
 
-/*
- * Nobody gives a name away, not even root: the owner is who was charged. Times
- * wait in a stage, so the right to set them is asked for before.
- */
+/* Times wait in a stage, so the right to set them is asked for before. */
 static int check_change(struct vdfs_call *call, struct vdfs_inode *inode,
-			const struct stat *attr, int to_set)
+			int to_set)
 {
-	const int owners = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_MTIME |
+	const int owners = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID |
+			   FUSE_SET_ATTR_GID | FUSE_SET_ATTR_MTIME |
 			   FUSE_SET_ATTR_ATIME;
 	const int now = FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_ATIME_NOW;
 	const struct vdfs_who *who = &call->who;
@@ -265,10 +274,6 @@ static int check_change(struct vdfs_call *call, struct vdfs_inode *inode,
 	pthread_mutex_lock(&call->fuse->lock);
 	st = inode->st;
 	pthread_mutex_unlock(&call->fuse->lock);
-	if ((to_set & FUSE_SET_ATTR_UID) && attr->st_uid != st.owner)
-		return -EPERM;
-	if ((to_set & FUSE_SET_ATTR_GID) && attr->st_gid != st.owner)
-		return -EPERM;
 	if (who->admin || who->uid == st.owner)
 		return 0;
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
@@ -277,7 +282,8 @@ static int check_change(struct vdfs_call *call, struct vdfs_inode *inode,
 		to_set &= ~FUSE_SET_ATTR_ATIME;
 	if (to_set & owners)
 		return -EPERM;
-	if ((to_set & now) && !vdfs_name_may(who, st.owner, st.mode, W_OK))
+	if ((to_set & now) &&
+	    !vdfs_name_may(who, st.owner, st.gid, st.mode, W_OK))
 		return -EACCES;
 	return 0;
 }
@@ -303,6 +309,18 @@ static bool keep_time(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
 	pthread_rwlock_unlock(&stage->lock);
 	vdfs_file_put_stage(fuse, inode, stage, false);
 	return kept;
+}
+
+static int change_owner(struct vdfs_call *call, struct vdfs_inode *inode,
+			const struct stat *attr, int to_set)
+{
+	struct vdfs_who who = vdfs_inode_at(call, inode);
+	int err;
+
+	err = vdfs_name_chown(call->fuse->store, &who, "",
+			      to_set & FUSE_SET_ATTR_UID ? attr->st_uid : ~0U,
+			      to_set & FUSE_SET_ATTR_GID ? attr->st_gid : ~0U);
+	return err ?: refresh(call, inode);
 }
 
 static int change(struct vdfs_call *call, struct vdfs_inode *inode,
@@ -334,13 +352,14 @@ static int change(struct vdfs_call *call, struct vdfs_inode *inode,
 	err = vdfs_name_change(fuse->store, &who, "", mode, mtime_ns);
 	if (err)
 		return err;
-	pthread_mutex_lock(&fuse->lock);
+	/* Of a mode not all may have been taken. */
 	if (mode != ~0U)
-		inode->st.mode = (inode->st.mode & (uint32_t)S_IFMT) | mode;
+		err = refresh(call, inode);
+	pthread_mutex_lock(&fuse->lock);
 	if (mtime_ns != INT64_MIN)
 		inode->st.mtime_ns = t.tv_sec * SECOND + t.tv_nsec;
 	pthread_mutex_unlock(&fuse->lock);
-	return 0;
+	return err;
 }
 
 static int change_size(struct vdfs_call *call, struct vdfs_inode *inode,
@@ -377,7 +396,9 @@ void vdfs_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 	if (!err && (to_set & known) && !named)
 		err = -EPERM;
 	if (!err && (to_set & known))
-		err = check_change(&call, inode, attr, to_set);
+		err = check_change(&call, inode, to_set);
+	if (!err && (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)))
+		err = change_owner(&call, inode, attr, to_set);
 	if (!err && (to_set & FUSE_SET_ATTR_SIZE))
 		err = change_size(&call, inode, (uint64_t)attr->st_size, fi);
 	if (!err && (to_set & known))

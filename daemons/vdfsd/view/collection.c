@@ -174,7 +174,7 @@ int vdfs_view_collection_stat(struct vdfs_call *call, struct vdfs_inode *inode,
 	if (err)
 		return err;
 	st->st_uid = look.params.owner;
-	st->st_gid = look.params.owner;
+	st->st_gid = VDFS_NOBODY;
 	if (S_ISDIR(st->st_mode))
 		rest |= 0111;
 	st->st_mode &= rest | (look.params.mode & 0666);

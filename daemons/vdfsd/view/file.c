@@ -66,7 +66,7 @@ int vdfs_file_truncate(struct vdfs_call *call, struct vdfs_inode *inode,
 	struct stat st;
 	int err = vdfs_stat_inode(call, inode, &st);
 
-	if (!err && !vdfs_may(&call->who, &st, W_OK))
+	if (!err && !vdfs_may(call, inode, &st, W_OK))
 		err = -EACCES;
 	if (!err)
 		err = vdfs_file_begin(call, inode, size == 0, &stage);

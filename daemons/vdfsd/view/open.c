@@ -358,6 +358,7 @@ static struct vdfs_file *file_new(struct vdfs_call *call,
 	}
 	file->inode = inode;
 	file->who = call->who;
+	file->who.in_group = NULL;
 	file->writes = writes;
 	pthread_mutex_init(&file->lock, NULL);
 	pthread_mutex_lock(&call->fuse->lock);

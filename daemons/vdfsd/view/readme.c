@@ -30,7 +30,7 @@ static const char readme[] =
 	"  durably: if close() or fsync() returns 0 it is on the disk, else it tells\n"
 	"  why not. Until then others see what the name stood for before; a new file\n"
 	"  they see as it grows. Who has a file open reads on what it opened.\n"
-	"  There are no hard or symbolic links, no devices, and owners stay.\n"
+	"  There are no hard or symbolic links, and no devices.\n"
 	"\n"
 	"QUERY\n"
 	"  Options with commas between them; one of the first three, then any:\n"

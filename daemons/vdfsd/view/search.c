@@ -193,7 +193,7 @@ static int read_vector(struct vdfs_call *call, struct vdfs_ask *ask)
 		err = vdfs_name_stat(store, &call->who, ask->from, &st);
 	if (!err && S_ISDIR(st.mode))
 		err = -EISDIR;
-	if (!err && !vdfs_name_may(&call->who, st.owner, st.mode, R_OK))
+	if (!err && !vdfs_name_may(&call->who, st.owner, st.gid, st.mode, R_OK))
 		err = -EACCES;
 	if (!err)
 		err = vdfs_blob_open(store, &call->who, &st.hash, &blob);

@@ -133,6 +133,9 @@ struct vdfs_seen {
 	uint64_t ino;
 };
 
+/* Shown where there is no user, or no group. */
+#define VDFS_NOBODY 65534
+
 #define VDFS_HINTS 64
 #define VDFS_SEEN 256
 #define VDFS_STAGED 256
@@ -218,7 +221,8 @@ struct vdfs_call {
  * struct vdfs_file - an open file
  * @all: In the list of all of them.
  * @inode: Which.
- * @who: The user that opened it, who is charged for what is written.
+ * @who: The user that opened it, who is charged for what is written. Its
+ *       threads, and so its groups, are not known any more.
  * @writes: It was opened for writing.
  * @closes: It is counted in @closers of its stage.
  * @blob: To read from, when there is no @stage.
@@ -354,7 +358,8 @@ void vdfs_inode_settle(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
 /* attr.c */
 int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
 		    struct stat *st);
-bool vdfs_may(const struct vdfs_who *who, const struct stat *st, int mask);
+bool vdfs_may(struct vdfs_call *call, struct vdfs_inode *inode,
+	      const struct stat *st, int mask);
 int vdfs_inode_may(struct vdfs_call *call, struct vdfs_inode *inode, int mask);
 uint64_t vdfs_virtual_ino(const struct vdfs_inode *dir, const char *name,
 			  uint64_t id);
@@ -535,6 +540,9 @@ void vdfs_searches_drop(struct vdfs_fuse *fuse);
 int vdfs_readme_text(struct vdfs_call *call, struct vdfs_inode *inode,
 		     char **text, size_t *len);
 
+/* group.c */
+bool vdfs_call_in_group(const struct vdfs_who *who, uint32_t gid);
+
 static inline struct vdfs_call vdfs_call_of(fuse_req_t req)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
@@ -542,7 +550,11 @@ static inline struct vdfs_call vdfs_call_of(fuse_req_t req)
 	return (struct vdfs_call){
 		.fuse = fuse_req_userdata(req),
 		.req = req,
-		.who = { .uid = ctx->uid, .admin = ctx->uid == 0 },
+		.who = { .uid = ctx->uid,
+			 .gid = ctx->gid,
+			 .in_group = vdfs_call_in_group,
+			 .groups = (uintptr_t)ctx->pid,
+			 .admin = ctx->uid == 0 },
 		.tid = ctx->pid,
 	};
 }

@@ -75,6 +75,8 @@ TEST_F(rows, each_column_of_a_name_is_checked)
 		  "UPDATE node SET mode = mode & ~4 WHERE name = x'64'" },
 		{ "UPDATE node SET owner = 1002 WHERE name = x'64'",
 		  "UPDATE node SET owner = 1001 WHERE name = x'64'" },
+		{ "UPDATE node SET gid = 1002 WHERE name = x'64'",
+		  "UPDATE node SET gid = 1001 WHERE name = x'64'" },
 		{ "UPDATE node SET mtime = mtime + 1",
 		  "UPDATE node SET mtime = mtime - 1" },
 		{ "UPDATE node SET name = x'65' WHERE name = x'64'",
@@ -87,7 +89,7 @@ TEST_F(rows, each_column_of_a_name_is_checked)
 	int i;
 
 	EXPECT_EQ(0, faults(self, 0));
-	for (i = 0; i < 5; i++) {
+	for (i = 0; i < 6; i++) {
 		ASSERT_EQ(0, change(self, changes[i][0]));
 		EXPECT_LT(0, faults(self, 0))
 		{
@@ -128,6 +130,8 @@ TEST_F(rows, a_repair_opens_nothing)
 	EXPECT_EQ(0, faults(self, 0));
 	EXPECT_NE(0, vdfs_name_stat(self->t.store, &bob, "d/e/one", &st));
 	EXPECT_NE(0, vdfs_name_stat(self->t.store, &alice, "d/e/one", &st));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &bob, "d", &st));
+	EXPECT_EQ(VDFS_GID_NONE, st.gid);
 	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &admin, "d", &st));
 	EXPECT_EQ(S_IFDIR | 0700, st.mode);
 	EXPECT_EQ(0, vdfs_name_stat(self->t.store, &admin, "d/e/one", &st));
@@ -159,7 +163,7 @@ TEST_F(rows, a_circle_is_found)
 	};
 	static const char resum[] =
 		"UPDATE node SET sum =\n"
-		"vdfs_sum(parent, name, object, owner, mode, mtime)";
+		"vdfs_sum(parent, name, object, owner, mode, mtime, gid)";
 	struct vdfs_stat st;
 	char name[32];
 	int i, j, left;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the mode bits of a name let its owner and others do. */
+/* What the mode bits of a name let its owner and others do; groups: native_group.c */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,7 +70,7 @@ static int make(FIXTURE_DATA(mode) * self, const struct vdfs_who *who)
 	return err ?: vdfs_name_rmdir(self->store, who, "d/new");
 }
 
-/* Bits of all others, or of the owner; a group's are nobody's. */
+/* Bits of all others, or of the owner, and not those of a group. */
 TEST_F(mode, directories)
 {
 	static const struct {
@@ -189,7 +189,7 @@ TEST_F(mode, bits_that_are_kept)
 {
 	EXPECT_EQ(0, chmod_as(self, &alice, "d", 01777));
 	EXPECT_EQ(S_IFDIR | 01777, mode_of(self, "d"));
-	EXPECT_EQ(-EPERM, chmod_as(self, &alice, "d", 02777));
+	EXPECT_EQ(-EPERM, chmod_as(self, &alice, "d", 05777));
 	EXPECT_EQ(-EPERM, chmod_as(self, &alice, "d/f", 04755));
 	EXPECT_EQ(-EPERM, chmod_as(self, &admin, "d/f", 06755));
 	EXPECT_EQ(S_IFDIR | 01777, mode_of(self, "d"));

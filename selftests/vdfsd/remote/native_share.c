@@ -56,6 +56,7 @@ TEST_F_TIMEOUT(share, shows_what_the_other_put, 120)
 		ASSERT_EQ(0,
 			  vdfs_name_stat(self->p.there.store, &bob, name, &b));
 		EXPECT_EQ(a.owner, b.owner);
+		EXPECT_EQ(alice.gid, b.gid);
 		EXPECT_EQ(a.mode, b.mode);
 		EXPECT_EQ(a.mtime_ns, b.mtime_ns);
 		ASSERT_EQ(0,
@@ -100,6 +101,22 @@ TEST_F_TIMEOUT(share, follows_what_the_other_changes, 120)
 	pair_get_old();
 	ASSERT_EQ(0, vdfs_name_stat(there, &bob, "d", &st));
 	EXPECT_EQ(S_IFDIR | 01777, st.mode);
+	ASSERT_EQ(0, vdfs_name_chown(here, &admin, "d", bob.uid, 2001));
+	ASSERT_EQ(0, vdfs_name_change(here, &admin, "d", 03777, INT64_MIN));
+	ASSERT_EQ(0, vdfs_name_chown(here, &admin, "d/x", ~0U, VDFS_GID_NONE));
+	pair_get_old();
+	ASSERT_EQ(0, vdfs_name_stat(there, &bob, "d", &st));
+	EXPECT_EQ(S_IFDIR | 03777, st.mode);
+	EXPECT_EQ(bob.uid, st.owner);
+	EXPECT_EQ(2001, st.gid);
+	ASSERT_EQ(0, vdfs_name_chown(here, &admin, "d", alice.uid, ~0U));
+	ASSERT_EQ(0, vdfs_name_chown(here, &admin, "d/x", bob.uid, 2001));
+	pair_get_old();
+	ASSERT_EQ(0, vdfs_name_stat(there, &bob, "d/x", &st));
+	EXPECT_EQ(bob.uid, st.owner);
+	EXPECT_EQ(2001, st.gid);
+	ASSERT_EQ(0, vdfs_name_chown(here, &admin, "d/x", alice.uid, ~0U));
+	pair_get_old();
 	EXPECT_EQ(0, name_same(&self->p.there, &alice, "d/e/y", "two", 3));
 	/* A directory moves with what only the other has seen in it. */
 	ASSERT_EQ(0, put_bytes(here, &alice, "four", 4, 0, "d/e/z", &hash));

@@ -86,7 +86,7 @@ test_20_names()
 	has "$(phi vdfs stat d/other)" "rw-------"
 	phi vdfs chmod 1777 d
 	has "$(phi vdfs stat d)" "drwxrwxrwt"
-	fails 2 "0 to 1777" phi vdfs chmod 4755 d/other
+	fails 2 "0 to 3777" phi vdfs chmod 4755 d/other
 	phi vdfs attr d/other user.k v
 	eq "$(phi vdfs attr d/other user.k)" v
 	has "$(phi vdfs attr d/other)" user.k
@@ -324,7 +324,25 @@ test_55_other_users()
 	fails 1 "administrator" "${other[@]}" phi vdfs gc
 	fails 2 "Permission denied" "${other[@]}" ls "$dir/store"
 	echo mine | "${other[@]}" phi vdfs put - mine
-	eq "$(json .owner phi vdfs stat mine)" 1234
+	eq "$(json '[.owner, .group] | @csv' phi vdfs stat mine)" 1234,1234
+}
+
+test_56_groups()
+{
+	local member=(setpriv --reuid 1234 --regid 1234 --groups 77)
+	local other=(setpriv --reuid 1235 --regid 1235 --groups 78)
+	echo team | setpriv --reuid 1236 --regid 77 --clear-groups \
+		phi vdfs put - team/file
+	setpriv --reuid 1236 --regid 77 --clear-groups phi vdfs chmod 640 \
+		team/file
+	setpriv --reuid 1236 --regid 77 --clear-groups phi vdfs chmod 2770 team
+	has "$(phi vdfs ls)" "drwxrws---.* 1236.* 77 "
+	eq "$("${member[@]}" phi vdfs get team/file)" team
+	fails 1 "Permission denied|another user|mode" \
+		"${other[@]}" phi vdfs get team/file
+	echo new | "${member[@]}" phi vdfs put - team/new
+	eq "$(json '[.owner, .group] | @csv' phi vdfs stat team/new)" 1234,77
+	phi vdfs rm --recursive team
 }
 
 test_60_seen_as_a_filesystem()

@@ -12,6 +12,7 @@
 #include <kselftest_harness.h>
 
 #include "daemons/common/base/crc.h"
+#include "daemons/common/sql/meta.h"
 #include "vdfsd/store.h"
 
 #define MIB ((size_t)1 << 20)
@@ -196,6 +197,69 @@ TEST_F(version, keeps_what_its_modes_let_users_do)
 	EXPECT_EQ(0705, st.mode & 0777);
 	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &bob, "whole", &st));
 	EXPECT_EQ(0600, st.mode & 0777);
+}
+
+#define SUM_3 "vdfs_sum(parent, name, object, owner, mode, mtime)"
+
+static int sum_without_group(struct sqlite3 *db, void *arg)
+{
+	(void)arg;
+	return vdfs_sql_run(db, "UPDATE node SET sum = " SUM_3);
+}
+
+#define TO_VERSION_3 "ALTER TABLE node DROP COLUMN gid; PRAGMA user_version = 3"
+
+/* Make of it what version 3 made: its names are in no group. */
+static int make_version_3(struct tree *t)
+{
+	int err = tree_reopen(t, NULL);
+
+	if (!err)
+		err = vdfs_meta_write(vdfs_store_meta(t->store),
+				      sum_without_group, NULL);
+	vdfs_store_close(t->store);
+	t->store = NULL;
+	return err ?: tree_shell(t, "sqlite3 meta.db '" TO_VERSION_3 "'");
+}
+
+TEST_F(version, gets_groups)
+{
+	struct vdfs_hash hash;
+	struct vdfs_stat st;
+
+	ASSERT_EQ(0, make_version_3(&self->t));
+	ASSERT_EQ(0, tree_shell(&self->t, SUMS " >sums"));
+	ASSERT_EQ(0, tree_reopen(&self->t, &look));
+	EXPECT_EQ(0, sound(self));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "old", &st));
+	EXPECT_EQ(VDFS_GID_NONE, st.gid);
+	vdfs_store_close(self->t.store);
+	self->t.store = NULL;
+	EXPECT_EQ(0, tree_shell(&self->t, SUMS " | cmp sums -"));
+
+	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	EXPECT_EQ(0, sound(self));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "old", &st));
+	EXPECT_EQ(VDFS_GID_NONE, st.gid);
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, "new", 3, 0, "old/n",
+			       &hash));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "old/n", &st));
+	EXPECT_EQ(alice.gid, st.gid);
+	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	EXPECT_EQ(0, sound(self));
+}
+
+/* A checksum that is made anew would make a damaged row a sound one. */
+TEST_F(version, keeps_a_row_damaged)
+{
+	struct vdfs_fsck_result r;
+
+	ASSERT_EQ(0, make_version_3(&self->t));
+	ASSERT_EQ(0,
+		  tree_shell(&self->t, SET_MODE("mode | 4", "object IS NULL")));
+	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	ASSERT_EQ(0, vdfs_fsck(self->t.store, 0, NULL, NULL, NULL, &r));
+	EXPECT_LT(0, r.faults);
 }
 
 /* Whole records that are much younger than the database. */

@@ -191,24 +191,29 @@ test_fio()
 
 test_sqlite()
 {
-	local db=$names/db i pids=()
+	local db=$names/db mode i pids=()
 
 	up
 	sqlite3 "$db" 'create table t (x integer primary key, y text)'
-	for i in 1 2 3 4; do
-		sqlite3 -cmd '.timeout 60000' "$db" "
-			with recursive n (i) as (
-				select 1 union all select i + 1 from n
-				where i < 25)
-			insert into t (y) select 'writer $i ' || i from n" &
-		pids+=($!)
+	for mode in delete truncate persist; do
+		for i in 1 2; do
+			sqlite3 -cmd '.timeout 60000' "$db" "
+				pragma journal_mode = $mode;
+				with recursive n (i) as (
+					select 1 union all select i + 1 from n
+					where i < 25)
+				insert into t (y)
+				select 'writer $i ' || i from n" >/dev/null &
+			pids+=($!)
+		done
+		wait "${pids[@]}"
+		pids=()
 	done
-	wait "${pids[@]}"
-	eq "$(sqlite3 "$db" 'select count(*) from t')" 100
+	eq "$(sqlite3 "$db" 'select count(*) from t')" 150
 	eq "$(sqlite3 "$db" 'pragma integrity_check')" ok
 	eq "$(sqlite3 "$db" 'begin; delete from t; rollback;
-		select count(*) from t')" 100
-	rm "$db"
+		select count(*) from t')" 150
+	rm "$db"*
 	down
 }
 
@@ -622,7 +627,7 @@ test_shared_directories()
 	fails 1 "not permitted|denied" "${other[@]}" rm -f "$d/a"
 	fails 1 "not permitted|denied" "${other[@]}" mv "$d/a" "$d/b"
 	fails 1 "not permitted|denied" "${other[@]}" rm -rf "$d/sub"
-	fails 1 "not permitted" as_user chmod g+s "$d/sub"
+	fails 1 "not permitted" as_user chmod g+s "$d/a"
 	fails 1 "not permitted" as_user chmod u+s "$d/a"
 	fails 1 "not permitted" as_user chgrp 1001 "$d/a"
 	as_user chmod 600 "$d/a"
@@ -657,6 +662,84 @@ test_shared_directories()
 	fails 2 "denied" as_user ls "$d"
 	eq "$(as_user cat "$d/f")" deep
 	rm -r "$d"
+	down
+}
+
+# The kernel says one group of who asks, and the view finds the others.
+test_groups()
+{
+	local d=$names/team
+	local member=(setpriv --reuid 1001 --regid 1001 --groups 2001)
+	local first=(setpriv --reuid 1000 --regid 2001 --clear-groups)
+	local other=(setpriv --reuid 1002 --regid 1002 --clear-groups)
+
+	up
+	mkdir "$d"
+	chgrp 2001 "$d"
+	chmod 2770 "$d"
+	eq "$(stat -c '%g %a' "$d")" "2001 2770"
+	echo one | "${member[@]}" tee "$d/f" >/dev/null
+	"${member[@]}" mkdir "$d/sub"
+	eq "$(stat -c '%u:%g %a' "$d/f" "$d/sub")" "1001:2001 644
+1001:2001 2755"
+	fails 1 "denied" "${other[@]}" cat "$d/f"
+	fails 2 "denied" "${other[@]}" ls "$d"
+	fails 1 "denied" as_user cat "$d/f"
+	eq "$("${first[@]}" cat "$d/f")" one
+	fails 1 "denied" "${first[@]}" dd if=/dev/null of="$d/f"
+	"${member[@]}" chmod 664 "$d/f"
+	echo two | "${first[@]}" tee "$d/f" >/dev/null
+	eq "$(<"$d/f")" two
+	"${member[@]}" chgrp 1001 "$d/f"
+	eq "$(stat -c %g "$d/f")" 1001
+	fails 1 "not permitted" "${member[@]}" chgrp 1002 "$d/f"
+	fails 1 "not permitted" "${member[@]}" chown 1002 "$d/f"
+	fails 1 "not permitted" "${first[@]}" chgrp 2001 "$d/f"
+	"${member[@]}" chgrp 2001 "$d/f"
+	chown 1002:1002 "$d/f"
+	eq "$(stat -c '%u:%g %a' "$d/f")" "1002:1002 664"
+	# The new owner pays, and has to be able to.
+	behind quota 1003 1000
+	head -c 1001 /dev/zero >"$d/long"
+	fails 1 "quota" chown 1003 "$d/long"
+	eq "$(stat -c %u "$d/long")" 0
+	truncate -s 1000 "$d/long"
+	chown 1003 "$d/long"
+	echo x >"$d/x"
+	fails 1 "quota" chown 1003 "$d/x"
+	rm -r "$d"
+	down
+}
+
+# What keeps owners and groups keeps them here.
+test_archives()
+{
+	local a=$tmp/archive i
+
+	up
+	mkdir -p "$a/dir"
+	seq 100 >"$a/dir/f"
+	echo x >"$a/g"
+	chown 1000:2001 "$a/dir/f" "$a/dir"
+	chmod 2750 "$a/dir"
+	chmod 640 "$a/g"
+	rsync -a "$a/" "$names/rsync"
+	diff -r "$a" "$names/rsync"
+	eq "$(rsync -ain "$a/" "$names/rsync")" ""
+	cp -a "$a" "$names/cp"
+	tar cf "$tmp/archive.tar" -C "$a" .
+	mkdir "$names/tar"
+	tar xpf "$tmp/archive.tar" -C "$names/tar"
+	tar df "$tmp/archive.tar" -C "$names/tar"
+	for i in rsync cp tar; do
+		eq "$(stat -c '%u:%g %a' "$names/$i/dir" "$names/$i/dir/f" \
+			"$names/$i/g")" "1000:2001 2750
+1000:2001 644
+0:0 640"
+	done
+	tar cf "$tmp/back.tar" -C "$names/tar" .
+	tar df "$tmp/back.tar" -C "$a"
+	rm -r "${names:?}"/*
 	down
 }
 

@@ -280,7 +280,7 @@ TEST_F(rights, modes_that_can_be_set)
 	node = node_at(a, "names/d");
 	EXPECT_EQ(0, chmod_at(a, node, S_IFDIR | 01777));
 	EXPECT_EQ(S_IFDIR | 01777, mode_at(self, "d"));
-	EXPECT_EQ(-EPERM, chmod_at(a, node, S_IFDIR | 02777));
+	EXPECT_EQ(-EPERM, chmod_at(a, node, S_IFDIR | 05777));
 	EXPECT_EQ(-EPERM, chmod_at(self->bob, node, S_IFDIR | 0777));
 	EXPECT_EQ(-EPERM, set_attr(a, node, group));
 	EXPECT_EQ(S_IFDIR | 01777, mode_at(self, "d"));

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Groups of those who ask. A request of FUSE has one, the others are in /proc. */
+#include "base/ids.h"
+#include "view_impl.h"
+
+/**
+ * vdfs_call_in_group() - whether the thread that asks is in a group
+ * @who: The user; @groups is the thread.
+ * @gid: The group.
+ *
+ * The thread waits for the answer, so the number is its own, unless it was
+ * killed: what has it by then is believed when the user is the same.
+ *
+ * Context: While the request is served.
+ * Return: Whether it is so; not where /proc does not show it.
+ */
+bool vdfs_call_in_group(const struct vdfs_who *who, uint32_t gid)
+{
+	struct vdfs_ids ids;
+	bool in;
+
+	if (vdfs_ids_read((pid_t)who->groups, &ids))
+		return false;
+	in = ids.uid[VDFS_ID_FS] == who->uid &&
+	     ids.gid[VDFS_ID_FS] == who->gid && vdfs_ids_have(&ids, gid);
+	vdfs_ids_fini(&ids);
+	return in;
+}

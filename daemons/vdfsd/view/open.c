@@ -14,7 +14,11 @@
 /* The kernel's __FMODE_EXEC: execve(2) opens the file, to read it. */
 #define OPEN_EXEC 0x20
 
-/* Look an inode's name up: its attributes by then, and its blob, held. */
+/*
+ * Look an inode's name up: its attributes by then, and its blob, held. A user
+ * pays for what it writes, and sees what it pays for: so who may not read a file
+ * replaces it whole, or not at all.
+ */
 static int look(struct vdfs_call *call, struct vdfs_inode *inode,
 		struct vdfs_stat *st, struct vdfs_blob **blob)
 {
@@ -31,6 +35,9 @@ static int look(struct vdfs_call *call, struct vdfs_inode *inode,
 		if (S_ISDIR(st->mode))
 			return -ESTALE;
 		err = vdfs_blob_open(fuse->store, &call->who, &st->hash, blob);
+		if (err == -ENOENT && !vdfs_name_may(&call->who, st->owner,
+						     st->gid, st->mode, R_OK))
+			return -EACCES;
 	}
 	return err == -ENOENT ? -ESTALE : err;
 }

@@ -327,6 +327,41 @@ TEST_F(rights, a_mode_that_changes_meanwhile)
 	EXPECT_EQ(0, get_same(self->t.store, &alice, &st.hash, "his", 3));
 }
 
+static int truncate_to(struct asker a, uint64_t node, uint64_t size)
+{
+	return set_attr(a, node,
+			(struct fuse_setattr_in){ .valid = FATTR_SIZE,
+						  .size = size });
+}
+
+/*
+ * To write a part of a file takes the rest, which is paid for, and so seen, by
+ * the user who wrote.
+ */
+TEST_F(rights, a_file_that_may_only_be_written)
+{
+	struct vdfs_stat st;
+	struct vdfs_hash hash;
+	uint64_t node, fh;
+
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, "one", 3, 0, "f", &hash));
+	ASSERT_EQ(0, chmod_behind(self, "f", 0622));
+	node = node_at(self->bob, "names/f");
+	EXPECT_EQ(-EACCES, open_at(self->bob, node, O_WRONLY, &fh));
+	EXPECT_EQ(-EACCES, open_at(self->bob, node, O_WRONLY | O_APPEND, &fh));
+	EXPECT_EQ(-EACCES, truncate_to(self->bob, node, 2));
+	ASSERT_EQ(0, open_at(self->bob, node, O_WRONLY | O_TRUNC, &fh));
+	EXPECT_EQ(0, write_at(self->bob, node, fh, "his"));
+	EXPECT_EQ(0, close_at(self->bob, node, fh, true));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "f", &st));
+	EXPECT_EQ(0, get_same(self->t.store, &alice, &st.hash, "his", 3));
+	/* What it gave it may see. */
+	node = node_at(self->bob, "names/f");
+	ASSERT_EQ(0, open_at(self->bob, node, O_WRONLY, &fh));
+	EXPECT_EQ(0, close_at(self->bob, node, fh, true));
+	EXPECT_EQ(0, truncate_to(self->bob, node, 0));
+}
+
 /* Also while content waits, and the time with it. */
 TEST_F(rights, times_of_another)
 {

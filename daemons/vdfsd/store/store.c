@@ -63,7 +63,8 @@ static int open_dirs(struct vdfs_store *store)
 	store->fd = open_dir(AT_FDCWD, store->dir, make);
 	if (store->fd < 0)
 		return store->fd;
-	if (make)
+	err = vdfs_disk_check(store);
+	if (!err && make)
 		err = sync_above(store->fd);
 	if (!err)
 		err = lock(store);
@@ -178,9 +179,10 @@ static int open_parts(struct vdfs_store *store)
  * @out: The store.
  *
  * Context: Any thread.
- * Return: 0, -EBUSY when it is open already, -EBADMSG when its database is
- * damaged or its parts do not belong together, -EOPNOTSUPP when a later version
- * made it, or another negative errno.
+ * Return: 0, -EBUSY when it is open already, -EREMOTE when it is on a file system
+ * of several hosts, -EBADMSG when its database is damaged or its parts do not
+ * belong together, -EOPNOTSUPP when a later version made it, or another negative
+ * errno.
  */
 int vdfs_store_open_above(const char *dir,
 			  const struct vdfs_store_options *options,

@@ -122,6 +122,8 @@ int vdfs_quota_charge(struct sqlite3 *db, struct vdfs_store *store,
 /* store.c, gc.c, put.c, charge.c */
 void vdfs_charges_init(struct vdfs_charges *charges);
 void vdfs_charges_fini(struct vdfs_charges *charges);
+const char *vdfs_disk_shared(uint32_t magic);
+int vdfs_disk_check(struct vdfs_store *store);
 int vdfs_store_check_log(struct vdfs_store *store);
 int vdfs_store_expect_log(struct vdfs_store *store);
 void vdfs_store_settle(struct vdfs_store *store);

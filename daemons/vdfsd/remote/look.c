@@ -86,16 +86,28 @@ static int get_either(struct vdfs_remote *remote, struct vdfs_remote_name *name,
 }
 
 /**
+ * struct known - a name known to be in a directory before
+ * @path: Of the name.
+ * @there: The list has it, too.
+ */
+struct known {
+	char *path;
+	bool there;
+};
+
+/**
  * struct listing - what is in a directory of the bucket
  * @remote: The remote.
- * @known: Names known to be in it before, one behind the other.
- * @known_len: How long these are.
+ * @known: Names known to be in it before, the last by bytes first.
+ * @n: How many.
+ * @room: For how many there is room.
  * @err: Error of one of them, or 0.
  */
 struct listing {
 	struct vdfs_remote *remote;
-	char *known;
-	size_t known_len;
+	struct known *known;
+	size_t n;
+	size_t room;
 	int err;
 };
 
@@ -113,15 +125,25 @@ struct children {
 
 static int add_known(struct listing *list, const void *path, size_t len)
 {
-	char *more = realloc(list->known, list->known_len + len + 1);
+	size_t room = list->room ? 2 * list->room : 16;
+	struct known *more;
 
-	if (!more)
-		return -ENOMEM;
-	list->known = more;
-	memcpy(more + list->known_len, path, len);
-	more[list->known_len + len] = '\0';
-	list->known_len += len + 1;
-	return 0;
+	if (list->n == list->room) {
+		more = realloc(list->known, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		list->known = more;
+		list->room = room;
+	}
+	list->known[list->n].there = false;
+	list->known[list->n].path = strndup(path, len);
+	return list->known[list->n].path ? (list->n++, 0) : -ENOMEM;
+}
+
+static void forget(struct listing *list)
+{
+	while (list->n)
+		free(list->known[--list->n].path);
 }
 
 static int find_children(struct sqlite3 *db, void *arg)
@@ -131,7 +153,7 @@ static int find_children(struct sqlite3 *db, void *arg)
 	size_t len = strlen(c->path);
 	int err;
 
-	c->list->known_len = 0;
+	forget(c->list);
 	err = vdfs_sql(db, &st,
 		       "SELECT path FROM remote_name\n"
 		       "WHERE substr(path, 1, ?2) = ?1\n"
@@ -154,15 +176,15 @@ static int ask_known(struct vdfs_remote *remote, const char *path)
 	struct listing list = { .remote = remote };
 	char below[VDFS_PATH_MAX + 2];
 	struct children c = { .path = below, .deep = true, .list = &list };
-	const char *known;
+	size_t i;
 	int err;
 
 	stpcpy(below, path);
 	strcat(below, "/");
 	err = vdfs_meta_read(vdfs_store_meta(remote->store), find_children, &c);
-	for (known = list.known; !err && known < list.known + list.known_len;
-	     known += strlen(known) + 1)
-		err = ask(remote, known, false, false);
+	for (i = 0; !err && i < list.n; i++)
+		err = ask(remote, list.known[i].path, false, false);
+	forget(&list);
 	free(list.known);
 	return err;
 }
@@ -222,23 +244,29 @@ static int ask(struct vdfs_remote *remote, const char *path, bool dir,
 	return ret > 0 ? 0 : ret;
 }
 
+static int last_first(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+
+	return strcmp(y->path, x->path);
+}
+
 /* Its directory says it is there: only what is new is asked for. */
 static int take_key(void *arg, const char *key, const struct vdfs_s3_info *info)
 {
 	struct listing *list = arg;
 	struct vdfs_remote_name row = { 0 };
-	char *known;
+	struct known *known, what = { .path = row.path };
 	bool dir;
 	int err;
 
 	if (vdfs_remote_path(key, row.path, &dir))
 		return 0;
-	for (known = list->known; known < list->known + list->known_len;
-	     known += strlen(known) + 1) {
-		if (!strcmp(known, row.path))
-			/* Still there: crossed out. */
-			memset(known, '/', strlen(known));
-	}
+	known = list->n ? bsearch(&what, list->known, list->n, sizeof(what),
+				  last_first) :
+			  NULL;
+	if (known)
+		known->there = true;
 	err = vdfs_meta_read(vdfs_store_meta(list->remote->store), read_row,
 			     &row);
 	if (!err && *info->etag && !strcmp(info->etag, row.etag))
@@ -256,7 +284,7 @@ static int ask_list(struct vdfs_remote *remote, const char *path)
 	struct listing list = { .remote = remote };
 	char below[VDFS_PATH_MAX + 2] = "", key[VDFS_REMOTE_KEY];
 	struct children c = { .path = below, .list = &list };
-	const char *known;
+	size_t i;
 	int err;
 
 	if (*path) {
@@ -269,11 +297,11 @@ static int ask_list(struct vdfs_remote *remote, const char *path)
 	err = vdfs_meta_read(vdfs_store_meta(remote->store), find_children, &c);
 	if (!err)
 		err = vdfs_s3_list(remote->s3, key, true, take_key, &list);
-	for (known = list.known; !err && known < list.known + list.known_len;
-	     known += strlen(known) + 1) {
-		if (*known != '/')
-			err = ask(remote, known, false, true);
+	for (i = 0; !err && i < list.n; i++) {
+		if (!list.known[i].there)
+			err = ask(remote, list.known[i].path, false, true);
 	}
+	forget(&list);
 	free(list.known);
 	return err ?: list.err;
 }

@@ -9,6 +9,7 @@
 #include <kselftest_harness.h>
 
 #include "vdfsd/pair.h"
+#include "vdfsd/way.h"
 
 FIXTURE(learn)
 {
@@ -68,6 +69,37 @@ TEST_F_TIMEOUT(learn, what_went_from_a_list, 120)
 	EXPECT_EQ(0, vdfs_name_list(self->p.there.store, &bob, "d", NULL, count,
 				    &n));
 	EXPECT_EQ(1, n);
+}
+
+/* A list of what is known costs no request for each name in it. */
+TEST_F_TIMEOUT(learn, names_that_stay_are_not_asked_for, 120)
+{
+	struct tree *there = &self->p.there;
+	struct way way = { .match = "/name/d/" };
+	char name[16], url[sizeof(self->p.b.url)];
+	int i, n = 0;
+
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "d/n%d", i);
+		ASSERT_EQ(0, put_bytes(self->p.here.store, &alice, "n", 1, 0,
+				       name, NULL));
+	}
+	EXPECT_EQ(0, vdfs_name_list(there->store, &bob, "d", NULL, count, &n));
+	EXPECT_EQ(22, n);
+	stpcpy(url, self->p.b.url);
+	ASSERT_EQ(0, way_open(&way, &self->p.b));
+	snprintf(self->p.b.url, sizeof(url),
+		 "s3://127.0.0.1:%u/bucket/some/prefix", way.port);
+	ASSERT_EQ(0, pair_reopen(&self->p, there));
+	pair_get_old();
+	n = 0;
+	EXPECT_EQ(0, vdfs_name_list(there->store, &bob, "d", NULL, count, &n));
+	EXPECT_EQ(22, n);
+	EXPECT_LT(0, atomic_load(&way.state->connections));
+	EXPECT_GT(10, atomic_load(&way.state->connections));
+	way_close(&way);
+	stpcpy(self->p.b.url, url);
+	ASSERT_EQ(0, pair_reopen(&self->p, there));
 }
 
 TEST_F_TIMEOUT(learn, who_owns_it_and_how_long_it_is, 120)

@@ -36,7 +36,7 @@ int vdfs_file_commit(struct vdfs_call *call, struct vdfs_inode *inode,
 	if (stage->refused)
 		err = stage->refused;
 	else if (stage->dirty && ino)
-		err = vdfs_stage_put(fuse, stage, who, ino, &st);
+		err = vdfs_stage_put(call, stage, who, ino, &st);
 	pthread_mutex_lock(&fuse->lock);
 	if (err == -ESTALE) {
 		vdfs_inode_unlink_locked(fuse, inode);
@@ -154,6 +154,12 @@ static int save(struct vdfs_call *call, struct vdfs_file *file)
 	return vdfs_text_save(call, file);
 }
 
+/* A process that was killed does not wait: the release hands it over. */
+static bool leaves(const struct vdfs_call *call, const struct vdfs_stage *stage)
+{
+	return stage && stage->dirty && vdfs_call_dying(call);
+}
+
 void vdfs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct vdfs_call call = vdfs_call_of(req);
@@ -162,7 +168,7 @@ void vdfs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (file->stage && file->stage->blank)
 		file->stage->closing = true;
-	else if (file->writes)
+	else if (file->writes && !leaves(&call, file->stage))
 		err = save(&call, file);
 	/* Then whoever has waited for them sees it. */
 	vdfs_locks_close(call.fuse, ino, fi->lock_owner, 0);

@@ -299,7 +299,8 @@ int vdfs_stage_allocate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 	return err;
 }
 
-static int put_content(struct vdfs_stage *stage, struct vdfs_put *put)
+static int put_content(struct vdfs_call *call, struct vdfs_stage *stage,
+		       struct vdfs_put *put)
 {
 	char *buf = malloc(PIECE);
 	uint64_t at = 0;
@@ -314,6 +315,8 @@ static int put_content(struct vdfs_stage *stage, struct vdfs_put *put)
 		      n == 0 ? -EIO :
 			       vdfs_put_write(put, buf, (size_t)n);
 		at += n > 0 ? (uint64_t)n : 0;
+		if (!err && vdfs_call_killed(call))
+			err = -EINTR;
 	}
 	free(buf);
 	return err;
@@ -321,16 +324,18 @@ static int put_content(struct vdfs_stage *stage, struct vdfs_put *put)
 
 /**
  * vdfs_stage_put() - make the staged bytes a blob, and a name's content
- * @fuse: Of which view.
+ * @call: The request.
  * @stage: Which; it is dirty.
  * @who: For whom.
  * @ino: Number of the name.
  * @st: Out: what the name is then.
  *
  * Context: @committing of the stage is held. Writers wait.
- * Return: 0 or a negative errno, after which the stage is as it was.
+ * Return: 0; -EINTR when the thread that asks was killed, and whoever closes the
+ * file last has to try again; or another negative errno. Then the stage is as it
+ * was.
  */
-int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
+int vdfs_stage_put(struct vdfs_call *call, struct vdfs_stage *stage,
 		   const struct vdfs_who *who, uint64_t ino,
 		   struct vdfs_stat *st)
 {
@@ -340,10 +345,10 @@ int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 
 	pthread_rwlock_rdlock(&stage->lock);
 	place.mtime_ns = stage->mtime_ns;
-	err = vdfs_put_begin(fuse->store, who, 0, &put);
+	err = vdfs_put_begin(call->fuse->store, who, 0, &put);
 	if (!err) {
 		vdfs_put_covered(put, vdfs_stage_share(stage, who));
-		err = put_content(stage, put);
+		err = put_content(call, stage, put);
 		if (err)
 			vdfs_put_abort(put);
 		else
@@ -354,7 +359,7 @@ int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 		stage->fresh = false;
 		stage->blank = false;
 	}
-	stage->failed = err != 0;
+	stage->failed = err && err != -EINTR;
 	pthread_rwlock_unlock(&stage->lock);
 	return err;
 }

@@ -9,6 +9,7 @@
 
 #include "names/names.h"
 
+struct vdfs_call;
 struct vdfs_fuse;
 
 /**
@@ -80,7 +81,7 @@ int vdfs_stage_truncate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 			const struct vdfs_who *who, uint64_t size);
 int vdfs_stage_allocate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 			const struct vdfs_who *who, uint64_t end);
-int vdfs_stage_put(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
+int vdfs_stage_put(struct vdfs_call *call, struct vdfs_stage *stage,
 		   const struct vdfs_who *who, uint64_t ino,
 		   struct vdfs_stat *st);
 

@@ -566,6 +566,7 @@ static inline struct vdfs_file *vdfs_file_of(const struct fuse_file_info *fi)
 
 /* kill.c */
 bool vdfs_call_killed(void *call);
+bool vdfs_call_dying(const struct vdfs_call *call);
 
 /* turn.c */
 int vdfs_turns_start(struct vdfs_fuse *fuse, unsigned int threads);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Databases with collections to test with, and what these answer. */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,4 +143,21 @@ int items_fill(struct vdfs_collection *c, const float *rows, uint32_t dim,
 	free(item);
 	free(key);
 	return ret;
+}
+
+/* The number that a query gives. */
+int items_count(const struct items_db *db, const char *query)
+{
+	sqlite3_stmt *st;
+	sqlite3 *sql;
+	int n;
+
+	if (sqlite3_open(items_path(db, "meta.db"), &sql) ||
+	    sqlite3_prepare_v2(sql, query, -1, &st, NULL) ||
+	    sqlite3_step(st) != SQLITE_ROW)
+		abort();
+	n = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(sql);
+	return n;
 }

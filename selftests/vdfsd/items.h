@@ -53,5 +53,6 @@ int items_put(struct vdfs_collection *c, const char *key, const float *vector,
 	      uint32_t dim, const char *metadata);
 int items_fill(struct vdfs_collection *c, const float *rows, uint32_t dim,
 	       size_t from, size_t to);
+int items_count(const struct items_db *db, const char *query);
 
 #endif /* VDFS_TEST_ITEMS_H */

@@ -7,7 +7,7 @@
 #include "meta_impl.h"
 
 #define BUCKETS 128
-/* A store has some hundred; each collection adds a dozen and a half. */
+/* All of a store and of its collections, and as many again. */
 #define STATEMENTS_MAX 320
 #define CACHE "vdfs-statements"
 

@@ -319,7 +319,9 @@ static int trim_fn(struct sqlite3 *db, void *arg)
 	if (!ret && !sqlite3_changes(db))
 		ret = -ENOENT;
 	if (!ret)
-		ret = vdfs_sql_run(db, mark->core->sql[SQL_GONE_TRIM],
+		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_GONE_TRIM],
+				   VDFS_INT(vdfs_row(mark->core, 0)),
+				   VDFS_INT(vdfs_row_end(mark->core)),
 				   VDFS_INT(mark->generation));
 	mark->more = sqlite3_changes(db) > 0;
 	return ret;

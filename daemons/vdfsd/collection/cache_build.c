@@ -57,7 +57,7 @@ static int take_row(struct batch *batch, struct sqlite3_stmt *st)
 	const struct vdfs_collection_params *params = &batch->core->params;
 	float *row = batch->rows + batch->n * params->dim;
 
-	batch->id = (uint64_t)sqlite3_column_int64(st, 0);
+	batch->id = vdfs_number(batch->core, sqlite3_column_int64(st, 0));
 	batch->ids[batch->n] = batch->id;
 	batch->n++;
 	if (batch->sql == SQL_GONE_SINCE)
@@ -68,22 +68,38 @@ static int take_row(struct batch *batch, struct sqlite3_stmt *st)
 				(size_t)sqlite3_column_bytes(st, 1), row);
 }
 
+static int batch_sql(struct batch *batch, struct sqlite3 *db,
+		     struct sqlite3_stmt **st)
+{
+	const char *sql = vdfs_item_sql[batch->sql];
+	struct vdfs_value row = VDFS_INT(vdfs_row(batch->core, batch->id));
+	struct vdfs_value end = VDFS_INT(vdfs_row_end(batch->core));
+
+	switch (batch->sql) {
+	case SQL_ROWS:
+		return vdfs_sql(db, st, sql, row, end, VDFS_INT(batch->room));
+	case SQL_SINCE:
+		return vdfs_sql(db, st, sql, VDFS_INT(batch->core->id),
+				VDFS_INT(batch->generation), row,
+				VDFS_INT(batch->room));
+	default:
+		return vdfs_sql(db, st, sql, row, end,
+				VDFS_INT(batch->generation),
+				VDFS_INT(batch->room));
+	}
+}
+
 static int batch_fn(struct sqlite3 *db, void *arg)
 {
 	struct batch *batch = arg;
-	const char *sql = batch->core->sql[batch->sql];
 	struct vdfs_core_state state;
 	struct sqlite3_stmt *st;
 	int ret;
 
 	batch->n = 0;
 	ret = vdfs_core_state(batch->core, db, &state);
-	if (!ret && batch->sql == SQL_ROWS)
-		ret = vdfs_sql(db, &st, sql, VDFS_INT(batch->id),
-			       VDFS_INT(batch->room));
-	else if (!ret)
-		ret = vdfs_sql(db, &st, sql, VDFS_INT(batch->generation),
-			       VDFS_INT(batch->id), VDFS_INT(batch->room));
+	if (!ret)
+		ret = batch_sql(batch, db, &st);
 	while (!ret) {
 		ret = vdfs_sql_next(st);
 		if (ret <= 0)
@@ -188,14 +204,20 @@ static int sample_fn(struct sqlite3 *db, void *arg)
 {
 	struct batch *batch = arg;
 	uint64_t step = batch->generation / batch->room;
+	struct vdfs_core_state state;
 	struct sqlite3_stmt *st;
 	uint64_t from = 0;
 	int ret;
 
 	batch->n = 0;
+	ret = vdfs_core_state(batch->core, db, &state);
+	if (ret)
+		return ret;
 	do {
-		ret = vdfs_sql(db, &st, batch->core->sql[SQL_ROWS],
-			       VDFS_INT(from), VDFS_INT(1));
+		ret = vdfs_sql(db, &st, vdfs_item_sql[SQL_ROWS],
+			       VDFS_INT(vdfs_row(batch->core, from)),
+			       VDFS_INT(vdfs_row_end(batch->core)),
+			       VDFS_INT(1));
 		if (!ret)
 			ret = vdfs_sql_next(st);
 		if (ret <= 0)
@@ -346,7 +368,7 @@ static int follow(struct batch *batch, struct vdfs_index **ix, uint64_t from)
 
 	batch->sql = SQL_SINCE;
 	batch->generation = from;
-	batch->id = INT64_MAX;
+	batch->id = VDFS_SPAN - 1;
 	while (!(ret = batch_next(batch)) && batch->n) {
 		again = false;
 		while ((ret = vdfs_graph_apply(batch->core, *ix, batch->ids,

@@ -2,26 +2,29 @@
 /* The background thread: it serves collections while nobody waits for it. */
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "collection_impl.h"
 
-/* Items that go in one transaction. */
-#define PURGE_STEP "2000"
+/* Items that go in one transaction, and bytes of them, but at least one. */
+#define PURGE_STEP 2000
+#define PURGE_BYTES ((int64_t)4 << 20)
 /* So few vectors that a rebuild takes seconds. */
 #define SMALL 100000
 
 /**
  * struct purge - a dropped collection on its way out
  * @id: Its number; 0 = there is none.
+ * @base: Its items have the numbers behind this one.
  * @more: There are items still.
  */
 struct purge {
 	int64_t id;
+	int64_t base;
 	bool more;
 };
 
+/* A row that has lost its name otherwise is not taken for a dropped one. */
 static int find_dropped(struct sqlite3 *db, void *arg)
 {
 	struct purge *purge = arg;
@@ -30,42 +33,91 @@ static int find_dropped(struct sqlite3 *db, void *arg)
 
 	purge->id = 0;
 	ret = vdfs_sql(db, &st,
-		       "SELECT id FROM collection WHERE name IS NULL LIMIT 1");
+		       "SELECT id, base FROM collection WHERE name IS NULL\n"
+		       " AND sum = " VDFS_COLLECTION_SUM("NULL") " LIMIT 1");
 	if (!ret)
 		ret = vdfs_sql_next(st);
-	if (ret > 0)
+	if (ret > 0) {
 		purge->id = sqlite3_column_int64(st, 0);
+		purge->base = sqlite3_column_int64(st, 1);
+	}
 	return ret < 0 ? ret : 0;
 }
 
-static int execute(struct sqlite3 *db, const char *format, long long id)
+/* The last item of the next step; the base when there is none left. */
+static int last_of_step(struct sqlite3 *db, const struct purge *purge,
+			int64_t *last)
 {
-	char sql[160];
+	struct sqlite3_stmt *st;
+	int64_t bytes = 0;
+	int ret;
 
-	snprintf(sql, sizeof(sql), format, id, id);
-	return sqlite3_exec(db, sql, NULL, NULL, NULL) ? vdfs_meta_errno(db) :
-							 0;
+	*last = purge->base;
+	ret = vdfs_sql(db, &st,
+		       "SELECT id, octet_length(metadata) + length(vector)\n"
+		       " FROM item WHERE id > ?1 AND id < ?1 + ?2\n"
+		       " ORDER BY id LIMIT ?3",
+		       VDFS_INT(purge->base), VDFS_INT(VDFS_SPAN),
+		       VDFS_INT(PURGE_STEP));
+	while (!ret && bytes < PURGE_BYTES) {
+		ret = vdfs_sql_next(st);
+		if (ret <= 0)
+			return ret;
+		*last = sqlite3_column_int64(st, 0);
+		bytes += sqlite3_column_int64(st, 1);
+		ret = 0;
+	}
+	sqlite3_reset(st);
+	return ret;
+}
+
+static int purge_items(struct sqlite3 *db, struct purge *purge, int64_t last)
+{
+	int ret;
+
+	ret = vdfs_fields_forget(db, purge->id, purge->base, last);
+	return ret ? ret :
+		     vdfs_sql_run(db,
+				  "DELETE FROM item WHERE id > ?1 AND id <= ?2",
+				  VDFS_INT(purge->base), VDFS_INT(last));
+}
+
+static int purge_log(struct sqlite3 *db, const struct purge *purge)
+{
+	return vdfs_sql_run(db, vdfs_item_sql[SQL_GONE_TRIM],
+			    VDFS_INT(purge->base),
+			    VDFS_INT(purge->base + (VDFS_SPAN - 1)),
+			    VDFS_INT(INT64_MAX));
+}
+
+static int purge_row(struct sqlite3 *db, const struct purge *purge)
+{
+	int ret;
+
+	ret = vdfs_sql_run(db, "DELETE FROM field WHERE collection = ?1",
+			   VDFS_INT(purge->id));
+	return ret ? ret :
+		     vdfs_sql_run(db, "DELETE FROM collection WHERE id = ?1",
+				  VDFS_INT(purge->id));
 }
 
 static int purge_step(struct sqlite3 *db, void *arg)
 {
 	struct purge *purge = arg;
+	int64_t last;
 	int ret;
 
-	ret = execute(db,
-		      "DELETE FROM item_%lld WHERE id IN\n"
-		      " (SELECT id FROM item_%lld LIMIT " PURGE_STEP ")",
-		      purge->id);
-	purge->more = sqlite3_changes(db) > 0;
-	if (ret || purge->more)
+	purge->more = true;
+	ret = last_of_step(db, purge, &last);
+	if (ret)
 		return ret;
-	ret = execute(db, "DROP TABLE item_%lld", purge->id);
-	if (!ret)
-		ret = execute(db, "DROP TABLE gone_%lld", purge->id);
-	if (!ret)
-		ret = execute(db, "DELETE FROM collection WHERE id = %lld",
-			      purge->id);
-	return ret;
+	if (last > purge->base)
+		return purge_items(db, purge, last);
+	ret = purge_log(db, purge);
+	if (ret || sqlite3_changes(db))
+		return ret;
+	purge->more = false;
+	return purge_row(db, purge);
 }
 
 /* On failure the rest is deleted when the database is opened again. */

@@ -15,8 +15,9 @@
 /* Address space is cheap, growing is not. */
 #define ROOM ((uint32_t)1 << 22)
 
-#define COLUMNS \
-	"id, owner, mode, dim, metric, type, codes, m, ef_build, seed, items"
+#define COLUMNS                                                                \
+	"id, owner, mode, dim, metric, type, codes, m, ef_build, seed, items," \
+	" base"
 
 /**
  * struct row - a collection as the database has it
@@ -26,6 +27,7 @@
  * @params: As it was made.
  * @seed: Of its index.
  * @items: How many there are.
+ * @base: Its items have the numbers behind this one.
  */
 struct row {
 	const struct vdfs_who *who;
@@ -34,6 +36,7 @@ struct row {
 	struct vdfs_collection_params params;
 	uint32_t seed;
 	uint64_t items;
+	int64_t base;
 };
 
 /* Earlier versions let a name have newlines: such a one can still be dropped. */
@@ -70,6 +73,7 @@ static void read_row(struct sqlite3_stmt *st, struct row *row)
 	p->ef_build = (uint32_t)sqlite3_column_int64(st, 8);
 	row->seed = (uint32_t)sqlite3_column_int64(st, 9);
 	row->items = (uint64_t)sqlite3_column_int64(st, 10);
+	row->base = sqlite3_column_int64(st, 11);
 }
 
 /* -ENOENT too when it is nothing to this user. */
@@ -194,24 +198,6 @@ static bool same_params(const struct vdfs_collection_params *a,
 	       a->ef_build == b->ef_build;
 }
 
-static int create_tables(struct sqlite3 *db, int64_t id)
-{
-	static const char tables[] =
-		"CREATE TABLE item_%lld(id INTEGER PRIMARY KEY,\n"
-		" key TEXT NOT NULL UNIQUE, gen INTEGER NOT NULL,\n"
-		" metadata TEXT NOT NULL, vector BLOB NOT NULL);"
-		"CREATE INDEX item_%lld_gen ON item_%lld(gen);"
-		"CREATE TABLE gone_%lld(id INTEGER PRIMARY KEY,\n"
-		" gen INTEGER NOT NULL)";
-	char sql[sizeof(tables) + 4 * 20];
-	long long n = id;
-
-	snprintf(sql, sizeof(sql), tables, n, n, n, n);
-	if (sqlite3_exec(db, sql, NULL, NULL, NULL))
-		return vdfs_meta_errno(db);
-	return 0;
-}
-
 static int create(struct sqlite3 *db, void *arg)
 {
 	const struct row *want = arg;
@@ -229,16 +215,7 @@ static int create(struct sqlite3 *db, void *arg)
 	if (ret || owned.n >= VDFS_COLLECTIONS_MAX)
 		return ret ? ret : -EDQUOT;
 	/* -EEXIST as well when it is there and nothing to this user. */
-	ret = vdfs_sql_run(db,
-			   "INSERT INTO collection(name, owner, mode, dim,\n"
-			   " metric, type, codes, m, ef_build, seed)\n"
-			   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-			   VDFS_TEXT(want->name), VDFS_INT(p->owner),
-			   VDFS_INT(p->mode), VDFS_INT(p->dim),
-			   VDFS_INT(p->metric), VDFS_INT(p->type),
-			   VDFS_INT(p->codes), VDFS_INT(p->m),
-			   VDFS_INT(p->ef_build), VDFS_INT(want->seed));
-	return ret ? ret : create_tables(db, sqlite3_last_insert_rowid(db));
+	return vdfs_row_add(db, want->name, p, want->seed);
 }
 
 /**
@@ -305,6 +282,7 @@ static void load(struct vdfs_core *core, const struct row *row,
 
 	core->params = row->params;
 	core->seed = row->seed;
+	core->base = row->base;
 	ret = vdfs_graph_load(core, progress, arg);
 	pthread_mutex_lock(&db->lock);
 	core->state = ret;
@@ -434,9 +412,11 @@ static int drop(struct sqlite3 *db, void *arg)
 		return ret;
 	if (!may(row->who, &row->params, 0))
 		return -EACCES;
-	return vdfs_sql_run(db,
-			    "UPDATE collection SET name = NULL WHERE id = ?1",
-			    VDFS_INT(row->id));
+	return vdfs_sql_run(
+		db,
+		"UPDATE collection SET name = NULL,\n"
+		" sum = " VDFS_COLLECTION_SUM("NULL") " WHERE id = ?1",
+		VDFS_INT(row->id));
 }
 
 /**
@@ -516,7 +496,7 @@ static int list_rows(struct sqlite3 *db, void *arg)
 		more->params = row.params;
 		more->items = row.items;
 		snprintf(more->name, sizeof(more->name), "%s",
-			 (const char *)sqlite3_column_text(st, 11));
+			 (const char *)sqlite3_column_text(st, 12));
 	}
 	return ret;
 }

@@ -18,7 +18,8 @@
  * it with 0004 and change it with 0002.
  *
  * Beside the errors of store.h:
- *   EDQUOT     the user has as many collections as it may
+ *   EDQUOT     the user has as many collections as it may; the collection as
+ *              many indexed fields
  *   EEXIST     the name is taken by other parameters; the key is taken
  *   EINVAL     a number out of range, metadata that is no JSON object, a
  *              filter that makes no sense (vdfs_filter_check() says why)
@@ -35,12 +36,16 @@
 #define VDFS_KEY_MAX 255 /* bytes, any but NUL, at least one */
 #define VDFS_METADATA_MAX 65536
 #define VDFS_FILTER_MAX 16384
+#define VDFS_FIELDS_MAX 64 /* that are indexed, of one collection */
 #define VDFS_COLLECTION_MODE 0644U
 
 struct vdfs_db;
 
 /* The tables of collections; statements that may be run again. */
 extern const char vdfs_schema_collection[];
+/* Columns that earlier versions lack; then rows that were in other tables. */
+extern const char vdfs_schema_collection_base[];
+int vdfs_collection_upgrade(struct vdfs_meta *meta);
 
 struct vdfs_collection;
 struct vdfs_filter;

@@ -45,11 +45,19 @@
 #define BATCH_BYTES ((size_t)64 << 20)
 #define BATCH_MAX 65536
 #define NOT_BEHIND (~0UL)
+/* Numbers that a collection has for its items, from 1 on; see schema.c. */
+#define VDFS_SPAN ((int64_t)1 << 39)
+#define VDFS_SPAN_SQL "549755813888"
+
+/* The checksum of its row, by its name in SQL. */
+#define VDFS_COLLECTION_SUM(name)                            \
+	"vdfs_sum(id, " name ", owner, mode, dim, metric,\n" \
+	" type, codes, m, ef_build, seed, base)"
 
 enum vdfs_core_sql {
 	SQL_ADD,
-	SQL_PUT,
 	SQL_FIND,
+	SQL_SET,
 	SQL_SET_VECTOR,
 	SQL_SET_METADATA,
 	SQL_DELETE,
@@ -66,6 +74,9 @@ enum vdfs_core_sql {
 	SQL_GONE_TRIM,
 	SQL_COUNT
 };
+
+/* Statements about items; core.c says what their parameters are. */
+extern const char *const vdfs_item_sql[SQL_COUNT];
 
 /* Work of the background thread for a collection. */
 #define WORK_REPAIR 0x1U
@@ -124,10 +135,10 @@ struct vdfs_curve {
 /**
  * struct vdfs_core - a collection in use
  * @db: Its database.
- * @id: Number of its row and of its tables.
+ * @id: Number of its row.
+ * @base: Its items have the numbers behind this one.
  * @params: As it was made.
  * @seed: Of its index, random: an index of another has another.
- * @sql: Statements about its tables.
  * @refs: Handles, the list, the background thread; guarded by the db's lock.
  * @work: WORK_*; guarded by the db's lock.
  * @state: 0 once it can be used, 1 while it is loaded, or why it cannot be;
@@ -152,9 +163,9 @@ struct vdfs_curve {
 struct vdfs_core {
 	struct vdfs_db *db;
 	int64_t id;
+	int64_t base;
 	struct vdfs_collection_params params;
 	uint32_t seed;
-	char *sql[SQL_COUNT];
 	unsigned int refs;
 	unsigned int work;
 	int state;
@@ -230,6 +241,7 @@ struct vdfs_collection {
  * @log_from: Deletions after this generation are in the log.
  * @stamp: Of the last index saved, and of the one before.
  * @stamp_generation: Of these.
+ * @fields: Indexed fields.
  */
 struct vdfs_core_state {
 	uint64_t generation;
@@ -238,7 +250,24 @@ struct vdfs_core_state {
 	uint64_t log_from;
 	uint64_t stamp[2];
 	uint64_t stamp_generation[2];
+	uint64_t fields;
 };
+
+/* The id that an item has in the database, and behind the last of these. */
+static inline int64_t vdfs_row(const struct vdfs_core *core, uint64_t number)
+{
+	return core->base + (int64_t)number;
+}
+
+static inline int64_t vdfs_row_end(const struct vdfs_core *core)
+{
+	return core->base + (VDFS_SPAN - 1);
+}
+
+static inline uint64_t vdfs_number(const struct vdfs_core *core, int64_t row)
+{
+	return (uint64_t)(row - core->base);
+}
 
 /**
  * struct vdfs_owned - a question about a user's collections, and its answer
@@ -260,6 +289,21 @@ void vdfs_core_put(struct vdfs_core *core);
 void vdfs_core_forget(struct vdfs_core *core);
 int vdfs_core_state(const struct vdfs_core *core, struct sqlite3 *db,
 		    struct vdfs_core_state *out);
+
+/* row.c */
+int vdfs_row_add(struct sqlite3 *db, const char *name,
+		 const struct vdfs_collection_params *p, uint32_t seed);
+
+/* field.c */
+int vdfs_fields_store(struct sqlite3 *db, int64_t collection, int64_t from,
+		      int64_t to);
+int vdfs_fields_forget(struct sqlite3 *db, int64_t collection, int64_t from,
+		       int64_t to);
+int vdfs_field_make(struct sqlite3 *db, const struct vdfs_core *core,
+		    const char *name);
+int vdfs_fields_load(struct sqlite3 *db, int64_t collection,
+		     struct vdfs_fields *out);
+void vdfs_fields_free(struct vdfs_fields *fields);
 
 /* care.c */
 int vdfs_care_start(struct vdfs_db *db);

@@ -1,61 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A collection in use: its locks, its references, its row. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "collection_impl.h"
 
-/* "#" stands for the number of the collection. */
-static const char *const templates[SQL_COUNT] = {
-	[SQL_ADD] = "INSERT INTO item_#(id, key, gen, metadata, vector)\n"
-		    " VALUES(?1, ?2, ?3, ?4, ?5)\n"
-		    " ON CONFLICT(key) DO NOTHING RETURNING id",
-	[SQL_PUT] = "INSERT INTO item_#(id, key, gen, metadata, vector)\n"
-		    " VALUES(?1, ?2, ?3, ?4, ?5)\n"
-		    " ON CONFLICT(key) DO UPDATE SET gen = excluded.gen,\n"
-		    " metadata = excluded.metadata, vector = excluded.vector\n"
-		    " RETURNING id",
-	[SQL_FIND] = "SELECT id FROM item_# WHERE key = ?1",
-	[SQL_SET_VECTOR] = "UPDATE item_# SET gen = ?2, vector = ?3\n"
-			   " WHERE id = ?1",
-	[SQL_SET_METADATA] = "UPDATE item_# SET metadata = ?2 WHERE id = ?1",
-	[SQL_DELETE] = "DELETE FROM item_# WHERE id = ?1",
-	[SQL_GONE] = "INSERT OR REPLACE INTO gone_#(id, gen) VALUES(?1, ?2)",
-	[SQL_GET] = "SELECT key, metadata, vector FROM item_# WHERE key = ?1",
-	[SQL_WALK] = "SELECT key, metadata, vector FROM item_# WHERE key > ?1\n"
-		     " ORDER BY key LIMIT ?2",
-	[SQL_KEY] = "SELECT key FROM item_# WHERE id = ?1",
-	[SQL_METADATA] = "SELECT metadata FROM item_# WHERE id = ?1",
-	[SQL_CONTENT] = "SELECT metadata, vector FROM item_# WHERE id = ?1",
-	[SQL_ROWS] = "SELECT id, vector FROM item_# WHERE id > ?1\n"
-		     " ORDER BY id LIMIT ?2",
-	[SQL_SINCE] = "SELECT id, vector, gen FROM item_#\n"
-		      " WHERE (gen, id) > (?1, ?2) ORDER BY gen, id LIMIT ?3",
-	[SQL_NEXT] = "SELECT id FROM item_# WHERE id >= ?1 ORDER BY id LIMIT 1",
-	[SQL_GONE_SINCE] = "SELECT id FROM gone_# WHERE gen > ?1 AND id > ?2\n"
-			   " ORDER BY id LIMIT ?3",
+#define SUM(gen, metadata, vector) \
+	"vdfs_sum(id, collection, key, " gen ", " metadata ", " vector ")"
+
+/* ?1 is a collection, or a row of one; see vdfs_row(). */
+const char *const vdfs_item_sql[SQL_COUNT] = {
+	[SQL_ADD] = "INSERT INTO item(collection, id, key, gen, metadata,\n"
+		    " vector, sum)\n"
+		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6,\n"
+		    " vdfs_sum(?2, ?1, ?3, ?4, ?5, ?6))\n"
+		    " ON CONFLICT(collection, key) DO NOTHING",
+	[SQL_FIND] = "SELECT id FROM item WHERE collection = ?1 AND key = ?2",
+	[SQL_SET] = "UPDATE item SET gen = ?2, metadata = ?3, vector = ?4,\n"
+		    " sum = " SUM("?2", "?3", "?4") " WHERE id = ?1",
+	[SQL_SET_VECTOR] =
+		"UPDATE item SET gen = ?2, vector = ?3,\n"
+		" sum = " SUM("?2", "metadata", "?3") " WHERE id = ?1",
+	[SQL_SET_METADATA] =
+		"UPDATE item SET metadata = ?2,\n"
+		" sum = " SUM("gen", "?2", "vector") " WHERE id = ?1",
+	[SQL_DELETE] = "DELETE FROM item WHERE id = ?1",
+	[SQL_GONE] = "INSERT OR REPLACE INTO gone(id, gen) VALUES(?1, ?2)",
+	[SQL_GET] = "SELECT key, metadata, vector FROM item\n"
+		    " WHERE collection = ?1 AND key = ?2",
+	[SQL_WALK] = "SELECT key, metadata, vector FROM item\n"
+		     " WHERE collection = ?1 AND key > ?2\n"
+		     " ORDER BY key LIMIT ?3",
+	[SQL_KEY] = "SELECT key FROM item WHERE id = ?1",
+	[SQL_METADATA] = "SELECT metadata FROM item WHERE id = ?1",
+	[SQL_CONTENT] = "SELECT metadata, vector FROM item WHERE id = ?1",
+	[SQL_ROWS] = "SELECT id, vector FROM item WHERE id > ?1 AND id <= ?2\n"
+		     " ORDER BY id LIMIT ?3",
+	[SQL_SINCE] = "SELECT id, vector, gen FROM item\n"
+		      " WHERE collection = ?1 AND (gen, id) > (?2, ?3)\n"
+		      " ORDER BY gen, id LIMIT ?4",
+	[SQL_NEXT] = "SELECT id FROM item WHERE id >= ?1 AND id <= ?2\n"
+		     " ORDER BY id LIMIT 1",
+	[SQL_GONE_SINCE] = "SELECT id FROM gone WHERE id > ?1 AND id <= ?2\n"
+			   " AND gen > ?3 ORDER BY id LIMIT ?4",
 	[SQL_GONE_TRIM] =
-		"DELETE FROM gone_# WHERE id IN\n"
-		" (SELECT id FROM gone_# WHERE gen <= ?1 LIMIT 10000)",
+		"DELETE FROM gone WHERE id IN (SELECT id FROM gone\n"
+		" WHERE id > ?1 AND id <= ?2 AND gen <= ?3 LIMIT 10000)",
 };
-
-static char *fill_in(const char *text, int64_t id)
-{
-	char *out = malloc(strlen(text) + 4 * 20);
-	char *to = out;
-
-	for (; out && *text; text++) {
-		if (*text == '#')
-			to += sprintf(to, "%lld", (long long)id);
-		else
-			*to++ = *text;
-	}
-	if (out)
-		*to = '\0';
-	return out;
-}
 
 static void init_locks(struct vdfs_core *core)
 {
@@ -86,7 +77,6 @@ static void init_locks(struct vdfs_core *core)
 int vdfs_core_new(struct vdfs_db *db, int64_t id, struct vdfs_core **out)
 {
 	struct vdfs_core *core = calloc(1, sizeof(*core));
-	size_t i;
 
 	if (!core)
 		return -ENOMEM;
@@ -96,13 +86,6 @@ int vdfs_core_new(struct vdfs_db *db, int64_t id, struct vdfs_core **out)
 	core->state = 1;
 	core->behind = NOT_BEHIND;
 	init_locks(core);
-	for (i = 0; i < SQL_COUNT; i++) {
-		core->sql[i] = fill_in(templates[i], id);
-		if (!core->sql[i]) {
-			vdfs_core_free(core);
-			return -ENOMEM;
-		}
-	}
 	*out = core;
 	return 0;
 }
@@ -122,8 +105,6 @@ void vdfs_core_free(struct vdfs_core *core)
 	pthread_mutex_destroy(&core->tune);
 	for (i = 0; i < KEY_LOCKS; i++)
 		pthread_mutex_destroy(&core->keys[i]);
-	for (i = 0; i < SQL_COUNT; i++)
-		free(core->sql[i]);
 	free(core);
 }
 
@@ -161,7 +142,7 @@ int vdfs_core_state(const struct vdfs_core *core, struct sqlite3 *db,
 
 	ret = vdfs_sql(db, &st,
 		       "SELECT generation, next_id, items, log_from, stamp,\n"
-		       " stamp_generation, old_stamp, old_generation\n"
+		       " stamp_generation, old_stamp, old_generation, fields\n"
 		       " FROM collection WHERE id = ?1 AND name IS NOT NULL",
 		       VDFS_INT(core->id));
 	if (!ret)
@@ -176,5 +157,6 @@ int vdfs_core_state(const struct vdfs_core *core, struct sqlite3 *db,
 	out->stamp_generation[0] = (uint64_t)sqlite3_column_int64(st, 5);
 	out->stamp[1] = (uint64_t)sqlite3_column_int64(st, 6);
 	out->stamp_generation[1] = (uint64_t)sqlite3_column_int64(st, 7);
+	out->fields = (uint64_t)sqlite3_column_int64(st, 8);
 	return 0;
 }

@@ -15,8 +15,7 @@
  * WHERE clause over a column "metadata" is made. Values are bound, never written
  * into the text; names of fields are quoted, and those that cannot be are
  * refused. The value of a field and its JSON type are compared together, so that
- * 1, "1" and true are three things; an index on both (vdfs_filter_index())
- * answers it alone.
+ * 1, "1" and true are three things.
  *
  * SQLite looks for a field in all of an item, and for the next one again. So the
  * clause has VDFS_FILTER_CLAUSE nodes at most. Of a longer filter it lets
@@ -25,6 +24,9 @@
  * compared with all tests of a field at once (vdfs_matcher_matches()): that
  * takes as long as an item has fields, and as the filter has tests. Numbers are
  * read by SQLite there too, so both ways give the same answers.
+ *
+ * Where fields are indexed (field.c), a second clause over rows of these says
+ * which items can match at all (vdfs_drive_new()).
  */
 
 struct sqlite3;
@@ -140,7 +142,10 @@ int vdfs_filter_clause(struct vdfs_filter *filter);
 const char *vdfs_filter_sql(const struct vdfs_filter *filter);
 int vdfs_filter_bind(const struct vdfs_filter *filter,
 		     struct sqlite3_stmt *stmt, int first);
-char *vdfs_filter_index(const char *field);
+int vdfs_filter_bind_tests(const struct vdfs_filter *filter,
+			   const size_t *bound, size_t bounds,
+			   struct sqlite3_stmt *stmt, int *first);
+char *vdfs_filter_path(const char *field);
 const char *vdfs_filter_wrong_field(const char *field);
 
 /* filter_match.c */
@@ -150,5 +155,45 @@ int vdfs_matcher_new(const struct vdfs_filter *filter, struct sqlite3 *db,
 		     struct vdfs_matcher **out);
 int vdfs_matcher_matches(struct vdfs_matcher *m, const char *metadata);
 void vdfs_matcher_free(struct vdfs_matcher *m);
+
+/**
+ * struct vdfs_field - an indexed field
+ * @id: Its number.
+ * @name: Its name or path.
+ */
+struct vdfs_field {
+	int64_t id;
+	char *name;
+};
+
+/**
+ * struct vdfs_fields - the indexed fields of a collection
+ * @field: shape [n].
+ * @n: How many.
+ */
+struct vdfs_fields {
+	struct vdfs_field *field;
+	size_t n;
+};
+
+/**
+ * struct vdfs_drive - what indexed fields say about a filter
+ * @sql: Clause over rows of field_value, true for one of each item that can
+ *       match; NULL = they say nothing.
+ * @bound: Tests in @sql, in the order of their marks.
+ * @bounds: How many.
+ * @alone: The items of these rows match, each has one row, and no other does.
+ */
+struct vdfs_drive {
+	char *sql;
+	size_t bound[VDFS_FILTER_CLAUSE];
+	size_t bounds;
+	bool alone;
+};
+
+/* filter_drive.c */
+int vdfs_drive_new(const struct vdfs_filter *filter,
+		   const struct vdfs_fields *fields, struct vdfs_drive *out);
+void vdfs_drive_free(struct vdfs_drive *drive);
 
 #endif /* VDFS_FILTER_H */

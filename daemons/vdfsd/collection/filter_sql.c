@@ -60,34 +60,44 @@ const char *vdfs_filter_wrong_field(const char *field)
 	return NULL;
 }
 
-/* FUNCTION(metadata,'$."a"."b"') for the path a.b, quotes doubled. */
-static char *path_sql(const char *function, const char *field)
+/**
+ * vdfs_filter_path() - where SQLite finds a field in metadata
+ * @field: Its name or path.
+ *
+ * Return: $."a"."b" for a.b, to be freed; NULL when the name cannot be one
+ * (errno EINVAL), or there is no memory (ENOMEM).
+ */
+char *vdfs_filter_path(const char *field)
 {
-	char *out = malloc(strlen(function) + strlen(field) * 3 + 24);
-	char *to = out;
+	char *out = NULL;
+	char *to;
 
+	errno = vdfs_filter_wrong_field(field) ? EINVAL : ENOMEM;
+	if (errno != EINVAL)
+		out = malloc(strlen(field) * 3 + 8);
 	if (!out)
 		return NULL;
-	to += sprintf(to, "%s(metadata,'$.\"", function);
+	to = stpcpy(out, "$.\"");
 	for (; *field; field++) {
-		if (*field == '.') {
+		if (*field == '.')
 			to = stpcpy(to, "\".\"");
-			continue;
-		}
-		if (*field == '\'')
-			*to++ = '\'';
-		*to++ = *field;
+		else
+			*to++ = *field;
 	}
-	memcpy(to, "\"')", 4);
+	memcpy(to, "\"", 2);
 	return out;
 }
 
+/* FUNCTION(metadata,'$."a"."b"') for the path a.b, quotes doubled. */
 static int emit_path(struct clause *c, const char *function, const char *field)
 {
-	char *sql = path_sql(function, field);
+	char *path = vdfs_filter_path(field);
+	char *sql = path ? sqlite3_mprintf("%s(metadata,%Q)", function, path) :
+			   NULL;
 	int ret = sql ? emit(c, sql) : -ENOMEM;
 
-	free(sql);
+	sqlite3_free(sql);
+	free(path);
 	return ret;
 }
 
@@ -230,6 +240,33 @@ static int bind_value(const struct vdfs_filter_value *value, sqlite3_stmt *stmt,
 }
 
 /**
+ * vdfs_filter_bind_tests() - give a statement the values of some tests
+ * @filter: Filter of the tests; it must stay while @stmt runs.
+ * @bound: Indexes of the tests, in the order of their marks.
+ * @bounds: How many.
+ * @stmt: The statement.
+ * @first: In and out: number of the next mark.
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int vdfs_filter_bind_tests(const struct vdfs_filter *filter,
+			   const size_t *bound, size_t bounds,
+			   sqlite3_stmt *stmt, int *first)
+{
+	const struct vdfs_filter_test *test;
+	size_t i, v;
+	int ret = SQLITE_OK;
+
+	for (i = 0; i < bounds; i++) {
+		test = &filter->test[bound[i]];
+		for (v = 0; v < test->values && ret == SQLITE_OK; v++)
+			ret = bind_value(&filter->value[test->value + v], stmt,
+					 (*first)++);
+	}
+	return ret == SQLITE_OK ? 0 : -ENOMEM;
+}
+
+/**
  * vdfs_filter_bind() - give a statement the filter's values
  * @filter: Filter whose clause is in @stmt; it must stay while @stmt runs.
  * @stmt: Which.
@@ -240,45 +277,6 @@ static int bind_value(const struct vdfs_filter_value *value, sqlite3_stmt *stmt,
 int vdfs_filter_bind(const struct vdfs_filter *filter, sqlite3_stmt *stmt,
 		     int first)
 {
-	const struct vdfs_filter_test *test;
-	size_t i, v;
-	int ret = SQLITE_OK;
-
-	for (i = 0; i < filter->bounds; i++) {
-		test = &filter->test[filter->bound[i]];
-		for (v = 0; v < test->values && ret == SQLITE_OK; v++)
-			ret = bind_value(&filter->value[test->value + v], stmt,
-					 first++);
-	}
-	return ret == SQLITE_OK ? 0 : -ENOMEM;
-}
-
-/**
- * vdfs_filter_index() - what to index for filters on a field
- * @field: Its name or path.
- *
- * Return: Expressions for CREATE INDEX, to be freed; NULL when the name
- * cannot be one (errno EINVAL), or there is no memory (ENOMEM).
- */
-char *vdfs_filter_index(const char *field)
-{
-	char *value = NULL;
-	char *type = NULL;
-	char *both = NULL;
-
-	if (vdfs_filter_wrong_field(field)) {
-		errno = EINVAL;
-		return NULL;
-	}
-	value = path_sql("json_extract", field);
-	type = path_sql("json_type", field);
-	if (value && type)
-		both = malloc(strlen(value) + strlen(type) + 2);
-	if (both)
-		sprintf(both, "%s,%s", value, type);
-	else
-		errno = ENOMEM;
-	free(value);
-	free(type);
-	return both;
+	return vdfs_filter_bind_tests(filter, filter->bound, filter->bounds,
+				      stmt, &first);
 }

@@ -60,8 +60,8 @@ static int get_fn(struct sqlite3 *db, void *arg)
 
 	ret = vdfs_core_state(r->core, db, &state);
 	if (!ret)
-		ret = vdfs_sql(db, &st, r->core->sql[SQL_GET],
-			       VDFS_TEXT(r->key));
+		ret = vdfs_sql(db, &st, vdfs_item_sql[SQL_GET],
+			       VDFS_INT(r->core->id), VDFS_TEXT(r->key));
 	if (!ret)
 		ret = vdfs_sql_next(st);
 	if (ret <= 0)
@@ -81,7 +81,8 @@ static int walk_fn(struct sqlite3 *db, void *arg)
 	memcpy(from, r->key, sizeof(from));
 	ret = vdfs_core_state(r->core, db, &state);
 	if (!ret)
-		ret = vdfs_sql(db, &st, r->core->sql[SQL_WALK], VDFS_TEXT(from),
+		ret = vdfs_sql(db, &st, vdfs_item_sql[SQL_WALK],
+			       VDFS_INT(r->core->id), VDFS_TEXT(from),
 			       VDFS_INT(STEP));
 	while (!ret) {
 		ret = vdfs_sql_next(st);

@@ -228,33 +228,100 @@ static int set_state(struct change *change, struct sqlite3 *db,
 			    VDFS_INT(state->next_id), VDFS_INT(state->items));
 }
 
+/* The id of the item with a key; -ENOENT when there is none. */
+static int find_item(const struct vdfs_core *core, struct sqlite3 *db,
+		     const char *key, uint64_t *id)
+{
+	struct sqlite3_stmt *st;
+	int ret;
+
+	ret = vdfs_sql(db, &st, vdfs_item_sql[SQL_FIND], VDFS_INT(core->id),
+		       VDFS_TEXT(key));
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret <= 0)
+		return ret ? ret : -ENOENT;
+	*id = vdfs_number(core, sqlite3_column_int64(st, 0));
+	sqlite3_reset(st);
+	return 0;
+}
+
+static int store_fields(const struct vdfs_core *core, struct sqlite3 *db,
+			const struct vdfs_core_state *state, uint64_t id)
+{
+	int64_t row = vdfs_row(core, id);
+
+	return state->fields ? vdfs_fields_store(db, core->id, row, row) : 0;
+}
+
+static int forget_fields(const struct vdfs_core *core, struct sqlite3 *db,
+			 const struct vdfs_core_state *state, uint64_t id)
+{
+	int64_t row = vdfs_row(core, id);
+
+	return state->fields ? vdfs_fields_forget(db, core->id, row, row) : 0;
+}
+
+/* The vector of @item is in @change->stored. */
+static int add_item(struct change *change, struct sqlite3 *db,
+		    const struct vdfs_item *item, struct vdfs_core_state *state)
+{
+	const struct vdfs_core *core = change->core;
+	int ret;
+
+	if (state->next_id >= VDFS_SPAN)
+		return -ENOSPC;
+	ret = vdfs_sql_run(db, vdfs_item_sql[SQL_ADD], VDFS_INT(core->id),
+			   VDFS_INT(vdfs_row(core, state->next_id)),
+			   VDFS_TEXT(item->key), VDFS_INT(state->generation),
+			   VDFS_TEXT(item->metadata ? item->metadata : "{}"),
+			   VDFS_BLOB(change->stored,
+				     vdfs_vector_bytes(&core->params)));
+	if (ret)
+		return ret;
+	if (!sqlite3_changes(db))
+		return -EEXIST;
+	state->next_id++;
+	state->items++;
+	change->fresh++;
+	return 0;
+}
+
+static int replace_item(struct change *change, struct sqlite3 *db,
+			const struct vdfs_item *item, uint64_t id,
+			const struct vdfs_core_state *state)
+{
+	const struct vdfs_core *core = change->core;
+	int ret = forget_fields(core, db, state, id);
+
+	if (ret)
+		return ret;
+	return vdfs_sql_run(
+		db, vdfs_item_sql[SQL_SET], VDFS_INT(vdfs_row(core, id)),
+		VDFS_INT(state->generation),
+		VDFS_TEXT(item->metadata ? item->metadata : "{}"),
+		VDFS_BLOB(change->stored, vdfs_vector_bytes(&core->params)));
+}
+
 static int put_item(struct change *change, struct sqlite3 *db, size_t i,
 		    struct vdfs_core_state *state)
 {
 	const struct vdfs_item *item = &change->items[i];
-	const struct vdfs_collection_params *p = &change->core->params;
-	bool replace = change->flags & VDFS_INSERT_REPLACE;
-	struct sqlite3_stmt *st;
-	int ret;
+	const struct vdfs_core *core = change->core;
+	uint64_t id = 0;
+	int ret = -ENOENT;
 
-	vdfs_vector_store(p, item->vector, change->stored);
-	ret = vdfs_sql(db, &st, change->core->sql[replace ? SQL_PUT : SQL_ADD],
-		       VDFS_INT(state->next_id), VDFS_TEXT(item->key),
-		       VDFS_INT(state->generation),
-		       VDFS_TEXT(item->metadata ? item->metadata : "{}"),
-		       VDFS_BLOB(change->stored, vdfs_vector_bytes(p)));
-	if (!ret)
-		ret = vdfs_sql_next(st);
-	if (ret <= 0)
-		return ret ? ret : -EEXIST;
-	change->ids[i] = (uint64_t)sqlite3_column_int64(st, 0);
-	if (change->ids[i] == state->next_id) {
-		state->next_id++;
-		state->items++;
-		change->fresh++;
+	vdfs_vector_store(&core->params, item->vector, change->stored);
+	if (change->flags & VDFS_INSERT_REPLACE)
+		ret = find_item(core, db, item->key, &id);
+	if (!ret) {
+		ret = replace_item(change, db, item, id, state);
+	} else if (ret == -ENOENT) {
+		id = state->next_id;
+		ret = add_item(change, db, item, state);
 	}
-	ret = vdfs_sql_next(st);
-	return ret > 0 ? -EIO : ret;
+	change->ids[i] = id;
+	return ret ? ret : store_fields(core, db, state, id);
 }
 
 static int insert_fn(struct sqlite3 *db, void *arg)
@@ -291,7 +358,7 @@ static int takes_fn(struct sqlite3 *db, void *arg)
 {
 	struct change *change = arg;
 	struct vdfs_core_state state;
-	struct sqlite3_stmt *st;
+	uint64_t id;
 	size_t i;
 	int ret;
 
@@ -300,12 +367,8 @@ static int takes_fn(struct sqlite3 *db, void *arg)
 		return ret;
 	for (i = 0; i < change->n && !ret; i++) {
 		change->failed = i;
-		ret = vdfs_sql(db, &st, change->core->sql[SQL_FIND],
-			       VDFS_TEXT(change->items[i].key));
-		if (!ret)
-			ret = vdfs_sql_next(st);
-		if (ret > 0)
-			ret = -EEXIST;
+		ret = find_item(change->core, db, change->items[i].key, &id);
+		ret = ret == -ENOENT ? 0 : ret ? ret : -EEXIST;
 	}
 	return ret;
 }
@@ -377,49 +440,45 @@ int vdfs_collection_insert(struct vdfs_collection *c,
 	return ret;
 }
 
-/* Its id; -ENOENT when there is no such item. */
-static int find_item(struct change *change, struct sqlite3 *db, uint64_t *id)
+static int set_metadata(const struct vdfs_core *core, struct sqlite3 *db,
+			const struct vdfs_core_state *state, uint64_t id,
+			const char *metadata)
 {
-	struct sqlite3_stmt *st;
-	int ret;
+	int ret = forget_fields(core, db, state, id);
 
-	ret = vdfs_sql(db, &st, change->core->sql[SQL_FIND],
-		       VDFS_TEXT(change->items->key));
 	if (!ret)
-		ret = vdfs_sql_next(st);
-	if (ret <= 0)
-		return ret ? ret : -ENOENT;
-	*id = (uint64_t)sqlite3_column_int64(st, 0);
-	return 0;
+		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_METADATA],
+				   VDFS_INT(vdfs_row(core, id)),
+				   VDFS_TEXT(metadata));
+	return ret ? ret : store_fields(core, db, state, id);
 }
 
 static int update_fn(struct sqlite3 *db, void *arg)
 {
 	struct change *change = arg;
 	const struct vdfs_item *item = change->items;
-	const char *const *sql = (const char *const *)change->core->sql;
-	size_t bytes = vdfs_vector_bytes(&change->core->params);
+	const struct vdfs_core *core = change->core;
 	struct vdfs_core_state state;
 	uint64_t id;
 	int ret;
 
-	ret = vdfs_core_state(change->core, db, &state);
+	ret = vdfs_core_state(core, db, &state);
 	if (!ret)
-		ret = find_item(change, db, &id);
+		ret = find_item(core, db, item->key, &id);
 	if (ret)
 		return ret;
 	state.generation++;
 	if (item->vector) {
 		change->ids[0] = id;
-		vdfs_vector_store(&change->core->params, item->vector,
-				  change->stored);
-		ret = vdfs_sql_run(db, sql[SQL_SET_VECTOR], VDFS_INT(id),
+		vdfs_vector_store(&core->params, item->vector, change->stored);
+		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_VECTOR],
+				   VDFS_INT(vdfs_row(core, id)),
 				   VDFS_INT(state.generation),
-				   VDFS_BLOB(change->stored, bytes));
+				   VDFS_BLOB(change->stored,
+					     vdfs_vector_bytes(&core->params)));
 	}
 	if (!ret && item->metadata)
-		ret = vdfs_sql_run(db, sql[SQL_SET_METADATA], VDFS_INT(id),
-				   VDFS_TEXT(item->metadata));
+		ret = set_metadata(core, db, &state, id, item->metadata);
 	return ret ? ret : set_state(change, db, &state);
 }
 
@@ -457,24 +516,28 @@ int vdfs_collection_update(struct vdfs_collection *c,
 static int delete_fn(struct sqlite3 *db, void *arg)
 {
 	struct change *change = arg;
-	const char *const *sql = (const char *const *)change->core->sql;
+	const struct vdfs_core *core = change->core;
 	struct vdfs_core_state state;
 	uint64_t id;
 	int ret;
 
 	change->ids[0] = 0;
-	ret = vdfs_core_state(change->core, db, &state);
+	ret = vdfs_core_state(core, db, &state);
 	if (ret)
 		return ret;
-	ret = find_item(change, db, &id);
+	ret = find_item(core, db, change->items->key, &id);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	change->ids[0] = id;
 	state.generation++;
 	state.items--;
-	ret = vdfs_sql_run(db, sql[SQL_DELETE], VDFS_INT(id));
+	ret = forget_fields(core, db, &state, id);
 	if (!ret)
-		ret = vdfs_sql_run(db, sql[SQL_GONE], VDFS_INT(id),
+		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_DELETE],
+				   VDFS_INT(vdfs_row(core, id)));
+	if (!ret)
+		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_GONE],
+				   VDFS_INT(vdfs_row(core, id)),
 				   VDFS_INT(state.generation));
 	return ret ? ret : set_state(change, db, &state);
 }

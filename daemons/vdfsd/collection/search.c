@@ -83,8 +83,8 @@ static int name_hits(struct vdfs_finding *f, struct sqlite3 *db)
 	for (i = 0; i < f->n; i++) {
 		struct vdfs_hit *hit = &f->hit[f->hits];
 
-		ret = vdfs_sql(db, &st, f->core->sql[SQL_KEY],
-			       VDFS_INT(f->ids[i]));
+		ret = vdfs_sql(db, &st, vdfs_item_sql[SQL_KEY],
+			       VDFS_INT(vdfs_row(f->core, f->ids[i])));
 		if (!ret)
 			ret = vdfs_sql_next(st);
 		if (ret < 0)
@@ -124,8 +124,8 @@ static int give_hits(struct vdfs_finding *f, struct sqlite3 *db)
 			.dim = f->core->params.dim,
 		};
 
-		ret = vdfs_sql(db, &st, f->core->sql[sql],
-			       VDFS_INT(f->hit[i].id));
+		ret = vdfs_sql(db, &st, vdfs_item_sql[sql],
+			       VDFS_INT(vdfs_row(f->core, f->hit[i].id)));
 		if (!ret)
 			ret = vdfs_sql_next(st);
 		if (ret <= 0)
@@ -159,7 +159,7 @@ static int answer(struct vdfs_finding *f, struct sqlite3 *db)
 	if (ret)
 		return ret;
 	if (f->filter) {
-		ret = vdfs_finding_filter(f, db, state.generation);
+		ret = vdfs_finding_filter(f, db, &state);
 		if (!ret)
 			ret = nearest(f);
 	}

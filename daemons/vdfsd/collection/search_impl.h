@@ -69,7 +69,7 @@ struct vdfs_finding {
 /* subset.c */
 void vdfs_finding_watch(struct vdfs_finding *f, struct sqlite3 *db);
 int vdfs_finding_filter(struct vdfs_finding *f, struct sqlite3 *db,
-			uint64_t generation);
+			const struct vdfs_core_state *state);
 void vdfs_finding_unfilter(struct vdfs_finding *f);
 int vdfs_finding_ties(struct vdfs_finding *f, struct sqlite3 *db);
 

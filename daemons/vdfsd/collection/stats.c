@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Looking after a collection by hand. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "collection_impl.h"
 
@@ -11,12 +8,10 @@
  * struct field - a field to be indexed
  * @core: The collection.
  * @name: Its name or path.
- * @sql: Statement that makes the index.
  */
 struct field {
 	const struct vdfs_core *core;
 	const char *name;
-	char *sql;
 };
 
 static int field_fn(struct sqlite3 *db, void *arg)
@@ -25,9 +20,7 @@ static int field_fn(struct sqlite3 *db, void *arg)
 	struct vdfs_core_state state;
 	int ret = vdfs_core_state(field->core, db, &state);
 
-	if (!ret && sqlite3_exec(db, field->sql, NULL, NULL, NULL))
-		ret = vdfs_meta_errno(db);
-	return ret;
+	return ret ? ret : vdfs_field_make(db, field->core, field->name);
 }
 
 /**
@@ -37,31 +30,16 @@ static int field_fn(struct sqlite3 *db, void *arg)
  *
  * Other writes wait until it has looked at every item.
  *
- * Return: 0, -EINVAL when that cannot be the name of a field, or another
- * negative errno; see collection.h.
+ * Return: 0, -EINVAL when that cannot be the name of a field, -EDQUOT when
+ * VDFS_FIELDS_MAX are indexed, or another negative errno; see collection.h.
  */
 int vdfs_collection_index_field(struct vdfs_collection *c, const char *field)
 {
 	struct field f = { .core = c->core, .name = field };
-	char *columns;
-	int ret;
 
 	if (!c->may_write)
 		return -EACCES;
-	columns = vdfs_filter_index(field);
-	if (!columns)
-		return -errno;
-	/* %w doubles the quotes that are not in the name anyway. */
-	f.sql = sqlite3_mprintf("CREATE INDEX IF NOT EXISTS\n"
-				" \"item_%lld_field_%w\" ON item_%lld(%s)",
-				(long long)c->core->id, field,
-				(long long)c->core->id, columns);
-	free(columns);
-	if (!f.sql)
-		return -ENOMEM;
-	ret = vdfs_meta_write(c->core->db->meta, field_fn, &f);
-	sqlite3_free(f.sql);
-	return ret;
+	return vdfs_meta_write(c->core->db->meta, field_fn, &f);
 }
 
 /**

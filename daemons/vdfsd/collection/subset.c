@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The part of a collection that a search looks at: filters, and ties by key. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,32 +56,77 @@ static void matches_end(struct matches *m)
 	vdfs_matcher_free(m->matcher);
 }
 
-/* "SELECT @columns of all items that match @order", with values bound. */
-static int matches_begin(struct vdfs_finding *f, struct sqlite3 *db,
-			 const char *columns, const char *order,
-			 struct matches *m)
+/* @sql is from sqlite3_mprintf(), and freed. */
+static int matches_prepare(struct matches *m, struct sqlite3 *db, char *sql)
 {
-	char *sql;
 	int ret = 0;
 
-	memset(m, 0, sizeof(*m));
-	if (f->filter)
-		ret = vdfs_matcher_new(f->filter, db, &m->matcher);
-	if (ret)
-		return ret;
-	sql = sqlite3_mprintf("SELECT %s%s FROM item_%lld WHERE %s%s", columns,
-			      m->matcher ? ", metadata" : "",
-			      (long long)f->core->id,
-			      f->filter ? vdfs_filter_sql(f->filter) : "1",
-			      order);
 	if (!sql)
 		return -ENOMEM;
 	if (sqlite3_prepare_v2(db, sql, -1, &m->st, NULL))
 		ret = vdfs_meta_errno(db);
 	sqlite3_free(sql);
-	if (!ret && f->filter)
-		ret = vdfs_filter_bind(f->filter, m->st, 1);
 	return ret;
+}
+
+/*
+ * "SELECT @columns of all items that match @order", with values bound. @where:
+ * the items that there are, with the marks before @first.
+ */
+static int matches_begin(struct vdfs_finding *f, struct sqlite3 *db,
+			 const char *columns, const char *where,
+			 const char *order, int first, struct matches *m)
+{
+	int ret = 0;
+
+	if (f->filter)
+		ret = vdfs_matcher_new(f->filter, db, &m->matcher);
+	if (!ret)
+		ret = matches_prepare(
+			m, db,
+			sqlite3_mprintf(
+				"SELECT %s%s FROM item WHERE %s AND %s%s",
+				columns, m->matcher ? ", metadata" : "", where,
+				f->filter ? vdfs_filter_sql(f->filter) : "1",
+				order));
+	if (!ret && f->filter)
+		ret = vdfs_filter_bind(f->filter, m->st, first);
+	return ret;
+}
+
+/* Ids of all items that match; of those alone that indexed fields name. */
+static int ids_begin(struct vdfs_finding *f, struct sqlite3 *db,
+		     const struct vdfs_drive *drive, struct matches *m)
+{
+	char *where;
+	int first = 1;
+	int ret;
+
+	if (drive->alone) {
+		ret = matches_prepare(
+			m, db,
+			sqlite3_mprintf("SELECT item FROM field_value WHERE %s",
+					drive->sql));
+	} else {
+		where = drive->sql ?
+				sqlite3_mprintf(
+					"id IN (SELECT item FROM field_value\n"
+					" WHERE %s)",
+					drive->sql) :
+				sqlite3_mprintf(
+					"id > %lld AND id <= %lld",
+					(long long)vdfs_row(f->core, 0),
+					(long long)vdfs_row_end(f->core));
+		for (size_t i = 0; i < drive->bounds; i++)
+			first += (int)f->filter->test[drive->bound[i]].values;
+		ret = where ? matches_begin(f, db, "id", where, "", first, m) :
+			      -ENOMEM;
+		sqlite3_free(where);
+	}
+	first = 1;
+	return ret ? ret :
+		     vdfs_filter_bind_tests(f->filter, drive->bound,
+					    drive->bounds, m->st, &first);
 }
 
 /* Returns as vdfs_sql_next(). */
@@ -102,19 +148,42 @@ static int matches_next(struct matches *m)
 	return ret;
 }
 
-static int evaluate(struct vdfs_finding *f, struct sqlite3 *db, struct ids *ids)
+static int drive_by(struct vdfs_finding *f, struct sqlite3 *db,
+		    const struct vdfs_core_state *state,
+		    struct vdfs_drive *drive)
 {
-	struct matches m;
+	struct vdfs_fields fields;
 	int ret;
 
-	ret = matches_begin(f, db, "id", "", &m);
+	memset(drive, 0, sizeof(*drive));
+	if (!state->fields)
+		return 0;
+	ret = vdfs_fields_load(db, f->core->id, &fields);
+	if (!ret)
+		ret = vdfs_drive_new(f->filter, &fields, drive);
+	vdfs_fields_free(&fields);
+	return ret;
+}
+
+static int evaluate(struct vdfs_finding *f, struct sqlite3 *db,
+		    const struct vdfs_core_state *state, struct ids *ids)
+{
+	struct matches m = { 0 };
+	struct vdfs_drive drive;
+	int ret;
+
+	ret = drive_by(f, db, state, &drive);
+	if (!ret)
+		ret = ids_begin(f, db, &drive, &m);
 	while (!ret) {
 		ret = matches_next(&m);
 		if (ret <= 0)
 			break;
-		ret = add_id(ids, (uint64_t)sqlite3_column_int64(m.st, 0));
+		ret = add_id(ids, vdfs_number(f->core,
+					      sqlite3_column_int64(m.st, 0)));
 	}
 	matches_end(&m);
+	vdfs_drive_free(&drive);
 	return ret;
 }
 
@@ -215,7 +284,7 @@ static struct vdfs_kept *keep(struct vdfs_graph *graph, const char *filter,
  * vdfs_finding_filter() - limit a search to what matches its filter
  * @f: The search.
  * @db: A connection inside a transaction.
- * @generation: Of the collection, there.
+ * @state: Of the collection, there.
  *
  * The matches are kept for the next search when they are certain to be all: no
  * change may have been between its commit and the index meanwhile.
@@ -223,18 +292,18 @@ static struct vdfs_kept *keep(struct vdfs_graph *graph, const char *filter,
  * Return: 0 or a negative errno.
  */
 int vdfs_finding_filter(struct vdfs_finding *f, struct sqlite3 *db,
-			uint64_t generation)
+			const struct vdfs_core_state *state)
 {
 	struct vdfs_subset *subset;
 	struct ids ids = { 0 };
 	int ret;
 
-	f->kept = find_kept(f->graph, f->how->filter, generation);
+	f->kept = find_kept(f->graph, f->how->filter, state->generation);
 	if (f->kept) {
 		f->query.subset = f->kept->subset;
 		return 0;
 	}
-	ret = evaluate(f, db, &ids);
+	ret = evaluate(f, db, state, &ids);
 	if (!ret)
 		ret = vdfs_subset_new(f->graph->ix, ids.id, ids.n, &subset);
 	free(ids.id);
@@ -242,7 +311,8 @@ int vdfs_finding_filter(struct vdfs_finding *f, struct sqlite3 *db,
 		return ret;
 	f->query.subset = subset;
 	if (f->quiet && atomic_load(&f->core->started) == f->started)
-		f->kept = keep(f->graph, f->how->filter, generation, subset);
+		f->kept = keep(f->graph, f->how->filter, state->generation,
+			       subset);
 	return 0;
 }
 
@@ -283,7 +353,8 @@ struct tie {
 };
 
 /* Some items in the order of their keys. */
-static int next_keys(struct matches *m, struct tie *tie, size_t *n)
+static int next_keys(const struct vdfs_core *core, struct matches *m,
+		     struct tie *tie, size_t *n)
 {
 	int ret = 1;
 
@@ -291,7 +362,7 @@ static int next_keys(struct matches *m, struct tie *tie, size_t *n)
 		ret = matches_next(m);
 		if (ret <= 0)
 			return ret;
-		tie[*n].id = (uint64_t)sqlite3_column_int64(m->st, 0);
+		tie[*n].id = vdfs_number(core, sqlite3_column_int64(m->st, 0));
 		tie[*n].key =
 			strdup((const char *)sqlite3_column_text(m->st, 1));
 		if (!tie[*n].key)
@@ -375,7 +446,8 @@ int vdfs_finding_ties(struct vdfs_finding *f, struct sqlite3 *db)
 {
 	struct tie *tie = calloc(TIE_STEP, sizeof(*tie));
 	float dist = f->dist[f->n - 1];
-	struct matches m;
+	struct matches m = { 0 };
+	char where[48];
 	int ret, err;
 	size_t n;
 
@@ -383,11 +455,13 @@ int vdfs_finding_ties(struct vdfs_finding *f, struct sqlite3 *db)
 		return -ENOMEM;
 	while (f->hits && f->hit[f->hits - 1].dist == dist)
 		free(f->hit[--f->hits].key);
-	ret = matches_begin(f, db, "id, key", " ORDER BY key", &m);
+	snprintf(where, sizeof(where), "collection = %lld",
+		 (long long)f->core->id);
+	ret = matches_begin(f, db, "id, key", where, " ORDER BY key", 1, &m);
 	if (!ret)
 		ret = 1;
 	while (ret > 0 && f->hits < f->how->k) {
-		ret = next_keys(&m, tie, &n);
+		ret = next_keys(f->core, &m, tie, &n);
 		err = ret < 0 ? 0 : take_ties(f, tie, n, dist);
 		ret = err ? err : ret;
 		for (n = 0; n < TIE_STEP; n++) {

@@ -72,13 +72,15 @@ static int pick_fn(struct sqlite3 *db, void *arg)
 	s->n = 0;
 	ret = vdfs_core_state(s->core, db, &state);
 	for (i = 0; i < s->want && !ret; i++) {
-		ret = vdfs_sql(db, &st, s->core->sql[SQL_NEXT],
-			       VDFS_INT(state.next_id * i / s->want));
+		ret = vdfs_sql(db, &st, vdfs_item_sql[SQL_NEXT],
+			       VDFS_INT(vdfs_row(s->core,
+						 state.next_id * i / s->want)),
+			       VDFS_INT(vdfs_row_end(s->core)));
 		if (!ret)
 			ret = vdfs_sql_next(st);
 		if (ret <= 0)
 			continue;
-		id = (uint64_t)sqlite3_column_int64(st, 0);
+		id = vdfs_number(s->core, sqlite3_column_int64(st, 0));
 		ret = 0;
 		if (!s->n || s->ids[s->n - 1] != id)
 			s->ids[s->n++] = id;

@@ -4,13 +4,12 @@
 #include "names/names.h"
 #include "open.h"
 
-const char *const vdfs_schemas[] = { vdfs_schema_blob,
-				     vdfs_schema_name_sums,
-				     vdfs_schema_name_groups,
-				     vdfs_schema_name_read_only,
-				     vdfs_schema_name,
-				     vdfs_schema_collection,
-				     NULL };
+const char *const vdfs_schemas[] = {
+	vdfs_schema_blob,	 vdfs_schema_name_sums,
+	vdfs_schema_name_groups, vdfs_schema_name_read_only,
+	vdfs_schema_name,	 vdfs_schema_collection_base,
+	vdfs_schema_collection,	 NULL
+};
 
 static const struct vdfs_store_above above = { .schemas = vdfs_schemas,
 					       .shows = vdfs_name_shows };
@@ -27,5 +26,14 @@ static const struct vdfs_store_above above = { .schemas = vdfs_schemas,
 int vdfs_store_open(const char *dir, const struct vdfs_store_options *options,
 		    struct vdfs_store **out)
 {
-	return vdfs_store_open_above(dir, options, &above, out);
+	int err = vdfs_store_open_above(dir, options, &above, out);
+
+	if (err || (options && options->read_only))
+		return err;
+	err = vdfs_collection_upgrade(vdfs_store_meta(*out));
+	if (err) {
+		vdfs_store_close(*out);
+		*out = NULL;
+	}
+	return err;
 }

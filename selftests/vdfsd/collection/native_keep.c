@@ -330,21 +330,10 @@ TEST_F(keep, either_file_is_known_after_a_crash)
 
 TEST_F(keep, the_log_is_trimmed_by_a_save)
 {
-	sqlite3_stmt *st;
-	sqlite3 *sql;
-	int left;
-
 	ASSERT_EQ(0, vdfs_collection_delete(self->c, "000001"));
 	ASSERT_EQ(0, vdfs_collection_save(self->c));
 	ASSERT_EQ(0, vdfs_collection_delete(self->c, "000002"));
-	ASSERT_EQ(0, sqlite3_open(items_path(&self->db, "meta.db"), &sql));
-	ASSERT_EQ(0, sqlite3_prepare_v2(sql, "SELECT count(*) FROM gone_1", -1,
-					&st, NULL));
-	ASSERT_EQ(SQLITE_ROW, sqlite3_step(st));
-	left = sqlite3_column_int(st, 0);
-	EXPECT_EQ(1, left);
-	sqlite3_finalize(st);
-	sqlite3_close(sql);
+	EXPECT_EQ(1, items_count(&self->db, "SELECT count(*) FROM gone"));
 }
 
 static bool stop_now(void *arg, uint64_t done, uint64_t total)
@@ -533,23 +522,16 @@ TEST_F(keep, a_full_disk_changes_nothing)
 	EXPECT_EQ(50, found(self->c, self->rows, i - 50, i, 0, self->a));
 }
 
-static int tables(const struct items_db *db)
+/* Rows of the dropped collection. */
+static int left(const struct items_db *db)
 {
-	sqlite3_stmt *st;
-	sqlite3 *sql;
-	int n;
-
-	if (sqlite3_open(items_path(db, "meta.db"), &sql) ||
-	    sqlite3_prepare_v2(sql,
-			       "SELECT count(*) FROM sqlite_schema\n"
-			       " WHERE name IN ('item_1', 'gone_1')",
-			       -1, &st, NULL) ||
-	    sqlite3_step(st) != SQLITE_ROW)
-		abort();
-	n = sqlite3_column_int(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(sql);
-	return n;
+	return items_count(
+		db, "SELECT (SELECT count(*) FROM item\n"
+		    "  WHERE collection = 1) +\n"
+		    " (SELECT count(*) FROM gone WHERE id < 549755813888)\n"
+		    " + (SELECT count(*) FROM field WHERE collection = 1)\n"
+		    " + (SELECT count(*) FROM field_value) +\n"
+		    " (SELECT count(*) FROM collection WHERE id = 1)");
 }
 
 TEST_F(keep, who_holds_a_dropped_one_gets_enoent)
@@ -561,6 +543,10 @@ TEST_F(keep, who_holds_a_dropped_one_gets_enoent)
 	int i;
 
 	ASSERT_EQ(0, vdfs_collection_save(self->c));
+	ASSERT_EQ(0, vdfs_collection_delete(self->c, "000009"));
+	ASSERT_EQ(0, vdfs_collection_index_field(self->c, "f"));
+	ASSERT_EQ(0, items_put(self->c, "f", self->rows, DIM, "{\"f\":1}"));
+	EXPECT_EQ(N + 4, left(&self->db));
 	ASSERT_EQ(0, vdfs_collection_drop(self->db.db, &items_me, "c"));
 	EXPECT_EQ(-ENOENT, vdfs_collection_drop(self->db.db, &items_me, "c"));
 	EXPECT_EQ(-ENOENT,
@@ -585,9 +571,9 @@ TEST_F(keep, who_holds_a_dropped_one_gets_enoent)
 	EXPECT_EQ(0, items(again));
 	vdfs_collection_put(again);
 	/* Its items go soon, its file too. */
-	for (i = 0; i < 2000 && tables(&self->db); i++)
+	for (i = 0; i < 2000 && left(&self->db); i++)
 		usleep(50000);
-	EXPECT_EQ(0, tables(&self->db));
+	EXPECT_EQ(0, left(&self->db));
 	EXPECT_NE(0, access(items_path(&self->db, "1.graph"), F_OK));
 }
 

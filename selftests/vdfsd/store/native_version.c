@@ -207,7 +207,13 @@ static int sum_without_group(struct sqlite3 *db, void *arg)
 	return vdfs_sql_run(db, "UPDATE node SET sum = " SUM_3);
 }
 
-#define TO_VERSION_3 "ALTER TABLE node DROP COLUMN gid; PRAGMA user_version = 3"
+#define TO_VERSION_3                                 \
+	"ALTER TABLE node DROP COLUMN gid;"          \
+	"DROP INDEX collection_base;"                \
+	"ALTER TABLE collection DROP COLUMN base;"   \
+	"ALTER TABLE collection DROP COLUMN fields;" \
+	"ALTER TABLE collection DROP COLUMN sum;"    \
+	"PRAGMA user_version = 3"
 
 /* Make of it what version 3 made: its names are in no group. */
 static int make_version_3(struct tree *t)

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stores up to version 4: each collection had an item_N and a gone_N of its own,
+ * and an index item_N_field_F for each field. Their rows move to the tables that
+ * all share, some in a transaction; a table that is still there has rows that
+ * did not, so this goes on after a crash where it was.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "collection_impl.h"
+
+/* Items that move in one transaction. */
+#define MOVE_STEP 500
+
+/**
+ * struct moving - a collection whose rows move
+ * @core: Its id and base.
+ * @more: It has items still.
+ */
+struct moving {
+	struct vdfs_core core;
+	bool more;
+};
+
+static int execute(struct sqlite3 *db, char *sql)
+{
+	int ret = 0;
+
+	if (!sql)
+		return -ENOMEM;
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL))
+		ret = vdfs_meta_errno(db);
+	sqlite3_free(sql);
+	return ret;
+}
+
+/* The first collection that has a table of its own. */
+static int find(struct sqlite3 *db, void *arg)
+{
+	struct moving *m = arg;
+	struct sqlite3_stmt *st;
+	int ret;
+
+	m->core.id = 0;
+	ret = vdfs_sql(db, &st,
+		       "SELECT id, base FROM collection WHERE EXISTS\n"
+		       " (SELECT 1 FROM sqlite_schema WHERE type = 'table'\n"
+		       "  AND name = 'item_' || id) LIMIT 1");
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret > 0) {
+		m->core.id = sqlite3_column_int64(st, 0);
+		m->core.base = sqlite3_column_int64(st, 1);
+	}
+	return ret < 0 ? ret : 0;
+}
+
+static int move_items(struct sqlite3 *db, struct moving *m)
+{
+	long long id = m->core.id;
+	long long base = m->core.base;
+	int ret;
+
+	ret = execute(db, sqlite3_mprintf(
+				  "INSERT INTO item(id, collection, key, gen,\n"
+				  " sum, metadata, vector)\n"
+				  " SELECT %lld + id, %lld, key, gen,\n"
+				  " vdfs_sum(%lld + id, %lld, key, gen,\n"
+				  " metadata, vector), metadata, vector\n"
+				  " FROM item_%lld ORDER BY id LIMIT %d",
+				  base, id, base, id, id, MOVE_STEP));
+	m->more = sqlite3_changes(db) > 0;
+	if (ret || !m->more)
+		return ret;
+	return execute(db, sqlite3_mprintf(
+				   "DELETE FROM item_%lld WHERE id <=\n"
+				   " (SELECT max(id) - %lld FROM item\n"
+				   "  WHERE id > %lld AND id < %lld + %lld)",
+				   id, base, base, base, (long long)VDFS_SPAN));
+}
+
+static int move_fields(struct sqlite3 *db, const struct moving *m)
+{
+	char prefix[48];
+	struct sqlite3_stmt *st;
+	int len, ret;
+
+	len = snprintf(prefix, sizeof(prefix), "item_%lld_field_",
+		       (long long)m->core.id);
+	ret = vdfs_sql(db, &st,
+		       "SELECT substr(name, ?2 + 1) FROM sqlite_schema\n"
+		       " WHERE type = 'index' AND substr(name, 1, ?2) = ?1",
+		       VDFS_TEXT(prefix), VDFS_INT(len));
+	while (!ret && (ret = vdfs_sql_next(st)) > 0)
+		ret = vdfs_field_make(db, &m->core,
+				      (const char *)sqlite3_column_text(st, 0));
+	return ret;
+}
+
+static int move_rest(struct sqlite3 *db, const struct moving *m)
+{
+	long long id = m->core.id;
+	int ret;
+
+	ret = execute(db,
+		      sqlite3_mprintf("INSERT INTO gone(id, gen)\n"
+				      " SELECT %lld + id, gen FROM gone_%lld",
+				      (long long)m->core.base, id));
+	if (!ret)
+		ret = move_fields(db, m);
+	return ret ? ret :
+		     execute(db, sqlite3_mprintf("DROP TABLE item_%lld;\n"
+						 "DROP TABLE gone_%lld",
+						 id, id));
+}
+
+static int step(struct sqlite3 *db, void *arg)
+{
+	struct moving *m = arg;
+	int ret = move_items(db, m);
+
+	return ret || m->more ? ret : move_rest(db, m);
+}
+
+/**
+ * vdfs_collection_upgrade() - take over collections of earlier versions
+ * @meta: The database, opened to be written. Nobody uses collections yet.
+ *
+ * Context: Before the first vdfs_db_open().
+ * Return: 0 or a negative errno: what has moved by then stays.
+ */
+int vdfs_collection_upgrade(struct vdfs_meta *meta)
+{
+	struct moving m = {};
+	int ret;
+
+	for (;;) {
+		ret = vdfs_meta_read(meta, find, &m);
+		if (ret || !m.core.id)
+			return ret;
+		do {
+			ret = vdfs_meta_write(meta, step, &m);
+		} while (!ret && m.more);
+		if (ret)
+			return ret;
+	}
+}

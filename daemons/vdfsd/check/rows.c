@@ -73,11 +73,21 @@ struct rule {
 	"low(ino) AS (SELECT start FROM up GROUP BY start\n"            \
 	"HAVING min(at) = start)\n"
 
-/* A name in the root, from its number. */
-#define LOST_NAME "CAST('lost-' || ino AS BLOB)"
-#define LOST                                                 \
-	"parent = 1, name = " LOST_NAME ",\n" VDFS_NODE_SUM( \
-		"1", LOST_NAME, "object", "owner", "mode", "mtime", "gid")
+/*
+ * A name in the root, from its number; where a user has one like that, so that
+ * nobody can have foreseen it. SUMMED gives it its checksum.
+ */
+#define LOST                                                                \
+	"parent = 1, sum = NULL, name = CAST('lost-' || ino ||\n"           \
+	"CASE WHEN EXISTS(SELECT 1 FROM node AS has WHERE has.parent = 1\n" \
+	"AND has.name = CAST('lost-' || node.ino AS BLOB))\n"               \
+	"THEN '-' || lower(hex(randomblob(8))) ELSE '' END AS BLOB)\n"
+#define SUMMED "UPDATE node SET " NODE_SUM "WHERE sum IS NULL"
+
+/* Whether a quota is not the one that was set. */
+#define QUOTA_WRONG                                      \
+	"(bytes IS NOT NULL OR bytes_sum IS NOT NULL)\n" \
+	"AND bytes_sum IS NOT vdfs_sum(uid, bytes)"
 
 /* In this order: what one mends, the next ones count. */
 static const struct rule rules[] = {
@@ -116,11 +126,13 @@ static const struct rule rules[] = {
 	  "SELECT count(*) FROM node WHERE ino != 1 AND parent NOT IN\n"
 	  "(SELECT ino FROM node WHERE object IS NULL)",
 	  { "UPDATE node SET " LOST "WHERE ino != 1 AND parent NOT IN\n"
-	    "(SELECT ino FROM node WHERE object IS NULL)" } },
+	    "(SELECT ino FROM node WHERE object IS NULL)",
+	    SUMMED } },
 	{ "names in circles of directories, now below lost-N",
 	  CUT_OFF "SELECT count(*) FROM cut",
 	  { CUT_OFF LOWEST "UPDATE node SET " LOST
-			   "WHERE ino IN (SELECT ino FROM low)" } },
+			   "WHERE ino IN (SELECT ino FROM low)",
+	    SUMMED } },
 	{ "attributes of names that are gone",
 	  "SELECT count(*) FROM attr WHERE ino NOT IN (SELECT ino FROM node)",
 	  { "DELETE FROM attr WHERE ino NOT IN (SELECT ino FROM node)" } },
@@ -172,6 +184,10 @@ static const struct rule rules[] = {
 	  "(SELECT * FROM " COUNTED " EXCEPT SELECT * FROM " MADE "))",
 	  { "DELETE FROM usage WHERE uid >= 0 AND kind IN (1, 2)",
 	    "INSERT INTO usage(uid, kind, n, bytes) SELECT * FROM " MADE } },
+	{ "quotas that are not what was set, now that of the store",
+	  "SELECT count(*) FROM quota WHERE " QUOTA_WRONG,
+	  { "UPDATE quota SET bytes = NULL, bytes_sum = NULL\n"
+	    "WHERE " QUOTA_WRONG } },
 	{ "users who were charged wrongly",
 	  "SELECT count(*) FROM (SELECT uid, used FROM quota) FULL JOIN\n" CHARGED
 	  " USING(uid) WHERE ifnull(used, 0) != ifnull(n, 0)",
@@ -180,7 +196,7 @@ static const struct rule rules[] = {
 	    "WHERE true ON CONFLICT(uid) DO UPDATE SET used = excluded.used" } },
 };
 
-#define RULES 16
+#define RULES 17
 
 /**
  * struct count - how many rows break each rule
@@ -199,14 +215,15 @@ struct count {
 static int is_later(struct sqlite3 *db, const struct rule *rule)
 {
 	/* A word of the rule, and of the schema where the rule can be. */
-	static const char *const words[] = { "usage",	 "TABLE usage(",
-					     "payer",	 "TABLE payer(",
-					     "vdfs_sum", "sum INTEGER",
-					     "gid",	 "gid INTEGER" };
+	static const char *const words[] = { "usage",	  "TABLE usage(",
+					     "payer",	  "TABLE payer(",
+					     "vdfs_sum",  "sum INTEGER",
+					     "gid",	  "gid INTEGER",
+					     "bytes_sum", "bytes_sum INTEGER" };
 	struct sqlite3_stmt *st;
 	int i, err, n = 1;
 
-	for (i = 0; n && i < 8; i += 2) {
+	for (i = 0; n && i < 10; i += 2) {
 		if (!strstr(rule->find, words[i]))
 			continue;
 		err = vdfs_sql(db, &st,

@@ -4,12 +4,15 @@
 #include "names/names.h"
 #include "open.h"
 
-const char *const vdfs_schemas[] = {
-	vdfs_schema_blob,	 vdfs_schema_name_sums,
-	vdfs_schema_name_groups, vdfs_schema_name_read_only,
-	vdfs_schema_name,	 vdfs_schema_collection_base,
-	vdfs_schema_collection,	 NULL
-};
+const char *const vdfs_schemas[] = { vdfs_schema_blob_quotas,
+				     vdfs_schema_blob,
+				     vdfs_schema_name_sums,
+				     vdfs_schema_name_groups,
+				     vdfs_schema_name_read_only,
+				     vdfs_schema_name,
+				     vdfs_schema_collection_base,
+				     vdfs_schema_collection,
+				     NULL };
 
 static const struct vdfs_store_above above = { .schemas = vdfs_schemas,
 					       .shows = vdfs_name_shows };

@@ -225,9 +225,10 @@ static int quota_set(struct sqlite3 *db, void *arg)
 	struct vdfs_quota *q = arg;
 
 	return vdfs_sql_run(db,
-			    "INSERT INTO quota(uid, bytes, used)\n"
-			    "VALUES(?1, ?2, 0)\n"
-			    "ON CONFLICT(uid) DO UPDATE SET bytes = ?2",
+			    "INSERT INTO quota(uid, bytes, used, bytes_sum)\n"
+			    "VALUES(?1, ?2, 0, vdfs_sum(?1, ?2))\n"
+			    "ON CONFLICT(uid) DO UPDATE SET bytes = ?2,\n"
+			    "bytes_sum = vdfs_sum(?1, ?2)",
 			    VDFS_INT(q->uid), VDFS_INT(q->bytes));
 }
 

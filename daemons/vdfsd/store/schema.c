@@ -11,12 +11,20 @@
  *	3 away: the remote has it, and nothing is here
  * ref: why a user is charged for a blob: so many names, or it is kept.
  * quota: what a user may and does have; bytes NULL = as the store says. Used
- *	are the sizes of the blobs it refers to, and the bytes of its rows:
+ *	are the sizes of the blobs it refers to, and the bytes of its rows. The
+ *	checksum is over what was set, the rest can be recounted:
  * usage: how many rows of a kind a user has made, see usage.h. With a uid of
  *	-1: rows of that kind are counted.
  * store: one row: its identity, and generations; see identity.h.
  */
+#include "sql/meta.h"
 #include "store.h"
+
+const char vdfs_schema_blob_quotas[] = VDFS_META_BEFORE
+	"6\n"
+	"ALTER TABLE quota ADD COLUMN bytes_sum INTEGER;\n"
+	"UPDATE quota SET bytes_sum = vdfs_sum(uid, bytes)\n"
+	"WHERE bytes IS NOT NULL;";
 
 const char vdfs_schema_blob[] =
 	"CREATE TABLE IF NOT EXISTS object(id INTEGER PRIMARY KEY,\n"
@@ -37,7 +45,7 @@ const char vdfs_schema_blob[] =
 	" object INTEGER NOT NULL, names INTEGER NOT NULL,\n"
 	" kept INTEGER NOT NULL, PRIMARY KEY(uid, object)) WITHOUT ROWID;\n"
 	"CREATE TABLE IF NOT EXISTS quota(uid INTEGER PRIMARY KEY,\n"
-	" bytes INTEGER, used INTEGER NOT NULL);\n"
+	" bytes INTEGER, used INTEGER NOT NULL, bytes_sum INTEGER);\n"
 	"CREATE TABLE IF NOT EXISTS usage(uid INTEGER NOT NULL,\n"
 	" kind INTEGER NOT NULL, n INTEGER NOT NULL, bytes INTEGER NOT NULL,\n"
 	" PRIMARY KEY(uid, kind)) WITHOUT ROWID;\n"

@@ -35,6 +35,7 @@ struct vdfs_store;
 
 /* The tables of blobs; statements that may be run again. */
 extern const char vdfs_schema_blob[];
+extern const char vdfs_schema_blob_quotas[]; /* before it */
 
 /* No group, in which nobody is. */
 #define VDFS_GID_NONE UINT32_MAX

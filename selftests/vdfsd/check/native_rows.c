@@ -194,6 +194,58 @@ TEST_F(rows, a_circle_is_found)
 	}
 }
 
+/* A user who has foreseen what a lost name will be called is not in the way. */
+TEST_F(rows, a_lost_name_is_found_beside_one_like_it)
+{
+	struct vdfs_stat one, other;
+	char name[32];
+
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "d/e/one", &one));
+	snprintf(name, sizeof(name), "lost-%llu", (unsigned long long)one.ino);
+	ASSERT_EQ(0, put_bytes(self->t.store, &bob, "mine", 4, 0, name, NULL));
+	ASSERT_EQ(0, change(self,
+			    "UPDATE node SET parent = 999,\n"
+			    "sum = vdfs_sum(999, name, object, owner, mode,\n"
+			    "mtime, gid) WHERE name = x'6f6e65'"));
+	EXPECT_EQ(1, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &bob, name, &other));
+	EXPECT_EQ(bob.uid, other.owner);
+	/* It has its number still, and another name. */
+	ASSERT_EQ(0,
+		  change(self, "UPDATE node SET name = x'7a',\n"
+			       "sum = vdfs_sum(parent, x'7a', object, owner,\n"
+			       "mode, mtime, gid) WHERE parent = 1 AND\n"
+			       "CAST(name AS TEXT) LIKE 'lost-%-%'"));
+	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "z", &other));
+	EXPECT_EQ(one.ino, other.ino);
+	EXPECT_EQ(alice.uid, other.owner);
+}
+
+TEST_F(rows, a_quota_that_nobody_set_is_found)
+{
+	static const char *const changes[] = {
+		"UPDATE quota SET bytes = 999 WHERE uid = 1001",
+		"UPDATE quota SET bytes = NULL WHERE uid = 1001",
+		"UPDATE quota SET bytes_sum = NULL WHERE uid = 1001",
+	};
+	uint64_t quota, used;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, vdfs_quota_set(self->t.store, &admin, alice.uid,
+					    1 << 20));
+		EXPECT_EQ(0, faults(self, 0));
+		ASSERT_EQ(0, change(self, changes[i]));
+		EXPECT_EQ(1, faults(self, VDFS_FSCK_REPAIR));
+		EXPECT_NE(NULL, strstr(self->lines, "quota"));
+		EXPECT_EQ(0, faults(self, 0));
+		ASSERT_EQ(0, vdfs_quota_get(self->t.store, alice.uid, &quota,
+					    &used));
+		EXPECT_EQ(0, quota);
+	}
+}
+
 /* Every change of a name keeps its row sound. */
 TEST_F(rows, changes_keep_them_sound)
 {

@@ -209,6 +209,7 @@ static int sum_without_group(struct sqlite3 *db, void *arg)
 
 #define TO_VERSION_3                                 \
 	"ALTER TABLE node DROP COLUMN gid;"          \
+	"ALTER TABLE quota DROP COLUMN bytes_sum;"   \
 	"DROP INDEX collection_base;"                \
 	"ALTER TABLE collection DROP COLUMN base;"   \
 	"ALTER TABLE collection DROP COLUMN fields;" \
@@ -221,6 +222,8 @@ static int make_version_3(struct tree *t)
 	int err = tree_reopen(t, NULL);
 
 	if (!err)
+		err = vdfs_quota_set(t->store, &admin, carol.uid, 7 * MIB);
+	if (!err)
 		err = vdfs_meta_write(vdfs_store_meta(t->store),
 				      sum_without_group, NULL);
 	vdfs_store_close(t->store);
@@ -230,6 +233,7 @@ static int make_version_3(struct tree *t)
 
 TEST_F(version, gets_groups)
 {
+	uint64_t quota, used;
 	struct vdfs_hash hash;
 	struct vdfs_stat st;
 
@@ -253,6 +257,8 @@ TEST_F(version, gets_groups)
 	EXPECT_EQ(alice.gid, st.gid);
 	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
 	EXPECT_EQ(0, sound(self));
+	EXPECT_EQ(0, vdfs_quota_get(self->t.store, carol.uid, &quota, &used));
+	EXPECT_EQ(7 * MIB, quota);
 }
 
 /* A checksum that is made anew would make a damaged row a sound one. */

@@ -49,12 +49,13 @@ struct rule {
 	"WHERE uid >= 0) GROUP BY uid)"
 
 /* Whether a row is not the one that was stored. */
-#define NODE_WRONG \
-	"sum IS NOT vdfs_sum(parent, name, object, owner, mode, mtime, gid)\n"
+#define NODE_WRONG                                                             \
+	"sum IS NOT vdfs_sum(parent, name, object, owner, mode, mtime, gid,\n" \
+	"ctime)\n"
 #define ATTR_WRONG "sum IS NOT vdfs_sum(ino, name, value)"
 #define NODE_SUM                                                            \
 	VDFS_NODE_SUM("parent", "name", "object", "owner", "mode", "mtime", \
-		      "gid")
+		      "gid", "ctime")
 
 /*
  * Names to which no way leads from the root although each has its directory:
@@ -215,15 +216,15 @@ struct count {
 static int is_later(struct sqlite3 *db, const struct rule *rule)
 {
 	/* A word of the rule, and of the schema where the rule can be. */
-	static const char *const words[] = { "usage",	  "TABLE usage(",
-					     "payer",	  "TABLE payer(",
-					     "vdfs_sum",  "sum INTEGER",
-					     "gid",	  "gid INTEGER",
-					     "bytes_sum", "bytes_sum INTEGER" };
+	static const char *const words[] = {
+		"usage",    "TABLE usage(",  "payer",	  "TABLE payer(",
+		"vdfs_sum", "sum INTEGER",   "gid",	  "gid INTEGER",
+		"ctime",    "ctime INTEGER", "bytes_sum", "bytes_sum INTEGER"
+	};
 	struct sqlite3_stmt *st;
 	int i, err, n = 1;
 
-	for (i = 0; n && i < 10; i += 2) {
+	for (i = 0; n && i < 12; i += 2) {
 		if (!strstr(rule->find, words[i]))
 			continue;
 		err = vdfs_sql(db, &st,

@@ -78,6 +78,15 @@ static bool may_set(const struct vdfs_who *who,
 	return vdfs_node_may(who, node, W_OK);
 }
 
+static int drop(struct sqlite3 *db, int64_t ino, const char *attr)
+{
+	int err = vdfs_sql_run(db,
+			       "DELETE FROM attr WHERE ino = ? AND name = ?",
+			       VDFS_INT(ino), VDFS_BLOB(attr, strlen(attr)));
+
+	return err ?: vdfs_node_changed(db, ino);
+}
+
 static int set(struct sqlite3 *db, void *arg)
 {
 	struct attr_op *op = arg;
@@ -95,13 +104,7 @@ static int set(struct sqlite3 *db, void *arg)
 	if (err == -ENODATA && op->flags & XATTR_REPLACE)
 		return err;
 	if (!op->value)
-		return err   ?:
-			       vdfs_sql_run(db,
-					    "DELETE FROM attr\n"
-					    "WHERE ino = ? AND name = ?",
-					    VDFS_INT(node.ino),
-					    VDFS_BLOB(op->attr,
-						      strlen(op->attr)));
+		return err ?: drop(db, node.ino, op->attr);
 	if (!err || err == -ENODATA)
 		err = vdfs_payer_attr_take(db, op->store, &node, op->attr,
 					   op->len, op->who->uid);
@@ -113,7 +116,9 @@ static int set(struct sqlite3 *db, void *arg)
 			   VDFS_INT(node.ino),
 			   VDFS_BLOB(op->attr, strlen(op->attr)),
 			   VDFS_BLOB(op->value, op->len));
-	return err ?: check_room(db, node.ino);
+	if (!err)
+		err = check_room(db, node.ino);
+	return err ?: vdfs_node_changed(db, node.ino);
 }
 
 /**

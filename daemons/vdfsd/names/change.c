@@ -73,10 +73,11 @@ static int change(struct sqlite3 *db, void *arg)
 		node.mtime = c->mtime;
 	return vdfs_sql_run(
 		db,
-		"UPDATE node SET mode = ?2, mtime = ?3,\n" VDFS_NODE_SUM(
-			"parent", "name", "object", "owner", "?2", "?3",
-			"gid") "WHERE ino = ?1",
-		VDFS_INT(node.ino), VDFS_INT(node.mode), VDFS_INT(node.mtime));
+		"UPDATE node SET mode = ?2, mtime = ?3, ctime = ?4,\n" VDFS_NODE_SUM(
+			"parent", "name", "object", "owner", "?2", "?3", "gid",
+			"?4") "WHERE ino = ?1",
+		VDFS_INT(node.ino), VDFS_INT(node.mode), VDFS_INT(node.mtime),
+		VDFS_INT(vdfs_name_now()));
 }
 
 /**
@@ -146,10 +147,11 @@ static int chown_name(struct sqlite3 *db, void *arg)
 		node.gid = c->gid;
 	return vdfs_sql_run(
 		db,
-		"UPDATE node SET owner = ?2, gid = ?3,\n" VDFS_NODE_SUM(
-			"parent", "name", "object", "?2", "mode", "mtime",
-			"?3") "WHERE ino = ?1",
-		VDFS_INT(node.ino), VDFS_INT(node.owner), VDFS_INT(node.gid));
+		"UPDATE node SET owner = ?2, gid = ?3, ctime = ?4,\n" VDFS_NODE_SUM(
+			"parent", "name", "object", "?2", "mode", "mtime", "?3",
+			"?4") "WHERE ino = ?1",
+		VDFS_INT(node.ino), VDFS_INT(node.owner), VDFS_INT(node.gid),
+		VDFS_INT(vdfs_name_now()));
 }
 
 /**

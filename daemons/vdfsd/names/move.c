@@ -208,11 +208,11 @@ static int set_place(struct sqlite3 *db, const struct vdfs_name_node *node,
 
 	err = vdfs_sql_run(
 		db,
-		"UPDATE node SET parent = ?2, name = ?3,\n" VDFS_NODE_SUM(
-			"?2", "?3", "object", "owner", "mode", "mtime",
-			"gid") "WHERE ino = ?1",
+		"UPDATE node SET parent = ?2, name = ?3, ctime = ?4,\n" VDFS_NODE_SUM(
+			"?2", "?3", "object", "owner", "mode", "mtime", "gid",
+			"?4") "WHERE ino = ?1",
 		VDFS_INT(node->ino), VDFS_INT(target->ino),
-		VDFS_BLOB(last, strlen(last)));
+		VDFS_BLOB(last, strlen(last)), VDFS_INT(now));
 	if (!err)
 		err = vdfs_node_touch(db, node->parent, now);
 	return err ?: vdfs_node_touch(db, target->ino, now);

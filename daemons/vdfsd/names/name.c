@@ -69,6 +69,7 @@ int vdfs_node_stat(struct sqlite3 *db, const struct vdfs_name_node *node,
 	st->size = object.size;
 	st->ino = node->ino;
 	st->mtime_ns = node->mtime;
+	st->ctime_ns = node->ctime;
 	st->owner = node->owner;
 	st->gid = node->gid;
 	st->mode = node->mode;
@@ -156,6 +157,7 @@ static int add_entry(struct page *p, struct sqlite3_stmt *st)
 	out->gid = node.gid;
 	out->mode = node.mode;
 	out->mtime_ns = sqlite3_column_int64(st, 4);
+	out->ctime_ns = sqlite3_column_int64(st, 8);
 	if (sqlite3_column_bytes(st, 5) == sizeof(out->hash))
 		memcpy(&out->hash, sqlite3_column_blob(st, 5),
 		       sizeof(out->hash));
@@ -183,7 +185,7 @@ static int fill_page(struct sqlite3 *db, void *arg)
 	err = vdfs_sql(
 		db, &st,
 		"SELECT n.ino, n.name, n.owner, n.mode, n.mtime, o.hash,\n"
-		"o.size, n.gid FROM node n LEFT JOIN object o ON o.id = n.object\n"
+		"o.size, n.gid, n.ctime FROM node n LEFT JOIN object o ON o.id = n.object\n"
 		"WHERE n.parent = ? AND n.name > ? ORDER BY n.name",
 		VDFS_INT(dir.ino), VDFS_BLOB(p->after, strlen(p->after)));
 	while (!err && (err = vdfs_sql_next(st)) > 0) {
@@ -317,10 +319,11 @@ int vdfs_node_replace(struct sqlite3 *db, struct vdfs_store *store,
 		return err;
 	return vdfs_sql_run(
 		db,
-		"UPDATE node SET object = ?2, mtime = ?3,\n" VDFS_NODE_SUM(
-			"parent", "name", "?2", "owner", "mode", "?3",
-			"gid") "WHERE ino = ?1",
-		VDFS_INT(node->ino), VDFS_INT(object->id), VDFS_INT(mtime));
+		"UPDATE node SET object = ?2, mtime = ?3, ctime = ?4,\n" VDFS_NODE_SUM(
+			"parent", "name", "?2", "owner", "mode", "?3", "gid",
+			"?4") "WHERE ino = ?1",
+		VDFS_INT(node->ino), VDFS_INT(object->id), VDFS_INT(mtime),
+		VDFS_INT(vdfs_name_now()));
 }
 
 /**

@@ -44,7 +44,8 @@
  * @hash: Of the blob; zeros for a directory.
  * @size: Bytes; 0 for a directory.
  * @ino: A number that stays while the name does.
- * @mtime_ns: When it last changed, CLOCK_REALTIME, or as it was set.
+ * @mtime_ns: When its content last changed, CLOCK_REALTIME, or as it was set.
+ * @ctime_ns: When anything of it last changed.
  * @owner: User.
  * @gid: Group; VDFS_GID_NONE of names that were made before there were groups.
  * @mode: S_IFREG or S_IFDIR, and permission bits.
@@ -54,6 +55,7 @@ struct vdfs_stat {
 	uint64_t size;
 	uint64_t ino;
 	int64_t mtime_ns;
+	int64_t ctime_ns;
 	uint32_t owner;
 	uint32_t gid;
 	uint32_t mode;
@@ -132,7 +134,9 @@ struct vdfs_name_ops {
 extern const char vdfs_schema_name[];
 extern const char vdfs_schema_name_sums[]; /* before it */
 extern const char vdfs_schema_name_groups[]; /* between them */
+extern const char vdfs_schema_name_changed[];
 extern const char vdfs_schema_name_read_only[];
+extern const char vdfs_schema_name_groups_read_only[]; /* before it */
 /* For struct vdfs_store_above. */
 int vdfs_name_shows(struct sqlite3 *db, const struct vdfs_who *who,
 		    int64_t object);

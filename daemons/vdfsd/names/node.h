@@ -27,6 +27,7 @@
  * @gid: Group, VDFS_GID_NONE = none.
  * @mode: S_IFREG or S_IFDIR, and permission bits.
  * @mtime: CLOCK_REALTIME in nanoseconds.
+ * @ctime: The same, of any change.
  */
 struct vdfs_name_node {
 	int64_t ino;
@@ -36,6 +37,7 @@ struct vdfs_name_node {
 	uint32_t gid;
 	uint32_t mode;
 	int64_t mtime;
+	int64_t ctime;
 };
 
 /* name.c, move.c; change.c has nothing for others */
@@ -69,7 +71,8 @@ struct vdfs_name_node vdfs_node_made(const struct vdfs_who *who,
 				     uint32_t mode, int64_t mtime);
 int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_name_node *node,
 		     const char *name, size_t len, int64_t *ino);
-int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t now);
+int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t mtime);
+int vdfs_node_changed(struct sqlite3 *db, int64_t ino);
 int64_t vdfs_name_now(void);
 
 /* place.c */

@@ -9,7 +9,7 @@
 #include "node.h"
 #include "store/usage.h"
 
-#define COLUMNS "ino, parent, object, owner, mode, mtime, gid"
+#define COLUMNS "ino, parent, object, owner, mode, mtime, gid, ctime"
 
 /**
  * vdfs_name_now() - the time that names are stamped with
@@ -168,6 +168,7 @@ static int load(struct sqlite3_stmt *st, struct vdfs_name_node *out)
 	out->mode = sqlite3_column_int64(st, 4);
 	out->mtime = sqlite3_column_int64(st, 5);
 	out->gid = sqlite3_column_int64(st, 6);
+	out->ctime = sqlite3_column_int64(st, 7);
 	/* Anyone makes names in the root. */
 	if (out->ino == VDFS_ROOT)
 		out->mode |= S_ISVTX;
@@ -342,6 +343,7 @@ struct vdfs_name_node vdfs_node_made(const struct vdfs_who *who,
 		.gid = who->gid,
 		.mode = mode & (S_IFMT | VDFS_MODE_BITS),
 		.mtime = mtime,
+		.ctime = vdfs_name_now(),
 	};
 
 	if (parent->mode & S_ISGID) {
@@ -375,33 +377,52 @@ int vdfs_node_insert(struct sqlite3 *db, const struct vdfs_name_node *node,
 	err = vdfs_sql_run(
 		db,
 		"INSERT INTO node(parent, name, object, owner, mode,\n"
-		"mtime, gid, sum) VALUES(?1, ?2, nullif(?3, 0), ?4, ?5, ?6,\n"
-		"?7, vdfs_sum(?1, ?2, nullif(?3, 0), ?4, ?5, ?6, ?7))",
+		"mtime, gid, ctime, sum)\n"
+		"VALUES(?1, ?2, nullif(?3, 0), ?4, ?5, ?6, ?7, ?8,\n"
+		"vdfs_sum(?1, ?2, nullif(?3, 0), ?4, ?5, ?6, ?7, ?8))",
 		VDFS_INT(node->parent), VDFS_BLOB(name, len),
 		VDFS_INT(node->object), VDFS_INT(node->owner),
 		VDFS_INT(node->mode), VDFS_INT(node->mtime),
-		VDFS_INT(node->gid));
+		VDFS_INT(node->gid), VDFS_INT(node->ctime));
 	if (!err)
 		*ino = sqlite3_last_insert_rowid(db);
-	return err ?: vdfs_node_touch(db, node->parent, node->mtime);
+	return err ?: vdfs_node_touch(db, node->parent, node->ctime);
 }
 
 /**
- * vdfs_node_touch() - note that a directory has changed
+ * vdfs_node_touch() - note that the content of a name has changed
  * @db: A connection inside a transaction.
  * @ino: Its number.
- * @now: From vdfs_name_now().
+ * @mtime: When, which is from vdfs_name_now() or was set by a user.
  *
  * Context: Inside a vdfs_meta_fn that writes.
  * Return: 0 or a negative errno.
  */
-int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t now)
+int vdfs_node_touch(struct sqlite3 *db, int64_t ino, int64_t mtime)
+{
+	return vdfs_sql_run(
+		db,
+		"UPDATE node SET mtime = ?2, ctime = ?3,\n" VDFS_NODE_SUM(
+			"parent", "name", "object", "owner", "mode", "?2",
+			"gid", "?3") "WHERE ino = ?1",
+		VDFS_INT(ino), VDFS_INT(mtime), VDFS_INT(vdfs_name_now()));
+}
+
+/**
+ * vdfs_node_changed() - note that anything else of a name has changed
+ * @db: A connection inside a transaction.
+ * @ino: Its number.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_node_changed(struct sqlite3 *db, int64_t ino)
 {
 	return vdfs_sql_run(db,
-			    "UPDATE node SET mtime = ?2,\n" VDFS_NODE_SUM(
+			    "UPDATE node SET ctime = ?2,\n" VDFS_NODE_SUM(
 				    "parent", "name", "object", "owner", "mode",
-				    "?2", "gid") "WHERE ino = ?1",
-			    VDFS_INT(ino), VDFS_INT(now));
+				    "mtime", "gid", "?2") "WHERE ino = ?1",
+			    VDFS_INT(ino), VDFS_INT(vdfs_name_now()));
 }
 
 /* Step down to a directory, which is made when that is wanted. */

@@ -16,8 +16,10 @@
 #include "names.h"
 #include "store/object.h"
 
-/* The checksum of a name in stores without groups. */
+/* The checksum of a name in stores without groups, and without ctime. */
 #define SUM_WITHOUT_GROUP "vdfs_sum(parent, name, object, owner, mode, mtime)"
+#define SUM_WITHOUT_CTIME \
+	"vdfs_sum(parent, name, object, owner, mode, mtime, gid)"
 
 const char vdfs_schema_name_sums[] = VDFS_META_BEFORE
 	"3\n"
@@ -33,20 +35,33 @@ const char vdfs_schema_name_groups[] = VDFS_META_BEFORE
 	"4\n"
 	"ALTER TABLE node ADD COLUMN\n"
 	" gid INTEGER NOT NULL DEFAULT 4294967295;\n"
-	"UPDATE node SET " VDFS_NODE_SUM(
-		"parent", "name", "object", "owner", "mode", "mtime",
-		"gid") "WHERE sum IS " SUM_WITHOUT_GROUP ";";
+	"UPDATE node SET sum = " SUM_WITHOUT_CTIME "\n"
+	"WHERE sum IS " SUM_WITHOUT_GROUP ";";
+
+const char vdfs_schema_name_changed[] = VDFS_META_BEFORE
+	"7\n"
+	"ALTER TABLE node ADD COLUMN ctime INTEGER NOT NULL DEFAULT 0;\n"
+	"UPDATE node SET ctime = mtime,\n" VDFS_NODE_SUM(
+		"parent", "name", "object", "owner", "mode", "mtime", "gid",
+		"mtime") "WHERE sum IS " SUM_WITHOUT_CTIME ";";
+
+const char vdfs_schema_name_groups_read_only[] = VDFS_META_STAND_IN
+	"4\n"
+	"CREATE TEMP VIEW node AS SELECT *, 4294967295 AS gid,\n"
+	" mtime AS ctime FROM main.node;";
 
 const char vdfs_schema_name_read_only[] = VDFS_META_STAND_IN
-	"4\n"
-	"CREATE TEMP VIEW node AS SELECT *, 4294967295 AS gid FROM main.node;";
+	"7\n"
+	"CREATE TEMP VIEW IF NOT EXISTS node AS\n"
+	" SELECT *, mtime AS ctime FROM main.node;";
 
 const char vdfs_schema_name[] =
 	"CREATE TABLE IF NOT EXISTS node(\n"
 	" ino INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL,\n"
 	" name BLOB NOT NULL, object INTEGER, owner INTEGER NOT NULL,\n"
 	" mode INTEGER NOT NULL, mtime INTEGER NOT NULL, sum INTEGER,\n"
-	" gid INTEGER NOT NULL DEFAULT 4294967295);\n"
+	" gid INTEGER NOT NULL DEFAULT 4294967295,\n"
+	" ctime INTEGER NOT NULL DEFAULT 0);\n"
 	"CREATE UNIQUE INDEX IF NOT EXISTS node_name ON node(parent, name);\n"
 	"CREATE INDEX IF NOT EXISTS node_object\n"
 	" ON node(object) WHERE object IS NOT NULL;\n"
@@ -54,9 +69,9 @@ const char vdfs_schema_name[] =
 	" name BLOB NOT NULL, value BLOB NOT NULL, sum INTEGER,\n"
 	" PRIMARY KEY(ino, name)) WITHOUT ROWID;\n"
 	"INSERT OR IGNORE INTO\n"
-	" node(ino, parent, name, owner, mode, mtime, gid, sum)\n"
-	" VALUES(1, 0, x'', 4294967295, 16895, 0, 4294967295,\n"
-	"  vdfs_sum(0, x'', NULL, 4294967295, 16895, 0, 4294967295));\n"
+	" node(ino, parent, name, owner, mode, mtime, gid, ctime, sum)\n"
+	" VALUES(1, 0, x'', 4294967295, 16895, 0, 4294967295, 0,\n"
+	"  vdfs_sum(0, x'', NULL, 4294967295, 16895, 0, 4294967295, 0));\n"
 	"CREATE TABLE IF NOT EXISTS payer(ino INTEGER NOT NULL,\n"
 	" name BLOB NOT NULL, uid INTEGER NOT NULL,\n"
 	" PRIMARY KEY(ino, name)) WITHOUT ROWID;\n"

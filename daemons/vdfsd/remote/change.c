@@ -217,7 +217,7 @@ static int set_row(struct sqlite3 *db, const struct entry *e)
 	if (!*e->name.body)
 		return vdfs_remote_row_drop(db, e->name.path);
 	err = vdfs_node_walk(db, &vdfs_remote_admin, e->name.path, &node);
-	if (!err && !S_ISDIR(node.mode))
+	if (!err && !S_ISDIR(node.mode) && node.mtime != e->name.st.mtime_ns)
 		/* As the bucket was told. */
 		err = vdfs_node_touch(db, node.ino, e->name.st.mtime_ns);
 	return err ?: vdfs_remote_row_set(db, &e->name, node.ino);

@@ -107,13 +107,13 @@ static int set_node(struct sqlite3 *db, const struct vdfs_name_node *node,
 	return vdfs_sql_run(
 		db,
 		"UPDATE node SET object = nullif(?2, 0), owner = ?3,\n"
-		"mode = ?4, mtime = ?5, gid = ?6,\n" VDFS_NODE_SUM(
+		"mode = ?4, mtime = ?5, gid = ?6, ctime = ?7,\n" VDFS_NODE_SUM(
 			"parent", "name", "nullif(?2, 0)", "?3", "?4", "?5",
-			"?6") "WHERE ino = ?1",
+			"?6", "?7") "WHERE ino = ?1",
 		VDFS_INT(node->ino), VDFS_INT(object), VDFS_INT(st->owner),
 		VDFS_INT(st->mode),
 		VDFS_INT(S_ISDIR(st->mode) ? node->mtime : st->mtime_ns),
-		VDFS_INT(st->gid));
+		VDFS_INT(st->gid), VDFS_INT(vdfs_name_now()));
 }
 
 static int import_file(struct sqlite3 *db, struct vdfs_store *store,
@@ -160,7 +160,8 @@ static int import(struct sqlite3 *db, struct import *in)
 						.owner = st->owner,
 						.gid = st->gid,
 						.mode = st->mode,
-						.mtime = vdfs_name_now() };
+						.mtime = vdfs_name_now(),
+						.ctime = vdfs_name_now() };
 		err = vdfs_node_insert(db, &node, last, strlen(last),
 				       &node.ino);
 	} else if (!err && S_ISDIR(node.mode) != S_ISDIR(st->mode)) {

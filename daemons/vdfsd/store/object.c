@@ -180,7 +180,7 @@ int vdfs_object_adopt(struct sqlite3 *db, const struct vdfs_object *from,
 	err = vdfs_sql_run(db,
 			   "UPDATE node SET object = ?2,\n" VDFS_NODE_SUM(
 				   "parent", "name", "?2", "owner", "mode",
-				   "mtime", "gid") "WHERE object = ?1",
+				   "mtime", "gid", "ctime") "WHERE object = ?1",
 			   VDFS_INT(from->id), VDFS_INT(to->id));
 	if (!err)
 		err = vdfs_sql_run(db,

@@ -45,9 +45,9 @@ struct vdfs_object {
  * argument is the expression that the statement gives a column, or the column's
  * own name. Every statement that changes a row of node has to include this.
  */
-#define VDFS_NODE_SUM(parent, name, object, owner, mode, mtime, gid)         \
+#define VDFS_NODE_SUM(parent, name, object, owner, mode, mtime, gid, ctime)  \
 	"sum = vdfs_sum(" parent ", " name ", " object ", " owner ",\n" mode \
-	", " mtime ", " gid ")\n"
+	", " mtime ", " gid ", " ctime ")\n"
 
 /* Rows, inside a transaction. */
 #define VDFS_OBJECT_COLUMNS                                          \

@@ -95,12 +95,15 @@ static void fill_named(struct vdfs_inode *inode, struct stat *st)
 		st->st_gid = VDFS_NOBODY;
 	st->st_size = (off_t)inode->st.size;
 	st->st_mtim = to_time(inode->st.mtime_ns);
+	st->st_ctim = to_time(inode->st.ctime_ns);
 	st->st_nlink = inode->linked;
 	if (!stage)
 		return;
 	st->st_size = (off_t)stage->size;
-	if (stage->dirty)
+	if (stage->dirty) {
 		st->st_mtim = to_time(stage->mtime_ns);
+		st->st_ctim = to_time(stage->ctime_ns);
+	}
 }
 
 /**
@@ -123,6 +126,7 @@ int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
 	st->st_mode = view->mode;
 	st->st_nlink = 1;
 	st->st_mtim = call->fuse->started;
+	st->st_ctim = call->fuse->started;
 	pthread_mutex_lock(&call->fuse->lock);
 	if (inode->kind == VDFS_NAME || inode->kind == VDFS_NAMES) {
 		fill_named(inode, st);
@@ -146,7 +150,6 @@ int vdfs_stat_inode(struct vdfs_call *call, struct vdfs_inode *inode,
 	if (call->fuse->read_only)
 		st->st_mode &= ~0222U;
 	st->st_atim = st->st_mtim;
-	st->st_ctim = st->st_mtim;
 	st->st_blksize = IO_SIZE;
 	st->st_blocks = (st->st_size + BLOCK - 1) / BLOCK;
 	return err;
@@ -174,6 +177,7 @@ static int refresh(struct vdfs_call *call, struct vdfs_inode *inode)
 	inode->st.gid = st.gid;
 	if (!memcmp(&st.hash, &inode->st.hash, sizeof(st.hash)))
 		inode->st.mtime_ns = st.mtime_ns;
+	inode->st.ctime_ns = st.ctime_ns;
 	pthread_mutex_unlock(&call->fuse->lock);
 	return 0;
 }
@@ -305,7 +309,7 @@ static bool keep_time(struct vdfs_fuse *fuse, struct vdfs_inode *inode,
 	pthread_rwlock_wrlock(&stage->lock);
 	kept = stage->dirty;
 	if (kept)
-		stage->mtime_ns = mtime_ns;
+		vdfs_stage_set_time(stage, mtime_ns);
 	pthread_rwlock_unlock(&stage->lock);
 	vdfs_file_put_stage(fuse, inode, stage, false);
 	return kept;
@@ -353,8 +357,7 @@ static int change(struct vdfs_call *call, struct vdfs_inode *inode,
 	if (err)
 		return err;
 	/* Of a mode not all may have been taken. */
-	if (mode != ~0U)
-		err = refresh(call, inode);
+	err = refresh(call, inode);
 	pthread_mutex_lock(&fuse->lock);
 	if (mtime_ns != INT64_MIN)
 		inode->st.mtime_ns = t.tv_sec * SECOND + t.tv_nsec;

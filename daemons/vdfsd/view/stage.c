@@ -157,17 +157,35 @@ static int check_jump(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 	return end / st.f_frsize > st.f_bavail ? -ENOSPC : 0;
 }
 
-/* The lock is held. */
-static void changed(struct vdfs_stage *stage)
+static int64_t now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* The lock is held. */
+static void changed(struct vdfs_stage *stage)
+{
+	vdfs_stage_set_time(stage, now_ns());
 	stage->dirty = true;
 	stage->blank = false;
 	stage->failed = false;
 	stage->refused = 0;
-	stage->mtime_ns = now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/**
+ * vdfs_stage_set_time() - note when a file was written
+ * @stage: The content being written, whose lock is held.
+ * @mtime_ns: CLOCK_REALTIME, or as a user sets it.
+ *
+ * Context: Any thread.
+ */
+void vdfs_stage_set_time(struct vdfs_stage *stage, int64_t mtime_ns)
+{
+	stage->mtime_ns = mtime_ns;
+	stage->ctime_ns = now_ns();
 }
 
 /*

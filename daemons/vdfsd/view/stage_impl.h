@@ -41,6 +41,7 @@ struct vdfs_stage_share {
  * @blank: Nothing was done to it but to truncate it when it was opened.
  * @closing: And then it was closed, or a copy of its descriptor was.
  * @mtime_ns: When it was written last, or as a user set it since.
+ * @ctime_ns: When either was.
  * @writers: Open files that write. Guarded by fuse->lock, as are:
  * @closers: Those of @writers that are being closed.
  * @users: Open files.
@@ -62,6 +63,7 @@ struct vdfs_stage {
 	atomic_bool blank;
 	atomic_bool closing;
 	atomic_long mtime_ns;
+	atomic_long ctime_ns;
 	unsigned int writers;
 	unsigned int closers;
 	unsigned int users;
@@ -81,6 +83,7 @@ int vdfs_stage_truncate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 			const struct vdfs_who *who, uint64_t size);
 int vdfs_stage_allocate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 			const struct vdfs_who *who, uint64_t end);
+void vdfs_stage_set_time(struct vdfs_stage *stage, int64_t mtime_ns);
 int vdfs_stage_put(struct vdfs_call *call, struct vdfs_stage *stage,
 		   const struct vdfs_who *who, uint64_t ino,
 		   struct vdfs_stat *st);

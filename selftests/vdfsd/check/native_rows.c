@@ -77,6 +77,8 @@ TEST_F(rows, each_column_of_a_name_is_checked)
 		  "UPDATE node SET owner = 1001 WHERE name = x'64'" },
 		{ "UPDATE node SET gid = 1002 WHERE name = x'64'",
 		  "UPDATE node SET gid = 1001 WHERE name = x'64'" },
+		{ "UPDATE node SET ctime = ctime + 1",
+		  "UPDATE node SET ctime = ctime - 1" },
 		{ "UPDATE node SET mtime = mtime + 1",
 		  "UPDATE node SET mtime = mtime - 1" },
 		{ "UPDATE node SET name = x'65' WHERE name = x'64'",
@@ -89,7 +91,7 @@ TEST_F(rows, each_column_of_a_name_is_checked)
 	int i;
 
 	EXPECT_EQ(0, faults(self, 0));
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < 7; i++) {
 		ASSERT_EQ(0, change(self, changes[i][0]));
 		EXPECT_LT(0, faults(self, 0))
 		{
@@ -163,7 +165,7 @@ TEST_F(rows, a_circle_is_found)
 	};
 	static const char resum[] =
 		"UPDATE node SET sum =\n"
-		"vdfs_sum(parent, name, object, owner, mode, mtime, gid)";
+		"vdfs_sum(parent, name, object, owner, mode, mtime, gid, ctime)";
 	struct vdfs_stat st;
 	char name[32];
 	int i, j, left;
@@ -206,7 +208,7 @@ TEST_F(rows, a_lost_name_is_found_beside_one_like_it)
 	ASSERT_EQ(0, change(self,
 			    "UPDATE node SET parent = 999,\n"
 			    "sum = vdfs_sum(999, name, object, owner, mode,\n"
-			    "mtime, gid) WHERE name = x'6f6e65'"));
+			    "mtime, gid, ctime) WHERE name = x'6f6e65'"));
 	EXPECT_EQ(1, faults(self, VDFS_FSCK_REPAIR));
 	EXPECT_EQ(0, faults(self, 0));
 	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &bob, name, &other));
@@ -215,7 +217,7 @@ TEST_F(rows, a_lost_name_is_found_beside_one_like_it)
 	ASSERT_EQ(0,
 		  change(self, "UPDATE node SET name = x'7a',\n"
 			       "sum = vdfs_sum(parent, x'7a', object, owner,\n"
-			       "mode, mtime, gid) WHERE parent = 1 AND\n"
+			       "mode, mtime, gid, ctime) WHERE parent = 1 AND\n"
 			       "CAST(name AS TEXT) LIKE 'lost-%-%'"));
 	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "z", &other));
 	EXPECT_EQ(one.ino, other.ino);

@@ -54,7 +54,10 @@ FIXTURE_TEARDOWN(place)
 	pair_remove(&self->p);
 }
 
-/* What one host is told of a name, but for its number, the other is too. */
+/*
+ * One host is told of a name what the other is, but for its number and when it
+ * changed there.
+ */
 static int told_alike(struct pair *p, const char *name)
 {
 	struct vdfs_stat a, b;
@@ -65,6 +68,7 @@ static int told_alike(struct pair *p, const char *name)
 	if (!err)
 		err = vdfs_name_stat(p->there.store, &alice, name, &b);
 	a.ino = b.ino;
+	a.ctime_ns = b.ctime_ns;
 	return err ?: memcmp(&a, &b, sizeof(a)) ? -EILSEQ : 0;
 }
 

@@ -199,79 +199,112 @@ TEST_F(version, keeps_what_its_modes_let_users_do)
 	EXPECT_EQ(0600, st.mode & 0777);
 }
 
-#define SUM_3 "vdfs_sum(parent, name, object, owner, mode, mtime)"
+/**
+ * struct old - a version before this one
+ * @sum: What gives each name the checksum that it had.
+ * @make: The rest, for the sqlite3 command.
+ */
+struct old {
+	const char *sum;
+	const char *make;
+};
 
-static int sum_without_group(struct sqlite3 *db, void *arg)
-{
-	(void)arg;
-	return vdfs_sql_run(db, "UPDATE node SET sum = " SUM_3);
-}
-
+#define TO_VERSION_6 "ALTER TABLE node DROP COLUMN ctime;"
 #define TO_VERSION_3                                 \
+	TO_VERSION_6                                 \
 	"ALTER TABLE node DROP COLUMN gid;"          \
 	"ALTER TABLE quota DROP COLUMN bytes_sum;"   \
 	"DROP INDEX collection_base;"                \
 	"ALTER TABLE collection DROP COLUMN base;"   \
 	"ALTER TABLE collection DROP COLUMN fields;" \
-	"ALTER TABLE collection DROP COLUMN sum;"    \
-	"PRAGMA user_version = 3"
+	"ALTER TABLE collection DROP COLUMN sum;"
 
-/* Make of it what version 3 made: its names are in no group. */
-static int make_version_3(struct tree *t)
+static const struct old old[] = {
+	{ "UPDATE node SET sum =\n"
+	  "vdfs_sum(parent, name, object, owner, mode, mtime)",
+	  "sqlite3 meta.db '" TO_VERSION_3 "PRAGMA user_version = 3'" },
+	{ "UPDATE node SET sum =\n"
+	  "vdfs_sum(parent, name, object, owner, mode, mtime, gid)",
+	  "sqlite3 meta.db '" TO_VERSION_6 "PRAGMA user_version = 6'" },
+};
+
+static int sum_as_before(struct sqlite3 *db, void *arg)
+{
+	const struct old *version = arg;
+
+	return vdfs_sql_run(db, version->sum);
+}
+
+/* Make of it what an earlier version made. */
+static int make_old(struct tree *t, const struct old *version)
 {
 	int err = tree_reopen(t, NULL);
 
 	if (!err)
 		err = vdfs_quota_set(t->store, &admin, carol.uid, 7 * MIB);
 	if (!err)
-		err = vdfs_meta_write(vdfs_store_meta(t->store),
-				      sum_without_group, NULL);
+		err = vdfs_meta_write(vdfs_store_meta(t->store), sum_as_before,
+				      (void *)version);
 	vdfs_store_close(t->store);
 	t->store = NULL;
-	return err ?: tree_shell(t, "sqlite3 meta.db '" TO_VERSION_3 "'");
+	return err ?: tree_shell(t, version->make);
 }
 
-TEST_F(version, gets_groups)
+/* Its names are in no group, and changed when their content did. */
+TEST_F(version, gets_groups_and_times)
 {
 	uint64_t quota, used;
 	struct vdfs_hash hash;
 	struct vdfs_stat st;
+	size_t i;
 
-	ASSERT_EQ(0, make_version_3(&self->t));
-	ASSERT_EQ(0, tree_shell(&self->t, SUMS " >sums"));
-	ASSERT_EQ(0, tree_reopen(&self->t, &look));
-	EXPECT_EQ(0, sound(self));
-	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "old", &st));
-	EXPECT_EQ(VDFS_GID_NONE, st.gid);
-	vdfs_store_close(self->t.store);
-	self->t.store = NULL;
-	EXPECT_EQ(0, tree_shell(&self->t, SUMS " | cmp sums -"));
+	for (i = 0; i < sizeof(old) / sizeof(*old); i++) {
+		ASSERT_EQ(0, make_old(&self->t, &old[i]));
+		ASSERT_EQ(0, tree_shell(&self->t, SUMS " >sums"));
+		ASSERT_EQ(0, tree_reopen(&self->t, &look));
+		EXPECT_EQ(0, sound(self));
+		ASSERT_EQ(0,
+			  vdfs_name_stat(self->t.store, &alice, "whole", &st));
+		EXPECT_EQ(VDFS_GID_NONE, st.gid);
+		EXPECT_EQ(st.mtime_ns, st.ctime_ns);
+		vdfs_store_close(self->t.store);
+		self->t.store = NULL;
+		EXPECT_EQ(0, tree_shell(&self->t, SUMS " | cmp sums -"));
 
-	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
-	EXPECT_EQ(0, sound(self));
-	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "old", &st));
-	EXPECT_EQ(VDFS_GID_NONE, st.gid);
-	ASSERT_EQ(0, put_bytes(self->t.store, &alice, "new", 3, 0, "old/n",
-			       &hash));
-	ASSERT_EQ(0, vdfs_name_stat(self->t.store, &alice, "old/n", &st));
-	EXPECT_EQ(alice.gid, st.gid);
-	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
-	EXPECT_EQ(0, sound(self));
-	EXPECT_EQ(0, vdfs_quota_get(self->t.store, carol.uid, &quota, &used));
-	EXPECT_EQ(7 * MIB, quota);
+		ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+		EXPECT_EQ(0, sound(self));
+		ASSERT_EQ(0,
+			  vdfs_name_stat(self->t.store, &alice, "whole", &st));
+		EXPECT_EQ(VDFS_GID_NONE, st.gid);
+		EXPECT_EQ(st.mtime_ns, st.ctime_ns);
+		ASSERT_EQ(0, put_bytes(self->t.store, &alice, "new", 3, 0,
+				       "old/n", &hash));
+		ASSERT_EQ(0,
+			  vdfs_name_stat(self->t.store, &alice, "old/n", &st));
+		EXPECT_EQ(alice.gid, st.gid);
+		ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+		EXPECT_EQ(0, sound(self));
+		EXPECT_EQ(0, vdfs_quota_get(self->t.store, carol.uid, &quota,
+					    &used));
+		EXPECT_EQ(7 * MIB, quota);
+	}
 }
 
 /* A checksum that is made anew would make a damaged row a sound one. */
 TEST_F(version, keeps_a_row_damaged)
 {
 	struct vdfs_fsck_result r;
+	size_t i;
 
-	ASSERT_EQ(0, make_version_3(&self->t));
-	ASSERT_EQ(0,
-		  tree_shell(&self->t, SET_MODE("mode | 4", "object IS NULL")));
-	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
-	ASSERT_EQ(0, vdfs_fsck(self->t.store, 0, NULL, NULL, NULL, &r));
-	EXPECT_LT(0, r.faults);
+	for (i = 0; i < sizeof(old) / sizeof(*old); i++) {
+		ASSERT_EQ(0, make_old(&self->t, &old[i]));
+		ASSERT_EQ(0, tree_shell(&self->t,
+					SET_MODE("(mode | 4) - (mode & 4)",
+						 "object IS NULL")));
+		ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+		ASSERT_EQ(0, vdfs_fsck(self->t.store, 0, NULL, NULL, NULL, &r));
+		EXPECT_LT(0, r.faults);
+	}
 }
 
 /* Whole records that are much younger than the database. */

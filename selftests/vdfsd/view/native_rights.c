@@ -362,6 +362,35 @@ TEST_F(rights, a_file_that_may_only_be_written)
 	EXPECT_EQ(0, truncate_to(self->bob, node, 0));
 }
 
+/* A time that is set is not the one at which it was. */
+TEST_F(rights, times_of_changes)
+{
+	struct fuse_setattr_in then = { .valid = FATTR_MTIME, .mtime = 5 };
+	struct fuse_attr attr;
+	struct fuse_made made;
+	uint64_t dir = node_at(self->alice, "names"), node;
+	int i;
+
+	ASSERT_EQ(0, create_at(self->alice, dir, "f", 0644, &made));
+	node = made.entry.nodeid;
+	EXPECT_EQ(0, write_at(self->alice, node, made.open.fh, "x"));
+	EXPECT_EQ(0, set_attr(self->alice, node, then));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, attr_of(self->alice, node, &attr));
+		EXPECT_EQ(5, attr.mtime);
+		EXPECT_LT(5, attr.ctime);
+		if (!i)
+			EXPECT_EQ(0, close_at(self->alice, node, made.open.fh,
+					      true));
+	}
+	node = node_at(self->alice, "names/f");
+	then.mtime = 6;
+	EXPECT_EQ(0, set_attr(self->alice, node, then));
+	ASSERT_EQ(0, attr_of(self->alice, node, &attr));
+	EXPECT_EQ(6, attr.mtime);
+	EXPECT_LT(6, attr.ctime);
+}
+
 /* Also while content waits, and the time with it. */
 TEST_F(rights, times_of_another)
 {

@@ -328,12 +328,14 @@ struct phi_vdfs_quota {
 /**
  * struct phi_vdfs_usage - what a user is charged for, with limits; 0 = any
  * @quota: Bytes that @used and @staged may come to.
- * @used: Bytes of blobs that it refers to, and of attributes.
+ * @used: Bytes of blobs that it refers to, of attributes, and of items.
  * @staged: Bytes written that belong to no blob yet.
  * @names: Names, directories among them.
  * @names_max: Limit of @names.
  * @attrs: Attributes of names.
  * @attr_bytes: Bytes of these, in @used.
+ * @items: Items of its collections, whoever put them there.
+ * @item_bytes: Bytes of these, in @used.
  * @memory: Bytes in memory of puts that have not ended.
  * @memory_max: Limit of @memory.
  * @puts: Puts that have not ended.
@@ -361,6 +363,8 @@ struct phi_vdfs_usage {
 	__u64 names_max;
 	__u64 attrs;
 	__u64 attr_bytes;
+	__u64 items;
+	__u64 item_bytes;
 	__u64 memory;
 	__u64 memory_max;
 	__u32 puts;

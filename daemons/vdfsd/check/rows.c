@@ -42,6 +42,16 @@ struct rule {
 	"(SELECT uid, kind, n, bytes FROM usage WHERE uid >= 0\n" \
 	"AND kind IN (1, 2) AND (n != 0 OR bytes != 0))"
 
+/* The same of items of collections: their owners pay, see collection.h. */
+#define ITEMS                                                    \
+	"(SELECT owner AS uid, 3 AS kind, count(*) AS n,\n"      \
+	"sum(64 + octet_length(key) + octet_length(metadata)\n"  \
+	"+ length(vector)) AS bytes FROM item JOIN collection\n" \
+	"ON collection.id = item.collection GROUP BY owner)"
+#define ITEMS_COUNTED                                             \
+	"(SELECT uid, kind, n, bytes FROM usage WHERE uid >= 0\n" \
+	"AND kind = 3 AND (n != 0 OR bytes != 0))"
+
 /* Bytes that each user is to be charged for. */
 #define CHARGED                                                               \
 	"(SELECT uid, sum(size) AS n FROM (SELECT uid, size FROM ref\n"       \
@@ -189,6 +199,13 @@ static const struct rule rules[] = {
 	  "SELECT count(*) FROM quota WHERE " QUOTA_WRONG,
 	  { "UPDATE quota SET bytes = NULL, bytes_sum = NULL\n"
 	    "WHERE " QUOTA_WRONG } },
+	{ "users whose items were miscounted",
+	  "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM " ITEMS "\n"
+	  "EXCEPT SELECT * FROM " ITEMS_COUNTED ") UNION ALL SELECT * FROM\n"
+	  "(SELECT * FROM " ITEMS_COUNTED " EXCEPT SELECT * FROM " ITEMS "))\n"
+	  "WHERE EXISTS (SELECT 1 FROM usage WHERE uid = -1 AND kind = 3)",
+	  { "DELETE FROM usage WHERE uid >= 0 AND kind = 3",
+	    "INSERT INTO usage(uid, kind, n, bytes) SELECT * FROM " ITEMS } },
 	{ "users who were charged wrongly",
 	  "SELECT count(*) FROM (SELECT uid, used FROM quota) FULL JOIN\n" CHARGED
 	  " USING(uid) WHERE ifnull(used, 0) != ifnull(n, 0)",
@@ -197,7 +214,7 @@ static const struct rule rules[] = {
 	    "WHERE true ON CONFLICT(uid) DO UPDATE SET used = excluded.used" } },
 };
 
-#define RULES 17
+#define RULES 18
 
 /**
  * struct count - how many rows break each rule
@@ -217,14 +234,15 @@ static int is_later(struct sqlite3 *db, const struct rule *rule)
 {
 	/* A word of the rule, and of the schema where the rule can be. */
 	static const char *const words[] = {
-		"usage",    "TABLE usage(",  "payer",	  "TABLE payer(",
-		"vdfs_sum", "sum INTEGER",   "gid",	  "gid INTEGER",
-		"ctime",    "ctime INTEGER", "bytes_sum", "bytes_sum INTEGER"
+		"usage",     "TABLE usage(",  "payer",	   "TABLE payer(",
+		"vdfs_sum",  "sum INTEGER",   "gid",	   "gid INTEGER",
+		"ctime",     "ctime INTEGER", "bytes_sum", "bytes_sum INTEGER",
+		"FROM item", "TABLE item("
 	};
 	struct sqlite3_stmt *st;
 	int i, err, n = 1;
 
-	for (i = 0; n && i < 12; i += 2) {
+	for (i = 0; n && i < 14; i += 2) {
 		if (!strstr(rule->find, words[i]))
 			continue;
 		err = vdfs_sql(db, &st,

@@ -147,6 +147,16 @@ void vdfs_db_set_budget(struct vdfs_db *db, uint64_t bytes)
 }
 
 /**
+ * vdfs_db_set_store() - charge the owners of collections
+ * @db: Collections that nobody has open yet.
+ * @store: Store whose quotas hold for their items.
+ */
+void vdfs_db_set_store(struct vdfs_db *db, struct vdfs_store *store)
+{
+	db->store = store;
+}
+
+/**
  * vdfs_db_loaded() - what indexes take
  * @db: Collections whose indexes are counted.
  * @bytes: Out: memory of all that are loaded.

@@ -16,11 +16,17 @@
  * struct purge - a dropped collection on its way out
  * @id: Its number; 0 = there is none.
  * @base: Its items have the numbers behind this one.
+ * @owner: Its owner.
+ * @last: The last item of the present step; @base when there is none left.
+ * @step: Charges for the items of the step.
  * @more: There are items still.
  */
 struct purge {
 	int64_t id;
 	int64_t base;
+	uint32_t owner;
+	int64_t last;
+	struct vdfs_usage step;
 	bool more;
 };
 
@@ -33,53 +39,57 @@ static int find_dropped(struct sqlite3 *db, void *arg)
 
 	purge->id = 0;
 	ret = vdfs_sql(db, &st,
-		       "SELECT id, base FROM collection WHERE name IS NULL\n"
+		       "SELECT id, base, owner FROM collection\n"
+		       " WHERE name IS NULL\n"
 		       " AND sum = " VDFS_COLLECTION_SUM("NULL") " LIMIT 1");
 	if (!ret)
 		ret = vdfs_sql_next(st);
 	if (ret > 0) {
 		purge->id = sqlite3_column_int64(st, 0);
 		purge->base = sqlite3_column_int64(st, 1);
+		purge->owner = (uint32_t)sqlite3_column_int64(st, 2);
 	}
 	return ret < 0 ? ret : 0;
 }
 
-/* The last item of the next step; the base when there is none left. */
-static int last_of_step(struct sqlite3 *db, const struct purge *purge,
-			int64_t *last)
+static int find_step(struct sqlite3 *db, struct purge *purge)
 {
 	struct sqlite3_stmt *st;
-	int64_t bytes = 0;
 	int ret;
 
-	*last = purge->base;
+	purge->last = purge->base;
+	purge->step = (struct vdfs_usage){ 0 };
 	ret = vdfs_sql(db, &st,
-		       "SELECT id, octet_length(metadata) + length(vector)\n"
-		       " FROM item WHERE id > ?1 AND id < ?1 + ?2\n"
-		       " ORDER BY id LIMIT ?3",
+		       "SELECT id, " VDFS_ITEM_COST " FROM item\n"
+		       " WHERE id > ?1 AND id < ?1 + ?2 ORDER BY id LIMIT ?3",
 		       VDFS_INT(purge->base), VDFS_INT(VDFS_SPAN),
 		       VDFS_INT(PURGE_STEP));
-	while (!ret && bytes < PURGE_BYTES) {
+	while (!ret && purge->step.bytes < PURGE_BYTES) {
 		ret = vdfs_sql_next(st);
 		if (ret <= 0)
 			return ret;
-		*last = sqlite3_column_int64(st, 0);
-		bytes += sqlite3_column_int64(st, 1);
+		purge->last = sqlite3_column_int64(st, 0);
+		purge->step.bytes += sqlite3_column_int64(st, 1);
+		purge->step.n++;
 		ret = 0;
 	}
 	sqlite3_reset(st);
 	return ret;
 }
 
-static int purge_items(struct sqlite3 *db, struct purge *purge, int64_t last)
+static int purge_items(struct sqlite3 *db, const struct purge *purge)
 {
+	struct vdfs_usage less = { -purge->step.n, -purge->step.bytes };
 	int ret;
 
-	ret = vdfs_fields_forget(db, purge->id, purge->base, last);
+	ret = vdfs_fields_forget(db, purge->id, purge->base, purge->last);
+	if (!ret)
+		ret = vdfs_sql_run(
+			db, "DELETE FROM item WHERE id > ?1 AND id <= ?2",
+			VDFS_INT(purge->base), VDFS_INT(purge->last));
 	return ret ? ret :
-		     vdfs_sql_run(db,
-				  "DELETE FROM item WHERE id > ?1 AND id <= ?2",
-				  VDFS_INT(purge->base), VDFS_INT(last));
+		     vdfs_usage_add(db, NULL, purge->owner, VDFS_USAGE_ITEMS,
+				    less);
 }
 
 static int purge_log(struct sqlite3 *db, const struct purge *purge)
@@ -104,15 +114,14 @@ static int purge_row(struct sqlite3 *db, const struct purge *purge)
 static int purge_step(struct sqlite3 *db, void *arg)
 {
 	struct purge *purge = arg;
-	int64_t last;
 	int ret;
 
 	purge->more = true;
-	ret = last_of_step(db, purge, &last);
+	ret = find_step(db, purge);
 	if (ret)
 		return ret;
-	if (last > purge->base)
-		return purge_items(db, purge, last);
+	if (purge->step.n)
+		return purge_items(db, purge);
 	ret = purge_log(db, purge);
 	if (ret || sqlite3_changes(db))
 		return ret;

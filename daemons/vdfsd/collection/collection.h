@@ -15,11 +15,13 @@
  * found by every search that begins afterwards.
  *
  * A collection has an owner and mode bits as names have: others may search
- * it with 0004 and change it with 0002.
+ * it with 0004 and change it with 0002. Its owner is charged for each item,
+ * though another user put it there: 64 bytes, the key, the metadata and the
+ * vector, until the item is gone from the disk.
  *
  * Beside the errors of store.h:
  *   EDQUOT     the user has as many collections as it may; the collection as
- *              many indexed fields
+ *              many indexed fields; its owner as many bytes
  *   EEXIST     the name is taken by other parameters; the key is taken
  *   EINVAL     a number out of range, metadata that is no JSON object, a
  *              filter that makes no sense (vdfs_filter_check() says why)
@@ -143,6 +145,8 @@ int vdfs_db_open(struct vdfs_meta *meta, const char *dir, unsigned int threads,
  * collections that nobody has open go first, the longest unused before others.
  */
 void vdfs_db_set_budget(struct vdfs_db *db, uint64_t bytes);
+/* Before the first change: owners' items are within their quotas of @store. */
+void vdfs_db_set_store(struct vdfs_db *db, struct vdfs_store *store);
 /* Let go now what is above the budget; else a thread does, soon. */
 void vdfs_db_trim(struct vdfs_db *db);
 /* Collections whose index is in memory, and what all of them take. */

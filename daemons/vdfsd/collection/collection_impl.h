@@ -9,6 +9,7 @@
 #include "collection.h"
 #include "filter_impl.h"
 #include "sql/meta.h"
+#include "store/usage.h"
 
 /**
  * DOC: Inside a collection
@@ -190,6 +191,7 @@ struct vdfs_core {
 /**
  * struct vdfs_db - all collections of a database
  * @meta: The database.
+ * @store: Its quotas hold; NULL = there are none.
  * @dir: Where graphs are saved.
  * @threads: For builds.
  * @room: Vectors that an index is made larger for than it has to be.
@@ -206,6 +208,7 @@ struct vdfs_core {
  */
 struct vdfs_db {
 	struct vdfs_meta *meta;
+	struct vdfs_store *store;
 	char *dir;
 	unsigned int threads;
 	uint32_t room;
@@ -279,6 +282,11 @@ struct vdfs_owned {
 	uint32_t n;
 };
 
+/* Bytes that an item is charged for, from columns, or beside key and content. */
+#define VDFS_ITEM_BESIDE 64
+#define VDFS_ITEM_COST \
+	"64 + octet_length(key) + octet_length(metadata) + length(vector)"
+
 /* stats.c; a vdfs_meta_fn that reads */
 int vdfs_collection_owned(struct sqlite3 *db, void *owned);
 
@@ -289,6 +297,21 @@ void vdfs_core_put(struct vdfs_core *core);
 void vdfs_core_forget(struct vdfs_core *core);
 int vdfs_core_state(const struct vdfs_core *core, struct sqlite3 *db,
 		    struct vdfs_core_state *out);
+
+/**
+ * struct vdfs_turn - the locks that a write holds
+ * @locks: A bit for each of the collection's key locks.
+ * @alone: The gate is held alone, and no key locks.
+ */
+struct vdfs_turn {
+	uint64_t locks[KEY_LOCKS / 64];
+	bool alone;
+};
+
+/* turn.c */
+void vdfs_turn_begin(struct vdfs_turn *turn, struct vdfs_core *core,
+		     const struct vdfs_item *items, size_t n);
+void vdfs_turn_end(struct vdfs_turn *turn, struct vdfs_core *core);
 
 /* row.c */
 int vdfs_row_add(struct sqlite3 *db, const char *name,

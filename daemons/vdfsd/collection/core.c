@@ -15,7 +15,8 @@ const char *const vdfs_item_sql[SQL_COUNT] = {
 		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6,\n"
 		    " vdfs_sum(?2, ?1, ?3, ?4, ?5, ?6))\n"
 		    " ON CONFLICT(collection, key) DO NOTHING",
-	[SQL_FIND] = "SELECT id FROM item WHERE collection = ?1 AND key = ?2",
+	[SQL_FIND] = "SELECT id, octet_length(metadata) FROM item\n"
+		     " WHERE collection = ?1 AND key = ?2",
 	[SQL_SET] = "UPDATE item SET gen = ?2, metadata = ?3, vector = ?4,\n"
 		    " sum = " SUM("?2", "?3", "?4") " WHERE id = ?1",
 	[SQL_SET_VECTOR] =

@@ -21,6 +21,7 @@
  * @rows: Room for the vectors, shape [n][dim].
  * @generation: Out: the transaction's.
  * @fresh: Out: items that were not there before.
+ * @more: Out: what the owner is charged for beside what it was.
  * @failed: Out: the item that was the reason.
  */
 struct change {
@@ -33,74 +34,19 @@ struct change {
 	float *rows;
 	uint64_t generation;
 	uint64_t fresh;
+	struct vdfs_usage more;
 	size_t failed;
 };
 
 /**
- * struct turn - the locks that a write holds
- * @locks: A bit for each of the collection's key locks.
- * @alone: The gate is held alone, and no key locks.
+ * struct found - an item that is there
+ * @id: Its number.
+ * @metadata: Length of its metadata, in bytes.
  */
-struct turn {
-	uint64_t locks[KEY_LOCKS / 64];
-	bool alone;
+struct found {
+	uint64_t id;
+	int64_t metadata;
 };
-
-/* FNV-1a */
-static unsigned int key_lock(const char *key)
-{
-	uint64_t hash = 0xcbf29ce484222325ULL;
-
-	for (; *key; key++)
-		hash = (hash ^ (unsigned char)*key) * 0x100000001b3ULL;
-	return (unsigned int)(hash >> 32) % KEY_LOCKS;
-}
-
-/* While an index learns its codes only one may add to it. */
-static bool must_be_alone(struct vdfs_core *core)
-{
-	struct vdfs_graph *graph = vdfs_graph_get(core);
-	bool alone = vdfs_graph_untrained(core, graph->ix);
-
-	vdfs_graph_put(graph);
-	return alone;
-}
-
-static void turn_begin(struct turn *turn, struct vdfs_core *core,
-		       const struct vdfs_item *items, size_t n)
-{
-	size_t i;
-
-	memset(turn, 0, sizeof(*turn));
-	pthread_rwlock_rdlock(&core->gate);
-	turn->alone = must_be_alone(core);
-	if (turn->alone) {
-		pthread_rwlock_unlock(&core->gate);
-		pthread_rwlock_wrlock(&core->gate);
-	}
-	for (i = 0; i < n && !turn->alone; i++) {
-		unsigned int lock = key_lock(items[i].key);
-
-		turn->locks[lock / 64] |= 1ULL << (lock % 64);
-	}
-	for (i = 0; i < KEY_LOCKS; i++)
-		if (turn->locks[i / 64] >> (i % 64) & 1)
-			pthread_mutex_lock(&core->keys[i]);
-	atomic_fetch_add(&core->started, 1);
-}
-
-static void turn_end(struct turn *turn, struct vdfs_core *core)
-{
-	size_t i;
-
-	atomic_fetch_add(&core->ended, 1);
-	for (i = 0; i < KEY_LOCKS; i++)
-		if (turn->locks[i / 64] >> (i % 64) & 1)
-			pthread_mutex_unlock(&core->keys[i]);
-	pthread_rwlock_unlock(&core->gate);
-	/* When this fails, the next search tries again. */
-	vdfs_graph_recover(core);
-}
 
 /* The index does not have what this generation changed. */
 static void fall_behind(struct vdfs_core *core, uint64_t generation)
@@ -182,10 +128,10 @@ static int carry_out(struct change *change, vdfs_meta_fn *fn)
 {
 	struct vdfs_core *core = change->core;
 	struct vdfs_graph *graph;
-	struct turn turn;
+	struct vdfs_turn turn;
 	int ret;
 
-	turn_begin(&turn, core, change->items, change->n);
+	vdfs_turn_begin(&turn, core, change->items, change->n);
 	ret = vdfs_meta_write(core->db->meta, fn, change);
 	if (!ret && change->rows) {
 		graph = vdfs_graph_get(core);
@@ -195,7 +141,7 @@ static int carry_out(struct change *change, vdfs_meta_fn *fn)
 			maybe_repair(core, graph->ix);
 		vdfs_graph_put(graph);
 	}
-	turn_end(&turn, core);
+	vdfs_turn_end(&turn, core);
 	return ret;
 }
 
@@ -219,18 +165,24 @@ static void change_fini(struct change *change)
 static int set_state(struct change *change, struct sqlite3 *db,
 		     const struct vdfs_core_state *state)
 {
+	int ret;
+
 	change->generation = state->generation;
-	return vdfs_sql_run(db,
-			    "UPDATE collection SET generation = ?2,\n"
-			    " next_id = ?3, items = ?4 WHERE id = ?1",
-			    VDFS_INT(change->core->id),
-			    VDFS_INT(state->generation),
-			    VDFS_INT(state->next_id), VDFS_INT(state->items));
+	ret = vdfs_sql_run(db,
+			   "UPDATE collection SET generation = ?2,\n"
+			   " next_id = ?3, items = ?4 WHERE id = ?1",
+			   VDFS_INT(change->core->id),
+			   VDFS_INT(state->generation),
+			   VDFS_INT(state->next_id), VDFS_INT(state->items));
+	return ret ? ret :
+		     vdfs_usage_add(db, change->core->db->store,
+				    change->core->params.owner,
+				    VDFS_USAGE_ITEMS, change->more);
 }
 
-/* The id of the item with a key; -ENOENT when there is none. */
+/* The item with a key; -ENOENT when there is none. */
 static int find_item(const struct vdfs_core *core, struct sqlite3 *db,
-		     const char *key, uint64_t *id)
+		     const char *key, struct found *out)
 {
 	struct sqlite3_stmt *st;
 	int ret;
@@ -241,9 +193,26 @@ static int find_item(const struct vdfs_core *core, struct sqlite3 *db,
 		ret = vdfs_sql_next(st);
 	if (ret <= 0)
 		return ret ? ret : -ENOENT;
-	*id = vdfs_number(core, sqlite3_column_int64(st, 0));
+	out->id = vdfs_number(core, sqlite3_column_int64(st, 0));
+	out->metadata = sqlite3_column_int64(st, 1);
 	sqlite3_reset(st);
 	return 0;
+}
+
+/* Change what the owner is charged for, by an item that comes or goes. */
+static void count_item(struct change *change, const char *key, int64_t metadata,
+		       int n)
+{
+	const struct vdfs_collection_params *p = &change->core->params;
+
+	change->more.n += n;
+	change->more.bytes += n * (VDFS_ITEM_BESIDE + (int64_t)strlen(key) +
+				   metadata + (int64_t)vdfs_vector_bytes(p));
+}
+
+static const char *metadata_of(const struct vdfs_item *item)
+{
+	return item->metadata ? item->metadata : "{}";
 }
 
 static int store_fields(const struct vdfs_core *core, struct sqlite3 *db,
@@ -271,12 +240,11 @@ static int add_item(struct change *change, struct sqlite3 *db,
 
 	if (state->next_id >= VDFS_SPAN)
 		return -ENOSPC;
-	ret = vdfs_sql_run(db, vdfs_item_sql[SQL_ADD], VDFS_INT(core->id),
-			   VDFS_INT(vdfs_row(core, state->next_id)),
-			   VDFS_TEXT(item->key), VDFS_INT(state->generation),
-			   VDFS_TEXT(item->metadata ? item->metadata : "{}"),
-			   VDFS_BLOB(change->stored,
-				     vdfs_vector_bytes(&core->params)));
+	ret = vdfs_sql_run(
+		db, vdfs_item_sql[SQL_ADD], VDFS_INT(core->id),
+		VDFS_INT(vdfs_row(core, state->next_id)), VDFS_TEXT(item->key),
+		VDFS_INT(state->generation), VDFS_TEXT(metadata_of(item)),
+		VDFS_BLOB(change->stored, vdfs_vector_bytes(&core->params)));
 	if (ret)
 		return ret;
 	if (!sqlite3_changes(db))
@@ -284,22 +252,24 @@ static int add_item(struct change *change, struct sqlite3 *db,
 	state->next_id++;
 	state->items++;
 	change->fresh++;
+	count_item(change, item->key, (int64_t)strlen(metadata_of(item)), 1);
 	return 0;
 }
 
 static int replace_item(struct change *change, struct sqlite3 *db,
-			const struct vdfs_item *item, uint64_t id,
+			const struct vdfs_item *item, const struct found *old,
 			const struct vdfs_core_state *state)
 {
 	const struct vdfs_core *core = change->core;
-	int ret = forget_fields(core, db, state, id);
+	int ret = forget_fields(core, db, state, old->id);
 
 	if (ret)
 		return ret;
+	change->more.bytes +=
+		(int64_t)strlen(metadata_of(item)) - old->metadata;
 	return vdfs_sql_run(
-		db, vdfs_item_sql[SQL_SET], VDFS_INT(vdfs_row(core, id)),
-		VDFS_INT(state->generation),
-		VDFS_TEXT(item->metadata ? item->metadata : "{}"),
+		db, vdfs_item_sql[SQL_SET], VDFS_INT(vdfs_row(core, old->id)),
+		VDFS_INT(state->generation), VDFS_TEXT(metadata_of(item)),
 		VDFS_BLOB(change->stored, vdfs_vector_bytes(&core->params)));
 }
 
@@ -308,20 +278,20 @@ static int put_item(struct change *change, struct sqlite3 *db, size_t i,
 {
 	const struct vdfs_item *item = &change->items[i];
 	const struct vdfs_core *core = change->core;
-	uint64_t id = 0;
+	struct found old = { 0 };
 	int ret = -ENOENT;
 
 	vdfs_vector_store(&core->params, item->vector, change->stored);
 	if (change->flags & VDFS_INSERT_REPLACE)
-		ret = find_item(core, db, item->key, &id);
+		ret = find_item(core, db, item->key, &old);
 	if (!ret) {
-		ret = replace_item(change, db, item, id, state);
+		ret = replace_item(change, db, item, &old, state);
 	} else if (ret == -ENOENT) {
-		id = state->next_id;
+		old.id = state->next_id;
 		ret = add_item(change, db, item, state);
 	}
-	change->ids[i] = id;
-	return ret ? ret : store_fields(core, db, state, id);
+	change->ids[i] = old.id;
+	return ret ? ret : store_fields(core, db, state, old.id);
 }
 
 static int insert_fn(struct sqlite3 *db, void *arg)
@@ -332,6 +302,7 @@ static int insert_fn(struct sqlite3 *db, void *arg)
 	int ret;
 
 	change->fresh = 0;
+	change->more = (struct vdfs_usage){ 0 };
 	ret = vdfs_core_state(change->core, db, &state);
 	state.generation++;
 	for (i = 0; i < change->n && !ret; i++) {
@@ -358,7 +329,7 @@ static int takes_fn(struct sqlite3 *db, void *arg)
 {
 	struct change *change = arg;
 	struct vdfs_core_state state;
-	uint64_t id;
+	struct found old;
 	size_t i;
 	int ret;
 
@@ -367,7 +338,7 @@ static int takes_fn(struct sqlite3 *db, void *arg)
 		return ret;
 	for (i = 0; i < change->n && !ret; i++) {
 		change->failed = i;
-		ret = find_item(change->core, db, change->items[i].key, &id);
+		ret = find_item(change->core, db, change->items[i].key, &old);
 		ret = ret == -ENOENT ? 0 : ret ? ret : -EEXIST;
 	}
 	return ret;
@@ -440,17 +411,20 @@ int vdfs_collection_insert(struct vdfs_collection *c,
 	return ret;
 }
 
-static int set_metadata(const struct vdfs_core *core, struct sqlite3 *db,
-			const struct vdfs_core_state *state, uint64_t id,
-			const char *metadata)
+static int set_metadata(struct change *change, struct sqlite3 *db,
+			const struct vdfs_core_state *state,
+			const struct found *old)
 {
-	int ret = forget_fields(core, db, state, id);
+	const char *metadata = change->items->metadata;
+	const struct vdfs_core *core = change->core;
+	int ret = forget_fields(core, db, state, old->id);
 
 	if (!ret)
 		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_METADATA],
-				   VDFS_INT(vdfs_row(core, id)),
+				   VDFS_INT(vdfs_row(core, old->id)),
 				   VDFS_TEXT(metadata));
-	return ret ? ret : store_fields(core, db, state, id);
+	change->more.bytes += (int64_t)strlen(metadata) - old->metadata;
+	return ret ? ret : store_fields(core, db, state, old->id);
 }
 
 static int update_fn(struct sqlite3 *db, void *arg)
@@ -459,26 +433,27 @@ static int update_fn(struct sqlite3 *db, void *arg)
 	const struct vdfs_item *item = change->items;
 	const struct vdfs_core *core = change->core;
 	struct vdfs_core_state state;
-	uint64_t id;
+	struct found old;
 	int ret;
 
+	change->more = (struct vdfs_usage){ 0 };
 	ret = vdfs_core_state(core, db, &state);
 	if (!ret)
-		ret = find_item(core, db, item->key, &id);
+		ret = find_item(core, db, item->key, &old);
 	if (ret)
 		return ret;
 	state.generation++;
 	if (item->vector) {
-		change->ids[0] = id;
+		change->ids[0] = old.id;
 		vdfs_vector_store(&core->params, item->vector, change->stored);
 		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_VECTOR],
-				   VDFS_INT(vdfs_row(core, id)),
+				   VDFS_INT(vdfs_row(core, old.id)),
 				   VDFS_INT(state.generation),
 				   VDFS_BLOB(change->stored,
 					     vdfs_vector_bytes(&core->params)));
 	}
 	if (!ret && item->metadata)
-		ret = set_metadata(core, db, &state, id, item->metadata);
+		ret = set_metadata(change, db, &state, &old);
 	return ret ? ret : set_state(change, db, &state);
 }
 
@@ -518,26 +493,28 @@ static int delete_fn(struct sqlite3 *db, void *arg)
 	struct change *change = arg;
 	const struct vdfs_core *core = change->core;
 	struct vdfs_core_state state;
-	uint64_t id;
+	struct found old;
 	int ret;
 
 	change->ids[0] = 0;
+	change->more = (struct vdfs_usage){ 0 };
 	ret = vdfs_core_state(core, db, &state);
 	if (ret)
 		return ret;
-	ret = find_item(core, db, change->items->key, &id);
+	ret = find_item(core, db, change->items->key, &old);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
-	change->ids[0] = id;
+	change->ids[0] = old.id;
 	state.generation++;
 	state.items--;
-	ret = forget_fields(core, db, &state, id);
+	count_item(change, change->items->key, old.metadata, -1);
+	ret = forget_fields(core, db, &state, old.id);
 	if (!ret)
 		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_DELETE],
-				   VDFS_INT(vdfs_row(core, id)));
+				   VDFS_INT(vdfs_row(core, old.id)));
 	if (!ret)
 		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_GONE],
-				   VDFS_INT(vdfs_row(core, id)),
+				   VDFS_INT(vdfs_row(core, old.id)),
 				   VDFS_INT(state.generation));
 	return ret ? ret : set_state(change, db, &state);
 }
@@ -560,7 +537,7 @@ int vdfs_collection_delete(struct vdfs_collection *c, const char *key)
 		.ids = &id,
 	};
 	struct vdfs_graph *graph;
-	struct turn turn;
+	struct vdfs_turn turn;
 	int ret;
 
 	if (!c->may_write)
@@ -570,7 +547,7 @@ int vdfs_collection_delete(struct vdfs_collection *c, const char *key)
 	ret = vdfs_key_check(key);
 	if (ret)
 		return ret;
-	turn_begin(&turn, c->core, &item, 1);
+	vdfs_turn_begin(&turn, c->core, &item, 1);
 	ret = vdfs_meta_free(c->core->db->meta, delete_fn, &change);
 	if (!ret && id) {
 		graph = vdfs_graph_get(c->core);
@@ -579,6 +556,6 @@ int vdfs_collection_delete(struct vdfs_collection *c, const char *key)
 		vdfs_graph_put(graph);
 		atomic_fetch_add(&c->core->changes, 1);
 	}
-	turn_end(&turn, c->core);
+	vdfs_turn_end(&turn, c->core);
 	return ret;
 }

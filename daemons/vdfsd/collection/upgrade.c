@@ -123,6 +123,47 @@ static int step(struct sqlite3 *db, void *arg)
 	return ret || m->more ? ret : move_rest(db, m);
 }
 
+static int is_charged(struct sqlite3 *db, void *arg)
+{
+	bool *charged = arg;
+	struct sqlite3_stmt *st;
+	int ret;
+
+	ret = vdfs_sql(db, &st,
+		       "SELECT 1 FROM usage WHERE uid = -1 AND kind = 3");
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	*charged = ret > 0;
+	return ret < 0 ? ret : 0;
+}
+
+static int charge(struct sqlite3 *db, void *arg)
+{
+	(void)arg;
+	if (sqlite3_exec(db,
+			 "INSERT INTO usage(uid, kind, n, bytes)\n"
+			 " SELECT owner, 3, count(*), sum(" VDFS_ITEM_COST ")\n"
+			 " FROM item JOIN collection\n"
+			 " ON collection.id = item.collection GROUP BY owner;\n"
+			 "INSERT INTO quota(uid, used)\n"
+			 " SELECT uid, bytes FROM usage WHERE kind = 3\n"
+			 " ON CONFLICT(uid) DO UPDATE\n"
+			 " SET used = used + excluded.used;\n"
+			 "INSERT INTO usage VALUES(-1, 3, 0, 0)",
+			 NULL, NULL, NULL))
+		return vdfs_meta_errno(db);
+	return 0;
+}
+
+/* Items that came before their owners were charged for any. */
+static int charge_once(struct vdfs_meta *meta)
+{
+	bool charged;
+	int ret = vdfs_meta_read(meta, is_charged, &charged);
+
+	return ret || charged ? ret : vdfs_meta_write(meta, charge, NULL);
+}
+
 /**
  * vdfs_collection_upgrade() - take over collections of earlier versions
  * @meta: The database, opened to be written. Nobody uses collections yet.
@@ -137,7 +178,9 @@ int vdfs_collection_upgrade(struct vdfs_meta *meta)
 
 	for (;;) {
 		ret = vdfs_meta_read(meta, find, &m);
-		if (ret || !m.core.id)
+		if (!ret && !m.core.id)
+			return charge_once(meta);
+		if (ret)
 			return ret;
 		do {
 			ret = vdfs_meta_write(meta, step, &m);

@@ -50,9 +50,11 @@ static int setup_store(struct vdfsd *s)
 	if (ret)
 		say("cannot open the collections of %s: %s", dir,
 		    strerror(-ret));
-	else
-		vdfs_db_set_budget(s->db, s->options.index_budget);
-	return ret;
+	if (ret)
+		return ret;
+	vdfs_db_set_store(s->db, s->store);
+	vdfs_db_set_budget(s->db, s->options.index_budget);
+	return 0;
 }
 
 /* Everything that clients can see, tokens last. */

@@ -8,6 +8,7 @@
  * enum vdfs_usage_kind - rows that a user has made
  * @VDFS_USAGE_NAMES: Names, directories among them.
  * @VDFS_USAGE_ATTRS: Attributes of names; their bytes are within the quota.
+ * @VDFS_USAGE_ITEMS: Items of collections; their bytes are within the quota.
  * @VDFS_USAGES: Behind the last.
  *
  * The numbers are in the database, see schema.c.
@@ -15,6 +16,7 @@
 enum vdfs_usage_kind {
 	VDFS_USAGE_NAMES = 1,
 	VDFS_USAGE_ATTRS = 2,
+	VDFS_USAGE_ITEMS = 3,
 	VDFS_USAGES,
 };
 

@@ -8,6 +8,7 @@
 
 #include "daemons/vdfsd/serve/serve_impl.h"
 #include "daemons/vdfsd/store/charge.h"
+#include "daemons/vdfsd/store/store_impl.h"
 #include "vdfsd/store.h"
 
 #define QUOTA (64U << 20)
@@ -35,6 +36,14 @@ FIXTURE_TEARDOWN(usage)
 	tree_remove(&self->t);
 }
 
+static int have_items(struct sqlite3 *db, void *arg)
+{
+	struct vdfs_usage items = { .n = 2, .bytes = 500 };
+
+	(void)arg;
+	return vdfs_usage_add(db, NULL, bob.uid, VDFS_USAGE_ITEMS, items);
+}
+
 TEST_F(usage, shows_every_charge_and_limit)
 {
 	struct vdfs_store *store = self->t.store;
@@ -46,6 +55,7 @@ TEST_F(usage, shows_every_charge_and_limit)
 	ASSERT_NE(NULL, data);
 	ASSERT_EQ(0, put_bytes(store, &bob, "one", 3, 0, "d/one", &hash));
 	ASSERT_EQ(0, vdfs_attr_set(store, &bob, "d/one", "a", "value", 5));
+	ASSERT_EQ(0, vdfs_meta_write(store->meta, have_items, NULL));
 	ASSERT_EQ(0, vdfs_put_begin(store, &bob, 0, &put));
 	ASSERT_EQ(0, vdfs_put_write(put, data, 12U << 20));
 	ASSERT_EQ(0, vdfs_charge(store, bob.uid, VDFS_CHARGE_FILES, 3));
@@ -54,12 +64,14 @@ TEST_F(usage, shows_every_charge_and_limit)
 
 	ASSERT_EQ(0, vdfsd_usage_of(self->s, bob.uid, &u));
 	EXPECT_EQ(QUOTA, u.quota);
-	EXPECT_EQ(3 + 64 + 6, u.used);
+	EXPECT_EQ(3 + 64 + 6 + 500, u.used);
 	EXPECT_LE(8U << 20, u.staged);
 	EXPECT_EQ(2, u.names);
 	EXPECT_EQ(1024 + QUOTA / 4096, u.names_max);
 	EXPECT_EQ(1, u.attrs);
 	EXPECT_EQ(64 + 6, u.attr_bytes);
+	EXPECT_EQ(2, u.items);
+	EXPECT_EQ(500, u.item_bytes);
 	EXPECT_LT(4U << 20, u.memory);
 	EXPECT_LT(u.memory, u.memory_max);
 	EXPECT_EQ(1, u.puts);

@@ -502,6 +502,27 @@ static int list_rows(struct sqlite3 *db, void *arg)
 }
 
 /**
+ * vdfs_collection_look() - look a collection up without opening it
+ * @db: Where.
+ * @who: The user.
+ * @name: Its name.
+ * @params: Out: what it is.
+ *
+ * Return: 0, -ENOENT when there is none that this user may use, or another
+ * negative errno.
+ */
+int vdfs_collection_look(struct vdfs_db *db, const struct vdfs_who *who,
+			 const char *name,
+			 struct vdfs_collection_params *params)
+{
+	struct row row = { .who = who, .name = name };
+	int ret = vdfs_meta_read(db->meta, find_row, &row);
+
+	*params = row.params;
+	return ret;
+}
+
+/**
  * vdfs_collection_list() - what collections there are
  * @db: Where.
  * @who: The user; others' collections that this user may not use are passed

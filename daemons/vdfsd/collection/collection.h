@@ -167,6 +167,10 @@ void vdfs_collection_put(struct vdfs_collection *c);
 int vdfs_collection_count(struct vdfs_db *db, uint32_t uid, uint32_t *out);
 int vdfs_collection_drop(struct vdfs_db *db, const struct vdfs_who *who,
 			 const char *name);
+/* Look up one name, however many there are. */
+int vdfs_collection_look(struct vdfs_db *db, const struct vdfs_who *who,
+			 const char *name,
+			 struct vdfs_collection_params *params);
 int vdfs_collection_list(struct vdfs_db *db, const struct vdfs_who *who,
 			 int (*fn)(void *arg, const char *name,
 				   const struct vdfs_collection_params *params,

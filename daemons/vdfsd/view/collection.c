@@ -53,50 +53,25 @@ int vdfs_inode_collection_open(struct vdfs_call *call,
 	return err;
 }
 
-/**
- * struct look - one collection is looked for
- * @name: Its name.
- * @params: Out: what it is.
- * @items: Out: how many it has.
- */
-struct look {
-	const char *name;
-	struct vdfs_collection_params params;
-	uint64_t items;
-};
-
-static int is_it(void *arg, const char *name,
-		 const struct vdfs_collection_params *params, uint64_t items)
+static int look_for(struct vdfs_call *call, const char *name,
+		    struct vdfs_collection_params *params)
 {
-	struct look *look = arg;
-
-	if (strcmp(name, look->name))
-		return 0;
-	look->params = *params;
-	look->items = items;
-	return 1;
-}
-
-static int look_for(struct vdfs_call *call, struct look *look)
-{
-	int found;
-
 	if (!call->fuse->db)
 		return -ENOENT;
-	found = vdfs_collection_list(call->fuse->db, &call->who, is_it, look);
-	return found == 1 ? 0 : found < 0 ? found : -ENOENT;
+	return vdfs_collection_look(call->fuse->db, &call->who, name, params);
 }
 
 int vdfs_collections_lookup(struct vdfs_call *call, struct vdfs_inode *dir,
 			    const char *name, struct vdfs_inode **out)
 {
-	struct look look = { .name = name };
-	int err = look_for(call, &look);
-	struct vdfs_stat st = { .ino = (uint64_t)look.params.id };
+	struct vdfs_collection_params params;
+	struct vdfs_stat st = {};
+	int err = look_for(call, name, &params);
 
-	return err ? err :
-		     vdfs_inode_find(call, dir, name, VDFS_COLLECTION, &st,
-				     out);
+	if (err)
+		return err;
+	st.ino = (uint64_t)params.id;
+	return vdfs_inode_find(call, dir, name, VDFS_COLLECTION, &st, out);
 }
 
 static int add_collection(void *arg, const char *name,
@@ -154,30 +129,30 @@ int vdfs_view_collection_list(struct vdfs_call *call,
 int vdfs_view_collection_stat(struct vdfs_call *call, struct vdfs_inode *inode,
 			      struct stat *st)
 {
-	struct look look = { .name = collection_of(inode)->name };
+	struct vdfs_collection_params params;
 	struct vdfs_collection *c;
 	uint32_t rest = S_IFMT;
 	int err;
 
 	if (inode->kind == VDFS_COLLECTION) {
 		/* Looking at its name is no reason to load it. */
-		err = look_for(call, &look);
-		if (!err && (uint64_t)look.params.id != inode->st.ino)
+		err = look_for(call, collection_of(inode)->name, &params);
+		if (!err && (uint64_t)params.id != inode->st.ino)
 			err = -ESTALE;
 	} else {
 		err = vdfs_inode_collection_open(call, inode, &c);
 		if (!err) {
-			look.params = *vdfs_collection_params(c);
+			params = *vdfs_collection_params(c);
 			vdfs_collection_put(c);
 		}
 	}
 	if (err)
 		return err;
-	st->st_uid = look.params.owner;
+	st->st_uid = params.owner;
 	st->st_gid = VDFS_NOBODY;
 	if (S_ISDIR(st->st_mode))
 		rest |= 0111;
-	st->st_mode &= rest | (look.params.mode & 0666);
+	st->st_mode &= rest | (params.mode & 0666);
 	return 0;
 }
 

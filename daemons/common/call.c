@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "clock.h"
 #include "daemon.h"
 #include "log.h"
 #include "session.h"
@@ -15,6 +16,8 @@
 
 /* Calls that are together shorter than this are turns of the same length. */
 #define TURN_NS 50000000ULL
+/* A user of whom no call came for so long leaves its workers to others. */
+#define ACTIVE_NS 1000000000ULL
 
 /**
  * call_send() - answer a message
@@ -78,6 +81,27 @@ void call_free(struct call *c)
 	session_put(session);
 }
 
+/* A call of the user came. Also forget those whose last call came long ago. */
+static void note_active(struct daemon *d, struct user *user)
+{
+	uint64_t now = clock_ns();
+	struct user *old;
+
+	if (user->seen)
+		TAILQ_REMOVE(&d->active, user, active);
+	else
+		d->nactive++;
+	user->seen = now;
+	TAILQ_INSERT_TAIL(&d->active, user, active);
+	while ((old = TAILQ_FIRST(&d->active))->seen + ACTIVE_NS < now) {
+		TAILQ_REMOVE(&d->active, old, active);
+		old->seen = 0;
+		d->nactive--;
+		/* More calls of the others may run. */
+		pthread_cond_broadcast(&d->work);
+	}
+}
+
 /**
  * call_requeue() - put a call in line, also one that was parked
  * @c: Call, in no list.
@@ -89,6 +113,7 @@ void call_requeue(struct call *c)
 	struct daemon *d = c->session->daemon;
 	struct user *user = c->session->user;
 
+	note_active(d, user);
 	if (TAILQ_EMPTY(&user->waiting)) {
 		TAILQ_INSERT_TAIL(&d->turns, user, turn);
 		/* Time in which it asked for nothing is not saved up. */
@@ -116,16 +141,30 @@ void call_unqueue(struct call *c)
 }
 
 /*
+ * So many calls of one user may run. Long ones do not end when others come, so
+ * those that came a moment ago count too.
+ */
+static uint32_t share_of_each(const struct daemon *d)
+{
+	uint32_t share = d->nactive > 1 ? d->keep / d->nactive : d->share;
+
+	if (!d->keep || share > d->share)
+		return d->share;
+	return share ? share : 1;
+}
+
+/*
  * Whose turn is it? Of those that used the least time, in steps of a turn, the
  * one that waits longest.
  */
 static struct user *next_user(struct daemon *d)
 {
 	struct user *user, *best = NULL;
+	uint32_t share = share_of_each(d);
 
 	TAILQ_FOREACH(user, &d->turns, turn)
 	{
-		if (user->running < d->share &&
+		if (user->running < share &&
 		    (!best || user->used / TURN_NS < best->used / TURN_NS))
 			best = user;
 	}

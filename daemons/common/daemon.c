@@ -27,6 +27,7 @@ void daemon_init(struct daemon *d, const struct daemon_kind *kind)
 	pthread_condattr_destroy(&attr);
 	LIST_INIT(&d->users);
 	TAILQ_INIT(&d->turns);
+	TAILQ_INIT(&d->active);
 	TAILQ_INIT(&d->reap);
 }
 

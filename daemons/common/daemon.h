@@ -110,13 +110,16 @@ struct daemon_kind {
  * @users: Those with sessions.
  * @turns: Users whose calls wait, in the order in which they came or had one
  *         taken.
+ * @active: Users of whom a call came a short time ago, the longest ago first.
+ * @nactive: How many there are.
  * @used: user.used of the user whose call was taken last.
  * @reap: Sessions to be freed.
  * @workers: Room for WORKERS_MAX threads, or NULL.
  * @nworkers: How many of them run.
  * @idle: How many of these wait for work, or are about to look for it.
  * @keep: How many do not end when there is no work.
- * @share: How many one user may have at most.
+ * @share: How many one user may have at most, and fewer beside others: @keep
+ *         are divided among those that are active.
  * @jobs: Jobs that run.
  * @jobs_done: A job ended.
  */
@@ -137,6 +140,8 @@ struct daemon {
 	uint64_t next_badge;
 	struct user_list users;
 	struct user_queue turns;
+	struct user_queue active;
+	uint32_t nactive;
 	uint64_t used;
 	struct session_list reap;
 	struct worker *workers;

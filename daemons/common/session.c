@@ -25,7 +25,7 @@ static int session_seat(struct daemon *d, struct session *session)
 	if (!session->user)
 		return -ENOMEM;
 	if (session->user->sessions > USER_SESSIONS_MAX) {
-		user_put(session->user);
+		user_put(d, session->user);
 		return -EDQUOT;
 	}
 	session->index = i;
@@ -122,7 +122,7 @@ int session_open(struct daemon *d, const struct phi_msg_in *in,
 unseat:
 	pthread_mutex_lock(&d->lock);
 	session_unseat(session);
-	user_put(session->user);
+	user_put(d, session->user);
 	pthread_mutex_unlock(&d->lock);
 close_life:
 	close(session->life_fd);
@@ -290,7 +290,7 @@ void session_free(struct session *session)
 	if (d->kind->freed)
 		d->kind->freed(session);
 	pthread_mutex_lock(&d->lock);
-	user_put(session->user);
+	user_put(d, session->user);
 	pthread_mutex_unlock(&d->lock);
 	free(session);
 }

@@ -36,14 +36,19 @@ struct user *user_get(struct daemon *d, uint32_t uid)
 
 /**
  * user_put() - undo user_get()
+ * @d: Daemon.
  * @user: User; freed with its last session.
  *
  * Context: Under the lock.
  */
-void user_put(struct user *user)
+void user_put(struct daemon *d, struct user *user)
 {
 	if (--user->sessions)
 		return;
+	if (user->seen) {
+		TAILQ_REMOVE(&d->active, user, active);
+		d->nactive--;
+	}
 	LIST_REMOVE(user, link);
 	free(user);
 }

@@ -16,6 +16,8 @@ TAILQ_HEAD(call_list, call);
  * struct user - one uid with sessions
  * @link: In daemon.users.
  * @turn: In daemon.turns, while calls of it wait.
+ * @active: In daemon.active, while @seen is not 0.
+ * @seen: When a call of it came last; 0 = longer ago than matters.
  * @uid: Its number.
  * @sessions: How many sessions it has.
  * @waiting: Its calls that no worker has taken.
@@ -30,6 +32,8 @@ TAILQ_HEAD(call_list, call);
 struct user {
 	LIST_ENTRY(user) link;
 	TAILQ_ENTRY(user) turn;
+	TAILQ_ENTRY(user) active;
+	uint64_t seen;
 	uint32_t uid;
 	uint32_t sessions;
 	struct call_list waiting;
@@ -42,6 +46,6 @@ LIST_HEAD(user_list, user);
 TAILQ_HEAD(user_queue, user);
 
 struct user *user_get(struct daemon *d, uint32_t uid);
-void user_put(struct user *user);
+void user_put(struct daemon *d, struct user *user);
 
 #endif /* COMMON_USER_H */

@@ -153,6 +153,8 @@ FIXTURE_TEARDOWN(session)
 	EXPECT_EQ(0, self->d.nsessions);
 	EXPECT_TRUE(LIST_EMPTY(&self->d.users));
 	EXPECT_TRUE(TAILQ_EMPTY(&self->d.turns));
+	EXPECT_TRUE(TAILQ_EMPTY(&self->d.active));
+	EXPECT_EQ(0, self->d.nactive);
 }
 
 static void send_to(struct daemon *d, uint64_t badge, uint64_t tag)
@@ -371,6 +373,49 @@ TEST_F(session, leaves_a_worker_to_other_users)
 	self->d.share = 1;
 	EXPECT_EQ(4, take(&self->d, &c[3]));
 	finish(&self->d, c[3]);
+}
+
+/* All workers but one are a user's, until others ask too. */
+TEST_F(session, shares_workers_with_active_users)
+{
+	struct call *c[4], *none;
+	uint64_t tag;
+
+	self->d.keep = 4;
+	self->d.share = 3;
+	for (tag = 1; tag <= 4; tag++)
+		send(self->s[0], tag);
+	for (tag = 1; tag <= 3; tag++)
+		EXPECT_EQ(tag, take(&self->d, &c[tag]));
+	EXPECT_EQ(0, take(&self->d, &none));
+	send(self->s[1], 5);
+	EXPECT_EQ(5, take(&self->d, &c[0]));
+	/* Two of four, for the other one was here a moment ago. */
+	finish(&self->d, c[0]);
+	finish(&self->d, c[1]);
+	EXPECT_EQ(0, take(&self->d, &none));
+	finish(&self->d, c[2]);
+	EXPECT_EQ(4, take(&self->d, &c[0]));
+	send(self->s[3], 6);
+	EXPECT_EQ(6, take(&self->d, &c[1]));
+	finish(&self->d, c[0]);
+	send(self->s[2], 7);
+	EXPECT_EQ(0, take(&self->d, &none));
+	/* Each has one, however many there are. */
+	finish(&self->d, c[3]);
+	EXPECT_EQ(7, take(&self->d, &c[0]));
+	send(self->s[0], 8);
+	EXPECT_EQ(0, take(&self->d, &none));
+	EXPECT_EQ(3, self->d.nactive);
+	/* Those who were here long ago do not count. */
+	self->s[1]->user->seen = 1;
+	self->s[3]->user->seen = 1;
+	send(self->s[0], 9);
+	EXPECT_EQ(1, self->d.nactive);
+	EXPECT_EQ(8, take(&self->d, &c[2]));
+	EXPECT_EQ(9, take(&self->d, &c[3]));
+	for (tag = 0; tag < 4; tag++)
+		finish(&self->d, c[tag]);
 }
 
 /* Users take turns; a call that is queued again goes last. */

@@ -10,7 +10,8 @@
 VERSION := 0.1.0
 TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-fast \
 	   check-crash check-debug check-mutate check-tsan fuzz-vdfs demo \
-	   bench bench-cost bench-vdfs lint census install install-files clean
+	   bench bench-cost bench-vdfs bench-vdfs-cost bench-vdfs-hostile lint \
+	   census install install-files clean
 .PHONY: $(TARGETS) rootfs check-docs help uninstall
 
 # For a reader, and for what lists goals: their recipes are in tools/build.mk,
@@ -27,6 +28,8 @@ demo:
 bench:
 bench-cost:
 bench-vdfs:
+bench-vdfs-cost:
+bench-vdfs-hostile:
 lint:
 
 help:
@@ -46,6 +49,8 @@ help:
 	@echo "bench      measure, in virtual machines and natively"
 	@echo "bench-cost  each call beside 10 000 things of another user"
 	@echo "bench-vdfs  vectors and blobs beside their rivals, natively"
+	@echo "bench-vdfs-cost  each request of vdfsd beside 10 000 things of another"
+	@echo "bench-vdfs-hostile  nine users of vdfsd beside one that does its worst"
 	@echo "install    into / or DESTDIR=; the module by DKMS"
 	@echo "uninstall  what install put there, DKMS's modules too"
 	@echo "clean      remove what was built; root filesystem, debug kernels stay"

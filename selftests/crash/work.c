@@ -251,20 +251,21 @@ static int find_bytes(struct sqlite3 *db, void *arg)
 /* What the disk itself does: bytes of a blob are others from now on. */
 static int do_damage(struct work *w, const struct step *s)
 {
-	char path[512], name[VDFS_HASH_TEXT + 16] = "object/";
+	char path[512], name[VDFS_FILE_PATH + 16] = "object/";
 	off_t at = (off_t)s->size;
 	struct vdfs_object object;
 	struct vdfs_stat st;
 	int ret = vdfs_name_stat(w->store, &work_who, s->a, &st);
 
 	if (!ret)
-		ret = vdfs_object_lookup(w->store, &st.hash, &object);
+		ret = vdfs_object_lookup(w->store, work_who.uid, &st.hash,
+					 &object);
 	if (!ret)
 		ret = vdfs_meta_read(w->store->meta, find_bytes, &object);
 	if (ret)
 		return ret;
 	if (object.kind == VDFS_FILE) {
-		vdfs_file_path(&object.hash, name + strlen(name));
+		vdfs_file_path(&object, name + strlen(name));
 	} else {
 		at += (off_t)object.place;
 		snprintf(name, sizeof(name), "pack/%08u", object.segment);

@@ -224,3 +224,18 @@ int get_same(struct vdfs_store *store, const struct vdfs_who *who,
 	free(buf);
 	return err;
 }
+
+static int find_object(struct sqlite3 *db, void *arg)
+{
+	struct vdfs_object *object = arg;
+	struct vdfs_hash hash = object->hash;
+
+	return vdfs_object_find_next(db, &hash, 0, object);
+}
+
+int object_of(struct vdfs_store *store, const struct vdfs_hash *hash,
+	      struct vdfs_object *out)
+{
+	out->hash = *hash;
+	return vdfs_meta_read(vdfs_store_meta(store), find_object, out);
+}

@@ -4,6 +4,7 @@
 
 #include "daemons/vdfsd/names/names.h"
 #include "daemons/vdfsd/serve/open.h"
+#include "daemons/vdfsd/store/object.h"
 #include "daemons/vdfsd/store/store.h"
 
 /* What the tests of the store share. */
@@ -33,6 +34,9 @@ int put_bytes(struct vdfs_store *store, const struct vdfs_who *who,
 int put_at(struct vdfs_store *store, const struct vdfs_who *who,
 	   const char *text, const struct vdfs_place *place,
 	   struct vdfs_stat *st);
+/* The first object of a content, whosever it is. */
+int object_of(struct vdfs_store *store, const struct vdfs_hash *hash,
+	      struct vdfs_object *out);
 int get_same(struct vdfs_store *store, const struct vdfs_who *who,
 	     const struct vdfs_hash *hash, const void *data, size_t len);
 

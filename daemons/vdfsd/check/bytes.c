@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "check_impl.h"
-#include "names/names.h"
+#include "store/away.h"
 
 #define BATCH 256 /* objects looked up in one transaction */
 
@@ -94,15 +94,14 @@ static int hash_blob(struct vdfs_fsck *f, struct vdfs_blob *blob, void *buf,
 /* Read a list or a file as whoever opens it would. */
 static int check_blob(struct vdfs_fsck *f, const struct vdfs_object *object)
 {
-	static const struct vdfs_who admin = { .admin = true };
 	struct evp_md_ctx_st *ctx;
 	struct vdfs_blob *blob;
 	void *buf;
 	int err;
 
-	err = vdfs_blob_open(f->store, &admin, &object->hash, &blob);
+	err = vdfs_blob_open_row(f->store, object, &blob);
 	if (err)
-		return err == -ENOENT ? 0 : err;
+		return err == -ENOENT || err == VDFS_BLOB_AWAY ? 0 : err;
 	buf = malloc(VDFS_LARGE);
 	ctx = vdfs_hash_new();
 	err = buf && ctx ? hash_blob(f, blob, buf, ctx) : -ENOMEM;

@@ -107,7 +107,8 @@ static int commit_records(struct sqlite3 *db, void *arg)
 			continue;
 		}
 		/* The same bytes may have been found twice. */
-		err = vdfs_object_find(db, &found->object.hash, &object);
+		err = vdfs_object_find_next(db, &found->object.hash, 0,
+					    &object);
 		if (err != -ENOENT)
 			continue;
 		object = found->object;
@@ -132,7 +133,16 @@ static int look_up(struct sqlite3 *db, void *arg)
 	struct vdfs_object *object = arg;
 	struct vdfs_hash hash = object->hash;
 
-	return vdfs_object_find(db, &hash, object);
+	return vdfs_object_find(db, object->user, &hash, object);
+}
+
+/* The next of the rows that users have of one content. */
+static int look_up_next(struct sqlite3 *db, void *arg)
+{
+	struct vdfs_object *object = arg;
+	struct vdfs_hash hash = object->hash;
+
+	return vdfs_object_find_next(db, &hash, object->id, object);
 }
 
 /* Whether the bytes are where the row says: 0, -EBADMSG, or another errno. */
@@ -146,7 +156,7 @@ static int is_there(struct rebuild *r, const struct vdfs_object *object)
 	}
 	if (object->kind != VDFS_FILE)
 		return 0;
-	fd = vdfs_file_open(r->store, &object->hash);
+	fd = vdfs_file_open(r->store, object);
 	if (fd < 0)
 		err = fd;
 	else
@@ -166,6 +176,27 @@ static int read_record(struct rebuild *r, const struct vdfs_object *object)
 	return err;
 }
 
+/*
+ * Whether all rows of a content have their bytes: 0; -ENOENT when there is no
+ * row, -EBADMSG with one that lacks them, or another errno.
+ */
+static int find_lost(struct rebuild *r, struct vdfs_object *row)
+{
+	bool any = false;
+	int err;
+
+	for (;;) {
+		err = vdfs_meta_read(vdfs_store_meta(r->store), look_up_next,
+				     row);
+		if (err)
+			return err == -ENOENT && any ? 0 : err;
+		err = is_there(r, row);
+		if (err)
+			return err;
+		any = true;
+	}
+}
+
 static int find_record(void *arg, const struct vdfs_object *object)
 {
 	struct rebuild *r = arg;
@@ -181,18 +212,18 @@ static int find_record(void *arg, const struct vdfs_object *object)
 	}
 	if (err)
 		return err;
-	ret = vdfs_meta_read(vdfs_store_meta(r->store), look_up, &row);
-	if (!ret)
-		ret = is_there(r, &row);
+	ret = find_lost(r, &row);
 	if (!ret || (ret != -ENOENT && ret != -EBADMSG))
 		return ret;
-	r->found[r->n++] =
+	r->found[r->n] =
 		(struct found){ *object, ret == -EBADMSG ? row.id : 0 };
+	r->found[r->n++].object.user = vdfs_object_user(r->store, r->uid);
 	if (ret == -EBADMSG)
 		r->result.moved++;
 	else
 		r->result.records++;
-	return r->n == BATCH ? flush(r) : 0;
+	/* The next record of these bytes is another user's. */
+	return r->n == BATCH || ret == -EBADMSG ? flush(r) : 0;
 }
 
 static int commit_file(struct sqlite3 *db, void *arg)
@@ -260,10 +291,10 @@ static int take_file(struct rebuild *r, int fd, struct vdfs_object *object)
 }
 
 static int find_file(void *arg, int dir, const char *name,
-		     const struct vdfs_hash *hash, bool beside)
+		     const struct vdfs_object *named, bool beside)
 {
 	struct rebuild *r = arg;
-	struct vdfs_object object = { .hash = *hash };
+	struct vdfs_object object = *named;
 	int fd, err;
 
 	if (beside)
@@ -271,7 +302,8 @@ static int find_file(void *arg, int dir, const char *name,
 	err = vdfs_meta_read(vdfs_store_meta(r->store), look_up, &object);
 	if (err != -ENOENT)
 		return err;
-	object = (struct vdfs_object){ .hash = *hash, .kind = VDFS_FILE };
+	object = *named;
+	object.kind = VDFS_FILE;
 	fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -158,7 +158,7 @@ static int add_entry(struct page *p, struct sqlite3_stmt *st)
 	out->mode = node.mode;
 	out->mtime_ns = sqlite3_column_int64(st, 4);
 	out->ctime_ns = sqlite3_column_int64(st, 8);
-	if (sqlite3_column_bytes(st, 5) == sizeof(out->hash))
+	if (sqlite3_column_bytes(st, 5) >= (int)sizeof(out->hash))
 		memcpy(&out->hash, sqlite3_column_blob(st, 5),
 		       sizeof(out->hash));
 	out->size = sqlite3_column_int64(st, 6);
@@ -381,13 +381,13 @@ static int link_name(struct sqlite3 *db, void *arg)
 	struct vdfs_object object;
 	int err;
 
-	err = vdfs_object_find(db, op->hash, &object);
-	if (err)
-		return err;
-	err = op->any ? 1 : vdfs_blob_visible(db, op->store, op->who, &object);
-	if (err <= 0)
-		return err ?: -ENOENT;
-	return vdfs_name_set(db, op->store, op->who, op->path, &object);
+	if (op->any)
+		err = vdfs_object_find(
+			db, vdfs_object_user(op->store, op->who->uid), op->hash,
+			&object);
+	else
+		err = vdfs_blob_find(db, op->store, op->who, op->hash, &object);
+	return err ?: vdfs_name_set(db, op->store, op->who, op->path, &object);
 }
 
 /**

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "store/put.h"
+#include "store/visible.h"
 #include "remote_impl.h"
 
 #define AHEAD 60 /* seconds that clocks of one server may differ */
@@ -120,12 +121,24 @@ static int send_piece(struct vdfs_remote *remote,
 	return vdfs_s3_put(remote->s3, piece->key, &source, NULL);
 }
 
+/**
+ * struct wanted - a blob that the bucket is to have
+ * @store: The store.
+ * @hash: Of the blob.
+ * @object: Out, whosever it is.
+ */
+struct wanted {
+	struct vdfs_store *store;
+	const struct vdfs_hash *hash;
+	struct vdfs_object object;
+};
+
 static int find_object(struct sqlite3 *db, void *arg)
 {
-	struct vdfs_object *object = arg;
-	struct vdfs_hash hash = object->hash;
+	struct wanted *w = arg;
 
-	return vdfs_object_find(db, &hash, object);
+	return vdfs_blob_find(db, w->store, &vdfs_remote_admin, w->hash,
+			      &w->object);
 }
 
 /**
@@ -138,16 +151,16 @@ static int find_object(struct sqlite3 *db, void *arg)
  */
 int vdfs_remote_upload(struct vdfs_remote *remote, const struct vdfs_hash *hash)
 {
-	struct vdfs_object object = { .hash = *hash };
+	struct wanted w = { .store = remote->store, .hash = hash };
+	const struct vdfs_object *object = &w.object;
 	struct vdfs_blob *blob;
 	uint64_t i, n;
 	bool young;
 	int err;
 
-	err = vdfs_meta_read(vdfs_store_meta(remote->store), find_object,
-			     &object);
+	err = vdfs_meta_read(vdfs_store_meta(remote->store), find_object, &w);
 	if (!err)
-		err = all_young(remote, &object, &young);
+		err = all_young(remote, object, &young);
 	if (err)
 		return err;
 	if (young)
@@ -155,12 +168,12 @@ int vdfs_remote_upload(struct vdfs_remote *remote, const struct vdfs_hash *hash)
 	err = vdfs_blob_open(remote->store, &vdfs_remote_admin, hash, &blob);
 	if (err)
 		return err;
-	n = pieces(remote, object.size);
+	n = pieces(remote, object->size);
 	for (i = 0; !err && i < n; i++) {
-		struct piece piece = piece_of(remote, &object, i);
+		struct piece piece = piece_of(remote, object, i);
 
 		piece.blob = blob;
-		err = send_piece(remote, &object, &piece);
+		err = send_piece(remote, object, &piece);
 	}
 	vdfs_blob_close(blob);
 	return err ?: vdfs_remote_has(remote, hash);
@@ -390,7 +403,7 @@ static int fetch(struct vdfs_remote_fetch *f)
 	err = vdfs_put_begin(remote->store, &keeper, VDFS_PUT_WHOLE, &f->put);
 	if (err)
 		return err;
-	vdfs_put_fills(f->put);
+	vdfs_put_fills(f->put, object);
 	for (i = 0; !err && i < n; i++)
 		err = fetch_piece(f, i);
 	if (!err) {

@@ -8,6 +8,8 @@
 
 #include "remote_impl.h"
 
+/* All users' objects of the content that a row of remote_blob is about. */
+#define KEYS "o.hash BETWEEN r.hash AND CAST(r.hash || x'ffffffffff' AS BLOB)\n"
 #define BATCH 64 /* blobs looked at in one transaction */
 
 static struct vdfs_remote_use *slot(struct vdfs_remote *remote,
@@ -97,7 +99,7 @@ static int find_old(struct sqlite3 *db, struct cache *c)
 
 	err = vdfs_sql(db, &st,
 		       "SELECT o.id FROM remote_blob r JOIN object o\n"
-		       "ON o.hash = r.hash WHERE o.kind != 3 AND o.users > 0\n"
+		       "ON " KEYS "WHERE o.kind != 3 AND o.users > 0\n"
 		       "AND o.parts = 0 AND NOT EXISTS (SELECT 1 FROM ref\n"
 		       "WHERE object = o.id AND kept != 0) AND NOT EXISTS\n"
 		       "(SELECT 1 FROM node n WHERE n.object = o.id AND n.ino\n"
@@ -133,8 +135,7 @@ static int look(struct sqlite3 *db, void *arg)
 	if (!err)
 		err = vdfs_sql(db, &st,
 			       "SELECT total(o.size) FROM remote_blob r\n"
-			       "JOIN object o ON o.hash = r.hash\n"
-			       "WHERE o.kind != 3");
+			       "JOIN object o ON " KEYS "WHERE o.kind != 3");
 	if (!err)
 		err = vdfs_sql_next(st);
 	if (err <= 0)
@@ -149,6 +150,7 @@ static int send_away(struct sqlite3 *db, void *arg)
 {
 	const struct vdfs_object *was = arg;
 	struct vdfs_object now, away = { .hash = was->hash,
+					 .user = was->user,
 					 .size = was->size,
 					 .kind = VDFS_AWAY };
 	int err;
@@ -174,7 +176,7 @@ static int evict_one(struct vdfs_remote *remote, struct vdfs_object *object)
 		return err;
 	err = vdfs_store_write(store, send_away, object);
 	if (!err && object->kind == VDFS_FILE)
-		err = vdfs_file_unlink(store, &object->hash);
+		err = vdfs_file_unlink(store, object);
 	vdfs_unclaim(store, &object->hash);
 	return err;
 }

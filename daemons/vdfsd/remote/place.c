@@ -44,7 +44,9 @@ static int place_blob(struct sqlite3 *db, void *arg)
 	if (!err && p->place.ino && strcmp(path, p->path))
 		err = -EAGAIN;
 	if (!err)
-		err = vdfs_object_find(db, p->hash, &object);
+		err = vdfs_object_find(db,
+				       vdfs_object_user(p->store, p->who->uid),
+				       p->hash, &object);
 	return err   ?:
 		       vdfs_name_place(db, p->store, p->who, &p->place, &object,
 				       p->st);

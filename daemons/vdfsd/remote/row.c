@@ -84,18 +84,27 @@ struct import {
 };
 
 /* The row of a blob, away when it is not here. */
-static int object_of(struct sqlite3 *db, const struct vdfs_stat *st,
-		     struct vdfs_object *object)
+static int object_of(struct sqlite3 *db, struct vdfs_store *store,
+		     const struct vdfs_name_node *node,
+		     const struct vdfs_stat *st, struct vdfs_object *object)
 {
-	int err;
+	int64_t user = vdfs_object_user(store, st->owner);
+	int err = -ENOENT;
 
-	err = vdfs_object_find(db, &st->hash, object);
+	/* The user who wrote it here keeps it. */
+	if (node->object)
+		err = vdfs_object_load(db, node->object, object);
+	if (!err && !vdfs_hash_equal(&object->hash, &st->hash))
+		err = -ENOENT;
+	if (err == -ENOENT)
+		err = vdfs_object_find(db, user, &st->hash, object);
 	if (!err)
 		return object->size == st->size ? 0 : -EBADMSG;
 	if (err != -ENOENT)
 		return err;
 	memset(object, 0, sizeof(*object));
 	object->hash = st->hash;
+	object->user = user;
 	object->size = st->size;
 	object->kind = VDFS_AWAY;
 	return vdfs_object_insert(db, object, &object->id);
@@ -122,7 +131,7 @@ static int import_file(struct sqlite3 *db, struct vdfs_store *store,
 	struct vdfs_object object;
 	int err;
 
-	err = object_of(db, st, &object);
+	err = object_of(db, store, node, st, &object);
 	if (err || (node->object == object.id && node->owner == st->owner))
 		return err ?: set_node(db, node, st, object.id);
 	err = vdfs_payer_drop(db, store, node);

@@ -32,7 +32,8 @@ LIST_HEAD(pin_list, pin);
  * struct mapping - a blob in memory
  * @link: In server.maps.
  * @lru: In server.lru while @holders is 0.
- * @hash: Which blob.
+ * @hash: Which content,
+ * @user: and whose.
  * @bytes: Its length.
  * @len: Length of the region.
  * @cap: The region, with all rights.
@@ -47,6 +48,7 @@ struct mapping {
 	LIST_ENTRY(mapping) link;
 	TAILQ_ENTRY(mapping) lru;
 	struct vdfs_hash hash;
+	int64_t user;
 	uint64_t bytes;
 	size_t len;
 	uint64_t cap;
@@ -67,13 +69,15 @@ struct hold {
 };
 
 /* Under the lock. */
-static struct mapping *map_find(struct vdfsd *s, const struct vdfs_hash *hash)
+static struct mapping *map_find(struct vdfsd *s, const struct vdfs_blob *blob)
 {
+	const struct vdfs_hash *hash = vdfs_blob_hash(blob);
 	struct mapping *m;
 
 	LIST_FOREACH(m, &s->maps, link)
 	{
-		if (!memcmp(&m->hash, hash, sizeof(*hash)))
+		if (m->user == vdfs_blob_user(blob) &&
+		    !memcmp(&m->hash, hash, sizeof(*hash)))
 			break;
 	}
 	return m;
@@ -241,14 +245,16 @@ static int map_load(struct vdfsd *s, struct mapping *m, struct vdfs_blob *blob)
 	return ret;
 }
 
-static struct mapping *map_new(const struct vdfs_hash *hash, uint64_t bytes)
+static struct mapping *map_new(const struct vdfs_blob *blob)
 {
+	uint64_t bytes = vdfs_blob_size(blob);
 	size_t page = sysconf(_SC_PAGESIZE);
 	struct mapping *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return NULL;
-	m->hash = *hash;
+	m->hash = *vdfs_blob_hash(blob);
+	m->user = vdfs_blob_user(blob);
 	m->bytes = bytes;
 	m->len = (bytes + page - 1) / page * page;
 	m->holders = 1;
@@ -262,18 +268,18 @@ static struct mapping *map_new(const struct vdfs_hash *hash, uint64_t bytes)
  * Get a blob that is in memory, or bring it there. Returns 0 with a holder
  * counted, CALL_PARKED when somebody else is bringing it, or a negative errno.
  */
-static int map_get(struct vdfsd_call *c, const struct vdfs_hash *hash,
-		   struct vdfs_blob *blob, struct mapping **out)
+static int map_get(struct vdfsd_call *c, struct vdfs_blob *blob,
+		   struct mapping **out)
 {
 	struct mapping_list old = LIST_HEAD_INITIALIZER(old);
 	struct vdfsd *s = server_of(c);
-	struct mapping *m, *new = map_new(hash, vdfs_blob_size(blob));
+	struct mapping *m, *new = map_new(blob);
 	int ret = 0;
 
 	if (!new)
 		return -ENOMEM;
 	pthread_mutex_lock(&s->daemon.lock);
-	m = map_find(s, hash);
+	m = map_find(s, blob);
 	if (m && m->filling) {
 		TAILQ_INSERT_TAIL(&m->waiting, &c->base, link);
 		ret = CALL_PARKED;
@@ -354,7 +360,7 @@ int vdfsd_map(struct vdfsd_call *c)
 		ret = vdfs_blob_open(s->store, &session->who, &hash, &blob);
 	if (ret)
 		return ret;
-	ret = vdfs_blob_size(blob) ? map_get(c, &hash, blob, &m) : -ENODATA;
+	ret = vdfs_blob_size(blob) ? map_get(c, blob, &m) : -ENODATA;
 	vdfs_blob_close(blob);
 	if (ret)
 		return ret;

@@ -14,6 +14,7 @@ static const struct option rows[] = {
 	{ "store", required_argument, NULL, 's' },
 	{ "mount", required_argument, NULL, 'm' },
 	{ "quota", required_argument, NULL, 'q' },
+	{ "share-content", no_argument, NULL, 'D' },
 	{ "zstd", required_argument, NULL, 'z' },
 	{ "remote", required_argument, NULL, 'S' },
 	{ "remote-credentials", required_argument, NULL, 'C' },
@@ -42,6 +43,8 @@ static const char help[] =
 	"  -m, --mount DIR          mount the filesystem view there\n"
 	"  -n, --no-phi             serve nothing but that, without /dev/phi\n"
 	"  -q, --quota SIZE         bytes a user may store, unless set otherwise (any)\n"
+	"  -D, --share-content      store once what several users have; each of them can\n"
+	"                           find out what another one has\n"
 	"  -z, --zstd LEVEL         compress, 1 to 19 (0: not at all)\n"
 	"  -S, --remote URL         share blobs and names with other hosts, by the bucket\n"
 	"                           s3://HOST[:PORT]/BUCKET[/PREFIX]\n"
@@ -102,6 +105,9 @@ static int set_flag(struct vdfsd_options *o, int c)
 		break;
 	case 'g':
 		o->gc = true;
+		break;
+	case 'D':
+		o->store_options.share = true;
 		break;
 	case 'H':
 		o->remote_options.s3.http = true;

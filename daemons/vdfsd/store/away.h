@@ -30,6 +30,9 @@ struct vdfs_away_ops {
 int vdfs_blob_open_here(struct vdfs_store *store, const struct vdfs_who *who,
 			const struct vdfs_hash *hash, struct vdfs_blob **out,
 			struct vdfs_object *away);
+int vdfs_blob_open_row(struct vdfs_store *store,
+		       const struct vdfs_object *object,
+		       struct vdfs_blob **out);
 int vdfs_blob_keep_here(struct vdfs_store *store, const struct vdfs_who *who,
 			const struct vdfs_hash *hash);
 

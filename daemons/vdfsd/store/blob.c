@@ -42,11 +42,48 @@ int vdfs_blob_visible(struct sqlite3 *db, struct vdfs_store *store,
 }
 
 /**
+ * vdfs_blob_find() - find the blob of a content that a user sees
+ * @db: A connection inside a transaction.
+ * @store: The store.
+ * @who: The user.
+ * @hash: Of the content, of which several users may have one blob each.
+ * @out: The blob: the user's own if there is one.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ENOENT, or another negative errno.
+ */
+int vdfs_blob_find(struct sqlite3 *db, struct vdfs_store *store,
+		   const struct vdfs_who *who, const struct vdfs_hash *hash,
+		   struct vdfs_object *out)
+{
+	struct vdfs_object next = { .id = 0 };
+	bool found = false;
+	int err, ret;
+
+	err = vdfs_ref_find(db, who->uid, hash, false, out);
+	if (err != -ENOENT)
+		return err;
+	/* One that is here is better than one that has to be fetched. */
+	while (!found || out->kind == VDFS_AWAY) {
+		err = vdfs_object_find_next(db, hash, next.id, &next);
+		if (err)
+			return err == -ENOENT && found ? 0 : err;
+		ret = vdfs_blob_visible(db, store, who, &next);
+		if (ret < 0)
+			return ret;
+		if (ret)
+			*out = next;
+		found = found || ret;
+	}
+	return 0;
+}
+
+/**
  * struct find - a search for a blob
  * @store: The store.
  * @who: For whom.
  * @hash: Its hash.
- * @object: Out.
+ * @object: Out; in, its row if @who is NULL.
  */
 struct find {
 	struct vdfs_store *store;
@@ -60,13 +97,54 @@ static int find_visible(struct sqlite3 *db, void *arg)
 	struct find *f = arg;
 	int err;
 
-	err = vdfs_object_find(db, f->hash, &f->object);
-	if (err)
-		return err;
-	err = vdfs_blob_visible(db, f->store, f->who, &f->object);
-	if (err <= 0)
-		return err ?: -ENOENT;
+	if (f->who)
+		return vdfs_blob_find(db, f->store, f->who, f->hash,
+				      &f->object);
+	err = vdfs_object_load(db, f->object.id, &f->object);
+	if (!err &&
+	    (!f->object.users || !vdfs_hash_equal(&f->object.hash, f->hash)))
+		err = -ENOENT;
+	return err;
+}
+
+/* Open what is found. */
+static int open_found(struct find *f, struct vdfs_blob **out,
+		      struct vdfs_object *away)
+{
+	struct vdfs_blob *blob = calloc(1, sizeof(*blob));
+	const struct vdfs_hash *hash = f->hash;
+	struct vdfs_store *store = f->store;
+	int ret;
+
+	if (!blob)
+		return -ENOMEM;
+	blob->fd = -1;
+	blob->store = store;
+	ret = vdfs_pin(store, hash);
+	if (ret)
+		goto free_blob;
+	ret = vdfs_meta_read(store->meta, find_visible, f);
+	if (!ret && f->object.kind == VDFS_AWAY) {
+		*away = f->object;
+		ret = VDFS_BLOB_AWAY;
+	}
+	if (ret)
+		goto unpin;
+	blob->object = f->object;
+	if (blob->object.kind == VDFS_FILE) {
+		blob->fd = vdfs_file_open(store, &blob->object);
+		ret = blob->fd < 0 ? blob->fd : 0;
+	}
+	if (ret)
+		goto unpin;
+	pthread_mutex_init(&blob->lock, NULL);
+	*out = blob;
 	return 0;
+unpin:
+	vdfs_unpin(store, hash);
+free_blob:
+	free(blob);
+	return ret;
 }
 
 /**
@@ -85,38 +163,28 @@ int vdfs_blob_open_here(struct vdfs_store *store, const struct vdfs_who *who,
 			struct vdfs_object *away)
 {
 	struct find f = { .store = store, .who = who, .hash = hash };
-	struct vdfs_blob *blob = calloc(1, sizeof(*blob));
-	int ret;
 
-	if (!blob)
-		return -ENOMEM;
-	blob->fd = -1;
-	blob->store = store;
-	ret = vdfs_pin(store, hash);
-	if (ret)
-		goto free_blob;
-	ret = vdfs_meta_read(store->meta, find_visible, &f);
-	if (!ret && f.object.kind == VDFS_AWAY) {
-		*away = f.object;
-		ret = VDFS_BLOB_AWAY;
-	}
-	if (ret)
-		goto unpin;
-	blob->object = f.object;
-	if (blob->object.kind == VDFS_FILE) {
-		blob->fd = vdfs_file_open(store, hash);
-		ret = blob->fd < 0 ? blob->fd : 0;
-	}
-	if (ret)
-		goto unpin;
-	pthread_mutex_init(&blob->lock, NULL);
-	*out = blob;
-	return 0;
-unpin:
-	vdfs_unpin(store, hash);
-free_blob:
-	free(blob);
-	return ret;
+	return open_found(&f, out, away);
+}
+
+/**
+ * vdfs_blob_open_row() - open the blob of a row
+ * @store: The store.
+ * @object: Its row and hash.
+ * @out: The blob; vdfs_blob_close() it.
+ *
+ * Context: Any thread.
+ * Return: 0, VDFS_BLOB_AWAY, -ENOENT, or another negative errno.
+ */
+int vdfs_blob_open_row(struct vdfs_store *store,
+		       const struct vdfs_object *object, struct vdfs_blob **out)
+{
+	struct find f = { .store = store,
+			  .hash = &object->hash,
+			  .object = *object };
+	struct vdfs_object away;
+
+	return open_found(&f, out, &away);
 }
 
 /**
@@ -148,6 +216,18 @@ void vdfs_blob_close(struct vdfs_blob *blob)
 uint64_t vdfs_blob_size(const struct vdfs_blob *blob)
 {
 	return blob->object.size;
+}
+
+/**
+ * vdfs_blob_user() - whose content a blob is
+ * @blob: The blob.
+ *
+ * Context: Any thread.
+ * Return: A user, or VDFS_COMMON.
+ */
+int64_t vdfs_blob_user(const struct vdfs_blob *blob)
+{
+	return blob->object.user;
 }
 
 /**

@@ -28,15 +28,12 @@ static int keep(struct sqlite3 *db, void *arg)
 	struct vdfs_object object;
 	int err;
 
-	err = vdfs_object_find(db, k->hash, &object);
-	if (err)
-		return err;
-	if (k->drop)
-		return vdfs_ref_drop(db, k->who->uid, &object);
-	err = vdfs_blob_visible(db, k->store, k->who, &object);
-	if (err <= 0)
-		return err ?: -ENOENT;
-	return vdfs_ref_keep(db, k->store, k->who->uid, &object);
+	if (k->drop) {
+		err = vdfs_ref_find(db, k->who->uid, k->hash, true, &object);
+		return err ?: vdfs_ref_drop(db, k->who->uid, &object);
+	}
+	err = vdfs_blob_find(db, k->store, k->who, k->hash, &object);
+	return err ?: vdfs_ref_keep(db, k->store, k->who->uid, &object);
 }
 
 /**
@@ -81,7 +78,7 @@ int vdfs_blob_drop(struct vdfs_store *store, const struct vdfs_who *who,
  * struct page - a part of the list of blobs
  * @store: The store.
  * @who: For whom.
- * @after: From behind this hash on.
+ * @after: From behind these keys on.
  * @from: Length of that: 0 = from the first.
  * @n: Out, how many.
  * @object: Out.
@@ -89,7 +86,7 @@ int vdfs_blob_drop(struct vdfs_store *store, const struct vdfs_who *who,
 struct page {
 	struct vdfs_store *store;
 	const struct vdfs_who *who;
-	struct vdfs_hash after;
+	uint8_t after[VDFS_OBJECT_LAST];
 	size_t from;
 	unsigned int n;
 	struct vdfs_object object[PAGE];
@@ -105,18 +102,23 @@ static int fill_page(struct sqlite3 *db, void *arg)
 	err = vdfs_sql(db, &st,
 		       "SELECT id, hash, size FROM object\n"
 		       "WHERE hash > ? AND users > 0 ORDER BY hash",
-		       VDFS_BLOB(&p->after, p->from));
+		       VDFS_BLOB(p->after, p->from));
 	while (!err && (err = vdfs_sql_next(st)) > 0) {
 		struct vdfs_object *object = &p->object[p->n];
 
 		memset(object, 0, sizeof(*object));
-		if (sqlite3_column_bytes(st, 1) != sizeof(object->hash))
+		if (sqlite3_column_bytes(st, 1) < (int)sizeof(object->hash))
 			return -EBADMSG;
 		object->id = sqlite3_column_int64(st, 0);
 		memcpy(&object->hash, sqlite3_column_blob(st, 1),
 		       sizeof(object->hash));
 		object->size = sqlite3_column_int64(st, 2);
 		object->users = 1;
+		/* Of several users' blobs of one content one is listed. */
+		if (p->n && vdfs_hash_equal(&object->hash, &object[-1].hash)) {
+			err = 0;
+			continue;
+		}
 		err = vdfs_blob_visible(db, p->store, p->who, object);
 		if (err > 0) {
 			p->n++;
@@ -152,15 +154,15 @@ int vdfs_blob_list(struct vdfs_store *store, const struct vdfs_who *who,
 		return -ENOMEM;
 	p->store = store;
 	p->who = who;
-	p->from = after ? sizeof(*after) : 0;
+	p->from = after ? sizeof(p->after) : 0;
 	if (after)
-		p->after = *after;
+		vdfs_object_last(after, p->after);
 	do {
 		err = vdfs_meta_read(store->meta, fill_page, p);
 		for (i = 0; !err && i < p->n; i++)
 			err = fn(arg, &p->object[i].hash, p->object[i].size);
 		if (p->n) {
-			p->after = p->object[p->n - 1].hash;
+			vdfs_object_last(&p->object[p->n - 1].hash, p->after);
 			p->from = sizeof(p->after);
 		}
 	} while (!err && p->n == PAGE);

@@ -13,17 +13,18 @@
  * beside another one was to take its place, or had it.
  */
 static int check_file(void *arg, int dir, const char *name,
-		      const struct vdfs_hash *hash, bool beside)
+		      const struct vdfs_object *named, bool beside)
 {
 	struct vdfs_gc *gc = arg;
 	struct vdfs_object object;
 	struct stat st;
 	int err = 0;
 
-	if (vdfs_claim_unused(gc->store, hash))
+	if (vdfs_claim_unused(gc->store, &named->hash))
 		return 0;
 	if (!beside)
-		err = vdfs_object_lookup(gc->store, hash, &object);
+		err = vdfs_object_lookup(gc->store, named->user, &named->hash,
+					 &object);
 	if (beside || err == -ENOENT || (!err && object.kind != VDFS_FILE)) {
 		err = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 		if (!err && unlinkat(dir, name, 0))
@@ -34,7 +35,7 @@ static int check_file(void *arg, int dir, const char *name,
 		if (err == -ENOENT)
 			err = 0;
 	}
-	vdfs_unclaim(gc->store, hash);
+	vdfs_unclaim(gc->store, &named->hash);
 	return err;
 }
 

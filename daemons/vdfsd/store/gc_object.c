@@ -182,8 +182,7 @@ static int give_back(struct vdfs_gc *gc, const struct vdfs_object *object)
 		return 0;
 	}
 	result->bytes += object->size;
-	return has_hash(object) ? vdfs_file_unlink(gc->store, &object->hash) :
-				  0;
+	return has_hash(object) ? vdfs_file_unlink(gc->store, object) : 0;
 }
 
 /* Returns whether it has changed anything, or a negative errno. */

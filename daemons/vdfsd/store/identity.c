@@ -131,12 +131,12 @@ static int holds_segments(struct vdfs_store *store)
 }
 
 static int is_file(void *arg, int dir, const char *name,
-		   const struct vdfs_hash *hash, bool beside)
+		   const struct vdfs_object *object, bool beside)
 {
 	(void)arg;
 	(void)dir;
 	(void)name;
-	(void)hash;
+	(void)object;
 	(void)beside;
 	return 1;
 }

@@ -1,11 +1,82 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Rows of objects in the database. */
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
 #include "store_impl.h"
 
 #define COLUMNS VDFS_OBJECT_COLUMNS
+#define HASH sizeof(struct vdfs_hash)
+
+/**
+ * struct key - key of a row
+ * @bytes: See VDFS_OBJECT_KEYS.
+ * @len: How many of them.
+ */
+struct key {
+	uint8_t bytes[HASH + 4];
+	size_t len;
+};
+
+static struct key key_of(int64_t user, const struct vdfs_hash *hash)
+{
+	struct key key = { .len = HASH };
+	uint32_t uid = htobe32((uint32_t)user);
+
+	memcpy(key.bytes, hash, HASH);
+	if (user == VDFS_COMMON)
+		return key;
+	memcpy(key.bytes + HASH, &uid, sizeof(uid));
+	key.len += sizeof(uid);
+	return key;
+}
+
+/**
+ * vdfs_object_last() - find the end of the keys of a content
+ * @hash: SHA-256 of the content.
+ * @last: Out, behind its last key.
+ *
+ * Context: Any.
+ */
+void vdfs_object_last(const struct vdfs_hash *hash,
+		      uint8_t last[VDFS_OBJECT_LAST])
+{
+	memcpy(last, hash, HASH);
+	memset(last + HASH, 0xff, VDFS_OBJECT_LAST - HASH);
+}
+
+/**
+ * vdfs_object_user() - whose content is what a user puts
+ * @store: The store.
+ * @uid: The user.
+ *
+ * Context: Any.
+ * Return: The user, or VDFS_COMMON in a store whose users share contents.
+ */
+int64_t vdfs_object_user(const struct vdfs_store *store, uint32_t uid)
+{
+	return store->options.share ? VDFS_COMMON : (int64_t)uid;
+}
+
+static int read_key(struct sqlite3_stmt *st, struct vdfs_object *out)
+{
+	const uint8_t *bytes = sqlite3_column_blob(st, 1);
+	size_t len = sqlite3_column_bytes(st, 1);
+	uint32_t uid;
+
+	out->user = VDFS_COMMON;
+	if (!bytes)
+		return 0;
+	if (len != HASH && len != HASH + sizeof(uid))
+		return -EBADMSG;
+	memcpy(&out->hash, bytes, HASH);
+	if (len == HASH)
+		return 0;
+	memcpy(&uid, bytes + HASH, sizeof(uid));
+	out->user = be32toh(uid);
+	return 0;
+}
 
 /**
  * vdfs_object_row() - read an object from a row
@@ -17,14 +88,10 @@
  */
 int vdfs_object_row(struct sqlite3_stmt *st, struct vdfs_object *out)
 {
-	const void *hash = sqlite3_column_blob(st, 1);
-
 	memset(out, 0, sizeof(*out));
-	if (hash && sqlite3_column_bytes(st, 1) != sizeof(out->hash))
+	if (read_key(st, out))
 		return -EBADMSG;
 	out->id = sqlite3_column_int64(st, 0);
-	if (hash)
-		memcpy(&out->hash, hash, sizeof(out->hash));
 	out->size = sqlite3_column_int64(st, 2);
 	out->kind = sqlite3_column_int(st, 3);
 	out->users = sqlite3_column_int64(st, 4);
@@ -49,20 +116,49 @@ static int load_one(struct sqlite3_stmt *st, struct vdfs_object *out)
 /**
  * vdfs_object_find() - find an object by its hash
  * @db: A connection inside a transaction.
+ * @user: Owner of the content, or VDFS_COMMON.
  * @hash: SHA-256 of its content.
  * @out: The object, as its row describes it.
  *
  * Context: Inside a vdfs_meta_fn.
  * Return: 0, -ENOENT, or another negative errno.
  */
-int vdfs_object_find(struct sqlite3 *db, const struct vdfs_hash *hash,
-		     struct vdfs_object *out)
+int vdfs_object_find(struct sqlite3 *db, int64_t user,
+		     const struct vdfs_hash *hash, struct vdfs_object *out)
 {
+	struct key key = key_of(user, hash);
 	struct sqlite3_stmt *st;
 	int err;
 
 	err = vdfs_sql(db, &st, "SELECT " COLUMNS " FROM object WHERE hash = ?",
-		       VDFS_BLOB(hash, sizeof(*hash)));
+		       VDFS_BLOB(key.bytes, key.len));
+	return err ?: load_one(st, out);
+}
+
+/**
+ * vdfs_object_find_next() - find an object of a content, whosever it is
+ * @db: A connection inside a transaction.
+ * @hash: SHA-256 of its content.
+ * @after: Row of the one before, or 0.
+ * @out: The object, as its row describes it.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ENOENT when there are no more, or another negative errno.
+ */
+int vdfs_object_find_next(struct sqlite3 *db, const struct vdfs_hash *hash,
+			  int64_t after, struct vdfs_object *out)
+{
+	uint8_t last[VDFS_OBJECT_LAST];
+	struct sqlite3_stmt *st;
+	int err;
+
+	vdfs_object_last(hash, last);
+	err = vdfs_sql(db, &st,
+		       "SELECT " COLUMNS " FROM object\n"
+		       "WHERE " VDFS_OBJECT_KEYS "AND +object.id > ?3\n"
+		       "ORDER BY +object.id LIMIT 1",
+		       VDFS_BLOB(hash, HASH), VDFS_BLOB(last, sizeof(last)),
+		       VDFS_INT(after));
 	return err ?: load_one(st, out);
 }
 
@@ -101,6 +197,7 @@ int vdfs_object_insert(struct sqlite3 *db, const struct vdfs_object *object,
 	static const struct vdfs_hash none;
 	bool named = !vdfs_hash_equal(&object->hash, &none);
 	bool placed = object->kind == VDFS_RECORD;
+	struct key key = key_of(object->user, &object->hash);
 	int err;
 
 	err = vdfs_sql_run(
@@ -109,7 +206,7 @@ int vdfs_object_insert(struct sqlite3 *db, const struct vdfs_object *object,
 		"place, stored) VALUES(?1, ?2, ?3, ?4, ?5,\n"
 		"CASE WHEN ?9 THEN ?6 END, CASE WHEN ?9 THEN ?7 END,\n"
 		"CASE WHEN ?9 THEN ?8 END)",
-		VDFS_BLOB(named ? &object->hash : NULL, sizeof(object->hash)),
+		VDFS_BLOB(named ? key.bytes : NULL, key.len),
 		VDFS_INT(object->size), VDFS_INT(object->kind),
 		VDFS_INT(object->users), VDFS_INT(object->parts),
 		VDFS_INT(object->segment), VDFS_INT(object->place),
@@ -124,29 +221,52 @@ static int lookup(struct sqlite3 *db, void *arg)
 {
 	struct vdfs_object *object = arg;
 	struct vdfs_hash hash = object->hash;
+	int64_t user = object->user;
 	int err;
 
-	err = vdfs_object_find(db, &hash, object);
+	err = vdfs_object_find(db, user, &hash, object);
 	if (!err && object->kind == VDFS_AWAY)
 		err = -ENOENT;
 	object->hash = hash;
+	object->user = user;
 	return err;
 }
 
 /**
  * vdfs_object_lookup() - find an object that is here, not in a transaction
  * @store: The store.
+ * @user: Owner of the content, or VDFS_COMMON.
  * @hash: SHA-256 of its content, which the caller has pinned.
  * @out: The object, as its row describes it.
  *
  * Context: Any thread.
  * Return: 0, -ENOENT, or another negative errno.
  */
-int vdfs_object_lookup(struct vdfs_store *store, const struct vdfs_hash *hash,
-		       struct vdfs_object *out)
+int vdfs_object_lookup(struct vdfs_store *store, int64_t user,
+		       const struct vdfs_hash *hash, struct vdfs_object *out)
 {
+	out->user = user;
 	out->hash = *hash;
 	return vdfs_meta_read(store->meta, lookup, out);
+}
+
+/**
+ * vdfs_object_complete() - make a list of parts a blob
+ * @db: A connection inside a transaction.
+ * @list: Its row, and the hash, user and size that it gets.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_object_complete(struct sqlite3 *db, const struct vdfs_object *list)
+{
+	struct key key = key_of(list->user, &list->hash);
+
+	return vdfs_sql_run(db,
+			    "UPDATE object SET hash = ?2, size = ?3,\n"
+			    "users = 1 WHERE id = ?1",
+			    VDFS_INT(list->id), VDFS_BLOB(key.bytes, key.len),
+			    VDFS_INT(list->size));
 }
 
 /**

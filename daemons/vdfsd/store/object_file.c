@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Objects that are files: DIR/object/ab/cdef..., raw, so that they map. */
+/* Objects that are files, raw, so that they map; see vdfs_file_path(). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,37 +12,42 @@
 
 /**
  * vdfs_file_path() - where an object's file is
- * @hash: Of the object.
+ * @object: Its hash and user.
  * @path: Out, relative to the directory of objects.
+ *
+ * The hash decides on the directory of what is common, the user on that of a
+ * user's: whether it had to be made says nothing of what others have put.
  *
  * Context: Any.
  */
-void vdfs_file_path(const struct vdfs_hash *hash, char path[VDFS_HASH_TEXT + 1])
+void vdfs_file_path(const struct vdfs_object *object, char path[VDFS_FILE_PATH])
 {
 	char text[VDFS_HASH_TEXT];
+	uint32_t uid = (uint32_t)object->user;
 
-	vdfs_hash_print(hash, text);
-	path[0] = text[0];
-	path[1] = text[1];
-	path[2] = '/';
-	memcpy(path + 3, text + 2, VDFS_HASH_TEXT - 2);
+	vdfs_hash_print(&object->hash, text);
+	if (object->user == VDFS_COMMON)
+		snprintf(path, VDFS_FILE_PATH, "%.2s/%s", text, text + 2);
+	else
+		snprintf(path, VDFS_FILE_PATH, "%02x/%s.%u", uid & 0xff, text,
+			 uid);
 }
 
 /**
  * vdfs_file_open() - open an object's file to read
  * @store: The store.
- * @hash: Of the object, pinned.
+ * @object: The object, pinned.
  *
  * Context: Any thread.
  * Return: A file descriptor, -EBADMSG when it is not there, or another
  * negative errno.
  */
-int vdfs_file_open(struct vdfs_store *store, const struct vdfs_hash *hash)
+int vdfs_file_open(struct vdfs_store *store, const struct vdfs_object *object)
 {
-	char path[VDFS_HASH_TEXT + 1];
+	char path[VDFS_FILE_PATH];
 	int fd;
 
-	vdfs_file_path(hash, path);
+	vdfs_file_path(object, path);
 	fd = openat(store->object_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -EBADMSG : -errno;
@@ -64,6 +69,13 @@ int vdfs_file_temporary(struct vdfs_store *store)
 	return fd < 0 ? -errno : fd;
 }
 
+static unsigned long dir_number(const char *path)
+{
+	char name[3] = { path[0], path[1], '\0' };
+
+	return strtoul(name, NULL, 16);
+}
+
 static int open_dir(struct vdfs_store *store, const char *path)
 {
 	char name[3] = { path[0], path[1], '\0' };
@@ -77,7 +89,7 @@ static int open_dir(struct vdfs_store *store, const char *path)
 static int make_dir(struct vdfs_store *store, const char *path)
 {
 	char name[3] = { path[0], path[1], '\0' };
-	atomic_bool *synced = &store->object_dirs[strtoul(name, NULL, 16)];
+	atomic_bool *synced = &store->object_dirs[dir_number(path)];
 	int fd = -ENOENT, err;
 
 	if (atomic_load(synced))
@@ -101,7 +113,7 @@ static int make_dir(struct vdfs_store *store, const char *path)
  */
 static int exchange(int dir, const char *from, const char *name)
 {
-	char beside[VDFS_HASH_TEXT + sizeof(VDFS_FILE_BESIDE)];
+	char beside[VDFS_FILE_PATH + sizeof(VDFS_FILE_BESIDE)];
 	int err;
 
 	snprintf(beside, sizeof(beside), "%s" VDFS_FILE_BESIDE, name);
@@ -138,25 +150,26 @@ static int name_file(int dir, const char *from, const char *name)
  * vdfs_file_link() - give a synced file the name of its object, durably
  * @store: The store.
  * @fd: From vdfs_file_temporary(), synced.
- * @hash: Of the object; claimed, and with no sound file in the database.
+ * @object: Hash, claimed, and user of the object, which has no sound file in
+ *          the database.
  *
  * Context: Any thread.
  * Return: 0 or a negative errno; then there is of that name what there was.
  */
 int vdfs_file_link(struct vdfs_store *store, int fd,
-		   const struct vdfs_hash *hash)
+		   const struct vdfs_object *object)
 {
-	char from[64], path[VDFS_HASH_TEXT + 1];
+	char from[64], path[VDFS_FILE_PATH];
 	int dir, err;
 
-	vdfs_file_path(hash, path);
+	vdfs_file_path(object, path);
 	dir = make_dir(store, path);
 	if (dir < 0)
 		return dir;
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
 	err = name_file(dir, from, path + 3);
 	if (err)
-		atomic_store(&store->object_settled[hash->bytes[0]], false);
+		atomic_store(&store->object_settled[dir_number(path)], false);
 	close(dir);
 	return err;
 }
@@ -164,7 +177,7 @@ int vdfs_file_link(struct vdfs_store *store, int fd,
 /**
  * vdfs_file_settle() - make a file last that was found where it belongs
  * @store: The store.
- * @hash: Of the object, claimed: nobody is about to take its place.
+ * @object: The object, claimed: nobody is about to take its place.
  *
  * A daemon that replaced a damaged file may have died before it synced the
  * directory. This process syncs after each replacement of its own, so once is
@@ -173,15 +186,16 @@ int vdfs_file_link(struct vdfs_store *store, int fd,
  * Context: Any thread.
  * Return: 0, -EBADMSG when it is not there, or another negative errno.
  */
-int vdfs_file_settle(struct vdfs_store *store, const struct vdfs_hash *hash)
+int vdfs_file_settle(struct vdfs_store *store, const struct vdfs_object *object)
 {
-	char path[VDFS_HASH_TEXT + 1];
-	atomic_bool *settled = &store->object_settled[hash->bytes[0]];
+	char path[VDFS_FILE_PATH];
+	atomic_bool *settled;
 	int dir, err;
 
+	vdfs_file_path(object, path);
+	settled = &store->object_settled[dir_number(path)];
 	if (atomic_load(settled))
 		return 0;
-	vdfs_file_path(hash, path);
 	dir = open_dir(store, path);
 	if (dir < 0)
 		return dir == -ENOENT ? -EBADMSG : dir;
@@ -195,18 +209,18 @@ int vdfs_file_settle(struct vdfs_store *store, const struct vdfs_hash *hash)
 /**
  * vdfs_file_unlink() - remove an object's file
  * @store: The store.
- * @hash: Of the object, claimed.
+ * @object: The object, claimed.
  *
  * Those who have it open or mapped keep it.
  *
  * Context: Any thread.
  * Return: 0 or a negative errno.
  */
-int vdfs_file_unlink(struct vdfs_store *store, const struct vdfs_hash *hash)
+int vdfs_file_unlink(struct vdfs_store *store, const struct vdfs_object *object)
 {
-	char path[VDFS_HASH_TEXT + 1];
+	char path[VDFS_FILE_PATH];
 
-	vdfs_file_path(hash, path);
+	vdfs_file_path(object, path);
 	if (unlinkat(store->object_fd, path, 0) && errno != ENOENT)
 		return -errno;
 	return 0;

@@ -39,6 +39,7 @@ int vdfs_put_begin(struct vdfs_store *store, const struct vdfs_who *who,
 	put->store = store;
 	put->who = *who;
 	put->payer = who->uid;
+	put->user = vdfs_object_user(store, who->uid);
 	put->flags = flags;
 	err = vdfs_put_charge_begin(put);
 	if (err) {
@@ -289,13 +290,7 @@ static int name_list(struct sqlite3 *db, struct commit *c,
 	object->id = c->put->list;
 	object->kind = VDFS_LIST;
 	err = vdfs_identity_raise(db, &c->generation);
-	return err   ?:
-		       vdfs_sql_run(db,
-				    "UPDATE object SET hash = ?2, size = ?3,\n"
-				    "users = 1 WHERE id = ?1",
-				    VDFS_INT(object->id),
-				    VDFS_BLOB(&c->hash, sizeof(c->hash)),
-				    VDFS_INT(c->put->size));
+	return err ?: vdfs_object_complete(db, object);
 }
 
 static int make_object(struct sqlite3 *db, struct commit *c,
@@ -306,6 +301,7 @@ static int make_object(struct sqlite3 *db, struct commit *c,
 
 	memset(object, 0, sizeof(*object));
 	object->hash = c->hash;
+	object->user = put->user;
 	object->size = put->size;
 	object->users = 1;
 	object->fresh = true;
@@ -413,7 +409,7 @@ static int commit(struct sqlite3 *db, void *arg)
 	c->generation = 0;
 	if (c->parts)
 		vdfs_group_reset(c->parts, c->list, false);
-	err = vdfs_object_find(db, &c->hash, &object);
+	err = vdfs_object_find(db, put->user, &c->hash, &object);
 	if (!err && object.kind == VDFS_AWAY)
 		err = replace_object(db, c, &object);
 	else if (!err && (c->damaged || c->parts))
@@ -443,7 +439,7 @@ static int commit_small(struct commit *c)
 	err = vdfs_pin(store, &c->hash);
 	if (err)
 		return err;
-	err = vdfs_put_relies(store, &c->hash, put->size, &there);
+	err = vdfs_put_relies(put, &c->hash, &there);
 	c->damaged = err == -EBADMSG;
 	if (err == -ENOENT || c->damaged) {
 		err = vdfs_record_write(store, &c->hash, put->buf, put->size,
@@ -465,12 +461,13 @@ static int commit_small(struct commit *c)
 static int hold(struct commit *c, struct vdfs_object *there)
 {
 	struct vdfs_store *store = c->put->store;
+	int64_t user = c->put->user;
 	int err;
 
 	err = vdfs_pin(store, &c->hash);
 	if (err)
 		return err;
-	err = vdfs_object_lookup(store, &c->hash, there);
+	err = vdfs_object_lookup(store, user, &c->hash, there);
 	if (err || there->kind != VDFS_FILE) {
 		c->pinned = true;
 		return err;
@@ -480,7 +477,7 @@ static int hold(struct commit *c, struct vdfs_object *there)
 	if (err)
 		return err;
 	c->claimed = true;
-	return vdfs_object_lookup(store, &c->hash, there);
+	return vdfs_object_lookup(store, user, &c->hash, there);
 }
 
 static void let_go(struct commit *c)
@@ -520,23 +517,24 @@ static int commit_list(struct commit *c)
 static int commit_file(struct commit *c)
 {
 	struct vdfs_store *store = c->put->store;
-	struct vdfs_object there;
+	struct vdfs_object there,
+		own = { .hash = c->hash, .user = c->put->user };
 	int err;
 
 	err = vdfs_claim(store, &c->hash);
 	if (err)
 		return err;
-	err = vdfs_put_relies(store, &c->hash, c->put->size, &there);
+	err = vdfs_put_relies(c->put, &c->hash, &there);
 	c->damaged = err == -EBADMSG;
 	if (err == -ENOENT || c->damaged) {
 		c->replaced = c->damaged && there.kind == VDFS_FILE;
-		err = vdfs_file_link(store, c->put->stream->fd, &c->hash);
+		err = vdfs_file_link(store, c->put->stream->fd, &own);
 		c->linked = !err;
 	}
 	if (!err)
 		err = vdfs_meta_write(store->meta, commit, c);
 	if (c->linked && !c->replaced && !stays(c, err))
-		vdfs_file_unlink(store, &c->hash);
+		vdfs_file_unlink(store, &own);
 	vdfs_unclaim(store, &c->hash);
 	return err;
 }

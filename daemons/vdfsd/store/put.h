@@ -14,6 +14,6 @@ int vdfs_put_error(const struct vdfs_put *put);
 /* The caller has charged the user for so many bytes of it, as staged. */
 void vdfs_put_covered(struct vdfs_put *put, uint64_t bytes);
 /* It brings the bytes of an object that is away, and changes nothing else. */
-void vdfs_put_fills(struct vdfs_put *put);
+void vdfs_put_fills(struct vdfs_put *put, const struct vdfs_object *object);
 
 #endif /* VDFS_PUT_H */

@@ -74,7 +74,7 @@ static void set_list(struct vdfs_put *put, int64_t list)
 
 static int make_list(struct sqlite3 *db, struct vdfs_put *put)
 {
-	struct vdfs_object list = { .kind = VDFS_LIST };
+	struct vdfs_object list = { .kind = VDFS_LIST, .user = put->user };
 	int64_t id;
 	int err;
 
@@ -89,6 +89,7 @@ static int add_part(struct sqlite3 *db, struct vdfs_put *put,
 		    struct vdfs_part *part)
 {
 	struct vdfs_object object = { .hash = part->hash,
+				      .user = put->user,
 				      .size = part->len,
 				      .kind = VDFS_RECORD,
 				      .parts = 1 };
@@ -97,7 +98,7 @@ static int add_part(struct sqlite3 *db, struct vdfs_put *put,
 	int err = 0;
 
 	if (!id) {
-		err = vdfs_object_find(db, &part->hash, &there);
+		err = vdfs_object_find(db, put->user, &part->hash, &there);
 		id = err ? 0 : there.id;
 		if (!err && (there.kind == VDFS_AWAY ||
 			     (part->damaged && there.kind != VDFS_RECORD))) {

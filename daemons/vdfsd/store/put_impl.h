@@ -154,6 +154,7 @@ struct vdfs_stream {
  * @next: In the store's list.
  * @who: For whom.
  * @flags: VDFS_PUT_*.
+ * @user: Owner of its content, as in struct vdfs_object.
  * @fills: Brings the bytes of an object that is away; changes nothing else.
  * @err: Why it cannot succeed any more.
  * @size: All that has come.
@@ -171,6 +172,7 @@ struct vdfs_put {
 	struct vdfs_put *next;
 	struct vdfs_who who;
 	uint32_t flags;
+	int64_t user;
 	bool fills;
 	int err;
 	uint64_t size;
@@ -217,8 +219,8 @@ void vdfs_group_reset(struct vdfs_group *group, int64_t list, bool kept);
 void vdfs_group_forget(struct vdfs_group *group);
 
 /* put_there.c */
-int vdfs_put_relies(struct vdfs_store *store, const struct vdfs_hash *hash,
-		    uint64_t size, struct vdfs_object *there);
+int vdfs_put_relies(struct vdfs_put *put, const struct vdfs_hash *hash,
+		    struct vdfs_object *there);
 int vdfs_put_check(struct vdfs_store *store, uint64_t size,
 		   struct vdfs_object *there);
 int vdfs_put_same_parts(struct sqlite3 *db, int64_t a, int64_t b);

@@ -105,7 +105,8 @@ static int find_parts(struct sqlite3 *db, void *arg)
 	for (i = b->first; i < b->end; i++) {
 		struct vdfs_part *part = &b->group->parts[i];
 
-		err = vdfs_object_find(db, &part->hash, &part->there);
+		err = vdfs_object_find(db, b->put->user, &part->hash,
+				       &part->there);
 		if (err && err != -ENOENT)
 			return err;
 		if (err || part->there.kind == VDFS_AWAY)

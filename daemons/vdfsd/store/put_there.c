@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Objects that a put finds in the store. A put says that its bytes are
- * on the disk; so those that others have put there are read, and checked,
+ * Objects that a put finds in the store: of its user, unless users share
+ * contents. A content that another user has is then stored once more, by the steps
+ * that one takes which nobody has. A put says that its
+ * bytes are on the disk; so those that are there are read, and checked,
  * before it relies on them. Where they are damaged its own are written, and
  * everything that refers to the damaged ones gets these.
  */
@@ -42,10 +44,10 @@ static int check_large(struct vdfs_store *store,
 	int err = 0;
 
 	if (object->kind == VDFS_FILE) {
-		err = vdfs_file_settle(store, &object->hash);
+		err = vdfs_file_settle(store, object);
 		if (err)
 			return err;
-		blob.fd = vdfs_file_open(store, &object->hash);
+		blob.fd = vdfs_file_open(store, object);
 		err = blob.fd < 0 ? blob.fd : 0;
 	}
 	if (err)
@@ -75,11 +77,12 @@ int vdfs_put_check(struct vdfs_store *store, uint64_t size,
 		   struct vdfs_object *there)
 {
 	struct vdfs_hash hash = there->hash;
+	int64_t user = there->user;
 	int moves, err = -ESTALE;
 
 	for (moves = 0; err == -ESTALE && moves < MOVES; moves++) {
 		if (moves)
-			err = vdfs_object_lookup(store, &hash, there);
+			err = vdfs_object_lookup(store, user, &hash, there);
 		else
 			err = 0;
 		if (err)
@@ -96,20 +99,19 @@ int vdfs_put_check(struct vdfs_store *store, uint64_t size,
 
 /**
  * vdfs_put_relies() - find what a put would rely on, and read it
- * @store: The store.
- * @hash: Of what is being put, pinned, or claimed where it may be a file.
- * @size: Its length.
+ * @put: The put.
+ * @hash: Of it, pinned, or claimed where it may be a file.
  * @there: Out, what the database says of it.
  *
  * Context: Any thread, outside of transactions.
  * Return: 0; -ENOENT; -EBADMSG when it is damaged; or another negative errno.
  */
-int vdfs_put_relies(struct vdfs_store *store, const struct vdfs_hash *hash,
-		    uint64_t size, struct vdfs_object *there)
+int vdfs_put_relies(struct vdfs_put *put, const struct vdfs_hash *hash,
+		    struct vdfs_object *there)
 {
-	int err = vdfs_object_lookup(store, hash, there);
+	int err = vdfs_object_lookup(put->store, put->user, hash, there);
 
-	return err ?: vdfs_put_check(store, size, there);
+	return err ?: vdfs_put_check(put->store, put->size, there);
 }
 
 /**

@@ -126,11 +126,13 @@ void vdfs_put_charge_end(struct vdfs_put *put)
 /**
  * vdfs_put_fills() - let a put bring the bytes of an object that is away
  * @put: The put, without bytes; it changes nothing else.
+ * @object: The object.
  *
  * Context: The put's thread, before its commit.
  */
-void vdfs_put_fills(struct vdfs_put *put)
+void vdfs_put_fills(struct vdfs_put *put, const struct vdfs_object *object)
 {
 	vdfs_put_charge_end(put);
+	put->user = object->user;
 	put->fills = true;
 }

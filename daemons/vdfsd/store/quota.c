@@ -207,6 +207,44 @@ int vdfs_ref_has(struct sqlite3 *db, uint32_t uid, int64_t object)
 }
 
 /**
+ * vdfs_ref_find() - find a blob that a user refers to
+ * @db: A connection inside a transaction.
+ * @uid: The user.
+ * @hash: Of the blob, whosever content it is.
+ * @kept: The user has to keep it, a name is not enough.
+ * @out: The blob, as its row describes it.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ENOENT, or another negative errno.
+ */
+int vdfs_ref_find(struct sqlite3 *db, uint32_t uid,
+		  const struct vdfs_hash *hash, bool kept,
+		  struct vdfs_object *out)
+{
+	uint8_t last[VDFS_OBJECT_LAST];
+	struct sqlite3_stmt *st;
+	int err;
+
+	vdfs_object_last(hash, last);
+	/* The user's references are many, the rows of one content are few. */
+	err = vdfs_sql(db, &st,
+		       "SELECT " VDFS_OBJECT_COLUMNS " FROM object\n"
+		       "CROSS JOIN ref ON ref.object = object.id\n"
+		       "WHERE " VDFS_OBJECT_KEYS "AND uid = ?3\n"
+		       "AND ref.kept >= ?4 LIMIT 1",
+		       VDFS_BLOB(hash, sizeof(*hash)),
+		       VDFS_BLOB(last, sizeof(last)), VDFS_INT(uid),
+		       VDFS_INT(kept));
+	if (!err)
+		err = vdfs_sql_next(st);
+	if (err <= 0)
+		return err ?: -ENOENT;
+	err = vdfs_object_row(st, out);
+	sqlite3_reset(st);
+	return err;
+}
+
+/**
  * struct vdfs_quota - a question about a user's quota, or its answer
  * @store: The store.
  * @uid: The user.

@@ -295,6 +295,7 @@ int vdfs_record_probe(struct vdfs_segment *seg, uint64_t place, uint64_t end,
 	    head.stored > head.size || place + HEAD + head.stored > end)
 		return -ENOENT;
 	*out = (struct vdfs_object){ .hash = head.hash,
+				     .user = VDFS_COMMON,
 				     .size = head.size,
 				     .kind = VDFS_RECORD,
 				     .segment = seg->number,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Finding records in segments, and files of objects, without the database. */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -87,13 +88,43 @@ int vdfs_scan_segment(struct vdfs_store *store, uint32_t number, uint64_t from,
 	return err;
 }
 
+/* Whether it is the name of a file of an object; see vdfs_file_path(). */
+static bool read_name(const char *prefix, const char *name,
+		      struct vdfs_object *out, bool *beside)
+{
+	size_t hex = strspn(name, "0123456789abcdef");
+	bool common = hex == VDFS_HASH_TEXT - 3;
+	char text[VDFS_HASH_TEXT];
+	unsigned long uid;
+	char *rest = (char *)name + hex;
+
+	if (!common && hex != VDFS_HASH_TEXT - 1)
+		return false;
+	memcpy(text, prefix, 2);
+	memcpy(text + (common ? 2 : 0), name, hex);
+	text[VDFS_HASH_TEXT - 1] = '\0';
+	memset(out, 0, sizeof(*out));
+	out->user = VDFS_COMMON;
+	if (vdfs_hash_parse(text, &out->hash))
+		return false;
+	if (!common) {
+		if (rest[0] != '.' || !isdigit((unsigned char)rest[1]))
+			return false;
+		uid = strtoul(rest + 1, &rest, 10);
+		if (uid > UINT32_MAX)
+			return false;
+		out->user = (int64_t)uid;
+	}
+	*beside = *rest;
+	return !*rest || !strcmp(rest, VDFS_FILE_BESIDE);
+}
+
 static int scan_dir(struct vdfs_store *store, const char *prefix,
 		    vdfs_scan_file_fn *fn, void *arg)
 {
-	char text[VDFS_HASH_TEXT];
-	struct vdfs_hash hash;
 	struct dirent *entry;
-	const char *rest;
+	struct vdfs_object object;
+	bool beside;
 	int fd, err = 0;
 	DIR *dir;
 
@@ -107,14 +138,8 @@ static int scan_dir(struct vdfs_store *store, const char *prefix,
 		return -ENOMEM;
 	}
 	while (!err && (entry = readdir(dir))) {
-		if (strlen(entry->d_name) < VDFS_HASH_TEXT - 3)
-			continue;
-		rest = entry->d_name + VDFS_HASH_TEXT - 3;
-		if (*rest && strcmp(rest, VDFS_FILE_BESIDE))
-			continue;
-		snprintf(text, sizeof(text), "%s%s", prefix, entry->d_name);
-		if (!vdfs_hash_parse(text, &hash))
-			err = fn(arg, fd, entry->d_name, &hash, *rest);
+		if (read_name(prefix, entry->d_name, &object, &beside))
+			err = fn(arg, fd, entry->d_name, &object, beside);
 	}
 	closedir(dir);
 	return err;
@@ -182,7 +207,7 @@ static int is_whole(void *arg, const struct vdfs_object *object)
 }
 
 static int is_unknown(void *arg, int dir, const char *name,
-		      const struct vdfs_hash *hash, bool beside)
+		      const struct vdfs_object *named, bool beside)
 {
 	struct vdfs_object object;
 	int err;
@@ -191,7 +216,7 @@ static int is_unknown(void *arg, int dir, const char *name,
 	(void)name;
 	if (beside)
 		return 0;
-	err = vdfs_object_lookup(arg, hash, &object);
+	err = vdfs_object_lookup(arg, named->user, &named->hash, &object);
 	return err == -ENOENT ? 1 : err;
 }
 

@@ -18,13 +18,13 @@ typedef int vdfs_scan_fn(void *arg, const struct vdfs_object *object);
  * @arg: The caller's.
  * @dir: Directory it is in.
  * @name: Its name there.
- * @hash: Hash that its name says.
+ * @object: Hash and user that its name says.
  * @beside: It was to take the place of another one, or had it.
  *
  * Return: 0 to go on; anything else ends the scan and is returned.
  */
 typedef int vdfs_scan_file_fn(void *arg, int dir, const char *name,
-			      const struct vdfs_hash *hash, bool beside);
+			      const struct vdfs_object *object, bool beside);
 
 int vdfs_scan_segment(struct vdfs_store *store, uint32_t number, uint64_t from,
 		      vdfs_scan_fn *fn, void *arg);

@@ -2,8 +2,9 @@
 /*
  * The tables of blobs.
  *
- * object: what bytes are kept as, each once; its hash is NULL while it is
- *	being put, or when it was found damaged. A blob is an object with
+ * object: what bytes are kept as, each once a user; its hash, with the user in
+ *	4 bytes behind it unless it is common, is NULL while it is being put, or
+ *	when it was found damaged. A blob is an object with
  *	users. Objects with neither users nor parts are garbage. By kind:
  *	0 a record: in a pack, from place on, stored bytes with its header
  *	1 a file of its own; block has the checksums of its blocks

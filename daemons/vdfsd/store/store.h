@@ -64,6 +64,8 @@ struct vdfs_who {
  * struct vdfs_store_options - how a store is opened
  * @quota: Bytes that a user without a quota of its own may refer to, each
  *         blob counted once a user; 0 = any.
+ * @share: A put may share what another user has put; see vdfsd(8) for what that
+ *         shows.
  * @zstd: Compress objects that get smaller by it, at this level; 0 = never.
  * @read_only: Change nothing, for a look at a store.
  * @rebuild: Open it although its database is missing or behind what is stored,
@@ -71,6 +73,7 @@ struct vdfs_who {
  */
 struct vdfs_store_options {
 	uint64_t quota;
+	bool share;
 	int zstd;
 	bool read_only;
 	bool rebuild;
@@ -164,6 +167,7 @@ struct vdfs_blob;
 void vdfs_blob_close(struct vdfs_blob *blob);
 uint64_t vdfs_blob_size(const struct vdfs_blob *blob);
 const struct vdfs_hash *vdfs_blob_hash(const struct vdfs_blob *blob);
+int64_t vdfs_blob_user(const struct vdfs_blob *blob);
 ssize_t vdfs_blob_read(struct vdfs_blob *blob, void *buf, size_t len,
 		       uint64_t offset);
 /* Its own file, to be mapped, unchecked; else -EOPNOTSUPP. The blob's. */

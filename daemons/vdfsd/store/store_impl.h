@@ -33,7 +33,7 @@
  *	DIR/meta.db	the database
  *	DIR/pack/N	segments: records one behind the other
  *	DIR/pack/identity, DIR/object/identity	see identity.h
- *	DIR/object/ab/cdef...	objects that are files, named by their hash
+ *	DIR/object/ab/...	objects that are files; see object_file.c
  *	DIR/graph/	indexes saved by collections
  *	DIR/reserve	room to drop something in when the disk is full
  *

@@ -10,6 +10,11 @@ int vdfs_blob_visible(struct sqlite3 *db, struct vdfs_store *store,
 		      const struct vdfs_who *who,
 		      const struct vdfs_object *object);
 
+/* The blob of a content that a user sees: 0, -ENOENT or another errno. */
+int vdfs_blob_find(struct sqlite3 *db, struct vdfs_store *store,
+		   const struct vdfs_who *who, const struct vdfs_hash *hash,
+		   struct vdfs_object *out);
+
 /* A change that gives room back: it may use what is reserved for that. */
 int vdfs_store_write(struct vdfs_store *store, vdfs_meta_fn *fn, void *arg);
 

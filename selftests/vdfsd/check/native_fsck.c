@@ -79,7 +79,7 @@ static uint64_t place_of(FIXTURE_DATA(fsck) * self,
 {
 	struct vdfs_object object;
 
-	if (vdfs_object_lookup(self->t.store, hash, &object))
+	if (object_of(self->t.store, hash, &object))
 		return 0;
 	return object.place;
 }
@@ -153,10 +153,12 @@ TEST_F(fsck, names_a_blob_with_a_damaged_part)
 
 TEST_F(fsck, names_a_damaged_file)
 {
-	char path[VDFS_HASH_TEXT + 16] = "object/", buf[100];
+	char path[VDFS_FILE_PATH + 16] = "object/", buf[100];
+	struct vdfs_object object;
 	struct vdfs_blob *blob;
 
-	vdfs_file_path(&self->whole, path + 7);
+	ASSERT_EQ(0, object_of(self->t.store, &self->whole, &object));
+	vdfs_file_path(&object, path + 7);
 	ASSERT_EQ(0, tree_flip(&self->t, path, 2 * MIB));
 	ASSERT_EQ(0, vdfs_blob_open(self->t.store, &bob, &self->whole, &blob));
 	EXPECT_EQ(100, vdfs_blob_read(blob, buf, 100, 0));

@@ -129,9 +129,9 @@ TEST_F(rebuild, keeps_all_without_a_database)
 	EXPECT_EQ(SMALL, count(self));
 	ASSERT_EQ(0, vdfs_quota_get(self->t.store, KEEPER, &quota, &used));
 	EXPECT_EQ(before.object_bytes, used);
-	/* Its pieces are there: nothing has to be written but the list. */
-	ASSERT_EQ(0, put_bytes(self->t.store, &alice, self->data, 2 * MIB, 0,
-			       "d/list", NULL));
+	/* The keeper has its pieces: nothing has to be written but the list. */
+	ASSERT_EQ(0, put_bytes(self->t.store, &keeper, self->data, 2 * MIB, 0,
+			       NULL, NULL));
 	ASSERT_EQ(0, vdfs_store_stats(self->t.store, &after));
 	EXPECT_EQ(before.object_bytes, after.object_bytes);
 	EXPECT_EQ(0, faults(self));
@@ -217,8 +217,8 @@ TEST_F(rebuild, passes_over_damage)
 	struct vdfs_rebuild_result r;
 	struct vdfs_object head, body;
 
-	ASSERT_EQ(0, vdfs_object_lookup(self->t.store, &self->small[3], &head));
-	ASSERT_EQ(0, vdfs_object_lookup(self->t.store, &self->small[9], &body));
+	ASSERT_EQ(0, object_of(self->t.store, &self->small[3], &head));
+	ASSERT_EQ(0, object_of(self->t.store, &self->small[9], &body));
 	shut(self);
 	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001", (off_t)head.place));
 	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001",

@@ -300,13 +300,15 @@ static void change_row(struct sqlite3 *db, const struct change *c)
 /* Returns whether every byte that is read has its checksum still. */
 static bool damage(const struct change *changes, unsigned int n)
 {
-	char path[VDFS_HASH_TEXT + 16] = "object/", db_path[64];
+	struct vdfs_object whole = { .hash = blobs[BLOBS - 1].hash,
+				     .user = user.uid };
+	char path[VDFS_FILE_PATH + 16] = "object/", db_path[64];
 	int pack = open_in("pack/00000001");
 	struct sqlite3 *db = NULL;
 	bool strict = true;
 	unsigned int i;
 
-	vdfs_file_path(&blobs[BLOBS - 1].hash, path + 7);
+	vdfs_file_path(&whole, path + 7);
 	snprintf(db_path, sizeof(db_path), "%s/meta.db", dir);
 	for (i = 0; i < n; i++) {
 		const struct change *c = &changes[i];

@@ -120,7 +120,7 @@ test_45_mends()
 	head -c 2000000 /dev/urandom >"$tmp/whole"
 	hash=$(phi vdfs put "$tmp/whole" whole --whole)
 	hash=${hash#sha256:}
-	file=$dir/store/object/${hash:0:2}/${hash:2}
+	file=$dir/store/object/00/$hash.0
 	dd if=/dev/zero of="$file" bs=1k seek=900 count=1 conv=notrunc \
 		2>/dev/null
 	fails 1 "not those that were stored" phi vdfs get whole "$tmp/copy"

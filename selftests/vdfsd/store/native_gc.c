@@ -197,7 +197,7 @@ TEST_F(gc, keeps_a_segment_with_damaged_records)
 			ASSERT_EQ(0, vdfs_blob_drop(self->t.store, &alice,
 						    &hash[i]));
 	}
-	ASSERT_EQ(0, vdfs_object_lookup(self->t.store, &hash[20], &object));
+	ASSERT_EQ(0, object_of(self->t.store, &hash[20], &object));
 	ASSERT_EQ(1, object.segment);
 	ASSERT_EQ(0, tree_flip(&self->t, "pack/00000001", object.place + 1000));
 	ASSERT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, NULL));

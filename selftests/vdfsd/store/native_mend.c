@@ -16,6 +16,8 @@
 #define LIST (2 * MIB)
 #define WHOLE (3 * MIB)
 
+static const struct vdfs_store_options sharing = { .share = true };
+
 FIXTURE(mend)
 {
 	struct tree t;
@@ -29,7 +31,7 @@ FIXTURE_SETUP(mend)
 {
 	struct vdfs_store *store;
 
-	ASSERT_EQ(0, tree_make(&self->t, NULL));
+	ASSERT_EQ(0, tree_make(&self->t, &sharing));
 	store = self->t.store;
 	self->data = random_bytes(WHOLE, 1);
 	ASSERT_EQ(0, put_bytes(store, &alice, self->data, SMALL, 0, "small",
@@ -50,16 +52,18 @@ static int flip_small(FIXTURE_DATA(mend) * self, off_t at)
 {
 	struct vdfs_object object;
 
-	if (vdfs_object_lookup(self->t.store, &self->small, &object))
+	if (object_of(self->t.store, &self->small, &object))
 		return -ENOENT;
 	return tree_flip(&self->t, "pack/00000001", (off_t)object.place + at);
 }
 
 static int flip_whole(FIXTURE_DATA(mend) * self)
 {
-	char path[VDFS_HASH_TEXT + 16] = "object/";
+	struct vdfs_object object = { .hash = self->whole,
+				      .user = VDFS_COMMON };
+	char path[VDFS_FILE_PATH + 16] = "object/";
 
-	vdfs_file_path(&self->whole, path + 7);
+	vdfs_file_path(&object, path + 7);
 	return tree_flip(&self->t, path, MIB);
 }
 
@@ -98,7 +102,7 @@ static void expect_whole(struct __test_metadata *_metadata,
 		EXPECT_EQ(0, get(self, &bob, &self->whole, WHOLE));
 		EXPECT_EQ(0, faults(self));
 		EXPECT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, NULL));
-		ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+		ASSERT_EQ(0, tree_reopen(&self->t, &sharing));
 	}
 }
 
@@ -165,7 +169,7 @@ TEST_F(mend, a_file)
 TEST_F(mend, a_lost_file)
 {
 	ASSERT_EQ(0, tree_shell(&self->t, "rm -r object/[0-9a-f]*"));
-	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	ASSERT_EQ(0, tree_reopen(&self->t, &sharing));
 	EXPECT_EQ(-EBADMSG, get(self, &bob, &self->whole, WHOLE));
 	EXPECT_EQ(0, put(self, &bob, WHOLE, VDFS_PUT_WHOLE));
 	expect_whole(_metadata, self);
@@ -223,7 +227,7 @@ TEST_F(mend, a_lost_segment)
 	vdfs_store_close(self->t.store);
 	self->t.store = NULL;
 	ASSERT_EQ(0, tree_shell(&self->t, "rm pack/00000001"));
-	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	ASSERT_EQ(0, tree_reopen(&self->t, &sharing));
 	EXPECT_EQ(0, put(self, &alice, SMALL, 0));
 	EXPECT_EQ(0, put(self, &alice, LIST, 0));
 	expect_whole(_metadata, self);

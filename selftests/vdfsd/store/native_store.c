@@ -104,7 +104,7 @@ TEST_F(store, keeps_the_same_once)
 		ASSERT_EQ(0, put_bytes(self->t.store, &alice, data, sizes[i],
 				       variant->flags, NULL, &a));
 		ASSERT_EQ(0, vdfs_store_stats(self->t.store, &before));
-		ASSERT_EQ(0, put_bytes(self->t.store, &bob, data, sizes[i],
+		ASSERT_EQ(0, put_bytes(self->t.store, &alice, data, sizes[i],
 				       variant->flags, "b", &b));
 		ASSERT_EQ(0, vdfs_store_stats(self->t.store, &after));
 		EXPECT_EQ(0, memcmp(&a, &b, sizeof(a)));

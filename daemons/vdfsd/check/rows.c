@@ -42,6 +42,16 @@ struct rule {
 	"(SELECT uid, kind, n, bytes FROM usage WHERE uid >= 0\n" \
 	"AND kind IN (1, 2) AND (n != 0 OR bytes != 0))"
 
+/* Whether the rows of a collection or of an item are others than were stored. */
+#define COLLECTION_SUM                                                \
+	"vdfs_sum(id, name, owner, mode, dim, metric, type, codes,\n" \
+	"m, ef_build, seed, base)"
+#define COLLECTION_WRONG "sum IS NOT " COLLECTION_SUM
+#define ITEM_WRONG \
+	"sum IS NOT vdfs_sum(id, collection, key, gen, metadata, vector)"
+/* All items of an earlier version are where they are now, and counted. */
+#define ITEMS_MOVED "EXISTS (SELECT 1 FROM usage WHERE uid = -1 AND kind = 3)"
+
 /* The same of items of collections: their owners pay, see collection.h. */
 #define ITEMS                                                    \
 	"(SELECT owner AS uid, 3 AS kind, count(*) AS n,\n"      \
@@ -199,11 +209,36 @@ static const struct rule rules[] = {
 	  "SELECT count(*) FROM quota WHERE " QUOTA_WRONG,
 	  { "UPDATE quota SET bytes = NULL, bytes_sum = NULL\n"
 	    "WHERE " QUOTA_WRONG } },
+	{ "collections that are not what was stored, now root's alone",
+	  "SELECT count(*) FROM collection WHERE " COLLECTION_WRONG,
+	  { "UPDATE collection SET owner = 0, mode = 0, stamp = 0,\n"
+	    "old_stamp = 0, name = ifnull(name, 'lost-' || id),\n"
+	    "base = ifnull((SELECT (min(item.id) >> 39) << 39 FROM item\n"
+	    "WHERE item.collection = collection.id), base)\n"
+	    "WHERE " COLLECTION_WRONG,
+	    "UPDATE collection SET sum = " COLLECTION_SUM "\n"
+	    "WHERE " COLLECTION_WRONG } },
+	{ "items that are not what was stored",
+	  "SELECT count(*) FROM item WHERE " ITEM_WRONG,
+	  { "UPDATE collection SET stamp = 0, old_stamp = 0 WHERE id IN\n"
+	    "(SELECT collection FROM item WHERE " ITEM_WRONG ")",
+	    "DELETE FROM field_value WHERE item IN\n"
+	    "(SELECT id FROM item WHERE " ITEM_WRONG ")",
+	    "DELETE FROM item WHERE " ITEM_WRONG } },
+	{ "collections that miscount their items",
+	  "SELECT count(*) FROM collection WHERE name IS NOT NULL\n"
+	  "AND items != (SELECT count(*) FROM item\n"
+	  "WHERE item.collection = collection.id) AND " ITEMS_MOVED,
+	  { "UPDATE collection SET stamp = 0, old_stamp = 0,\n"
+	    "items = (SELECT count(*) FROM item\n"
+	    "WHERE item.collection = collection.id)\n"
+	    "WHERE items != (SELECT count(*) FROM item\n"
+	    "WHERE item.collection = collection.id)" } },
 	{ "users whose items were miscounted",
 	  "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM " ITEMS "\n"
 	  "EXCEPT SELECT * FROM " ITEMS_COUNTED ") UNION ALL SELECT * FROM\n"
 	  "(SELECT * FROM " ITEMS_COUNTED " EXCEPT SELECT * FROM " ITEMS "))\n"
-	  "WHERE EXISTS (SELECT 1 FROM usage WHERE uid = -1 AND kind = 3)",
+	  "WHERE " ITEMS_MOVED,
 	  { "DELETE FROM usage WHERE uid >= 0 AND kind = 3",
 	    "INSERT INTO usage(uid, kind, n, bytes) SELECT * FROM " ITEMS } },
 	{ "users who were charged wrongly",
@@ -214,7 +249,7 @@ static const struct rule rules[] = {
 	    "WHERE true ON CONFLICT(uid) DO UPDATE SET used = excluded.used" } },
 };
 
-#define RULES 18
+#define RULES 21
 
 /**
  * struct count - how many rows break each rule
@@ -237,12 +272,12 @@ static int is_later(struct sqlite3 *db, const struct rule *rule)
 		"usage",     "TABLE usage(",  "payer",	   "TABLE payer(",
 		"vdfs_sum",  "sum INTEGER",   "gid",	   "gid INTEGER",
 		"ctime",     "ctime INTEGER", "bytes_sum", "bytes_sum INTEGER",
-		"FROM item", "TABLE item("
+		"FROM item", "TABLE item(",   "base",	   "base INTEGER"
 	};
 	struct sqlite3_stmt *st;
 	int i, err, n = 1;
 
-	for (i = 0; n && i < 14; i += 2) {
+	for (i = 0; n && i < 16; i += 2) {
 		if (!strstr(rule->find, words[i]))
 			continue;
 		err = vdfs_sql(db, &st,

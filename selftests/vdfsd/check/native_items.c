@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rows of collections that something else than vdfsd has changed: the check
+ * finds each, and a repair gives nobody more than there was.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <kselftest_harness.h>
+
+#include "daemons/common/sql/meta.h"
+#include "daemons/vdfsd/collection/collection.h"
+#include "vdfsd/store.h"
+
+#define ITEMS 20
+
+FIXTURE(items)
+{
+	struct tree t;
+	struct vdfs_db *db;
+};
+
+static void close_db(FIXTURE_DATA(items) * self)
+{
+	vdfs_db_close(self->db);
+	self->db = NULL;
+}
+
+static int open_db(FIXTURE_DATA(items) * self)
+{
+	char graphs[80];
+
+	snprintf(graphs, sizeof(graphs), "%s/graph", self->t.dir);
+	return vdfs_db_open(vdfs_store_meta(self->t.store), graphs, 1,
+			    &self->db);
+}
+
+FIXTURE_SETUP(items)
+{
+	struct vdfs_collection_params p = { .dim = 1, .mode = 0600 };
+	struct vdfs_collection *c;
+	char key[8];
+	int i;
+
+	ASSERT_EQ(0, tree_make(&self->t, NULL));
+	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, vdfs_collection_create(self->db, &bob, "b", &p));
+	ASSERT_EQ(0, vdfs_collection_create(self->db, &alice, "c", &p));
+	ASSERT_EQ(0,
+		  vdfs_collection_open(self->db, &alice, "c", NULL, NULL, &c));
+	for (i = 0; i < ITEMS; i++) {
+		float x = (float)i;
+		struct vdfs_item item = { .key = key,
+					  .vector = &x,
+					  .dim = 1,
+					  .metadata = "{\"f\":1}" };
+
+		snprintf(key, sizeof(key), "k%d", i);
+		ASSERT_EQ(0, vdfs_collection_insert(c, &item, 1, 0, NULL));
+	}
+	ASSERT_EQ(0, vdfs_collection_index_field(c, "f"));
+	ASSERT_EQ(0, vdfs_collection_save(c));
+	vdfs_collection_put(c);
+	close_db(self);
+}
+
+FIXTURE_TEARDOWN(items)
+{
+	close_db(self);
+	tree_remove(&self->t);
+}
+
+static int run_sql(struct sqlite3 *db, void *arg)
+{
+	return vdfs_sql_run(db, arg);
+}
+
+static int change(FIXTURE_DATA(items) * self, const char *sql)
+{
+	return vdfs_meta_write(vdfs_store_meta(self->t.store), run_sql,
+			       (void *)sql);
+}
+
+static uint64_t faults(FIXTURE_DATA(items) * self, uint32_t flags)
+{
+	struct vdfs_fsck_result r;
+
+	if (vdfs_fsck(self->t.store, flags, NULL, NULL, NULL, &r))
+		return UINT64_MAX;
+	return r.faults;
+}
+
+/* There and back: each column is in the checksum. */
+TEST_F(items, each_column_is_checked)
+{
+	static const char *const changes[][2] = {
+		{ "UPDATE item SET metadata = '{\"f\":2}' WHERE key = 'k3'",
+		  "UPDATE item SET metadata = '{\"f\":1}' WHERE key = 'k3'" },
+		{ "UPDATE item SET key = 'kx' WHERE key = 'k3'",
+		  "UPDATE item SET key = 'k3' WHERE key = 'kx'" },
+		{ "UPDATE item SET gen = gen + 1 WHERE key = 'k3'",
+		  "UPDATE item SET gen = gen - 1 WHERE key = 'k3'" },
+		{ "UPDATE item SET id = id + 99 WHERE key = 'k3'",
+		  "UPDATE item SET id = id - 99 WHERE key = 'k3'" },
+		{ "UPDATE collection SET owner = owner + 1 WHERE name = 'b'",
+		  "UPDATE collection SET owner = owner - 1 WHERE name = 'b'" },
+		{ "UPDATE collection SET mode = mode | 4 WHERE name = 'b'",
+		  "UPDATE collection SET mode = mode & ~4 WHERE name = 'b'" },
+		{ "UPDATE collection SET dim = 3 WHERE name = 'b'",
+		  "UPDATE collection SET dim = 1 WHERE name = 'b'" },
+		{ "UPDATE collection SET name = 'd' WHERE name = 'b'",
+		  "UPDATE collection SET name = 'b' WHERE name = 'd'" },
+		{ "UPDATE collection SET base = base | 1125899906842624\n"
+		  "WHERE name = 'c'",
+		  "UPDATE collection SET base = base & ~1125899906842624\n"
+		  "WHERE name = 'c'" },
+		{ "UPDATE collection SET items = items + 1 WHERE name = 'c'",
+		  "UPDATE collection SET items = items - 1 WHERE name = 'c'" },
+	};
+	size_t i;
+
+	EXPECT_EQ(0, faults(self, 0));
+	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		ASSERT_EQ(0, change(self, changes[i][0]));
+		EXPECT_LT(0, faults(self, 0))
+		{
+			TH_LOG("%s", changes[i][0]);
+		}
+		ASSERT_EQ(0, change(self, changes[i][1]));
+		EXPECT_EQ(0, faults(self, 0));
+	}
+}
+
+static int count(void *arg, const struct vdfs_item *item, float dist)
+{
+	(void)item;
+	(void)dist;
+	++*(int *)arg;
+	return 0;
+}
+
+static int found(struct vdfs_collection *c, const char *filter)
+{
+	float x = 0;
+	int n = 0;
+	struct vdfs_search how = {
+		.vector = &x, .dim = 1, .k = 100, .filter = filter
+	};
+	int ret = vdfs_collection_search(c, &how, count, &n);
+
+	return ret ? ret : n;
+}
+
+/* Others of the collection are what they were, for its owner alone. */
+TEST_F(items, a_damaged_item_is_dropped)
+{
+	struct vdfs_collection *c;
+
+	ASSERT_EQ(0, change(self, "UPDATE item SET vector = x'00000041'\n"
+				  "WHERE key = 'k3'"));
+	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0,
+		  vdfs_collection_open(self->db, &alice, "c", NULL, NULL, &c));
+	EXPECT_EQ(ITEMS - 1, found(c, NULL));
+	EXPECT_EQ(ITEMS - 1, found(c, "{\"f\":1}"));
+	EXPECT_EQ(-ENOENT, vdfs_collection_get(c, "k3", count, NULL));
+	vdfs_collection_put(c);
+}
+
+/* Nobody but root may, until root says who. */
+TEST_F(items, a_damaged_collection_is_roots)
+{
+	struct vdfs_collection *c;
+
+	ASSERT_EQ(0, change(self,
+			    "UPDATE collection SET mode = 438,\n"
+			    "base = base | 1125899906842624 WHERE name = 'c'"));
+	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0, open_db(self));
+	EXPECT_EQ(-ENOENT,
+		  vdfs_collection_open(self->db, &bob, "c", NULL, NULL, &c));
+	EXPECT_EQ(-ENOENT,
+		  vdfs_collection_open(self->db, &alice, "c", NULL, NULL, &c));
+	ASSERT_EQ(0,
+		  vdfs_collection_open(self->db, &admin, "c", NULL, NULL, &c));
+	EXPECT_EQ(ITEMS, found(c, NULL));
+	vdfs_collection_put(c);
+}
+
+/* It is not taken for one that was dropped, and its items stay. */
+TEST_F(items, a_lost_name_is_given_back)
+{
+	struct vdfs_collection *c;
+
+	ASSERT_EQ(0, change(self, "UPDATE collection SET name = NULL\n"
+				  "WHERE name = 'c'"));
+	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, vdfs_collection_open(self->db, &admin, "lost-2", NULL,
+					  NULL, &c));
+	EXPECT_EQ(ITEMS, found(c, NULL));
+	vdfs_collection_put(c);
+}
+
+TEST_HARNESS_MAIN

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The tables that collections share: each sees its own rows, and only these. */
 #include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kselftest_harness.h>
 
+#include <daemons/common/sql/meta_impl.h>
 #include <daemons/vdfsd/collection/collection_impl.h>
 
 #include "vdfsd/items.h"
@@ -212,6 +217,91 @@ TEST_F(tables, a_name_that_is_lost_is_no_drop)
 	while (items_count(&self->db, "SELECT count(*) FROM collection") > 1)
 		usleep(1000);
 	EXPECT_EQ(1, items_count(&self->db, "SELECT count(*) FROM item"));
+}
+
+/* So many items, of so many bytes, that they go in more than two steps. */
+#define LARGE 200
+#define LONG 60000
+
+/* Another writer, who comes while the first items of a dropped one go. */
+struct between {
+	struct vdfs_meta *meta;
+	pthread_t thread;
+	int commits;
+	int left;
+};
+
+static int count_left(struct sqlite3 *db, void *arg)
+{
+	struct between *b = arg;
+	struct sqlite3_stmt *st;
+	int ret = vdfs_sql(db, &st, "SELECT count(*) FROM item");
+
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret > 0)
+		b->left = sqlite3_column_int(st, 0);
+	return ret < 0 ? ret : 0;
+}
+
+static void *write_between(void *arg)
+{
+	struct between *b = arg;
+
+	vdfs_meta_write(b->meta, count_left, b);
+	return NULL;
+}
+
+/* The drop is the first commit; the second one has the first step. */
+static int on_commit(void *arg)
+{
+	struct between *b = arg;
+	bool waits = false;
+
+	if (++b->commits != 2)
+		return 0;
+	if (pthread_create(&b->thread, NULL, write_between, b))
+		abort();
+	while (!waits) {
+		pthread_mutex_lock(&b->meta->lock);
+		waits = b->meta->first;
+		pthread_mutex_unlock(&b->meta->lock);
+	}
+	return 0;
+}
+
+static int fill_large(struct vdfs_collection *c)
+{
+	char *metadata = malloc(LONG + 16);
+	char key[16];
+	int i, ret = 0;
+
+	snprintf(metadata, LONG + 16, "{\"a\":\"%*s\"}", LONG, "");
+	for (i = 0; i < LARGE && !ret; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		ret = items_put(c, key, one, 1, metadata);
+	}
+	free(metadata);
+	return ret;
+}
+
+TEST_F(tables, a_drop_lets_others_write)
+{
+	struct between b = { .meta = self->db.meta };
+	struct vdfs_collection *c;
+
+	ASSERT_EQ(0, make(self, &items_me, "c", &c));
+	ASSERT_EQ(0, fill_large(c));
+	vdfs_collection_put(c);
+	sqlite3_commit_hook(self->db.meta->writer, on_commit, &b);
+	ASSERT_EQ(0, vdfs_collection_drop(self->db.db, &items_me, "c"));
+	while (items_count(&self->db, "SELECT count(*) FROM collection"))
+		usleep(1000);
+	ASSERT_EQ(0, pthread_join(b.thread, NULL));
+	sqlite3_commit_hook(self->db.meta->writer, NULL, NULL);
+	/* Some had gone, and some were there still. */
+	EXPECT_LT(0, b.left);
+	EXPECT_GT(LARGE, b.left);
 }
 
 TEST_HARNESS_MAIN

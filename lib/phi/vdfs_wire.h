@@ -329,7 +329,8 @@ struct phi_vdfs_quota {
  * struct phi_vdfs_usage - what a user is charged for, with limits; 0 = any
  * @quota: Bytes that @used and @staged may come to.
  * @used: Bytes of blobs that it refers to, of attributes, and of items.
- * @staged: Bytes written that belong to no blob yet.
+ * @staged: Bytes written that belong to no blob yet, or to none any more until
+ *          they are collected.
  * @names: Names, directories among them.
  * @names_max: Limit of @names.
  * @attrs: Attributes of names.

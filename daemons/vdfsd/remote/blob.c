@@ -199,7 +199,7 @@ static int drop_kept(struct sqlite3 *db, void *arg)
 	object.size = sqlite3_column_int64(st, 1);
 	sqlite3_reset(st);
 	*more = true;
-	return vdfs_ref_drop(db, VDFS_REMOTE_UID, &object);
+	return vdfs_ref_drop(db, NULL, VDFS_REMOTE_UID, &object);
 }
 
 /**

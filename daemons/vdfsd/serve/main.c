@@ -44,6 +44,9 @@ static int setup_store(struct vdfsd *s)
 	ret = s->options.store_options.read_only ? 0 : vdfsd_remote_attach(s);
 	if (ret || vdfsd_offline_wanted(s))
 		return ret;
+	ret = vdfs_store_sweep(s->store);
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "%s/graph", dir);
 	ret = vdfs_db_open(vdfs_store_meta(s->store), path,
 			   s->options.build_threads, &s->db);

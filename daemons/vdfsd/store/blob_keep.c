@@ -30,7 +30,7 @@ static int keep(struct sqlite3 *db, void *arg)
 
 	if (k->drop) {
 		err = vdfs_ref_find(db, k->who->uid, k->hash, true, &object);
-		return err ?: vdfs_ref_drop(db, k->who->uid, &object);
+		return err ?: vdfs_ref_drop(db, k->store, k->who->uid, &object);
 	}
 	err = vdfs_blob_find(db, k->store, k->who, k->hash, &object);
 	return err ?: vdfs_ref_keep(db, k->store, k->who->uid, &object);

@@ -13,6 +13,8 @@
 #define DIRS_MAX 1024
 #define PUTS_MAX 64
 #define LOCKS_MAX 16384
+/* Bytes that all users left, and that are collected without being in the way. */
+#define LITTER_MAX ((uint64_t)64 << 20)
 /* Two windows for each of these puts, and room for what is small. */
 #define MEMORY_MAX ((uint64_t)320 << 20)
 /* Descriptors of the daemon's own, and the share of the others a user gets. */
@@ -24,11 +26,15 @@
  * @next: In its bucket.
  * @uid: The user.
  * @n: By kind.
+ * @litter: Of the staged bytes those that wait for a collection,
+ * @swept: and that the one in progress takes away.
  */
 struct vdfs_charged {
 	struct vdfs_charged *next;
 	uint32_t uid;
 	uint64_t n[VDFS_CHARGES];
+	uint64_t litter;
+	uint64_t swept;
 };
 
 /* A user is let open no more files than leave descriptors for others. */
@@ -118,6 +124,19 @@ static int add(struct vdfs_charges *charges, uint32_t uid,
 	return err;
 }
 
+static int check_staged(struct vdfs_store *store, uint32_t uid)
+{
+	uint64_t quota, used, staged;
+	int err;
+
+	/* A blob that is made meanwhile is counted twice, and never not. */
+	staged = vdfs_charged(store, uid, VDFS_CHARGE_STAGED);
+	err = vdfs_quota_get(store, uid, &quota, &used);
+	if (!err && quota && (used > quota || staged > quota - used))
+		err = -EDQUOT;
+	return err;
+}
+
 /**
  * vdfs_charge() - charge a user before something is done for it
  * @store: The store.
@@ -127,26 +146,40 @@ static int add(struct vdfs_charges *charges, uint32_t uid,
  *
  * Of two who ask for the last of a quota at once, both may be refused.
  *
- * Context: Any thread; for staged bytes not inside a vdfs_meta_fn.
+ * Context: Any thread; for staged bytes not inside a vdfs_meta_fn. They may wait
+ * for a collection of garbage.
  * Return: 0, -EMFILE, -EDQUOT, or another negative errno, when nothing was
  * charged.
  */
 int vdfs_charge(struct vdfs_store *store, uint32_t uid,
 		enum vdfs_charge_kind kind, uint64_t n)
 {
-	uint64_t quota, used, staged;
 	int err = add(&store->charges, uid, kind, n);
 
 	if (err || kind != VDFS_CHARGE_STAGED)
 		return err;
-	/* A blob that is made meanwhile is counted twice, and never not. */
-	staged = vdfs_charged(store, uid, kind);
-	err = vdfs_quota_get(store, uid, &quota, &used);
-	if (!err && quota && (used > quota || staged > quota - used))
-		err = -EDQUOT;
+	err = check_staged(store, uid);
+	/* Bytes that it deleted may be in the way. */
+	if (err == -EDQUOT && vdfs_sweep_for(store, uid))
+		err = check_staged(store, uid);
 	if (err)
 		vdfs_uncharge(store, uid, kind, n);
 	return err;
+}
+
+/* Forget a user who holds nothing. The lock is held. Returns whether it does. */
+static bool let_go(struct vdfs_charged **link)
+{
+	struct vdfs_charged *user = *link;
+	unsigned int i = 0;
+
+	while (i < VDFS_CHARGES && !user->n[i])
+		i++;
+	if (i < VDFS_CHARGES)
+		return false;
+	*link = user->next;
+	free(user);
+	return true;
 }
 
 /**
@@ -162,21 +195,14 @@ void vdfs_uncharge(struct vdfs_store *store, uint32_t uid,
 		   enum vdfs_charge_kind kind, uint64_t n)
 {
 	struct vdfs_charges *charges = &store->charges;
-	struct vdfs_charged **link, *user;
-	unsigned int i = 0;
+	struct vdfs_charged **link;
 
 	if (!n)
 		return;
 	pthread_mutex_lock(&charges->lock);
 	link = find(charges, uid);
-	user = *link;
-	user->n[kind] -= n;
-	while (i < VDFS_CHARGES && !user->n[i])
-		i++;
-	if (i == VDFS_CHARGES) {
-		*link = user->next;
-		free(user);
-	}
+	(*link)->n[kind] -= n;
+	let_go(link);
 	pthread_mutex_unlock(&charges->lock);
 }
 
@@ -213,4 +239,103 @@ uint64_t vdfs_charged(struct vdfs_store *store, uint32_t uid,
 uint64_t vdfs_charge_limit(struct vdfs_store *store, enum vdfs_charge_kind kind)
 {
 	return store->charges.limit[kind];
+}
+
+/**
+ * vdfs_litter() - keep a user charged for bytes that it left on the disk
+ * @store: The store. Where garbage is not collected without being asked for, the
+ *         charge ends at once.
+ * @uid: The user.
+ * @n: How many.
+ * @charged: They are staged bytes that it was charged for.
+ *
+ * Context: Any thread.
+ */
+void vdfs_litter(struct vdfs_store *store, uint32_t uid, uint64_t n,
+		 bool charged)
+{
+	struct vdfs_charges *charges = &store->charges;
+	struct vdfs_charged *user;
+	bool much;
+
+	if (!n)
+		return;
+	if (!vdfs_sweeps(store) ||
+	    (!charged && add(charges, uid, VDFS_CHARGE_STAGED, n))) {
+		if (charged)
+			vdfs_uncharge(store, uid, VDFS_CHARGE_STAGED, n);
+		return;
+	}
+	pthread_mutex_lock(&charges->lock);
+	user = *find(charges, uid);
+	user->litter += n;
+	charges->litter += n;
+	much = charges->litter >= LITTER_MAX;
+	pthread_mutex_unlock(&charges->lock);
+	if (much)
+		vdfs_sweep_soon(store);
+}
+
+/**
+ * vdfs_littered() - how much of what a user is charged was left
+ * @store: The store.
+ * @uid: The user.
+ *
+ * Context: Any thread.
+ * Return: Bytes.
+ */
+uint64_t vdfs_littered(struct vdfs_store *store, uint32_t uid)
+{
+	struct vdfs_charged *user;
+	uint64_t n;
+
+	pthread_mutex_lock(&store->charges.lock);
+	user = *find(&store->charges, uid);
+	n = user ? user->litter : 0;
+	pthread_mutex_unlock(&store->charges.lock);
+	return n;
+}
+
+/**
+ * vdfs_litter_sweep() - note what a collection of garbage will take away
+ * @charges: Of the store.
+ *
+ * Context: Before the collection looks at anything.
+ */
+void vdfs_litter_sweep(struct vdfs_charges *charges)
+{
+	struct vdfs_charged *user;
+	unsigned int i;
+
+	pthread_mutex_lock(&charges->lock);
+	for (i = 0; i < VDFS_CHARGE_BUCKETS; i++) {
+		for (user = charges->users[i]; user; user = user->next)
+			user->swept = user->litter;
+	}
+	pthread_mutex_unlock(&charges->lock);
+}
+
+/**
+ * vdfs_litter_swept() - charge nobody for that any more
+ * @charges: Of the store.
+ *
+ * Context: Behind the collection, which went to its end.
+ */
+void vdfs_litter_swept(struct vdfs_charges *charges)
+{
+	struct vdfs_charged **link, *user;
+	unsigned int i;
+
+	pthread_mutex_lock(&charges->lock);
+	for (i = 0; i < VDFS_CHARGE_BUCKETS; i++) {
+		for (link = &charges->users[i]; (user = *link);) {
+			user->n[VDFS_CHARGE_STAGED] -= user->swept;
+			user->litter -= user->swept;
+			charges->litter -= user->swept;
+			user->swept = 0;
+			if (!let_go(link))
+				link = &user->next;
+		}
+	}
+	pthread_mutex_unlock(&charges->lock);
 }

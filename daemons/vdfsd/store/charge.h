@@ -7,8 +7,9 @@
 /**
  * enum vdfs_charge_kind - what a user holds of a running daemon
  * @VDFS_CHARGE_STAGED: Bytes on the disk that belong to no blob yet: pieces of
- *	puts, and files being written. They and what the user refers to are
- *	within its quota together.
+ *	puts, and files being written; or to none any more, until they are
+ *	collected. They and what the user refers to are within its quota
+ *	together.
  * @VDFS_CHARGE_MEMORY: Bytes in memory of puts that have not ended.
  * @VDFS_CHARGE_PUTS: Puts that have not ended.
  * @VDFS_CHARGE_FILES: Open files of the view and open blobs.

@@ -143,7 +143,7 @@ void vdfs_put_abort(struct vdfs_put *put)
 	store = put->store;
 	if (put->stream)
 		vdfs_group_wait(put);
-	listed = put->list;
+	listed = vdfs_put_leave(put);
 	put_free(put);
 	/* Its pieces are garbage now, and may be what fills the disk. */
 	if (listed)

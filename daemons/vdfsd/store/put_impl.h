@@ -193,6 +193,7 @@ void vdfs_put_free_buf(struct vdfs_put *put);
 int vdfs_put_charge_begin(struct vdfs_put *put);
 int vdfs_put_charge_memory(struct vdfs_put *put, uint64_t bytes);
 int vdfs_put_charge_staged(struct vdfs_put *put);
+bool vdfs_put_leave(struct vdfs_put *put);
 void vdfs_put_charge_end(struct vdfs_put *put);
 
 /* put_stream.c */

@@ -36,11 +36,12 @@ void vdfs_put_change_who(struct vdfs_put *put, const struct vdfs_who *who)
  * vdfs_put_charge_begin() - charge for one more put
  * @put: The put, of which nothing else is known yet.
  *
- * Context: The put's thread.
+ * Context: The put's thread. Waits while what the user deleted fills its quota.
  * Return: 0, -EDQUOT or -ENOMEM.
  */
 int vdfs_put_charge_begin(struct vdfs_put *put)
 {
+	vdfs_sweep_for(put->store, put->payer);
 	return vdfs_charge(put->store, put->payer, VDFS_CHARGE_PUTS, 1);
 }
 
@@ -102,6 +103,27 @@ int vdfs_put_charge_staged(struct vdfs_put *put)
 void vdfs_put_covered(struct vdfs_put *put, uint64_t bytes)
 {
 	put->covered = bytes;
+}
+
+/**
+ * vdfs_put_leave() - charge for what a put that is given up leaves on the disk
+ * @put: The put.
+ *
+ * Pieces are in segments by now. Some may go with the put, where nobody wrote
+ * behind them; they are charged until the next collection like the others.
+ *
+ * Context: The put's thread, before the put is freed.
+ * Return: Whether the database knows of pieces.
+ */
+bool vdfs_put_leave(struct vdfs_put *put)
+{
+	if (!put->stream || put->fills || put->flags & VDFS_PUT_WHOLE)
+		return put->list;
+	vdfs_litter(put->store, put->payer, put->staged, true);
+	vdfs_litter(put->store, put->payer,
+		    put->covered < put->size ? put->covered : put->size, false);
+	put->staged = 0;
+	return put->list;
 }
 
 /**

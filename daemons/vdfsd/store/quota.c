@@ -17,6 +17,25 @@ static uint64_t others_staged(struct vdfs_store *store, uint32_t uid)
 	return staged > own ? staged - own : 0;
 }
 
+/*
+ * Bytes that a user deleted a moment ago are its own until they are collected;
+ * for some of them the next put need not wait.
+ */
+static bool is_over(struct vdfs_store *store, uint32_t uid, uint64_t quota,
+		    uint64_t used)
+{
+	uint64_t litter = vdfs_littered(store, uid);
+	uint64_t slack = quota / 16;
+
+	if (litter < slack)
+		slack = litter;
+	if (!quota || used + others_staged(store, uid) - slack <= quota)
+		return false;
+	if (litter)
+		vdfs_sweep_soon(store);
+	return true;
+}
+
 static int check(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid)
 {
 	uint64_t quota = store->options.quota, used;
@@ -33,7 +52,7 @@ static int check(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid)
 		quota = sqlite3_column_int64(st, 0);
 	used = sqlite3_column_int64(st, 1);
 	sqlite3_reset(st);
-	return quota && used + others_staged(store, uid) > quota ? -EDQUOT : 0;
+	return is_over(store, uid, quota, used) ? -EDQUOT : 0;
 }
 
 /**
@@ -101,7 +120,7 @@ static int ref_add(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 }
 
 /* After one went: is the user charged for nothing any more? */
-static int ref_last(struct sqlite3 *db, uint32_t uid,
+static int ref_last(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 		    const struct vdfs_object *object)
 {
 	int err;
@@ -117,6 +136,8 @@ static int ref_last(struct sqlite3 *db, uint32_t uid,
 			   VDFS_INT(object->id));
 	if (err)
 		return err;
+	if (store && object->users <= 1 && object->kind != VDFS_AWAY)
+		vdfs_litter(store, uid, object->size, false);
 	return vdfs_quota_charge(db, NULL, uid, -(int64_t)object->size);
 }
 
@@ -143,7 +164,7 @@ int vdfs_ref_name(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 			   "WHERE uid = ?1 AND object = ?2",
 			   VDFS_INT(uid), VDFS_INT(object->id),
 			   VDFS_INT(names));
-	return err ?: ref_last(db, uid, object);
+	return err ?: ref_last(db, store, uid, object);
 }
 
 /**
@@ -165,6 +186,7 @@ int vdfs_ref_keep(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 /**
  * vdfs_ref_drop() - undo a vdfs_ref_keep()
  * @db: A connection inside a transaction.
+ * @store: The store; NULL = nobody is charged for what it leaves.
  * @uid: The user.
  * @object: The blob.
  *
@@ -172,7 +194,7 @@ int vdfs_ref_keep(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
  * Return: 0, -ENOENT when the user does not keep it, or another negative
  * errno.
  */
-int vdfs_ref_drop(struct sqlite3 *db, uint32_t uid,
+int vdfs_ref_drop(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 		  const struct vdfs_object *object)
 {
 	int err;
@@ -183,7 +205,7 @@ int vdfs_ref_drop(struct sqlite3 *db, uint32_t uid,
 			   VDFS_INT(uid), VDFS_INT(object->id));
 	if (err)
 		return err;
-	return sqlite3_changes(db) ? ref_last(db, uid, object) : -ENOENT;
+	return sqlite3_changes(db) ? ref_last(db, store, uid, object) : -ENOENT;
 }
 
 /**

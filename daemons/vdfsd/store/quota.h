@@ -9,7 +9,7 @@ int vdfs_ref_name(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 		  const struct vdfs_object *object, int names);
 int vdfs_ref_keep(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 		  const struct vdfs_object *object);
-int vdfs_ref_drop(struct sqlite3 *db, uint32_t uid,
+int vdfs_ref_drop(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 		  const struct vdfs_object *object);
 int vdfs_ref_find(struct sqlite3 *db, uint32_t uid,
 		  const struct vdfs_hash *hash, bool kept,

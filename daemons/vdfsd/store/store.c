@@ -205,6 +205,7 @@ int vdfs_store_open_above(const char *dir,
 	pthread_mutex_init(&store->lock, NULL);
 	pthread_mutex_init(&store->gc, NULL);
 	vdfs_charges_init(&store->charges);
+	vdfs_sweep_init(&store->sweep);
 	vdfs_pins_init(&store->pins);
 	vdfs_helpers_init(&store->helpers);
 	vdfs_identity_init(&store->identity);
@@ -242,6 +243,7 @@ void vdfs_store_close(struct vdfs_store *store)
 {
 	if (!store)
 		return;
+	vdfs_sweep_stop(store);
 	vdfs_identity_close(store);
 	vdfs_store_settle(store);
 	if (store->away)

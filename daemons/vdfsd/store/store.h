@@ -97,6 +97,7 @@ int vdfs_store_open_above(const char *dir,
 			  const struct vdfs_store_above *above,
 			  struct vdfs_store **out);
 void vdfs_store_close(struct vdfs_store *store);
+int vdfs_store_sweep(struct vdfs_store *store);
 struct vdfs_meta *vdfs_store_meta(struct vdfs_store *store);
 /* -EROFS where nothing may be written any more. */
 int vdfs_store_writable(struct vdfs_store *store);

@@ -55,12 +55,38 @@ struct vdfs_charged;
  * struct vdfs_charges - what users hold of a running daemon
  * @lock: Guards @users.
  * @users: By uid; those who hold something.
+ * @litter: Bytes that wait for a collection of garbage, of all users.
  * @limit: By kind, for each user; 0 = none.
  */
 struct vdfs_charges {
 	pthread_mutex_t lock; /* innermost */
 	struct vdfs_charged *users[VDFS_CHARGE_BUCKETS];
+	uint64_t litter;
 	uint64_t limit[VDFS_CHARGES];
+};
+
+/**
+ * struct vdfs_sweep - a thread that collects garbage without being asked
+ * @runs: There is one, and
+ * @stop: it shall end.
+ * @lock: Guards all but these; innermost.
+ * @work: There is something to do, or it shall end.
+ * @done: A collection has ended.
+ * @wanted: There shall be one.
+ * @busy: There is one.
+ * @rounds: How many have ended.
+ * @thread: The thread.
+ */
+struct vdfs_sweep {
+	atomic_bool runs;
+	atomic_bool stop;
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	pthread_cond_t done;
+	bool wanted;
+	bool busy;
+	uint64_t rounds;
+	pthread_t thread;
 };
 
 /**
@@ -83,6 +109,7 @@ struct vdfs_charges {
  * @puts: Puts in progress.
  * @gc: Held by the one collection of garbage or check there may be.
  * @charges: Held by users of this daemon, and not kept.
+ * @sweep: The thread that collects garbage.
  * @own_staged: Staged bytes that the put being committed turns into a blob,
  * @own_uid: and their user; of the thread that runs all writes.
  * @above: Schemas and hook of the rooms above.
@@ -108,6 +135,7 @@ struct vdfs_store {
 	struct vdfs_put *puts;
 	pthread_mutex_t gc; /* outermost */
 	struct vdfs_charges charges;
+	struct vdfs_sweep sweep;
 	uint64_t own_staged;
 	uint32_t own_uid;
 	struct vdfs_store_above above;
@@ -122,6 +150,19 @@ int vdfs_quota_charge(struct sqlite3 *db, struct vdfs_store *store,
 /* store.c, gc.c, put.c, charge.c */
 void vdfs_charges_init(struct vdfs_charges *charges);
 void vdfs_charges_fini(struct vdfs_charges *charges);
+void vdfs_litter(struct vdfs_store *store, uint32_t uid, uint64_t n,
+		 bool charged);
+uint64_t vdfs_littered(struct vdfs_store *store, uint32_t uid);
+void vdfs_litter_sweep(struct vdfs_charges *charges);
+void vdfs_litter_swept(struct vdfs_charges *charges);
+
+/* sweep.c */
+void vdfs_sweep_init(struct vdfs_sweep *sweep);
+void vdfs_sweep_stop(struct vdfs_store *store);
+bool vdfs_sweeps(const struct vdfs_store *store);
+void vdfs_sweep_soon(struct vdfs_store *store);
+bool vdfs_sweep_for(struct vdfs_store *store, uint32_t uid);
+
 const char *vdfs_disk_shared(uint32_t magic);
 int vdfs_disk_check(struct vdfs_store *store);
 int vdfs_store_check_log(struct vdfs_store *store);

@@ -55,7 +55,8 @@ static int ask(int phi, uint64_t to, const void *data, uint32_t len,
 
 FIXTURE_SETUP(hostile)
 {
-	struct phi_vdfs_request req = { .op = PHI_VDFS_ATTACH, .value = 1 };
+	struct phi_vdfs_request req = { .op = PHI_VDFS_ATTACH,
+					.value = PHI_VDFS_VERSION };
 	struct phi_vdfs_answer a;
 	uint64_t cap;
 	void *mem;
@@ -147,7 +148,8 @@ SLOW_TEST(hostile, messages_that_make_no_sense_are_refused)
 	req = (struct phi_vdfs_request){ .op = PHI_VDFS_STATS };
 	EXPECT_EQ(-EINVAL,
 		  ask(self->phi, cap, &req, sizeof(req), 0, 0, &a, NULL));
-	req = (struct phi_vdfs_request){ .op = PHI_VDFS_ATTACH, .value = 1 };
+	req = (struct phi_vdfs_request){ .op = PHI_VDFS_ATTACH,
+					 .value = PHI_VDFS_VERSION };
 	EXPECT_EQ(-EINVAL,
 		  ask(self->phi, cap, &req, sizeof(req), 0, 0, &a, NULL));
 }

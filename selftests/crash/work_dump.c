@@ -5,8 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <sqlite3.h>
+
+#include "daemons/common/sql/meta.h"
 #include "work.h"
+
+/* Milliseconds; a store that cannot be written keeps dropped collections. */
+#define DROP_TRIES 5000
 
 /**
  * struct walk - a walk through names
@@ -127,6 +134,35 @@ static int dump_blob(void *arg, const struct vdfs_hash *hash, uint64_t size)
 	return ret == -EBADMSG ? 0 : ret;
 }
 
+static int count_dropped(struct sqlite3 *db, void *arg)
+{
+	struct sqlite3_stmt *st;
+	int *n = arg;
+	int ret;
+
+	ret = vdfs_sql(db, &st,
+		       "SELECT count(*) FROM collection WHERE name IS NULL");
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret > 0)
+		*n = sqlite3_column_int(st, 0);
+	return ret < 0 ? ret : 0;
+}
+
+/* Items of a dropped collection are charged for until they are gone. */
+static int wait_for_drops(struct work *w)
+{
+	int i, ret = 0, n = 1;
+
+	for (i = 0; i < DROP_TRIES && n && !ret; i++) {
+		if (i)
+			usleep(1000);
+		ret = vdfs_meta_read(vdfs_store_meta(w->store), count_dropped,
+				     &n);
+	}
+	return ret;
+}
+
 /**
  * work_dump() - write what a store holds, having read all of it
  * @w: Work.
@@ -145,6 +181,8 @@ int work_dump(struct work *w, FILE *out)
 	if (!ret)
 		ret = vdfs_blob_list(w->store, &work_who, NULL, dump_blob,
 				     &walk);
+	if (!ret)
+		ret = wait_for_drops(w);
 	if (!ret)
 		ret = vdfs_quota_get(w->store, work_who.uid, &quota, &used);
 	if (!ret)

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "daemons/common/sql/meta.h"
+#include "daemons/vdfsd/collection/collection_impl.h"
 #include "work.h"
 
 /* Milliseconds; a store that cannot be written keeps dropped collections. */
@@ -157,6 +158,9 @@ static int wait_for_drops(struct work *w)
 	for (i = 0; i < DROP_TRIES && n && !ret; i++) {
 		if (i)
 			usleep(1000);
+		/* After a fault they wait for the next start, or drop. */
+		if (i % 100 == 99)
+			vdfs_care_purge(w->db);
 		ret = vdfs_meta_read(vdfs_store_meta(w->store), count_dropped,
 				     &n);
 	}

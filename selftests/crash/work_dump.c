@@ -10,11 +10,7 @@
 #include <sqlite3.h>
 
 #include "daemons/common/sql/meta.h"
-#include "daemons/vdfsd/collection/collection_impl.h"
 #include "work.h"
-
-/* Milliseconds; a store that cannot be written keeps dropped collections. */
-#define DROP_TRIES 5000
 
 /**
  * struct walk - a walk through names
@@ -135,36 +131,30 @@ static int dump_blob(void *arg, const struct vdfs_hash *hash, uint64_t size)
 	return ret == -EBADMSG ? 0 : ret;
 }
 
-static int count_dropped(struct sqlite3 *db, void *arg)
+/*
+ * Bytes that the user is charged for. Items of a dropped collection are charged
+ * for until they are gone, which a full disk may be in the way of: without these.
+ */
+static int read_used(struct sqlite3 *db, void *arg)
 {
+	unsigned long long *used = arg;
 	struct sqlite3_stmt *st;
-	int *n = arg;
 	int ret;
 
-	ret = vdfs_sql(db, &st,
-		       "SELECT count(*) FROM collection WHERE name IS NULL");
+	ret = vdfs_sql(
+		db, &st,
+		"SELECT ifnull((SELECT used FROM quota WHERE uid = ?1), 0)\n"
+		"- (SELECT ifnull(sum(64 + octet_length(key)\n"
+		"+ octet_length(metadata) + length(vector)), 0)\n"
+		"FROM item JOIN collection\n"
+		"ON collection.id = item.collection\n"
+		"WHERE owner = ?1 AND name IS NULL)",
+		VDFS_INT(work_who.uid));
 	if (!ret)
 		ret = vdfs_sql_next(st);
 	if (ret > 0)
-		*n = sqlite3_column_int(st, 0);
+		*used = sqlite3_column_int64(st, 0);
 	return ret < 0 ? ret : 0;
-}
-
-/* Items of a dropped collection are charged for until they are gone. */
-static int wait_for_drops(struct work *w)
-{
-	int i, ret = 0, n = 1;
-
-	for (i = 0; i < DROP_TRIES && n && !ret; i++) {
-		if (i)
-			usleep(1000);
-		/* After a fault they wait for the next start, or drop. */
-		if (i % 100 == 99)
-			vdfs_care_purge(w->db);
-		ret = vdfs_meta_read(vdfs_store_meta(w->store), count_dropped,
-				     &n);
-	}
-	return ret;
 }
 
 /**
@@ -178,7 +168,7 @@ static int wait_for_drops(struct work *w)
 int work_dump(struct work *w, FILE *out)
 {
 	struct walk walk = { .w = w, .out = out };
-	uint64_t quota, used;
+	unsigned long long used = 0;
 	int ret;
 
 	ret = vdfs_name_list(w->store, &work_who, "", NULL, dump_name, &walk);
@@ -186,11 +176,10 @@ int work_dump(struct work *w, FILE *out)
 		ret = vdfs_blob_list(w->store, &work_who, NULL, dump_blob,
 				     &walk);
 	if (!ret)
-		ret = wait_for_drops(w);
+		ret = vdfs_meta_read(vdfs_store_meta(w->store), read_used,
+				     &used);
 	if (!ret)
-		ret = vdfs_quota_get(w->store, work_who.uid, &quota, &used);
-	if (!ret)
-		fprintf(out, "used %llu\n", (unsigned long long)used);
+		fprintf(out, "used %llu\n", used);
 	if (!ret)
 		ret = work_dump_items(w, out);
 	fflush(out);

@@ -2,6 +2,7 @@
 /* The background thread: it serves collections while nobody waits for it. */
 #include <errno.h>
 #include <limits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "collection_impl.h"
@@ -9,6 +10,8 @@
 /* Items that go in one transaction, and bytes of them, but at least one. */
 #define PURGE_STEP 2000
 #define PURGE_BYTES ((int64_t)4 << 20)
+/* Seconds before a deletion that failed is tried again. */
+#define AGAIN_S 1
 /* So few vectors that a rebuild takes seconds. */
 #define SMALL 100000
 
@@ -129,8 +132,8 @@ static int purge_step(struct sqlite3 *db, void *arg)
 	return purge_row(db, purge);
 }
 
-/* On failure the rest is deleted when the database is opened again. */
-static void purge_all(struct vdfs_db *db)
+/* Returns whether there is a rest, which a full disk, say, is in the way of. */
+static bool purge_all(struct vdfs_db *db)
 {
 	struct purge purge;
 	char path[PATH_MAX];
@@ -141,7 +144,7 @@ static void purge_all(struct vdfs_db *db)
 
 		ret = vdfs_meta_read(db->meta, find_dropped, &purge);
 		if (ret || !purge.id)
-			return;
+			return ret;
 		core.id = purge.id;
 		vdfs_graph_path(&core, "", path, sizeof(path));
 		unlink(path);
@@ -149,6 +152,7 @@ static void purge_all(struct vdfs_db *db)
 			ret = vdfs_meta_free(db->meta, purge_step, &purge);
 		} while (!ret && purge.more && !atomic_load(&db->stop));
 	}
+	return ret;
 }
 
 static bool go_on(void *arg, uint64_t done, uint64_t total)
@@ -214,12 +218,30 @@ static struct vdfs_core *find_work(struct vdfs_db *db)
 	return core;
 }
 
+/* Until there is something to do; what failed is tried again. */
+static void wait_for_work(struct vdfs_db *db, bool *again)
+{
+	struct timespec until;
+
+	if (!*again) {
+		pthread_cond_wait(&db->changed, &db->lock);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += AGAIN_S;
+	if (pthread_cond_timedwait(&db->changed, &db->lock, &until) ==
+	    ETIMEDOUT) {
+		db->purge = true;
+		*again = false;
+	}
+}
+
 static void *worker(void *arg)
 {
 	struct vdfs_db *db = arg;
 	struct vdfs_core *core;
 	unsigned int work;
-	bool purge, trim;
+	bool purge, trim, again = false;
 
 	pthread_mutex_lock(&db->lock);
 	while (!atomic_load(&db->stop)) {
@@ -227,7 +249,7 @@ static void *worker(void *arg)
 		purge = db->purge;
 		trim = db->trim;
 		if (!core && !purge && !trim) {
-			pthread_cond_wait(&db->changed, &db->lock);
+			wait_for_work(db, &again);
 			continue;
 		}
 		db->purge = false;
@@ -239,7 +261,7 @@ static void *worker(void *arg)
 		}
 		pthread_mutex_unlock(&db->lock);
 		if (purge)
-			purge_all(db);
+			again = purge_all(db);
 		if (core) {
 			care_for(core, work);
 			vdfs_core_put(core);

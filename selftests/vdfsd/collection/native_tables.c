@@ -304,4 +304,29 @@ TEST_F(tables, a_drop_lets_others_write)
 	EXPECT_GT(LARGE, b.left);
 }
 
+/* Commits of the writer from the second on, the first of which is refused. */
+static int refuse_second(void *arg)
+{
+	int *commits = arg;
+
+	return ++*commits == 2;
+}
+
+TEST_F(tables, a_drop_that_failed_goes_on)
+{
+	struct vdfs_collection *c;
+	int commits = 0;
+
+	ASSERT_EQ(0, make(self, &items_me, "c", &c));
+	ASSERT_EQ(0, items_put(c, "k", one, 1, NULL));
+	vdfs_collection_put(c);
+	sqlite3_commit_hook(self->db.meta->writer, refuse_second, &commits);
+	ASSERT_EQ(0, vdfs_collection_drop(self->db.db, &items_me, "c"));
+	while (items_count(&self->db, "SELECT count(*) FROM collection"))
+		usleep(1000);
+	sqlite3_commit_hook(self->db.meta->writer, NULL, NULL);
+	EXPECT_LT(2, commits);
+	EXPECT_EQ(0, items_count(&self->db, "SELECT count(*) FROM item"));
+}
+
 TEST_HARNESS_MAIN

@@ -1029,7 +1029,7 @@ test_killed_search()
 # Nor does it when it stores what it wrote; this is stored when it is gone.
 test_killed_fsync()
 {
-	local mib=64 other killed
+	local mib=16 other killed
 
 	up
 	for ((; mib <= 1024; mib *= 2)); do

@@ -212,7 +212,11 @@ static const struct rule rules[] = {
 	{ "collections that are not what was stored, now root's alone",
 	  "SELECT count(*) FROM collection WHERE " COLLECTION_WRONG,
 	  { "UPDATE collection SET owner = 0, mode = 0, stamp = 0,\n"
-	    "old_stamp = 0, name = ifnull(name, 'lost-' || id),\n"
+	    "old_stamp = 0, name = ifnull(name,\n"
+	    "'lost-' || id || CASE WHEN EXISTS(SELECT 1\n"
+	    "FROM collection AS has WHERE has.name = 'lost-' ||\n"
+	    "collection.id) THEN '-' || lower(hex(randomblob(8)))\n"
+	    "ELSE '' END),\n"
 	    "base = ifnull((SELECT (min(item.id) >> 39) << 39 FROM item\n"
 	    "WHERE item.collection = collection.id), base)\n"
 	    "WHERE " COLLECTION_WRONG,

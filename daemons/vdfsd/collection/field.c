@@ -12,13 +12,16 @@
 
 #include "collection_impl.h"
 
+/* Damaged metadata has no fields: then it can still be replaced and deleted. */
+#define METADATA "CASE WHEN json_valid(metadata) THEN metadata END"
+
 /* Values of items from ?2 to ?3 for the fields that match. */
 #define VALUES(fields)                                                    \
 	"SELECT kind, ifnull(value, 0), item FROM\n"                      \
-	" (SELECT field.id * 8 + CASE json_type(metadata, path)\n"        \
+	" (SELECT field.id * 8 + CASE json_type(" METADATA ", path)\n"    \
 	"  WHEN 'integer' THEN 1 WHEN 'real' THEN 1 WHEN 'text' THEN 2\n" \
 	"  WHEN 'true' THEN 3 WHEN 'false' THEN 4 WHEN 'null' THEN 5\n"   \
-	"  END AS kind, json_extract(metadata, path) AS value,\n"         \
+	"  END AS kind, json_extract(" METADATA ", path) AS value,\n"     \
 	"  item.id AS item FROM field CROSS JOIN item\n"                  \
 	"  WHERE " fields " AND item.id >= ?2 AND item.id <= ?3)\n"       \
 	" WHERE kind IS NOT NULL"

@@ -16,10 +16,12 @@
 /**
  * struct moving - a collection whose rows move
  * @core: Its id and base.
+ * @after: The id of the one before, or 0.
  * @more: It has items still.
  */
 struct moving {
 	struct vdfs_core core;
+	int64_t after;
 	bool more;
 };
 
@@ -35,7 +37,7 @@ static int execute(struct sqlite3 *db, char *sql)
 	return ret;
 }
 
-/* The first collection that has a table of its own. */
+/* The next collection that has a table of its own. */
 static int find(struct sqlite3 *db, void *arg)
 {
 	struct moving *m = arg;
@@ -44,9 +46,11 @@ static int find(struct sqlite3 *db, void *arg)
 
 	m->core.id = 0;
 	ret = vdfs_sql(db, &st,
-		       "SELECT id, base FROM collection WHERE EXISTS\n"
+		       "SELECT id, base FROM collection\n"
+		       " WHERE id > ? AND EXISTS\n"
 		       " (SELECT 1 FROM sqlite_schema WHERE type = 'table'\n"
-		       "  AND name = 'item_' || id) LIMIT 1");
+		       "  AND name = 'item_' || id) ORDER BY id LIMIT 1",
+		       VDFS_INT(m->after));
 	if (!ret)
 		ret = vdfs_sql_next(st);
 	if (ret > 0) {
@@ -80,6 +84,10 @@ static int move_items(struct sqlite3 *db, struct moving *m)
 				   id, base, base, base, (long long)VDFS_SPAN));
 }
 
+/*
+ * Earlier versions let a user index any number of fields. Those that are too
+ * many are not indexed any more: searches find the same without.
+ */
 static int move_fields(struct sqlite3 *db, const struct moving *m)
 {
 	char prefix[48];
@@ -95,7 +103,9 @@ static int move_fields(struct sqlite3 *db, const struct moving *m)
 	while (!ret && (ret = vdfs_sql_next(st)) > 0)
 		ret = vdfs_field_make(db, &m->core,
 				      (const char *)sqlite3_column_text(st, 0));
-	return ret;
+	if (ret < 0)
+		sqlite3_reset(st);
+	return ret == -EDQUOT ? 0 : ret;
 }
 
 static int move_rest(struct sqlite3 *db, const struct moving *m)
@@ -161,12 +171,15 @@ static int charge_once(struct vdfs_meta *meta)
 	bool charged;
 	int ret = vdfs_meta_read(meta, is_charged, &charged);
 
-	return ret || charged ? ret : vdfs_meta_write(meta, charge, NULL);
+	return ret || charged ? ret : vdfs_meta_free(meta, charge, NULL);
 }
 
 /**
  * vdfs_collection_upgrade() - take over collections of earlier versions
  * @meta: The database, opened to be written. Nobody uses collections yet.
+ *
+ * On a full disk it takes the room that is kept for deletions, for these begin
+ * with opening the store.
  *
  * Context: Before the first vdfs_db_open().
  * Return: 0 or a negative errno: what has moved by then stays.
@@ -183,9 +196,10 @@ int vdfs_collection_upgrade(struct vdfs_meta *meta)
 		if (ret)
 			return ret;
 		do {
-			ret = vdfs_meta_write(meta, step, &m);
+			ret = vdfs_meta_free(meta, step, &m);
 		} while (!ret && m.more);
 		if (ret)
 			return ret;
+		m.after = m.core.id;
 	}
 }

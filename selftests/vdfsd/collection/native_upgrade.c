@@ -170,6 +170,25 @@ TEST_F(upgrade, others_and_rights_are_kept)
 	vdfs_collection_put(halves);
 }
 
+/* Versions before set no limit to them. */
+TEST_F(upgrade, fields_without_end_do_not_stop_it)
+{
+	static const char make[] =
+		"id=$(sqlite3 meta.db \"SELECT id FROM collection\n"
+		"WHERE name = 'docs'\")\n"
+		"for i in $(seq 70); do\n"
+		"echo \"CREATE INDEX item_${id}_field_f$i\n"
+		"ON item_$id(json_extract(metadata, '\\$.f$i'));\"\n"
+		"done | sqlite3 meta.db";
+	int builds;
+
+	ASSERT_EQ(0, tree_shell(&self->t, make));
+	ASSERT_EQ(0, open_all(self, &builds));
+	EXPECT_EQ(0, rows(self, OLD));
+	EXPECT_EQ(VDFS_FIELDS_MAX, rows(self, "SELECT count(*) FROM field"));
+	EXPECT_EQ(0, docs_sound(self));
+}
+
 /* One that was dropped, and whose items were still there, goes. */
 TEST_F(upgrade, a_dropped_one_goes)
 {

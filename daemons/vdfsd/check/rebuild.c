@@ -197,10 +197,43 @@ static int find_lost(struct rebuild *r, struct vdfs_object *row)
 	}
 }
 
+/**
+ * struct owner - a question whether a record is some row's
+ * @object: The record.
+ * @has: It is: of a row of these bytes, whosever they are.
+ */
+struct owner {
+	const struct vdfs_object *object;
+	bool has;
+};
+
+static int find_owner(struct sqlite3 *db, void *arg)
+{
+	struct owner *owner = arg;
+	const struct vdfs_object *object = owner->object;
+	struct sqlite3_stmt *st;
+	int err;
+
+	err = vdfs_sql(db, &st,
+		       "SELECT count(*) FROM object\n"
+		       "WHERE segment = ? AND place = ?\n"
+		       "AND substr(hash, 1, 32) = ?",
+		       VDFS_INT(object->segment), VDFS_INT(object->place),
+		       VDFS_BLOB(&object->hash, sizeof(object->hash)));
+	if (!err)
+		err = vdfs_sql_next(st);
+	if (err <= 0)
+		return err ?: -EBADMSG;
+	owner->has = sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return 0;
+}
+
 static int find_record(void *arg, const struct vdfs_object *object)
 {
 	struct rebuild *r = arg;
 	struct vdfs_object row = { .hash = object->hash };
+	struct owner owner = { .object = object };
 	int err, ret;
 
 	err = read_record(r, object);
@@ -212,6 +245,9 @@ static int find_record(void *arg, const struct vdfs_object *object)
 	}
 	if (err)
 		return err;
+	ret = vdfs_meta_read(vdfs_store_meta(r->store), find_owner, &owner);
+	if (ret || owner.has)
+		return ret;
 	ret = find_lost(r, &row);
 	if (!ret || (ret != -ENOENT && ret != -EBADMSG))
 		return ret;

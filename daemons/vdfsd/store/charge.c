@@ -124,13 +124,12 @@ static int add(struct vdfs_charges *charges, uint32_t uid,
 	return err;
 }
 
-static int check_staged(struct vdfs_store *store, uint32_t uid)
+static int check_staged(struct vdfs_store *store, uint32_t uid, uint64_t staged)
 {
-	uint64_t quota, used, staged;
+	uint64_t quota, used;
 	int err;
 
 	/* A blob that is made meanwhile is counted twice, and never not. */
-	staged = vdfs_charged(store, uid, VDFS_CHARGE_STAGED);
 	err = vdfs_quota_get(store, uid, &quota, &used);
 	if (!err && quota && (used > quota || staged > quota - used))
 		err = -EDQUOT;
@@ -158,10 +157,12 @@ int vdfs_charge(struct vdfs_store *store, uint32_t uid,
 
 	if (err || kind != VDFS_CHARGE_STAGED)
 		return err;
-	err = check_staged(store, uid);
+	err = check_staged(store, uid, vdfs_charged(store, uid, kind));
 	/* Bytes that it deleted may be in the way. */
-	if (err == -EDQUOT && vdfs_sweep_for(store, uid))
-		err = check_staged(store, uid);
+	if (err == -EDQUOT) {
+		vdfs_sweep_for(store, uid);
+		err = check_staged(store, uid, vdfs_staged(store, uid));
+	}
 	if (err)
 		vdfs_uncharge(store, uid, kind, n);
 	return err;
@@ -297,6 +298,26 @@ uint64_t vdfs_littered(struct vdfs_store *store, uint32_t uid)
 }
 
 /**
+ * vdfs_staged() - staged bytes of a user but for what it left
+ * @store: The store.
+ * @uid: The user.
+ *
+ * Context: Any thread.
+ * Return: Bytes.
+ */
+uint64_t vdfs_staged(struct vdfs_store *store, uint32_t uid)
+{
+	struct vdfs_charged *user;
+	uint64_t n;
+
+	pthread_mutex_lock(&store->charges.lock);
+	user = *find(&store->charges, uid);
+	n = user ? user->n[VDFS_CHARGE_STAGED] - user->litter : 0;
+	pthread_mutex_unlock(&store->charges.lock);
+	return n;
+}
+
+/**
  * vdfs_litter_sweep() - note what a collection of garbage will take away
  * @charges: Of the store.
  *
@@ -312,6 +333,25 @@ void vdfs_litter_sweep(struct vdfs_charges *charges)
 		for (user = charges->users[i]; user; user = user->next)
 			user->swept = user->litter;
 	}
+	pthread_mutex_unlock(&charges->lock);
+}
+
+/**
+ * vdfs_litter_keep() - go on charging for what a collection cannot take away
+ * @charges: Of the store.
+ * @uid: The user whose it is.
+ * @n: Bytes; somebody has them open.
+ *
+ * Context: The collection's thread.
+ */
+void vdfs_litter_keep(struct vdfs_charges *charges, uint32_t uid, uint64_t n)
+{
+	struct vdfs_charged *user;
+
+	pthread_mutex_lock(&charges->lock);
+	user = *find(charges, uid);
+	if (user)
+		user->swept -= n < user->swept ? n : user->swept;
 	pthread_mutex_unlock(&charges->lock);
 }
 

@@ -98,12 +98,13 @@ int vdfs_gc(struct vdfs_store *store, vdfs_store_progress *progress, void *arg,
 	err = vdfs_meta_read(store->meta, count_dead, &gc.total);
 	if (!err)
 		err = vdfs_gc_run_objects(&gc);
+	/* These are off the disk. A segment that fails is nobody's charge. */
+	if (!err)
+		vdfs_litter_swept(&store->charges);
 	if (!err)
 		err = vdfs_gc_run_packs(&gc);
 	if (!err || err == -ENOSPC)
 		err = vdfs_gc_run_files(&gc) ?: err;
-	if (!err)
-		vdfs_litter_swept(&store->charges);
 	vdfs_meta_reserve(store->meta);
 	pthread_mutex_unlock(&store->gc);
 	if (out)

@@ -149,14 +149,20 @@ static int drop_dead(struct sqlite3 *db, void *arg)
 	return err;
 }
 
+/* An object that somebody has open stays, and its user goes on paying. */
 static void claim_all(struct batch *b)
 {
+	const struct vdfs_object *object;
 	unsigned int i;
 
-	for (i = 0; i < b->n; i++)
-		b->claimed[i] =
-			!has_hash(&b->object[i]) ||
-			!vdfs_claim_unused(b->store, &b->object[i].hash);
+	for (i = 0; i < b->n; i++) {
+		object = &b->object[i];
+		b->claimed[i] = !has_hash(object) ||
+				!vdfs_claim_unused(b->store, &object->hash);
+		if (!b->claimed[i] && object->user != VDFS_COMMON)
+			vdfs_litter_keep(&b->store->charges,
+					 (uint32_t)object->user, object->size);
+	}
 }
 
 static void unclaim_all(struct batch *b)

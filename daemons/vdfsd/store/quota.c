@@ -8,32 +8,16 @@
 
 #include "store_impl.h"
 
-/* Staged bytes of a user, but for those that become what is charged now. */
+/*
+ * Staged bytes of a user, but for those that become what is charged now. For
+ * those that wait to be collected, puts wait before they begin.
+ */
 static uint64_t others_staged(struct vdfs_store *store, uint32_t uid)
 {
-	uint64_t staged = vdfs_charged(store, uid, VDFS_CHARGE_STAGED);
+	uint64_t staged = vdfs_staged(store, uid);
 	uint64_t own = uid == store->own_uid ? store->own_staged : 0;
 
 	return staged > own ? staged - own : 0;
-}
-
-/*
- * Bytes that a user deleted a moment ago are its own until they are collected;
- * for some of them the next put need not wait.
- */
-static bool is_over(struct vdfs_store *store, uint32_t uid, uint64_t quota,
-		    uint64_t used)
-{
-	uint64_t litter = vdfs_littered(store, uid);
-	uint64_t slack = quota / 16;
-
-	if (litter < slack)
-		slack = litter;
-	if (!quota || used + others_staged(store, uid) - slack <= quota)
-		return false;
-	if (litter)
-		vdfs_sweep_soon(store);
-	return true;
 }
 
 static int check(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid)
@@ -52,7 +36,7 @@ static int check(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid)
 		quota = sqlite3_column_int64(st, 0);
 	used = sqlite3_column_int64(st, 1);
 	sqlite3_reset(st);
-	return is_over(store, uid, quota, used) ? -EDQUOT : 0;
+	return quota && used + others_staged(store, uid) > quota ? -EDQUOT : 0;
 }
 
 /**

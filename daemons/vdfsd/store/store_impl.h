@@ -153,6 +153,8 @@ void vdfs_charges_fini(struct vdfs_charges *charges);
 void vdfs_litter(struct vdfs_store *store, uint32_t uid, uint64_t n,
 		 bool charged);
 uint64_t vdfs_littered(struct vdfs_store *store, uint32_t uid);
+uint64_t vdfs_staged(struct vdfs_store *store, uint32_t uid);
+void vdfs_litter_keep(struct vdfs_charges *charges, uint32_t uid, uint64_t n);
 void vdfs_litter_sweep(struct vdfs_charges *charges);
 void vdfs_litter_swept(struct vdfs_charges *charges);
 

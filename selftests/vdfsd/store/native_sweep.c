@@ -135,6 +135,36 @@ TEST_F(sweep, deleting_makes_room)
 	EXPECT_GE(3 * QUOTA, r.garbage);
 }
 
+/* Somebody has it open: it is on the disk still, and its owner pays. */
+TEST_F(sweep, what_is_open_stays_charged)
+{
+	struct vdfs_blob *blob;
+	struct vdfs_hash hash;
+
+	ASSERT_EQ(0, put(self, 0, 0, &hash));
+	ASSERT_EQ(0, vdfs_blob_open(self->t.store, &alice, &hash, &blob));
+	ASSERT_EQ(0, vdfs_blob_drop(self->t.store, &alice, &hash));
+	ASSERT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, NULL));
+	EXPECT_EQ(BIG, staged(self));
+	vdfs_blob_close(blob);
+	ASSERT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, NULL));
+	EXPECT_EQ(0, staged(self));
+}
+
+/* The old content goes with the change that brings the new one. */
+TEST_F(sweep, a_name_is_given_other_content)
+{
+	struct vdfs_hash hash;
+
+	ASSERT_EQ(0, put_bytes(self->t.store, &bob, self->data + 1, BIG, 0, "b",
+			       &hash));
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, self->data, BIG, 0, "a",
+			       NULL));
+	vdfs_gc_stop(self->t.store);
+	EXPECT_EQ(0, vdfs_name_link(self->t.store, &alice, "a", &hash));
+	vdfs_gc_allow(self->t.store);
+}
+
 struct waiter {
 	FIXTURE_DATA(sweep) * self;
 	int err;

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -104,6 +105,9 @@ class Terminal:
 
 def program(command, log, **more):
     """A program on a terminal of its own: (Terminal, process)."""
+    # A shell script that starts this in the background has SIGINT ignored, and
+    # then no command could be interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs,
                                stderr=theirs, start_new_session=True, **more)

@@ -45,6 +45,15 @@ static int set_payer(struct sqlite3 *db, const struct vdfs_name_node *node,
 			    VDFS_INT(uid));
 }
 
+/* The content of a name, for which nobody pays from here on, and who did. */
+static int end_content(struct sqlite3 *db, const struct vdfs_name_node *node,
+		       struct vdfs_object *object, uint32_t *uid)
+{
+	int err = vdfs_object_load(db, node->object, object);
+
+	return err ?: end_payer(db, node, "", uid);
+}
+
 /**
  * vdfs_payer_drop() - end what a user pays for a name's content
  * @db: A connection inside a transaction.
@@ -63,9 +72,7 @@ int vdfs_payer_drop(struct sqlite3 *db, struct vdfs_store *store,
 
 	if (!node->object)
 		return 0;
-	err = vdfs_object_load(db, node->object, &object);
-	if (!err)
-		err = end_payer(db, node, "", &uid);
+	err = end_content(db, node, &object, &uid);
 	return err ?: vdfs_ref_name(db, store, uid, &object, -1);
 }
 
@@ -264,9 +271,7 @@ static int give_content(struct sqlite3 *db, struct vdfs_store *store,
 
 	if (!node->object)
 		return 0;
-	err = vdfs_object_load(db, node->object, &object);
-	if (!err)
-		err = end_payer(db, node, "", &uid);
+	err = end_content(db, node, &object, &uid);
 	if (err)
 		return err;
 	given.owner = owner;

@@ -180,7 +180,7 @@ void phi_source_free(struct phi_source *src)
 	(void)src;
 }
 
-/* What has no reply handle ends the session. */
+/* Handle a message; one without a reply handle closes the session. */
 static void take(struct bus_call *call)
 {
 	struct session *session;
@@ -372,6 +372,8 @@ int bus_start(struct bus_server *b, const char *parent, uint32_t threads)
 	if (!ret)
 		ret = vdfs_db_open(vdfs_store_meta(s->store), graph, 0, &s->db);
 	if (!ret)
+		ret = vdfs_store_sweep(s->store);
+	if (!ret)
 		ret = workers_start(&s->daemon, threads);
 	if (ret)
 		return ret;
@@ -392,4 +394,23 @@ void bus_stop(struct bus_server *b)
 	vdfs_db_close(b->s.db);
 	vdfs_store_close(b->s.store);
 	remove_tree(b->dir);
+}
+
+/* Open a collection, and wait for it. */
+int bus_open(struct bus_client *c, const char *name, uint64_t *id)
+{
+	struct phi_vdfs_request req = { .op = PHI_VDFS_COLLECTION_OPEN };
+	int ret;
+
+	req.name = bus_text(c, BUS_NAME, name);
+	ret = bus_ask(c, &req);
+	if (ret)
+		return ret;
+	req = (struct phi_vdfs_request){ .op = PHI_VDFS_JOB,
+					 .id = c->call.answer.id };
+	do {
+		ret = bus_ask(c, &req);
+	} while (ret == -EINPROGRESS);
+	*id = c->call.answer.id;
+	return ret;
 }

@@ -81,6 +81,7 @@ int bus_stage(struct bus_client *c);
 void bus_gone(struct bus_client *c);
 void bus_post(struct bus_call *call, const struct phi_vdfs_request *req);
 int bus_ask(struct bus_client *c, const struct phi_vdfs_request *req);
+int bus_open(struct bus_client *c, const char *name, uint64_t *id);
 struct phi_vdfs_span bus_text(struct bus_client *c, uint32_t at,
 			      const char *text);
 size_t bus_record(char *to, const char *key, const float *vector, uint32_t dim,

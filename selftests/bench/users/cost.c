@@ -8,11 +8,11 @@
  * they are measured again. Both users' names are in one directory. Where limits
  * allow fewer things than that, the most that they allow are made.
  *
- * Prints lines "call kind things cpu wall" in nanoseconds. The first is time of
- * processors that the whole process takes for it, the least of REPS: other things
- * that the machine does can only add to it. For the same reason calls that seem
- * to have grown are measured again, when all others were, up to TRIES times, and
- * all threads share one processor. BENCH_COST_SIZES is a list,
+ * Prints lines "call kind things cpu wall" in nanoseconds. The first is the
+ * processor time of the whole process for a call, the least of REPS measurements,
+ * because other load on the machine only adds to it. For the same reason the
+ * benchmark measures calls that seem to have grown up to TRIES times more, after
+ * all others, and runs all threads on one processor. BENCH_COST_SIZES is a list,
  * "0 1000 10000"; BENCH_COST_KINDS and BENCH_COST_CALLS are patterns, "*".
  * BENCH_COST_DIR is where the store is made, /tmp: in memory.
  */
@@ -184,7 +184,7 @@ static const struct row *row_at(int nr)
 	return NULL;
 }
 
-/* What the rows left behind is the measured user's own. */
+/* Collect the garbage that the measured user's own calls left. */
 static int collect(struct self *s)
 {
 	static const struct step steps[] = {
@@ -237,25 +237,6 @@ static int measure_all(struct self *s, const struct things *kind, int n,
 	return ret;
 }
 
-/* Open a collection, and wait for it. */
-int open_collection(struct bus_client *c, const char *name, uint64_t *id)
-{
-	struct phi_vdfs_request req = { .op = PHI_VDFS_COLLECTION_OPEN };
-	int ret;
-
-	req.name = bus_text(c, BUS_NAME, name);
-	ret = bus_ask(c, &req);
-	if (ret)
-		return ret;
-	req = (struct phi_vdfs_request){ .op = PHI_VDFS_JOB,
-					 .id = c->call.answer.id };
-	do {
-		ret = bus_ask(c, &req);
-	} while (ret == -EINPROGRESS);
-	*id = c->call.answer.id;
-	return ret;
-}
-
 static int fill_collection(struct self *s)
 {
 	float vector[DIM] = { 1 };
@@ -302,7 +283,7 @@ static int set_up(struct self *s, struct asker kernel)
 			s->hash = s->me.call.answer.hash;
 	}
 	if (!ret)
-		ret = open_collection(&s->me, "mine", &s->id[COLLECTION]);
+		ret = bus_open(&s->me, "mine", &s->id[COLLECTION]);
 	if (!ret)
 		ret = fill_collection(s);
 	s->view = by(&kernel, MINE);

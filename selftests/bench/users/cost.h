@@ -138,6 +138,5 @@ extern const struct row call_rows[], view_rows[];
 extern const struct things kinds[];
 
 int take_step(struct self *s, const struct step *step);
-int open_collection(struct bus_client *c, const char *name, uint64_t *id);
 
 #endif /* BENCH_USERS_COST_H */

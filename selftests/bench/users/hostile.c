@@ -85,24 +85,6 @@ void must(int ret, const char *what)
 	exit(1);
 }
 
-int open_collection(struct bus_client *c, const char *name, uint64_t *id)
-{
-	struct phi_vdfs_request req = { .op = PHI_VDFS_COLLECTION_OPEN };
-	int ret;
-
-	req.name = bus_text(c, BUS_NAME, name);
-	ret = bus_ask(c, &req);
-	if (ret)
-		return ret;
-	req = (struct phi_vdfs_request){ .op = PHI_VDFS_JOB,
-					 .id = c->call.answer.id };
-	do {
-		ret = bus_ask(c, &req);
-	} while (ret == -EINPROGRESS);
-	*id = c->call.answer.id;
-	return ret;
-}
-
 int create(struct bus_client *c, const char *name, uint32_t dim)
 {
 	struct phi_vdfs_request req = { .op = PHI_VDFS_COLLECTION_CREATE };
@@ -255,7 +237,7 @@ static void set_up_honest(struct honest *u, int i)
 	snprintf(name, sizeof(name), "u%u", u->client.uid);
 	must(mkdir_of(&u->client, name), "mkdir");
 	must(create(&u->client, name, DIM), "create");
-	must(open_collection(&u->client, name, &u->collection), "open");
+	must(bus_open(&u->client, name, &u->collection), "open");
 	must(fill(&u->client, u->collection, 1000, DIM, NULL), "fill");
 	for (int c = 0; c < 2; c++) {
 		for (int op = 0; op < OPS; op++)

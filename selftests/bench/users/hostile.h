@@ -9,7 +9,6 @@
 
 /* hostile.c: what all users do; the first one ends the program on an error. */
 void must(int ret, const char *what);
-int open_collection(struct bus_client *c, const char *name, uint64_t *id);
 int create(struct bus_client *c, const char *name, uint32_t dim);
 int fill(struct bus_client *c, uint64_t id, int n, uint32_t dim,
 	 const char *metadata);

@@ -223,7 +223,7 @@ static int make_items(struct other *o, int from, int to)
 	if (!o->collection) {
 		ret = create_collection(o, 0);
 		if (!ret)
-			ret = open_collection(&o->client, "o0", &o->collection);
+			ret = bus_open(&o->client, "o0", &o->collection);
 	}
 	for (int i = from; i < to && !ret; i += 500)
 		ret = insert_some(o, i, i + 500 < to ? i + 500 : to);

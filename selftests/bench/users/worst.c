@@ -40,7 +40,7 @@ static void prepare_filters(struct bus_client *c, struct phi_vdfs_request *req)
 	float one = 1;
 	uint64_t id;
 
-	must(open_collection(c, "evil-filter", &id), "open");
+	must(bus_open(c, "evil-filter", &id), "open");
 	*req = (struct phi_vdfs_request){ .op = PHI_VDFS_COLLECTION_SEARCH,
 					  .id = id,
 					  .k = 1 };
@@ -60,7 +60,7 @@ static void prepare_searches(struct bus_client *c, struct phi_vdfs_request *req)
 	float all = 1;
 	uint64_t id;
 
-	must(open_collection(c, "evil-big", &id), "open");
+	must(bus_open(c, "evil-big", &id), "open");
 	*req = (struct phi_vdfs_request){ .op = PHI_VDFS_COLLECTION_SEARCH,
 					  .id = id,
 					  .k = 100 };
@@ -230,11 +230,11 @@ void worst_set_up(void)
 		to += sprintf(to, ",\"k%d\":%d", i, i);
 	stpcpy(to, "}");
 	must(create(c, "evil-filter", 1), "create");
-	must(open_collection(c, "evil-filter", &id), "open");
+	must(bus_open(c, "evil-filter", &id), "open");
 	must(fill(c, id, 500, 1, metadata), "fill");
 	free(metadata);
 	must(create(c, "evil-big", DIM), "create");
-	must(open_collection(c, "evil-big", &id), "open");
+	must(bus_open(c, "evil-big", &id), "open");
 	must(fill(c, id, 20000, DIM, NULL), "fill");
 	must(mkdir_of(c, "evil"), "mkdir");
 	must(mkdir_of(c, "evil/many"), "mkdir");

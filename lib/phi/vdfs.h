@@ -387,8 +387,8 @@ int phi_vdfs_list(struct phi_vdfs *v, const char *path, phi_vdfs_entry_fn *fn,
  * phi_vdfs_mkdir() - make a directory
  * @v: Session.
  * @path: Name.
- * @mode: Permission bits, 01777 at most. Set-group-ID comes from the directory
- *        that it is made in.
+ * @mode: Permission bits, 01777 at most. The new directory inherits set-group-ID
+ *        from its parent.
  *
  * Context: Any thread. Waits for the daemon.
  * Return: 0 or a negative errno.

@@ -155,9 +155,10 @@ static bool in_group(const struct vdfs_who *who, uint32_t gid)
 }
 
 /*
- * The kernel says which user sent the message, and from which process, and not
- * of which groups that is. A process that runs as more than one user, or another
- * that has its number by now, may have groups that are not the sender's.
+ * The kernel names the user and the process that sent the message, and no groups.
+ * Groups are read from /proc, and counted only where all four users of the
+ * process are the sender: a set-user-ID program, or a new process with the same
+ * number, has groups of another user.
  */
 static void set_who(struct vdfsd_session *session, const struct phi_msg_in *in)
 {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Objects that a put finds in the store: of its user, unless users share
- * contents. A content that another user has is then stored once more, by the steps
- * that one takes which nobody has. A put says that its
- * bytes are on the disk; so those that are there are read, and checked,
- * before it relies on them. Where they are damaged its own are written, and
- * everything that refers to the damaged ones gets these.
+ * Objects that a put finds in the store. It looks among those of its user alone,
+ * unless users share contents: so it stores a content that another user has by
+ * the same steps as a content that nobody has.
+ *
+ * A commit promises that the bytes are on the disk, so the put reads and checks
+ * an object before it relies on it. In place of a damaged object the put writes
+ * its own bytes, and all that refers to the object gets these.
  */
 #include <errno.h>
 #include <pthread.h>

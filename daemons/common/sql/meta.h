@@ -111,6 +111,7 @@ struct vdfs_value {
 int vdfs_sql_bind(struct sqlite3 *db, struct sqlite3_stmt **out,
 		  const char *sql, const struct vdfs_value *values);
 int vdfs_sql_next(struct sqlite3_stmt *st);
+uint64_t vdfs_sql_steps(void);
 int vdfs_sql_exec(struct sqlite3 *db, const char *sql,
 		  const struct vdfs_value *values);
 

@@ -183,6 +183,20 @@ int vdfs_sql_bind(struct sqlite3 *db, struct sqlite3_stmt **out,
 	return 0;
 }
 
+/* Of this thread. */
+static _Thread_local uint64_t steps;
+
+/**
+ * vdfs_sql_steps() - count the steps of statements
+ *
+ * Context: Any thread.
+ * Return: How often this thread has stepped a statement.
+ */
+uint64_t vdfs_sql_steps(void)
+{
+	return steps;
+}
+
 /**
  * vdfs_sql_next() - go to a statement's next row
  * @st: From vdfs_sql().
@@ -197,6 +211,7 @@ int vdfs_sql_next(struct sqlite3_stmt *st)
 	int rc = sqlite3_step(st);
 	int err;
 
+	steps++;
 	if (rc == SQLITE_ROW)
 		return 1;
 	err = rc == SQLITE_DONE ? 0 : vdfs_meta_errno(db);

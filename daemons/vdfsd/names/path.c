@@ -527,3 +527,45 @@ int vdfs_name_shows(struct sqlite3 *db, const struct vdfs_who *who,
 	}
 	return ret;
 }
+
+static int first_number(struct sqlite3_stmt *st, int64_t *out)
+{
+	int err = vdfs_sql_next(st);
+
+	*out = 0;
+	if (err <= 0)
+		return err;
+	*out = sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return 0;
+}
+
+/**
+ * vdfs_name_some() - find a blob that has a name
+ * @db: A connection inside a transaction.
+ * @number: Which: any number, the same blob for the same number.
+ * @object: Out, its row; 0 where no blob has a name.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_name_some(struct sqlite3 *db, uint64_t number, int64_t *object)
+{
+	struct sqlite3_stmt *st;
+	int64_t last = 0;
+	int err;
+
+	err = vdfs_sql(db, &st,
+		       "SELECT max(object) FROM node\n"
+		       "WHERE object IS NOT NULL");
+	if (!err)
+		err = first_number(st, &last);
+	if (err)
+		return err;
+	number = last > 0 ? number % (uint64_t)last + 1 : 1;
+	err = vdfs_sql(db, &st,
+		       "SELECT object FROM node WHERE object >= ?\n"
+		       "ORDER BY object LIMIT 1",
+		       VDFS_INT(number));
+	return err ?: first_number(st, object);
+}

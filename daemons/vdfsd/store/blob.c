@@ -18,67 +18,6 @@
 #define MOVES 16 /* of an object while it is being read */
 
 /**
- * vdfs_blob_visible() - whether a user may see a blob
- * @db: A connection inside a transaction.
- * @store: The store.
- * @who: The user.
- * @object: The blob.
- *
- * Context: Inside a vdfs_meta_fn.
- * Return: 1, 0, or a negative errno.
- */
-int vdfs_blob_visible(struct sqlite3 *db, struct vdfs_store *store,
-		      const struct vdfs_who *who,
-		      const struct vdfs_object *object)
-{
-	int ret;
-
-	if (!object->users)
-		return 0;
-	if (who->admin)
-		return 1;
-	ret = vdfs_ref_has(db, who->uid, object->id);
-	return ret ?: store->above.shows(db, who, object->id);
-}
-
-/**
- * vdfs_blob_find() - find the blob of a content that a user sees
- * @db: A connection inside a transaction.
- * @store: The store.
- * @who: The user.
- * @hash: Of the content, of which several users may have one blob each.
- * @out: The blob: the user's own if there is one.
- *
- * Context: Inside a vdfs_meta_fn.
- * Return: 0, -ENOENT, or another negative errno.
- */
-int vdfs_blob_find(struct sqlite3 *db, struct vdfs_store *store,
-		   const struct vdfs_who *who, const struct vdfs_hash *hash,
-		   struct vdfs_object *out)
-{
-	struct vdfs_object next = { .id = 0 };
-	bool found = false;
-	int err, ret;
-
-	err = vdfs_ref_find(db, who->uid, hash, false, out);
-	if (err != -ENOENT)
-		return err;
-	/* One that is here is better than one that has to be fetched. */
-	while (!found || out->kind == VDFS_AWAY) {
-		err = vdfs_object_find_next(db, hash, next.id, &next);
-		if (err)
-			return err == -ENOENT && found ? 0 : err;
-		ret = vdfs_blob_visible(db, store, who, &next);
-		if (ret < 0)
-			return ret;
-		if (ret)
-			*out = next;
-		found = found || ret;
-	}
-	return 0;
-}
-
-/**
  * struct find - a search for a blob
  * @store: The store.
  * @who: For whom.

@@ -84,11 +84,15 @@ struct vdfs_store_options {
  * @schemas: Statements that make their tables, with a NULL behind the last.
  * @shows: Whether something of theirs lets a user see a blob: 1, 0 or a
  *         negative errno. Called inside a vdfs_meta_fn.
+ * @some: Finds a blob that something of theirs refers to, the same one for a
+ *        number each time: 0, with a row of 0 where there is none, or a
+ *        negative errno. Called inside a vdfs_meta_fn.
  */
 struct vdfs_store_above {
 	const char *const *schemas;
 	int (*shows)(struct sqlite3 *db, const struct vdfs_who *who,
 		     int64_t object);
+	int (*some)(struct sqlite3 *db, uint64_t number, int64_t *object);
 };
 
 /* -EBUSY: another process has it open. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A put of what another user has takes the steps of a put of what nobody has:
- * calls, bytes, answers and charges are compared, no times.
+ * A put of what another user has takes the steps of a put of what nobody has,
+ * and so does a search by hash for what another hides: calls, bytes, answers
+ * and charges are compared, no times.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -210,24 +212,38 @@ FIXTURE_TEARDOWN(apart)
 	free(self->other);
 }
 
+static void begin(void)
+{
+	int i;
+
+	for (i = 0; i < KINDS; i++) {
+		calls[i] = 0;
+		bytes[i] = 0;
+	}
+}
+
+static void end(struct steps *out)
+{
+	int i;
+
+	for (i = 0; i < KINDS; i++) {
+		out->calls[i] = calls[i];
+		out->bytes[i] = bytes[i];
+	}
+}
+
 static int trace(struct tree *t, const uint8_t *data, size_t len,
 		 uint32_t flags, struct steps *out)
 {
 	struct vdfs_store_stats before, after;
 	struct vdfs_hash hash;
 	uint64_t quota;
-	int i, err;
+	int err;
 
 	err = vdfs_store_stats(t->store, &before);
-	for (i = 0; i < KINDS; i++) {
-		calls[i] = 0;
-		bytes[i] = 0;
-	}
+	begin();
 	out->err = put_bytes(t->store, &bob, data, len, flags, "b", &hash);
-	for (i = 0; i < KINDS; i++) {
-		out->calls[i] = calls[i];
-		out->bytes[i] = bytes[i];
-	}
+	end(out);
 	if (!err)
 		err = vdfs_store_stats(t->store, &after);
 	if (!err)
@@ -365,6 +381,141 @@ TEST_F(apart, each_has_a_blob_of_its_own)
 	ASSERT_EQ(0, vdfs_fsck(t.store, 0, NULL, NULL, NULL, &result));
 	EXPECT_EQ(0, result.faults);
 	tree_remove(&t);
+}
+
+FIXTURE(refused)
+{
+	struct tree t;
+};
+
+/* How alice hides it. */
+FIXTURE_VARIANT(refused)
+{
+	const char *name;
+	uint32_t mode;
+	uint32_t dir_mode;
+	int names;
+};
+
+/* clang-format off */
+FIXTURE_VARIANT_ADD(refused, kept) { NULL, 0, 0, 0 };
+FIXTURE_VARIANT_ADD(refused, file) { "d/f%d", 0600, 0755, 1 };
+FIXTURE_VARIANT_ADD(refused, directory) { "d/e/f%d", 0644, 0700, 1 };
+FIXTURE_VARIANT_ADD(refused, many) { "d/e/f%d", 0644, 0700, 12 };
+/* clang-format on */
+
+FIXTURE_SETUP(refused)
+{
+	struct vdfs_hash hash;
+	char name[16];
+	int i;
+
+	ASSERT_EQ(0, tree_make(&self->t, NULL));
+	ASSERT_EQ(0, put_bytes(self->t.store, &bob, "x", 1, 0, "x", &hash));
+	ASSERT_EQ(0, put_bytes(self->t.store, &carol, "y", 1, 0, "p/y", &hash));
+	ASSERT_EQ(0,
+		  put_bytes(self->t.store, &alice, "mine", 4, 0, NULL, &hash));
+	for (i = 0; i < variant->names; i++) {
+		snprintf(name, sizeof(name), variant->name, i);
+		ASSERT_EQ(0,
+			  vdfs_name_link(self->t.store, &alice, name, &hash));
+		ASSERT_EQ(0, vdfs_name_change(self->t.store, &alice, name,
+					      variant->mode, INT64_MIN));
+	}
+	if (variant->names)
+		ASSERT_EQ(0, vdfs_name_change(self->t.store, &alice, "d",
+					      variant->dir_mode, INT64_MIN));
+}
+
+FIXTURE_TEARDOWN(refused)
+{
+	tree_remove(&self->t);
+}
+
+static int open_it(struct vdfs_store *store, const struct vdfs_hash *hash)
+{
+	struct vdfs_blob *blob;
+
+	return vdfs_blob_open(store, &bob, hash, &blob);
+}
+
+static int keep_it(struct vdfs_store *store, const struct vdfs_hash *hash)
+{
+	return vdfs_blob_keep(store, &bob, hash);
+}
+
+static int link_it(struct vdfs_store *store, const struct vdfs_hash *hash)
+{
+	return vdfs_name_link(store, &bob, "n", hash);
+}
+
+static int (*const by_hash[])(struct vdfs_store *store,
+			      const struct vdfs_hash *hash) = { open_it,
+								keep_it,
+								link_it, NULL };
+
+static int look_for(struct vdfs_store *store, int way, const char *text,
+		    struct steps *out)
+{
+	struct vdfs_hash hash;
+	int err = vdfs_hash_bytes(text, strlen(text), &hash);
+
+	memset(out, 0, sizeof(*out));
+	begin();
+	out->err = by_hash[way](store, &hash);
+	end(out);
+	return err;
+}
+
+TEST_F(refused, what_another_hides_is_looked_for_like_what_nobody_has)
+{
+	struct steps first, known, new;
+	int way, i;
+
+	for (way = 0; by_hash[way]; way++) {
+		/* Reads pages and prepares statements. */
+		ASSERT_EQ(0, look_for(self->t.store, way, "none", &first));
+		ASSERT_EQ(0, look_for(self->t.store, way, "mine", &first));
+		ASSERT_EQ(0, look_for(self->t.store, way, "mine", &known));
+		ASSERT_EQ(0, look_for(self->t.store, way, "none", &new));
+		EXPECT_EQ(-ENOENT, known.err);
+		EXPECT_EQ(-ENOENT, new.err);
+		EXPECT_LT(0, known.calls[STEP]);
+		for (i = 0; i < KINDS; i++) {
+			EXPECT_EQ(new.calls[i], known.calls[i])
+			{
+				TH_LOG("way %d, calls of kind %d", way, i);
+			}
+			EXPECT_EQ(new.bytes[i], known.bytes[i]);
+		}
+	}
+}
+
+/* The first search after a change reads the pages that others changed. */
+TEST_F(refused, both_searches_read_as_many_pages)
+{
+	struct steps known, new;
+	struct vdfs_hash hash;
+
+	ASSERT_EQ(0, put_bytes(self->t.store, &carol, "1", 1, 0, "p/1", &hash));
+	ASSERT_EQ(0, look_for(self->t.store, 0, "mine", &known));
+	ASSERT_EQ(0, put_bytes(self->t.store, &carol, "2", 1, 0, "p/1", &hash));
+	ASSERT_EQ(0, look_for(self->t.store, 0, "none", &new));
+	EXPECT_EQ(new.calls[READ], known.calls[READ]);
+	EXPECT_EQ(new.bytes[READ], known.bytes[READ]);
+}
+
+/* What is found is not hidden, and costs what it takes. */
+TEST_F(refused, what_a_name_shows_is_found)
+{
+	struct vdfs_hash hash;
+
+	ASSERT_EQ(0, vdfs_hash_bytes("y", 1, &hash));
+	EXPECT_EQ(0, get_same(self->t.store, &bob, &hash, "y", 1));
+	EXPECT_EQ(0, vdfs_blob_keep(self->t.store, &bob, &hash));
+	ASSERT_EQ(0, vdfs_hash_bytes("mine", 4, &hash));
+	EXPECT_EQ(0, get_same(self->t.store, &alice, &hash, "mine", 4));
+	EXPECT_EQ(0, get_same(self->t.store, &admin, &hash, "mine", 4));
 }
 
 TEST_HARNESS_MAIN

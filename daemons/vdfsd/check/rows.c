@@ -12,7 +12,7 @@
  * struct rule - something that holds between rows
  * @what: Name of the rows that break it, for people.
  * @find: Counts them.
- * @mend: Statements that make it hold, NULL behind the last.
+ * @mend: Statements that make it hold, four or NULL behind the last.
  */
 struct rule {
 	const char *what;
@@ -49,6 +49,15 @@ struct rule {
 #define COLLECTION_WRONG "sum IS NOT " COLLECTION_SUM
 #define ITEM_WRONG \
 	"sum IS NOT vdfs_sum(id, collection, key, gen, metadata, vector)"
+/*
+ * A collection whose index, loaded or saved, is of no use any more: with another
+ * seed it has another index. COLLECTION_SUMMED makes its checksum then.
+ */
+#define RENEWED                                   \
+	"stamp = 0, old_stamp = 0, sum = NULL,\n" \
+	"seed = (seed + 1 + abs(random() % 4294967295)) & 4294967295\n"
+#define COLLECTION_SUMMED \
+	"UPDATE collection SET sum = " COLLECTION_SUM "\nWHERE sum IS NULL"
 /* All items of an earlier version are where they are now, and counted. */
 #define ITEMS_MOVED "EXISTS (SELECT 1 FROM usage WHERE uid = -1 AND kind = 3)"
 
@@ -211,21 +220,21 @@ static const struct rule rules[] = {
 	    "WHERE " QUOTA_WRONG } },
 	{ "collections that are not what was stored, now root's alone",
 	  "SELECT count(*) FROM collection WHERE " COLLECTION_WRONG,
-	  { "UPDATE collection SET owner = 0, mode = 0, stamp = 0,\n"
-	    "old_stamp = 0, name = ifnull(name,\n"
+	  { "UPDATE collection SET owner = 0, mode = 0, name = ifnull(name,\n"
 	    "'lost-' || id || CASE WHEN EXISTS(SELECT 1\n"
 	    "FROM collection AS has WHERE has.name = 'lost-' ||\n"
 	    "collection.id) THEN '-' || lower(hex(randomblob(8)))\n"
 	    "ELSE '' END),\n"
 	    "base = ifnull((SELECT (min(item.id) >> 39) << 39 FROM item\n"
-	    "WHERE item.collection = collection.id), base)\n"
+	    "WHERE item.collection = collection.id), base),\n" RENEWED
 	    "WHERE " COLLECTION_WRONG,
-	    "UPDATE collection SET sum = " COLLECTION_SUM "\n"
-	    "WHERE " COLLECTION_WRONG } },
+	    COLLECTION_SUMMED } },
 	{ "items that are not what was stored",
 	  "SELECT count(*) FROM item WHERE " ITEM_WRONG,
-	  { "UPDATE collection SET stamp = 0, old_stamp = 0 WHERE id IN\n"
-	    "(SELECT collection FROM item WHERE " ITEM_WRONG ")",
+	  { "UPDATE collection SET " RENEWED "WHERE id IN\n"
+	    "(SELECT collection FROM item WHERE " ITEM_WRONG ") OR base IN\n"
+	    "(SELECT id >> 39 << 39 FROM item WHERE " ITEM_WRONG ")",
+	    COLLECTION_SUMMED,
 	    "DELETE FROM field_value WHERE item IN\n"
 	    "(SELECT id FROM item WHERE " ITEM_WRONG ")",
 	    "DELETE FROM item WHERE " ITEM_WRONG } },

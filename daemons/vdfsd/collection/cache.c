@@ -296,11 +296,12 @@ static int mark_fn(struct sqlite3 *db, void *arg)
 			   "UPDATE collection SET stamp = ?2,\n"
 			   " stamp_generation = ?3, old_stamp = ?4,\n"
 			   " old_generation = ?5\n"
-			   " WHERE id = ?1 AND name IS NOT NULL",
+			   " WHERE id = ?1 AND name IS NOT NULL AND seed = ?6",
 			   VDFS_INT(mark->core->id), VDFS_INT(mark->stamp),
 			   VDFS_INT(mark->generation),
 			   VDFS_INT(mark->old_stamp),
-			   VDFS_INT(mark->old_generation));
+			   VDFS_INT(mark->old_generation),
+			   VDFS_INT(mark->core->seed));
 	if (!ret && !sqlite3_changes(db))
 		ret = -ENOENT;
 	return ret;
@@ -314,8 +315,9 @@ static int trim_fn(struct sqlite3 *db, void *arg)
 	ret = vdfs_sql_run(
 		db,
 		"UPDATE collection SET log_from = max(log_from, ?2)\n"
-		" WHERE id = ?1 AND name IS NOT NULL",
-		VDFS_INT(mark->core->id), VDFS_INT(mark->generation));
+		" WHERE id = ?1 AND name IS NOT NULL AND seed = ?3",
+		VDFS_INT(mark->core->id), VDFS_INT(mark->generation),
+		VDFS_INT(mark->core->seed));
 	if (!ret && !sqlite3_changes(db))
 		ret = -ENOENT;
 	if (!ret)

@@ -19,26 +19,6 @@
 	"id, owner, mode, dim, metric, type, codes, m, ef_build, seed, items," \
 	" base"
 
-/**
- * struct row - a collection as the database has it
- * @who: On whose behalf.
- * @name: Which.
- * @id: Number.
- * @params: As it was made.
- * @seed: Of its index.
- * @items: How many there are.
- * @base: Its items have the numbers behind this one.
- */
-struct row {
-	const struct vdfs_who *who;
-	const char *name;
-	int64_t id;
-	struct vdfs_collection_params params;
-	uint32_t seed;
-	uint64_t items;
-	int64_t base;
-};
-
 /* Earlier versions let a name have newlines: such a one can still be dropped. */
 static int name_check(const char *name, bool make)
 {
@@ -57,7 +37,7 @@ static bool may(const struct vdfs_who *who,
 	return who->admin || who->uid == params->owner || params->mode & mode;
 }
 
-static void read_row(struct sqlite3_stmt *st, struct row *row)
+static void read_row(struct sqlite3_stmt *st, struct vdfs_core_row *row)
 {
 	struct vdfs_collection_params *p = &row->params;
 
@@ -79,7 +59,7 @@ static void read_row(struct sqlite3_stmt *st, struct row *row)
 /* -ENOENT too when it is nothing to this user. */
 static int find_row(struct sqlite3 *db, void *arg)
 {
-	struct row *row = arg;
+	struct vdfs_core_row *row = arg;
 	struct sqlite3_stmt *st;
 	int ret;
 
@@ -200,9 +180,9 @@ static bool same_params(const struct vdfs_collection_params *a,
 
 static int create(struct sqlite3 *db, void *arg)
 {
-	const struct row *want = arg;
+	const struct vdfs_core_row *want = arg;
 	const struct vdfs_collection_params *p = &want->params;
-	struct row have = { .who = want->who, .name = want->name };
+	struct vdfs_core_row have = { .who = want->who, .name = want->name };
 	struct vdfs_owned owned = { .uid = p->owner };
 	int ret;
 
@@ -232,7 +212,9 @@ int vdfs_collection_create(struct vdfs_db *db, const struct vdfs_who *who,
 			   const char *name,
 			   const struct vdfs_collection_params *params)
 {
-	struct row row = { .who = who, .name = name, .params = *params };
+	struct vdfs_core_row row = { .who = who,
+				     .name = name,
+				     .params = *params };
 	int ret = name_check(name, true);
 
 	row.params.owner = who->uid;
@@ -247,103 +229,18 @@ int vdfs_collection_create(struct vdfs_db *db, const struct vdfs_who *who,
 	return ret ? ret : vdfs_meta_write(db->meta, create, &row);
 }
 
-/**
- * vdfs_core_forget() - take a collection out of the list of those in use
- * @core: It loses the list's reference; another one is left.
- *
- * Context: The caller holds the lock of the db.
- */
-void vdfs_core_forget(struct vdfs_core *core)
+/* The collection of a name, which a repair may change in between. */
+static int find_core(struct vdfs_db *db, struct vdfs_core_row *row,
+		     vdfs_progress_fn *progress, void *arg,
+		     struct vdfs_core **out)
 {
-	struct vdfs_core **at = &core->db->cores;
-
-	while (*at && *at != core)
-		at = &(*at)->next;
-	if (!*at)
-		return;
-	*at = core->next;
-	core->refs--;
-}
-
-static struct vdfs_core *find_core(struct vdfs_db *db, int64_t id)
-{
-	struct vdfs_core *core = db->cores;
-
-	while (core && core->id != id)
-		core = core->next;
-	return core;
-}
-
-static void load(struct vdfs_core *core, const struct row *row,
-		 vdfs_progress_fn *progress, void *arg)
-{
-	struct vdfs_db *db = core->db;
-	int ret;
-
-	core->params = row->params;
-	core->seed = row->seed;
-	core->base = row->base;
-	ret = vdfs_graph_load(core, progress, arg);
-	pthread_mutex_lock(&db->lock);
-	core->state = ret;
-	if (ret)
-		vdfs_core_forget(core);
-	pthread_cond_broadcast(&db->changed);
-	pthread_mutex_unlock(&db->lock);
-}
-
-/* Wait while another loads it, or load it. */
-static int core_try(struct vdfs_db *db, const struct row *row,
-		    vdfs_progress_fn *progress, void *arg, bool *waited,
-		    struct vdfs_core **out)
-{
-	struct vdfs_core *core;
-	int ret = 0;
-
-	pthread_mutex_lock(&db->lock);
-	core = find_core(db, row->id);
-	*waited = core;
-	if (core) {
-		core->refs++;
-		while (core->state > 0)
-			pthread_cond_wait(&db->changed, &db->lock);
-	} else {
-		ret = vdfs_core_new(db, row->id, &core);
-		if (ret) {
-			pthread_mutex_unlock(&db->lock);
-			return ret;
-		}
-		core->refs++;
-		core->next = db->cores;
-		db->cores = core;
-		pthread_mutex_unlock(&db->lock);
-		load(core, row, progress, arg);
-		pthread_mutex_lock(&db->lock);
-	}
-	ret = core->state;
-	core->used = ++db->clock;
-	pthread_mutex_unlock(&db->lock);
-	if (ret)
-		vdfs_core_put(core);
-	else
-		*out = core;
-	return ret;
-}
-
-/*
- * The collection of a row, with a reference; the first one loads it. If that one
- * gives up, the next one loads it: the others still want it.
- */
-static int core_get(struct vdfs_db *db, const struct row *row,
-		    vdfs_progress_fn *progress, void *arg,
-		    struct vdfs_core **out)
-{
-	bool waited;
 	int ret;
 
 	do {
-		ret = core_try(db, row, progress, arg, &waited, out);
-	} while (ret == -ECANCELED && waited);
+		ret = vdfs_meta_read(db->meta, find_row, row);
+		if (!ret)
+			ret = vdfs_core_get(db, row, progress, arg, out);
+	} while (ret == -ESTALE);
 	return ret;
 }
 
@@ -363,18 +260,16 @@ int vdfs_collection_open(struct vdfs_db *db, const struct vdfs_who *who,
 			 const char *name, vdfs_progress_fn *progress,
 			 void *arg, struct vdfs_collection **out)
 {
-	struct row row = { .who = who, .name = name };
+	struct vdfs_core_row row = { .who = who, .name = name };
 	struct vdfs_collection *c;
 	int ret = name_check(name, false);
 
-	if (!ret)
-		ret = vdfs_meta_read(db->meta, find_row, &row);
 	if (ret)
 		return ret;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	ret = core_get(db, &row, progress, arg, &c->core);
+	ret = find_core(db, &row, progress, arg, &c->core);
 	if (ret) {
 		free(c);
 		return ret;
@@ -405,7 +300,7 @@ void vdfs_collection_put(struct vdfs_collection *c)
 
 static int drop(struct sqlite3 *db, void *arg)
 {
-	struct row *row = arg;
+	struct vdfs_core_row *row = arg;
 	int ret = find_row(db, row);
 
 	if (ret)
@@ -432,24 +327,14 @@ static int drop(struct sqlite3 *db, void *arg)
 int vdfs_collection_drop(struct vdfs_db *db, const struct vdfs_who *who,
 			 const char *name)
 {
-	struct row row = { .who = who, .name = name };
-	struct vdfs_core *core;
+	struct vdfs_core_row row = { .who = who, .name = name };
 	int ret = name_check(name, false);
 
 	if (!ret)
 		ret = vdfs_meta_free(db->meta, drop, &row);
 	if (ret)
 		return ret;
-	pthread_mutex_lock(&db->lock);
-	core = find_core(db, row.id);
-	if (core) {
-		atomic_store(&core->dropped, true);
-		core->refs++;
-		vdfs_core_forget(core);
-	}
-	pthread_mutex_unlock(&db->lock);
-	if (core)
-		vdfs_core_put(core);
+	vdfs_core_drop(db, row.id);
 	vdfs_care_purge(db);
 	return 0;
 }
@@ -483,7 +368,7 @@ static int list_rows(struct sqlite3 *db, void *arg)
 	if (ret)
 		return ret;
 	while ((ret = vdfs_sql_next(st)) > 0) {
-		struct row row = { 0 };
+		struct vdfs_core_row row = { 0 };
 
 		read_row(st, &row);
 		if (!may(list->who, &row.params, 0006))
@@ -515,7 +400,7 @@ int vdfs_collection_look(struct vdfs_db *db, const struct vdfs_who *who,
 			 const char *name,
 			 struct vdfs_collection_params *params)
 {
-	struct row row = { .who = who, .name = name };
+	struct vdfs_core_row row = { .who = who, .name = name };
 	int ret = vdfs_meta_read(db->meta, find_row, &row);
 
 	*params = row.params;

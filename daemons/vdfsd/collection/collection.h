@@ -25,7 +25,7 @@
  *   EEXIST     the name is taken by other parameters; the key is taken
  *   EINVAL     a number out of range, metadata that is no JSON object, a
  *              filter that makes no sense (vdfs_filter_check() says why)
- *   ENOENT     it was dropped meanwhile
+ *   ENOENT     it was dropped meanwhile, or changed by a repair: open it again
  *   EDOM       an element that is no finite number, or does not fit int8 or
  *              f16; a vector without direction where the metric is cosine,
  *              one so long that distances to it overflow where it is not

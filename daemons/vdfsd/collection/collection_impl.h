@@ -139,14 +139,15 @@ struct vdfs_curve {
  * @id: Number of its row.
  * @base: Its items have the numbers behind this one.
  * @params: As it was made.
- * @seed: Of its index, random: an index of another has another.
+ * @seed: Of its index, random: an index of another has another, and so has the
+ *        collection after a repair has changed it.
  * @refs: Handles, the list, the background thread; guarded by the db's lock.
  * @work: WORK_*; guarded by the db's lock.
  * @state: 0 once it can be used, 1 while it is loaded, or why it cannot be;
  *         guarded by the db's lock.
  * @next: In the list of the db.
  * @used: When it was opened last, by @clock of the db.
- * @dropped: It is gone from the database.
+ * @dropped: It is gone from the database, or a repair has changed it there.
  * @care: See above.
  * @gate: See above.
  * @keys: See above.
@@ -290,11 +291,37 @@ struct vdfs_owned {
 /* stats.c; a vdfs_meta_fn that reads */
 int vdfs_collection_owned(struct sqlite3 *db, void *owned);
 
+/**
+ * struct vdfs_core_row - a collection as the database has it
+ * @who: On whose behalf.
+ * @name: Which.
+ * @id: Number.
+ * @params: As it was made.
+ * @seed: Of its index.
+ * @items: How many there are.
+ * @base: Its items have the numbers behind this one.
+ */
+struct vdfs_core_row {
+	const struct vdfs_who *who;
+	const char *name;
+	int64_t id;
+	struct vdfs_collection_params params;
+	uint32_t seed;
+	uint64_t items;
+	int64_t base;
+};
+
+/* load.c */
+int vdfs_core_get(struct vdfs_db *db, const struct vdfs_core_row *row,
+		  vdfs_progress_fn *progress, void *arg,
+		  struct vdfs_core **out);
+void vdfs_core_drop(struct vdfs_db *db, int64_t id);
+void vdfs_core_forget(struct vdfs_core *core);
+
 /* core.c */
 int vdfs_core_new(struct vdfs_db *db, int64_t id, struct vdfs_core **out);
 void vdfs_core_free(struct vdfs_core *core);
 void vdfs_core_put(struct vdfs_core *core);
-void vdfs_core_forget(struct vdfs_core *core);
 int vdfs_core_state(const struct vdfs_core *core, struct sqlite3 *db,
 		    struct vdfs_core_state *out);
 

@@ -133,7 +133,8 @@ void vdfs_core_put(struct vdfs_core *core)
  * @db: A connection inside a transaction.
  * @out: Out.
  *
- * Return: 0, -ENOENT when it was dropped, or another negative errno.
+ * Return: 0, -ENOENT when it was dropped or changed by a repair, or another
+ * negative errno.
  */
 int vdfs_core_state(const struct vdfs_core *core, struct sqlite3 *db,
 		    struct vdfs_core_state *out)
@@ -144,8 +145,10 @@ int vdfs_core_state(const struct vdfs_core *core, struct sqlite3 *db,
 	ret = vdfs_sql(db, &st,
 		       "SELECT generation, next_id, items, log_from, stamp,\n"
 		       " stamp_generation, old_stamp, old_generation, fields\n"
-		       " FROM collection WHERE id = ?1 AND name IS NOT NULL",
-		       VDFS_INT(core->id));
+		       " FROM collection WHERE id = ?1 AND name IS NOT NULL\n"
+		       " AND seed = ?2 AND base = ?3",
+		       VDFS_INT(core->id), VDFS_INT(core->seed),
+		       VDFS_INT(core->base));
 	if (!ret)
 		ret = vdfs_sql_next(st);
 	if (ret <= 0)

@@ -207,4 +207,110 @@ TEST_F(items, a_lost_name_is_given_back)
 	vdfs_collection_put(c);
 }
 
+static struct vdfs_collection *open_c(FIXTURE_DATA(items) * self,
+				      const struct vdfs_who *who)
+{
+	struct vdfs_collection *c = NULL;
+
+	if (!self->db && open_db(self))
+		return NULL;
+	vdfs_collection_open(self->db, who, "c", NULL, NULL, &c);
+	return c;
+}
+
+static int nearest(struct vdfs_collection *c, float x)
+{
+	int n = 0;
+	struct vdfs_search how = { .vector = &x, .dim = 1, .k = 1 };
+	int ret = vdfs_collection_search(c, &how, count, &n);
+
+	return ret ? ret : n;
+}
+
+static int get(struct vdfs_collection *c, const char *key)
+{
+	int n = 0;
+
+	return vdfs_collection_get(c, key, count, &n);
+}
+
+static int insert(struct vdfs_collection *c, const char *key)
+{
+	float x = 7;
+	struct vdfs_item item = { .key = key, .vector = &x, .dim = 1 };
+
+	return vdfs_collection_insert(c, &item, 1, 0, NULL);
+}
+
+/* Its vector would be in the way of others for as long as it is loaded. */
+TEST_F(items, no_ghost_of_a_damaged_item_stays)
+{
+	struct vdfs_collection *before = open_c(self, &alice), *c;
+
+	ASSERT_NE(NULL, before);
+	ASSERT_EQ(0, change(self, "UPDATE item SET vector = x'00000041'\n"
+				  "WHERE key = 'k3'"));
+	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(-ENOENT, nearest(before, 3));
+	EXPECT_EQ(-ENOENT, get(before, "k4"));
+	EXPECT_EQ(-ENOENT, insert(before, "new"));
+	EXPECT_EQ(-ENOENT, vdfs_collection_save(before));
+	c = open_c(self, &alice);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(1, nearest(c, 3));
+	EXPECT_EQ(0, insert(c, "new"));
+	EXPECT_EQ(0, vdfs_collection_save(c));
+	EXPECT_EQ(-ENOENT, vdfs_collection_save(before));
+	vdfs_collection_put(before);
+	vdfs_collection_put(c);
+	/* What is saved is what was opened last. */
+	close_db(self);
+	c = open_c(self, &alice);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(1, nearest(c, 3));
+	EXPECT_EQ(ITEMS, found(c, NULL));
+	EXPECT_EQ(0, faults(self, 0));
+	vdfs_collection_put(c);
+}
+
+/* The row says that it is of another collection than it is. */
+TEST_F(items, no_ghost_of_a_moved_item_stays)
+{
+	struct vdfs_collection *c = open_c(self, &alice);
+
+	ASSERT_NE(NULL, c);
+	vdfs_collection_put(c);
+	ASSERT_EQ(0, change(self, "UPDATE item SET collection = 77\n"
+				  "WHERE key = 'k3'"));
+	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, faults(self, 0));
+	c = open_c(self, &alice);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(1, nearest(c, 3));
+	vdfs_collection_put(c);
+}
+
+/* Who had it open does not keep what the repair took. */
+TEST_F(items, a_repair_reaches_who_has_it_open)
+{
+	struct vdfs_collection *before = open_c(self, &alice), *c;
+
+	ASSERT_NE(NULL, before);
+	ASSERT_EQ(0, change(self,
+			    "UPDATE collection SET owner = owner + 1,\n"
+			    "base = base | 1125899906842624 WHERE name = 'c'"));
+	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(-ENOENT, insert(before, "new"));
+	EXPECT_EQ(-ENOENT, nearest(before, 3));
+	EXPECT_EQ(NULL, open_c(self, &alice));
+	c = open_c(self, &admin);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(ITEMS, found(c, NULL));
+	EXPECT_EQ(0, insert(c, "new"));
+	/* Root pays for it now. */
+	EXPECT_EQ(0, faults(self, 0));
+	vdfs_collection_put(before);
+	vdfs_collection_put(c);
+}
+
 TEST_HARNESS_MAIN

@@ -138,6 +138,8 @@ extern const char vdfs_schema_name_changed[];
 extern const char vdfs_schema_name_read_only[];
 extern const char vdfs_schema_name_groups_read_only[]; /* before it */
 /* For struct vdfs_store_above. */
+int vdfs_name_each(struct sqlite3 *db, const struct vdfs_who *who,
+		   unsigned int *rows, vdfs_shown_fn *fn, void *arg);
 int vdfs_name_some(struct sqlite3 *db, uint64_t number, int64_t *object);
 int vdfs_name_shows(struct sqlite3 *db, const struct vdfs_who *who,
 		    int64_t object);

@@ -18,7 +18,8 @@ const char *const vdfs_schemas[] = { vdfs_schema_blob_quotas,
 
 static const struct vdfs_store_above above = { .schemas = vdfs_schemas,
 					       .shows = vdfs_name_shows,
-					       .some = vdfs_name_some };
+					       .some = vdfs_name_some,
+					       .each = vdfs_name_each };
 
 /**
  * vdfs_store_open() - open a store with names and collections in it

@@ -80,6 +80,15 @@ struct vdfs_store_options {
 };
 
 /**
+ * typedef vdfs_shown_fn - a blob that a user sees
+ * @arg: The caller's.
+ * @object: Its row.
+ *
+ * Return: 0 or a negative errno, which ends the search.
+ */
+typedef int vdfs_shown_fn(void *arg, int64_t object);
+
+/**
  * struct vdfs_store_above - what the rooms above the store add to it
  * @schemas: Statements that make their tables, with a NULL behind the last.
  * @shows: Whether something of theirs lets a user see a blob: 1, 0 or a
@@ -87,12 +96,17 @@ struct vdfs_store_options {
  * @some: Finds a blob that something of theirs refers to, the same one for a
  *        number each time: 0, with a row of 0 where there is none, or a
  *        negative errno. Called inside a vdfs_meta_fn.
+ * @each: Calls a function for each blob that something of theirs lets a user
+ *        see: 0, -EAGAIN when that takes more than so many rows, or another
+ *        negative errno. Called inside a vdfs_meta_fn.
  */
 struct vdfs_store_above {
 	const char *const *schemas;
 	int (*shows)(struct sqlite3 *db, const struct vdfs_who *who,
 		     int64_t object);
 	int (*some)(struct sqlite3 *db, uint64_t number, int64_t *object);
+	int (*each)(struct sqlite3 *db, const struct vdfs_who *who,
+		    unsigned int *rows, vdfs_shown_fn *fn, void *arg);
 };
 
 /* -EBUSY: another process has it open. */

@@ -355,6 +355,23 @@ struct list {
 	size_t n;
 };
 
+/* Those of the user, and those of others that let it read or write. */
+static int begin_list(struct sqlite3 *db, const struct vdfs_who *who,
+		      struct sqlite3_stmt **st)
+{
+	if (who->admin)
+		return vdfs_sql(db, st,
+				"SELECT " COLUMNS ", name FROM collection\n"
+				" WHERE name IS NOT NULL ORDER BY name");
+	return vdfs_sql(db, st,
+			"SELECT " COLUMNS ", name FROM collection\n"
+			" WHERE owner = ?1 AND name IS NOT NULL\n"
+			"UNION ALL SELECT " COLUMNS ", name FROM collection\n"
+			" WHERE " VDFS_COLLECTION_SHOWN " AND owner != ?1\n"
+			" ORDER BY name",
+			VDFS_INT(who->uid));
+}
+
 static int list_rows(struct sqlite3 *db, void *arg)
 {
 	struct list *list = arg;
@@ -362,9 +379,7 @@ static int list_rows(struct sqlite3 *db, void *arg)
 	struct entry *more;
 	int ret;
 
-	ret = vdfs_sql(db, &st,
-		       "SELECT " COLUMNS ", name FROM collection\n"
-		       " WHERE name IS NOT NULL ORDER BY name");
+	ret = begin_list(db, list->who, &st);
 	if (ret)
 		return ret;
 	while ((ret = vdfs_sql_next(st)) > 0) {

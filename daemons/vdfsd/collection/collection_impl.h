@@ -50,6 +50,9 @@
 #define VDFS_SPAN ((int64_t)1 << 39)
 #define VDFS_SPAN_SQL "549755813888"
 
+/* The index has those that others than the owner may read or write, alone. */
+#define VDFS_COLLECTION_SHOWN "name IS NOT NULL AND (mode & 6) != 0"
+
 /* The checksum of its row, by its name in SQL. */
 #define VDFS_COLLECTION_SUM(name)                            \
 	"vdfs_sum(id, " name ", owner, mode, dim, metric,\n" \

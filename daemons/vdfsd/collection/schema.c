@@ -53,6 +53,8 @@ const char vdfs_schema_collection[] =
 	"CREATE UNIQUE INDEX IF NOT EXISTS collection_base\n"
 	" ON collection(base);\n"
 	"CREATE INDEX IF NOT EXISTS collection_owner ON collection(owner);\n"
+	"CREATE INDEX IF NOT EXISTS collection_shown ON collection(name)\n"
+	" WHERE " VDFS_COLLECTION_SHOWN ";\n"
 	"CREATE TABLE IF NOT EXISTS item(\n"
 	" id INTEGER PRIMARY KEY, collection INTEGER NOT NULL,\n"
 	" key TEXT NOT NULL, gen INTEGER NOT NULL, sum INTEGER NOT NULL,\n"

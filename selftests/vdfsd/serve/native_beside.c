@@ -12,6 +12,8 @@
 #include <kselftest_harness.h>
 #include <sqlite3.h>
 
+#include <daemons/vdfsd/collection/collection.h>
+
 #include "vdfsd/store.h"
 
 #define HIDDEN 1000
@@ -46,6 +48,7 @@ struct list {
 FIXTURE(beside)
 {
 	struct tree t;
+	struct vdfs_db *db;
 	struct list *list;
 };
 
@@ -79,6 +82,8 @@ FIXTURE_SETUP(beside)
 	self->list = calloc(1, sizeof(*self->list));
 	ASSERT_EQ(0, tree_make(&self->t, NULL));
 	store = self->t.store;
+	ASSERT_EQ(0, vdfs_db_open(vdfs_store_meta(store), self->t.dir, 1,
+				  &self->db));
 	ASSERT_EQ(0, put_numbers(store, &bob, 0, 3, NULL));
 	ASSERT_EQ(0, put_numbers(store, &alice, 3, 5, "shown/%d"));
 	ASSERT_EQ(0, put_numbers(store, &alice, 5, 6, "hidden/%d"));
@@ -88,6 +93,7 @@ FIXTURE_SETUP(beside)
 
 FIXTURE_TEARDOWN(beside)
 {
+	vdfs_db_close(self->db);
 	tree_remove(&self->t);
 	free(self->list);
 }
@@ -209,6 +215,54 @@ TEST_F(beside, what_others_pay_for_is_listed_by_name)
 		  vdfs_name_change(store, &alice, "shown/3", 0600, INT64_MIN));
 	ASSERT_EQ(5, list_blobs(self, &cost));
 	EXPECT_FALSE(has(self, 3));
+}
+
+static int count_one(void *arg, const char *name,
+		     const struct vdfs_collection_params *params,
+		     uint64_t items)
+{
+	(void)name;
+	(void)params;
+	(void)items;
+	++*(int *)arg;
+	return 0;
+}
+
+static int create(FIXTURE_DATA(beside) * self, const struct vdfs_who *who,
+		  int number, uint32_t mode)
+{
+	struct vdfs_collection_params p = { .dim = 1, .mode = mode };
+	char name[16];
+
+	snprintf(name, sizeof(name), "c%d", number);
+	return vdfs_collection_create(self->db, who, name, &p);
+}
+
+static int list_collections(FIXTURE_DATA(beside) * self, unsigned long *cost)
+{
+	int err, n = 0;
+
+	work = 0;
+	err = vdfs_collection_list(self->db, &bob, count_one, &n);
+	*cost = work;
+	return err ?: n;
+}
+
+TEST_F(beside, collections_that_others_hide_cost_nothing)
+{
+	unsigned long alone, with;
+	int i;
+
+	ASSERT_EQ(0, create(self, &bob, 1, 0600));
+	ASSERT_EQ(0, create(self, &bob, 2, 0644));
+	ASSERT_EQ(0, create(self, &alice, 3, 0644));
+	ASSERT_EQ(0, create(self, &alice, 4, 0622));
+	ASSERT_EQ(4, list_collections(self, &alone));
+	for (i = 5; i < 205; i++)
+		ASSERT_EQ(0, create(self, &alice, i, 0600));
+	ASSERT_EQ(4, list_collections(self, &with));
+	EXPECT_LT(0, alone);
+	EXPECT_EQ(alone, with);
 }
 
 TEST_HARNESS_MAIN

@@ -11,60 +11,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/queue.h>
 
+#include "held_impl.h"
 #include "lock_impl.h"
 #include "store/charge.h"
 #include "view_impl.h"
-
-#define BUCKETS 256
-#define RANGES_MAX 4096 /* of one owner in one file */
-
-/**
- * struct lock - a range that somebody has locked, or wants to
- * @all: In its bucket.
- * @ino: Of the file.
- * @uid: The user who is charged.
- * @flock: By flock(2): locks of the two kinds do not see each other.
- * @owner: As the kernel names it, a process or an open file.
- * @fh: The open file that it came by.
- * @start: First byte.
- * @end: Last byte.
- * @type: F_RDLCK, F_WRLCK; F_UNLCK = take it away.
- * @pid: Process, for F_GETLK.
- * @req: Request that waits for it, NULL once it is held.
- * @result: Answer to @req, 0 or a negative errno.
- */
-struct lock {
-	TAILQ_ENTRY(lock) all;
-	uint64_t ino;
-	uint32_t uid;
-	bool flock;
-	uint64_t owner;
-	uint64_t fh;
-	uint64_t start;
-	uint64_t end;
-	int type;
-	pid_t pid;
-	fuse_req_t req;
-	int result;
-};
-
-TAILQ_HEAD(lock_list, lock);
-
-/**
- * struct vdfs_locks - the locks of a view
- * @store: Where users are charged for them.
- * @lock: Guards all of it. fuse->lock is not taken inside.
- * @held: By file.
- * @waiting: By file, in the order in which they came.
- */
-struct vdfs_locks {
-	struct vdfs_store *store;
-	pthread_mutex_t lock;
-	struct lock_list held[BUCKETS];
-	struct lock_list waiting[BUCKETS];
-};
 
 /**
  * vdfs_locks_new() - begin without a lock
@@ -80,29 +31,25 @@ struct vdfs_locks *vdfs_locks_new(struct vdfs_store *store)
 	if (!locks)
 		return NULL;
 	locks->store = store;
+	locks->chance = (uintptr_t)locks;
 	pthread_mutex_init(&locks->lock, NULL);
-	for (i = 0; i < BUCKETS; i++) {
-		TAILQ_INIT(&locks->held[i]);
-		TAILQ_INIT(&locks->waiting[i]);
+	TAILQ_INIT(&locks->again);
+	for (i = 0; i < VDFS_LOCK_BUCKETS; i++) {
+		TAILQ_INIT(&locks->own[i]);
+		TAILQ_INIT(&locks->via[i]);
 	}
 	return locks;
 }
 
-static void lock_free(struct vdfs_locks *locks, struct lock *lock)
-{
-	vdfs_uncharge(locks->store, lock->uid, VDFS_CHARGE_LOCKS, 1);
-	free(lock);
-}
-
 /* Answer all that are granted or given up, without the lock. */
-static void answer(struct vdfs_locks *locks, struct lock_list *done)
+static void answer(struct vdfs_locks *locks, struct vdfs_lock_list *done)
 {
-	struct lock *lock;
+	struct vdfs_lock *lock;
 
 	while ((lock = TAILQ_FIRST(done))) {
-		TAILQ_REMOVE(done, lock, all);
+		TAILQ_REMOVE(done, lock, line);
 		fuse_reply_err(lock->req, -lock->result);
-		lock_free(locks, lock);
+		vdfs_lock_free(locks, lock);
 	}
 }
 
@@ -112,161 +59,44 @@ static void answer(struct vdfs_locks *locks, struct lock_list *done)
  */
 void vdfs_locks_free(struct vdfs_locks *locks)
 {
-	struct lock *lock;
+	struct vdfs_lock *lock;
 	size_t i;
 
 	if (!locks)
 		return;
-	for (i = 0; i < BUCKETS; i++) {
-		TAILQ_FOREACH(lock, &locks->waiting[i], all)
-		lock->result = -EINTR;
-		answer(locks, &locks->waiting[i]);
-		while ((lock = TAILQ_FIRST(&locks->held[i]))) {
-			TAILQ_REMOVE(&locks->held[i], lock, all);
-			lock_free(locks, lock);
-		}
+	for (i = 0; i < VDFS_LOCK_BUCKETS; i++) {
+		while ((lock = TAILQ_FIRST(&locks->own[i])))
+			vdfs_lock_drop(locks, lock);
 	}
+	TAILQ_FOREACH(lock, &locks->again, line)
+	lock->result = -EINTR;
+	answer(locks, &locks->again);
 	pthread_mutex_destroy(&locks->lock);
 	free(locks);
 }
 
-static bool same_file(const struct lock *a, const struct lock *b)
+/* One more waits for a lock that is held. */
+static void block(struct vdfs_lock *blocker, struct vdfs_lock *lock)
 {
-	return a->ino == b->ino && a->flock == b->flock;
+	lock->blocker = blocker;
+	vdfs_lock_line_up(&blocker->blocked, lock);
 }
 
-static bool overlap(const struct lock *a, const struct lock *b)
+/* Grant what waited for what was let go. */
+static void wake(struct vdfs_locks *locks, struct vdfs_lock_list *done)
 {
-	return a->start <= b->end && b->start <= a->end;
-}
+	struct vdfs_lock *lock, *blocker;
 
-/* Find a lock that keeps another from being granted, NULL = none. */
-static struct lock *conflict(struct vdfs_locks *locks, const struct lock *want)
-{
-	struct lock *lock;
-
-	if (want->type == F_UNLCK)
-		return NULL;
-	TAILQ_FOREACH(lock, &locks->held[want->ino % BUCKETS], all)
-	{
-		if (same_file(lock, want) && lock->owner != want->owner &&
-		    overlap(lock, want) &&
-		    (lock->type == F_WRLCK || want->type == F_WRLCK))
-			return lock;
-	}
-	return NULL;
-}
-
-/* Is @lock the owner's of @want, and do they have bytes in common? */
-static bool owned(const struct lock *lock, const struct lock *want)
-{
-	return same_file(lock, want) && lock->owner == want->owner &&
-	       overlap(lock, want);
-}
-
-/* Take @want out of a range of the same owner; @rest may become its end. */
-static void cut(struct vdfs_locks *locks, struct lock_list *held,
-		struct lock *lock, const struct lock *want, struct lock **rest)
-{
-	bool before = lock->start < want->start;
-	bool after = lock->end > want->end;
-
-	if (before && after) {
-		struct lock *end = *rest;
-
-		*rest = NULL;
-		*end = *lock;
-		end->uid = want->uid;
-		end->start = want->end + 1;
-		TAILQ_INSERT_HEAD(held, end, all);
-	}
-	if (before) {
-		lock->end = want->start - 1;
-	} else if (after) {
-		lock->start = want->end + 1;
-	} else {
-		TAILQ_REMOVE(held, lock, all);
-		lock_free(locks, lock);
-	}
-}
-
-/* How many ranges more there are when @want is granted, before any go. */
-static unsigned int more_ranges(const struct lock_list *held,
-				const struct lock *want, unsigned int *ranges)
-{
-	unsigned int more = want->type != F_UNLCK;
-	const struct lock *lock;
-
-	*ranges = 0;
-	TAILQ_FOREACH(lock, held, all)
-	{
-		*ranges += same_file(lock, want) && lock->owner == want->owner;
-		/* In its middle: two remain of it. */
-		if (owned(lock, want) && lock->start < want->start &&
-		    lock->end > want->end)
-			more++;
-	}
-	return more;
-}
-
-/* Charge for ranges: what takes none is always granted. */
-static int charge(struct vdfs_locks *locks, const struct lock *want,
-		  const struct lock_list *held, unsigned int *more)
-{
-	unsigned int ranges;
-
-	*more = more_ranges(held, want, &ranges);
-	if (!*more)
-		return 0;
-	if (ranges >= RANGES_MAX ||
-	    vdfs_charge(locks->store, want->uid, VDFS_CHARGE_LOCKS, *more))
-		return -ENOLCK;
-	return 0;
-}
-
-/* Replace what the owner has in a range. Nothing is in the way. */
-static int grant(struct vdfs_locks *locks, const struct lock *want)
-{
-	struct lock_list *held = &locks->held[want->ino % BUCKETS];
-	struct lock *lock, *next, *rest = malloc(sizeof(*rest));
-	struct lock *new = malloc(sizeof(*new));
-	unsigned int more = 0;
-	int err = rest && new ? charge(locks, want, held, &more) : -ENOMEM;
-
-	if (err) {
-		free(rest);
-		free(new);
-		return err;
-	}
-	for (lock = TAILQ_FIRST(held); lock; lock = next) {
-		next = TAILQ_NEXT(lock, all);
-		if (owned(lock, want))
-			cut(locks, held, lock, want, &rest);
-	}
-	free(rest);
-	if (want->type == F_UNLCK) {
-		free(new);
-		return 0;
-	}
-	*new = *want;
-	new->req = NULL;
-	TAILQ_INSERT_HEAD(held, new, all);
-	return 0;
-}
-
-/* Grant what waited for a file, now that something was let go. */
-static void wake(struct vdfs_locks *locks, uint64_t ino, struct lock_list *done)
-{
-	struct lock_list *waiting = &locks->waiting[ino % BUCKETS];
-	struct lock *lock, *next;
-
-	for (lock = TAILQ_FIRST(waiting); lock; lock = next) {
-		next = TAILQ_NEXT(lock, all);
-		if (lock->ino != ino || conflict(locks, lock))
+	while ((lock = TAILQ_FIRST(&locks->again))) {
+		TAILQ_REMOVE(&locks->again, lock, line);
+		blocker = vdfs_lock_conflict(locks, lock);
+		if (blocker) {
+			block(blocker, lock);
 			continue;
-		lock->result = grant(locks, lock);
-		TAILQ_REMOVE(waiting, lock, all);
-		TAILQ_INSERT_TAIL(done, lock, all);
+		}
+		lock->result = vdfs_lock_grant(locks, lock);
+		TAILQ_REMOVE(vdfs_lock_via(locks, lock), lock, via);
+		TAILQ_INSERT_TAIL(done, lock, line);
 	}
 }
 
@@ -274,33 +104,31 @@ static void wake(struct vdfs_locks *locks, uint64_t ino, struct lock_list *done)
 static void interrupted(fuse_req_t req, void *arg)
 {
 	struct vdfs_locks *locks = arg;
-	struct lock_list done = TAILQ_HEAD_INITIALIZER(done);
-	struct lock *lock = NULL;
-	size_t i;
+	struct vdfs_lock_list done = TAILQ_HEAD_INITIALIZER(done);
+	struct vdfs_lock *lock, of = { .req = req };
 
 	pthread_mutex_lock(&locks->lock);
-	for (i = 0; i < BUCKETS && !lock; i++) {
-		TAILQ_FOREACH(lock, &locks->waiting[i], all)
-		{
-			if (lock->req != req)
-				continue;
-			TAILQ_REMOVE(&locks->waiting[i], lock, all);
-			lock->result = -EINTR;
-			TAILQ_INSERT_TAIL(&done, lock, all);
-			break;
-		}
+	TAILQ_FOREACH(lock, vdfs_lock_via(locks, &of), via)
+	{
+		if (lock->req != req)
+			continue;
+		TAILQ_REMOVE(&lock->blocker->blocked, lock, line);
+		TAILQ_REMOVE(vdfs_lock_via(locks, lock), lock, via);
+		lock->result = -EINTR;
+		TAILQ_INSERT_TAIL(&done, lock, line);
+		break;
 	}
 	pthread_mutex_unlock(&locks->lock);
 	answer(locks, &done);
 }
 
 /* Lock now, or note the request as one that waits: -EINPROGRESS. */
-static int lock_or_wait(struct vdfs_locks *locks, const struct lock *want)
+static int lock_or_wait(struct vdfs_locks *locks, const struct vdfs_lock *want)
 {
-	struct lock *copy;
+	struct vdfs_lock *copy, *blocker = vdfs_lock_conflict(locks, want);
 
-	if (!conflict(locks, want))
-		return grant(locks, want);
+	if (!blocker)
+		return vdfs_lock_grant(locks, want);
 	if (!want->req)
 		return -EAGAIN;
 	/* Before that, the function that was set had nothing to find. */
@@ -314,16 +142,18 @@ static int lock_or_wait(struct vdfs_locks *locks, const struct lock *want)
 		return -ENOLCK;
 	}
 	*copy = *want;
-	TAILQ_INSERT_TAIL(&locks->waiting[want->ino % BUCKETS], copy, all);
+	copy->came = ++locks->came;
+	TAILQ_INSERT_TAIL(vdfs_lock_via(locks, copy), copy, via);
+	block(blocker, copy);
 	return -EINPROGRESS;
 }
 
 /* @req: To be answered; @want has it as well if it may wait. */
 static void set(fuse_req_t req, struct vdfs_locks *locks,
-		const struct lock *want)
+		const struct vdfs_lock *want)
 {
-	struct lock_list done = TAILQ_HEAD_INITIALIZER(done);
-	struct lock off = *want;
+	struct vdfs_lock_list done = TAILQ_HEAD_INITIALIZER(done);
+	struct vdfs_lock off = *want;
 	int err = 0;
 
 	off.type = F_UNLCK;
@@ -332,10 +162,10 @@ static void set(fuse_req_t req, struct vdfs_locks *locks,
 	pthread_mutex_lock(&locks->lock);
 	/* flock(2) lets go of the one kind before it asks for the other. */
 	if (want->flock && want->type != F_UNLCK)
-		err = grant(locks, &off);
+		err = vdfs_lock_grant(locks, &off);
 	if (!err)
 		err = lock_or_wait(locks, want);
-	wake(locks, want->ino, &done);
+	wake(locks, &done);
 	pthread_mutex_unlock(&locks->lock);
 	answer(locks, &done);
 	if (err != -EINPROGRESS)
@@ -356,12 +186,12 @@ void vdfs_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		   int op)
 {
 	struct vdfs_fuse *fuse = fuse_req_userdata(req);
-	struct lock want = { .ino = number_of(fuse, ino),
-			     .uid = fuse_req_ctx(req)->uid,
-			     .flock = true,
-			     .owner = fi->lock_owner,
-			     .fh = fi->fh,
-			     .end = UINT64_MAX };
+	struct vdfs_lock want = { .ino = number_of(fuse, ino),
+				  .uid = fuse_req_ctx(req)->uid,
+				  .flock = true,
+				  .owner = fi->lock_owner,
+				  .fh = fi->fh,
+				  .range.end = UINT64_MAX };
 
 	switch (op & ~LOCK_NB) {
 	case LOCK_SH:
@@ -379,21 +209,21 @@ void vdfs_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	set(req, fuse->locks, &want);
 }
 
-static struct lock range_of(fuse_req_t req, fuse_ino_t ino,
-			    const struct fuse_file_info *fi,
-			    const struct flock *range)
+static struct vdfs_lock range_of(fuse_req_t req, fuse_ino_t ino,
+				 const struct fuse_file_info *fi,
+				 const struct flock *range)
 {
 	uint64_t start = (uint64_t)range->l_start;
 
-	return (struct lock){
+	return (struct vdfs_lock){
 		.ino = number_of(fuse_req_userdata(req), ino),
 		.uid = fuse_req_ctx(req)->uid,
 		.owner = fi->lock_owner,
 		.fh = fi->fh,
-		.start = start,
+		.range.start = start,
 		/* No length is up to the end, wherever that will be. */
-		.end = range->l_len ? start + (uint64_t)range->l_len - 1 :
-				      UINT64_MAX,
+		.range.end = range->l_len ? start + (uint64_t)range->l_len - 1 :
+					    UINT64_MAX,
 		.type = range->l_type,
 		.pid = range->l_pid,
 	};
@@ -403,7 +233,7 @@ void vdfs_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		   struct flock *range, int sleep)
 {
 	struct vdfs_fuse *fuse = fuse_req_userdata(req);
-	struct lock want = range_of(req, ino, fi, range);
+	struct vdfs_lock want = range_of(req, ino, fi, range);
 
 	if (sleep)
 		want.req = req;
@@ -414,16 +244,17 @@ void vdfs_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		   struct flock *range)
 {
 	struct vdfs_fuse *fuse = fuse_req_userdata(req);
-	struct lock want = range_of(req, ino, fi, range), *lock;
+	struct vdfs_lock want = range_of(req, ino, fi, range), *lock;
 
 	pthread_mutex_lock(&fuse->locks->lock);
-	lock = conflict(fuse->locks, &want);
+	lock = vdfs_lock_conflict(fuse->locks, &want);
 	if (lock) {
 		range->l_type = (short)lock->type;
-		range->l_start = (off_t)lock->start;
-		range->l_len = lock->end == UINT64_MAX ?
+		range->l_start = (off_t)lock->range.start;
+		range->l_len = lock->range.end == UINT64_MAX ?
 				       0 :
-				       (off_t)(lock->end - lock->start + 1);
+				       (off_t)(lock->range.end -
+					       lock->range.start + 1);
 		range->l_pid = lock->pid;
 	} else {
 		range->l_type = F_UNLCK;
@@ -443,22 +274,23 @@ void vdfs_locks_close(struct vdfs_fuse *fuse, fuse_ino_t ino, uint64_t owner,
 		      uint64_t fh)
 {
 	struct vdfs_locks *locks = fuse->locks;
-	uint64_t number = number_of(fuse, ino);
-	struct lock_list *held = &locks->held[number % BUCKETS];
-	struct lock_list done = TAILQ_HEAD_INITIALIZER(done);
-	struct lock *lock, *next;
+	struct vdfs_lock of = { .ino = number_of(fuse, ino),
+				.owner = owner,
+				.fh = fh };
+	struct vdfs_lock_list *list = fh ? vdfs_lock_via(locks, &of) :
+					   vdfs_lock_own(locks, &of);
+	struct vdfs_lock_list done = TAILQ_HEAD_INITIALIZER(done);
+	struct vdfs_lock *lock, *next;
 
 	pthread_mutex_lock(&locks->lock);
-	for (lock = TAILQ_FIRST(held); lock; lock = next) {
-		next = TAILQ_NEXT(lock, all);
-		if (lock->ino != number)
+	for (lock = TAILQ_FIRST(list); lock; lock = next) {
+		next = fh ? TAILQ_NEXT(lock, via) : TAILQ_NEXT(lock, own);
+		if (fh ? lock->req || lock->fh != fh || lock->ino != of.ino :
+			 !vdfs_lock_same_owner(lock, &of))
 			continue;
-		if (fh ? lock->fh != fh : lock->flock || lock->owner != owner)
-			continue;
-		TAILQ_REMOVE(held, lock, all);
-		lock_free(locks, lock);
+		vdfs_lock_drop(locks, lock);
 	}
-	wake(locks, number, &done);
+	wake(locks, &done);
 	pthread_mutex_unlock(&locks->lock);
 	answer(locks, &done);
 }

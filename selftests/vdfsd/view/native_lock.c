@@ -304,6 +304,67 @@ TEST_F(lock, that_is_waited_for)
 	EXPECT_EQ(-EAGAIN, flock_file(&self->writer, F_WRLCK));
 }
 
+static int wait_as(const struct opened *file, uint64_t unique, uint64_t owner,
+		   uint64_t start, uint64_t end)
+{
+	struct fuse_lk_in in = range(file, owner, F_WRLCK, start, end);
+	struct asker a = file->a;
+
+	a.node = file->node;
+	return tell(a, unique, FUSE_SETLKW, &in, sizeof(in), NULL);
+}
+
+#define UNLOCK 60
+
+static int tell_unlock(const struct opened *file, uint64_t owner)
+{
+	struct fuse_lk_in in = range(file, owner, F_UNLCK, 0, LAST);
+	struct asker a = file->a;
+
+	a.node = file->node;
+	return tell(a, UNLOCK, FUSE_SETLK, &in, sizeof(in), NULL);
+}
+
+/* The answer to an unlock, and to the one that it lets have a lock. */
+static int hear_two(const struct opened *file, uint64_t granted)
+{
+	uint64_t first = 0, second = 0;
+	int err = hear(file->a, &first, NULL, 0);
+
+	if (!err)
+		err = hear(file->a, &second, NULL, 0);
+	if (err)
+		return err;
+	return first + second == UNLOCK + granted ? 0 : -EILSEQ;
+}
+
+/* Those that waited for different ranges are granted as they came. */
+TEST_F(lock, that_is_waited_for_in_order)
+{
+	const struct opened *w = &self->writer;
+
+	ASSERT_EQ(0, set_range(w, 1, F_WRLCK, 0, 9));
+	ASSERT_EQ(0, set_range(w, 2, F_WRLCK, 20, 29));
+	ASSERT_EQ(0, wait_as(w, WAITING, 3, 25, 30));
+	ASSERT_EQ(0, wait_as(w, WAITING + 1, 4, 5, 30));
+	ASSERT_EQ(0, wait_as(w, WAITING + 2, 5, 0, 25));
+	/* Meanwhile: they are in line. */
+	ASSERT_NE(0, node_at(self->kernel, "names/f"));
+	ASSERT_EQ(0, set_range(w, 1, F_UNLCK, 0, 9));
+	/* All of them still wait for the other. */
+	EXPECT_EQ(0, set_range(&self->reader, 6, F_WRLCK, 0, 9));
+	EXPECT_EQ(0, set_range(&self->reader, 6, F_UNLCK, 0, 9));
+	/* Only its middle is let go. */
+	ASSERT_EQ(0, set_range(w, 2, F_UNLCK, 22, 24));
+	EXPECT_EQ(-EAGAIN, set_range(&self->reader, 6, F_WRLCK, 25, 25));
+	ASSERT_EQ(0, tell_unlock(w, 2));
+	ASSERT_EQ(0, hear_two(w, WAITING));
+	ASSERT_EQ(0, tell_unlock(w, 3));
+	ASSERT_EQ(0, hear_two(w, WAITING + 1));
+	ASSERT_EQ(0, tell_unlock(w, 4));
+	ASSERT_EQ(0, hear_two(w, WAITING + 2));
+}
+
 TEST_F(lock, that_is_given_up)
 {
 	struct fuse_interrupt_in in = { .unique = WAITING };

@@ -420,13 +420,14 @@ static int fetch(struct vdfs_remote_fetch *f)
 	return err ?: vdfs_remote_has(remote, &object->hash);
 }
 
-/* With the lock held. */
-static struct vdfs_remote_fetch *find(struct vdfs_remote *remote,
-				      const struct vdfs_hash *hash)
+/* With the lock held. The bytes that come are for the row of one user alone. */
+static bool is_fetched(struct vdfs_remote *remote,
+		       const struct vdfs_object *object)
 {
 	struct vdfs_remote_fetch *f = remote->fetches;
 
-	while (f && !vdfs_hash_equal(&f->object->hash, hash))
+	while (f && (f->object->user != object->user ||
+		     !vdfs_hash_equal(&f->object->hash, &object->hash)))
 		f = f->next;
 	return f;
 }
@@ -436,7 +437,7 @@ static struct vdfs_remote_fetch *find(struct vdfs_remote *remote,
  * @store: The store.
  * @object: The blob, neither pinned nor claimed.
  *
- * Of two who want the same, one fetches it, and the other looks again.
+ * Of two who want the same object, one fetches it, and the other looks again.
  *
  * Context: Any thread. Waits for the network.
  * Return: 0 or a negative errno.
@@ -451,7 +452,7 @@ int vdfs_remote_fetch(struct vdfs_store *store,
 	int err;
 
 	pthread_mutex_lock(&remote->lock);
-	while (find(remote, &object->hash)) {
+	while (is_fetched(remote, object)) {
 		pthread_cond_wait(&remote->change, &remote->lock);
 		waited = true;
 	}

@@ -15,6 +15,8 @@
 #include "vdfsd/way.h"
 
 #define NAME "/bucket/some/prefix/name/"
+#define BLOB "/bucket/some/prefix/blob/"
+#define READERS 5 /* more than there are fetches for one who reads */
 
 FIXTURE(busy)
 {
@@ -88,6 +90,7 @@ struct other {
 	const char *name;
 	const char *text; /* to put there; NULL = only look */
 	const char *to; /* or where to move it */
+	const char *same; /* or what it has to be */
 	uint64_t ino; /* with text: of the name, wherever it is */
 	atomic_bool done;
 	int err;
@@ -104,6 +107,9 @@ static void *work(void *arg)
 		o->err = put_at(o->t->store, who, o->text, &there, &st);
 	else if (o->text)
 		o->err = put_as(o->t, who, o->name, o->text);
+	else if (o->same)
+		o->err =
+			name_same(o->t, who, o->name, o->same, strlen(o->same));
 	else if (o->to)
 		o->err = vdfs_name_rename(o->t->store, who, o->name, o->to,
 					  false);
@@ -119,13 +125,18 @@ static int start(struct other *o, struct tree *t)
 	return pthread_create(&o->thread, NULL, work, o);
 }
 
-/* Until as many answers are held. */
-static void wait_held(FIXTURE_DATA(busy) * self, int n)
+/* Until as many answers are held; false after half a minute without them. */
+static bool wait_held(FIXTURE_DATA(busy) * self, int n)
 {
 	struct timespec t = { .tv_nsec = 10000000 };
+	int i;
 
-	while (atomic_load(&self->way.state->disturbed) < n)
+	for (i = 0; i < 3000; i++) {
+		if (atomic_load(&self->way.state->disturbed) >= n)
+			return true;
 		nanosleep(&t, NULL);
+	}
+	return false;
 }
 
 static int count(void *arg, const char *name, const struct vdfs_stat *st)
@@ -175,6 +186,33 @@ TEST_F_TIMEOUT(busy, while_another_one_looks, 120)
 	let_go(self);
 	ASSERT_EQ(0, pthread_join(o.thread, NULL));
 	EXPECT_EQ(0, o.err);
+}
+
+/* A content of several users is one of each: none gets that of another. */
+TEST_F_TIMEOUT(busy, while_others_fetch_the_same, 60)
+{
+	static const char *const names[READERS] = { "n0", "n1", "n2", "n3",
+						    "n4" };
+	struct vdfs_who who[READERS];
+	struct other o[READERS];
+	int i;
+
+	for (i = 0; i < READERS; i++) {
+		who[i] = (struct vdfs_who){ .uid = 2000 + i, .gid = 2000 };
+		o[i] = (struct other){ .who = &who[i],
+				       .name = names[i],
+				       .same = "five" };
+		ASSERT_EQ(0, put_as(&self->p.there, &who[i], names[i], "five"));
+	}
+	ASSERT_EQ(0, hold(self, "GET " BLOB, 0));
+	for (i = 0; i < READERS; i++)
+		ASSERT_EQ(0, start(&o[i], &self->p.here));
+	EXPECT_TRUE(wait_held(self, READERS));
+	let_go(self);
+	for (i = 0; i < READERS; i++) {
+		ASSERT_EQ(0, pthread_join(o[i].thread, NULL));
+		EXPECT_EQ(0, o[i].err);
+	}
 }
 
 TEST_F_TIMEOUT(busy, while_another_one_changes, 120)

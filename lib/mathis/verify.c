@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The verifier. It walks each function once for its instructions and their
+ * operands, then along all its paths for the depth of the stack and the TRY
+ * blocks, both of which are the same however an instruction is reached. The
+ * interpreter relies on all of it and checks none of it again.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "verify.h"
+
+#define NO_TRY 0xffffffffU
+#define DEPTH_MAX 65535
+
+/* An offset of a function: an instruction begins there, and was reached. */
+struct verify_state {
+	bool begins;
+	bool reached;
+	bool handler; /* reached by an error alone */
+	uint32_t depth;
+	uint32_t outer; /* the TRY_START that it is inside of, or NO_TRY */
+};
+
+int verify_refuse(struct verifier *v, uint32_t at, const char *fmt, ...)
+{
+	const struct mathis_line *line;
+	struct mathis_error *e = v->error;
+	va_list args;
+
+	if (!e)
+		return -ENOEXEC;
+	memset(e, 0, sizeof(*e));
+	e->code = MATHIS_VERIFY;
+	e->offset = at;
+	if (v->f && v->f->name.len)
+		snprintf(e->function, sizeof(e->function), "%.*s",
+			 (int)v->f->name.len, v->f->name.data);
+	else if (v->f)
+		snprintf(e->function, sizeof(e->function), "#%u", v->index);
+	line = v->f ? mathis_find_line(v->m, v->f->code + at) : NULL;
+	if (line) {
+		struct mathis_text file =
+			mathis_const_str(v->m, v->m->files[line->file]);
+
+		e->line = line->line;
+		snprintf(e->file, sizeof(e->file), "%.*s", (int)file.len,
+			 file.data);
+	}
+	va_start(args, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, args);
+	va_end(args);
+	return -ENOEXEC;
+}
+
+static void decode(const struct verifier *v, uint32_t at,
+		   struct mathis_insn *insn)
+{
+	mathis_decode(v->m->code + v->f->code + at, v->f->size - at, insn);
+}
+
+/* Find where instructions begin. */
+static int find_insns(struct verifier *v)
+{
+	struct mathis_insn insn;
+
+	for (uint32_t at = 0; at < v->f->size; at += insn.size) {
+		const uint8_t *code = v->m->code + v->f->code + at;
+		int ret = mathis_decode(code, v->f->size - at, &insn);
+
+		if (ret == -ENOENT)
+			return verify_refuse(v, at, "0x%02x is no instruction",
+					     *code);
+		if (ret)
+			return verify_refuse(v, at,
+					     "the instruction is cut off");
+		if (mathis_opcode(insn.op)->flags == MATHIS_OP_REFUSED)
+			return verify_refuse(v, at, "%s cannot be run",
+					     mathis_opcode(insn.op)->name);
+		v->states[at].begins = true;
+		ret = verify_operands(v, at, &insn);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static uint32_t pops(const struct verifier *v, const struct mathis_insn *insn)
+{
+	int n = mathis_opcode(insn->op)->pops;
+
+	if (n != MATHIS_OP_VAR)
+		return n;
+	switch (insn->op) {
+	case OP_CALL_INDIRECT:
+		return insn->arg[0] + 1;
+	case OP_CALL:
+	case OP_TAIL_CALL:
+	case OP_MAKE_CLOSURE:
+	case OP_MAKE_STRUCT:
+	case OP_SYSCALL_N:
+		return insn->arg[1];
+	case OP_MAKE_MAP:
+		return 2 * insn->arg[0];
+	case OP_SYSCALL:
+		return mathis_call_arity(v->host, insn->arg[0]);
+	case OP_SPAWN:
+		return v->m->funcs[insn->arg[0]].arity;
+	default:
+		return insn->arg[0];
+	}
+}
+
+static uint32_t pushes(const struct mathis_insn *insn)
+{
+	int n = mathis_opcode(insn->op)->pushes;
+
+	return n == MATHIS_OP_VAR ? insn->arg[0] : n;
+}
+
+/* Control goes on at @to. */
+static int reach(struct verifier *v, uint32_t at, int64_t to,
+		 struct verify_state state)
+{
+	struct verify_state *s;
+	bool catches;
+
+	if (to < 0 || to > v->f->size)
+		return verify_refuse(v, at, "a jump out of the function");
+	if (to == v->f->size)
+		return verify_refuse(v, at, "control falls off the end");
+	s = &v->states[to];
+	if (!s->begins)
+		return verify_refuse(v, at, "a jump into an instruction");
+	catches = v->m->code[v->f->code + to] == OP_CATCH;
+	if (state.handler != catches)
+		return verify_refuse(
+			v, at,
+			state.handler ? "the handler is no CATCH" :
+					"CATCH is reached without an error");
+	if (!s->reached) {
+		state.begins = true;
+		state.reached = true;
+		*s = state;
+		v->work[v->n_work++] = to;
+		return 0;
+	}
+	if (s->depth != state.depth)
+		return verify_refuse(
+			v, at,
+			"offset %u is reached with %u and with %u values",
+			(uint32_t)to, s->depth, state.depth);
+	if (s->outer != state.outer)
+		return verify_refuse(v, at,
+				     "offset %u is reached from two TRY blocks",
+				     (uint32_t)to);
+	return 0;
+}
+
+/* The least depth inside of a TRY block: that of its start. */
+static uint32_t floor_of(const struct verifier *v, uint32_t outer)
+{
+	return outer == NO_TRY ? 0 : v->states[outer].depth;
+}
+
+/* TRY_START, TRY_END, TAIL_CALL: how they fit into TRY blocks. */
+static int check_try(struct verifier *v, uint32_t at,
+		     const struct mathis_insn *insn, struct verify_state *state)
+{
+	struct verify_state handler = *state;
+
+	switch (insn->op) {
+	case OP_TRY_START:
+		handler.handler = true;
+		state->outer = at;
+		return reach(v, at, (int64_t)at + insn->size + insn->arg[0],
+			     handler);
+	case OP_TRY_END:
+		if (state->outer == NO_TRY)
+			return verify_refuse(v, at,
+					     "TRY_END without TRY_START");
+		state->outer = v->states[state->outer].outer;
+		return 0;
+	case OP_TAIL_CALL:
+		if (state->outer != NO_TRY)
+			return verify_refuse(v, at, "TAIL_CALL in a TRY block");
+		return 0;
+	}
+	return 0;
+}
+
+static int step(struct verifier *v, uint32_t at)
+{
+	struct verify_state state = v->states[at];
+	struct mathis_func *f = &v->m->funcs[v->index];
+	struct mathis_insn insn;
+	uint32_t least, n;
+	int64_t next;
+	int ret;
+
+	decode(v, at, &insn);
+	next = (int64_t)at + insn.size;
+	state.handler = false;
+	least = floor_of(v, state.outer);
+	n = pops(v, &insn);
+	if (state.depth < least + n)
+		return verify_refuse(v, at, "%s takes %u values of %u",
+				     mathis_opcode(insn.op)->name, n,
+				     state.depth - least);
+	/* The handler of a TRY block is reached before its own pushes. */
+	ret = check_try(v, at, &insn, &state);
+	if (ret)
+		return ret;
+	state.depth += pushes(&insn) - n;
+	if (state.depth > DEPTH_MAX)
+		return verify_refuse(v, at, "more than %u values", DEPTH_MAX);
+	if (state.depth > f->depth)
+		f->depth = state.depth;
+	if (mathis_opcode(insn.op)->operands[0] == 'j' &&
+	    insn.op != OP_TRY_START) {
+		struct verify_state taken = state;
+
+		taken.depth -= insn.op == OP_JUMP_IF_DONE;
+		ret = reach(v, at, next + insn.arg[0], taken);
+		if (ret)
+			return ret;
+	}
+	if (mathis_opcode(insn.op)->flags == MATHIS_OP_ENDS)
+		return 0;
+	return reach(v, at, next, state);
+}
+
+static int verify_func(struct verifier *v)
+{
+	struct verify_state start = { .outer = NO_TRY };
+	int ret;
+
+	if (!v->f->size)
+		return verify_refuse(v, 0, "a function without instructions");
+	v->states = calloc(v->f->size, sizeof(*v->states));
+	v->work = calloc(v->f->size, sizeof(*v->work));
+	v->n_work = 0;
+	if (!v->states || !v->work)
+		ret = mathis_fail(v->error, -ENOMEM, MATHIS_OUT_OF_MEMORY,
+				  "no memory");
+	else
+		ret = find_insns(v);
+	if (!ret)
+		ret = reach(v, 0, 0, start);
+	while (!ret && v->n_work)
+		ret = step(v, v->work[--v->n_work]);
+	free(v->states);
+	free(v->work);
+	return ret;
+}
+
+/* Count the values that each function captures. */
+static int find_captures(struct verifier *v)
+{
+	struct mathis_insn insn;
+	bool *made = calloc(v->m->n_funcs + 1, sizeof(*made));
+	int ret = made ? 0 : -ENOMEM;
+
+	for (v->index = 0; !ret && v->index < v->m->n_funcs; v->index++) {
+		v->f = &v->m->funcs[v->index];
+		for (uint32_t at = 0; at < v->f->size; at += insn.size) {
+			const uint8_t *code = v->m->code + v->f->code + at;
+			struct mathis_func *f;
+
+			if (mathis_decode(code, v->f->size - at, &insn))
+				break;
+			if (insn.op != OP_MAKE_CLOSURE ||
+			    insn.arg[0] >= v->m->n_funcs)
+				continue;
+			f = &v->m->funcs[insn.arg[0]];
+			if (made[insn.arg[0]] && f->captured != insn.arg[1]) {
+				ret = verify_refuse(
+					v, at,
+					"function %d captures %u values elsewhere",
+					(int)insn.arg[0], f->captured);
+				break;
+			}
+			f->captured = insn.arg[1];
+			made[insn.arg[0]] = true;
+		}
+	}
+	if (ret == -ENOMEM)
+		mathis_fail(v->error, ret, MATHIS_OUT_OF_MEMORY, "no memory");
+	free(made);
+	return ret;
+}
+
+int mathis_verify(struct mathis_module *m, const struct mathis_host *host,
+		  struct mathis_error *error)
+{
+	struct verifier v = { .m = m, .host = host, .error = error };
+	int ret = find_captures(&v);
+
+	for (v.index = 0; !ret && v.index < m->n_funcs; v.index++) {
+		v.f = &m->funcs[v.index];
+		ret = verify_func(&v);
+	}
+	m->verified = !ret;
+	return ret;
+}

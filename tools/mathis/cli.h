@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The parts of the program mathis. */
+#ifndef MATHIS_CLI_H
+#define MATHIS_CLI_H
+
+#include <mathis/mathis.h>
+
+/* Exit statuses: what was asked for is wrong; the command line is. */
+#define EXIT_BAD 1
+#define EXIT_USAGE 2
+
+int read_input(const char *name, char **data, size_t *size);
+int load_input(const char *name, unsigned int flags,
+	       struct mathis_module **module);
+void print_error(const char *name, const struct mathis_error *error);
+
+#endif

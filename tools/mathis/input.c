@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Files: a module or its source, told apart by how they begin.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define INPUT_MAX (64UL << 20)
+
+/* "FILE:LINE: error MASM001: in FUNCTION: TEXT" */
+void print_error(const char *name, const struct mathis_error *e)
+{
+	fprintf(stderr, "%s:", e->file[0] ? e->file : name);
+	if (e->line)
+		fprintf(stderr, "%u:", e->line);
+	if (e->masm)
+		fprintf(stderr,
+			" %s MASM%03d:", e->masm < 100 ? "error" : "warning",
+			e->masm);
+	else
+		fprintf(stderr, " %s:", mathis_code_name(e->code));
+	fprintf(stderr, " %s", e->text);
+	if (e->function[0] && !e->masm)
+		fprintf(stderr, " (in %s, instruction %u)", e->function,
+			e->offset);
+	fputc('\n', stderr);
+}
+
+static int read_all(FILE *f, char **data, size_t *size)
+{
+	size_t room = 0;
+
+	while (!feof(f)) {
+		if (*size == room) {
+			char *more = realloc(*data, room = room * 2 + 65536);
+
+			if (!more)
+				return -ENOMEM;
+			*data = more;
+		}
+		*size += fread(*data + *size, 1, room - *size, f);
+		if (ferror(f))
+			return -EIO;
+		if (*size > INPUT_MAX)
+			return -EFBIG;
+	}
+	return 0;
+}
+
+/* Read a file, or "-", standard input: 0, or -errno, which was printed. */
+int read_input(const char *name, char **data, size_t *size)
+{
+	FILE *f = strcmp(name, "-") ? fopen(name, "r") : stdin;
+	int ret;
+
+	*data = NULL;
+	*size = 0;
+	if (!f) {
+		ret = -errno;
+	} else {
+		ret = read_all(f, data, size);
+		if (f != stdin)
+			fclose(f);
+	}
+	if (ret) {
+		fprintf(stderr, "mathis: %s: %s\n", name, strerror(-ret));
+		free(*data);
+		*data = NULL;
+	}
+	return ret;
+}
+
+static void tell(void *arg, const struct mathis_error *e)
+{
+	print_error(arg, e);
+}
+
+/* Load a module, or assemble and load a source. Errors were printed. */
+int load_input(const char *name, unsigned int flags,
+	       struct mathis_module **module)
+{
+	struct mathis_error error = { 0 };
+	size_t size;
+	char *data;
+	void *file = NULL;
+	int ret;
+
+	*module = NULL;
+	ret = read_input(name, &data, &size);
+	if (ret)
+		return ret;
+	if (size >= 4 && !memcmp(data, "MASM", 4)) {
+		ret = mathis_load(data, size, module, &error);
+	} else {
+		size_t file_size;
+
+		ret = mathis_assemble(data, size, name, flags, tell,
+				      (void *)name, &file, &file_size);
+		if (!ret)
+			ret = mathis_load(file, file_size, module, &error);
+	}
+	if (ret && error.code)
+		print_error(name, &error);
+	else if (ret == -ENOMEM)
+		fprintf(stderr, "mathis: %s: no memory\n", name);
+	free(file);
+	free(data);
+	return ret;
+}

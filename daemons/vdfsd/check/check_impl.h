@@ -39,6 +39,21 @@ struct vdfs_fsck {
 	unsigned long mended;
 };
 
+/**
+ * struct vdfs_rule - something that holds between rows
+ * @what: Name of the rows that break it, for people; NULL behind the last rule.
+ * @find: Counts them.
+ * @mend: Statements that make it hold, four or NULL behind the last.
+ */
+struct vdfs_rule {
+	const char *what;
+	const char *find;
+	const char *mend[4];
+};
+
+/* items.c */
+extern const struct vdfs_rule vdfs_fsck_items[];
+
 void vdfs_fsck_fault(struct vdfs_fsck *f, uint64_t n, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int vdfs_fsck_read(struct vdfs_fsck *f, uint64_t bytes);

@@ -8,18 +8,6 @@
 
 #include "check_impl.h"
 
-/**
- * struct rule - something that holds between rows
- * @what: Name of the rows that break it, for people.
- * @find: Counts them.
- * @mend: Statements that make it hold, four or NULL behind the last.
- */
-struct rule {
-	const char *what;
-	const char *find;
-	const char *mend[4];
-};
-
 /* Each name of a blob, with the user who pays for that. */
 #define PAID                                                             \
 	"(SELECT ifnull(payer.uid, owner) AS uid, object FROM node\n"    \
@@ -41,35 +29,6 @@ struct rule {
 #define COUNTED                                                   \
 	"(SELECT uid, kind, n, bytes FROM usage WHERE uid >= 0\n" \
 	"AND kind IN (1, 2) AND (n != 0 OR bytes != 0))"
-
-/* Whether the rows of a collection or of an item are others than were stored. */
-#define COLLECTION_SUM                                                \
-	"vdfs_sum(id, name, owner, mode, dim, metric, type, codes,\n" \
-	"m, ef_build, seed, base)"
-#define COLLECTION_WRONG "sum IS NOT " COLLECTION_SUM
-#define ITEM_WRONG \
-	"sum IS NOT vdfs_sum(id, collection, key, gen, metadata, vector)"
-/*
- * A collection whose index, loaded or saved, is of no use any more: with another
- * seed it has another index. COLLECTION_SUMMED makes its checksum then.
- */
-#define RENEWED                                   \
-	"stamp = 0, old_stamp = 0, sum = NULL,\n" \
-	"seed = (seed + 1 + abs(random() % 4294967295)) & 4294967295\n"
-#define COLLECTION_SUMMED \
-	"UPDATE collection SET sum = " COLLECTION_SUM "\nWHERE sum IS NULL"
-/* All items of an earlier version are where they are now, and counted. */
-#define ITEMS_MOVED "EXISTS (SELECT 1 FROM usage WHERE uid = -1 AND kind = 3)"
-
-/* The same of items of collections: their owners pay, see collection.h. */
-#define ITEMS                                                    \
-	"(SELECT owner AS uid, 3 AS kind, count(*) AS n,\n"      \
-	"sum(64 + octet_length(key) + octet_length(metadata)\n"  \
-	"+ length(vector)) AS bytes FROM item JOIN collection\n" \
-	"ON collection.id = item.collection GROUP BY owner)"
-#define ITEMS_COUNTED                                             \
-	"(SELECT uid, kind, n, bytes FROM usage WHERE uid >= 0\n" \
-	"AND kind = 3 AND (n != 0 OR bytes != 0))"
 
 /* Bytes that each user is to be charged for. */
 #define CHARGED                                                               \
@@ -120,7 +79,7 @@ struct rule {
 	"AND bytes_sum IS NOT vdfs_sum(uid, bytes)"
 
 /* In this order: what one mends, the next ones count. */
-static const struct rule rules[] = {
+static const struct vdfs_rule names[] = {
 	{ "names that are not what was stored, now root's alone",
 	  "SELECT count(*) FROM node WHERE " NODE_WRONG,
 	  { "UPDATE node SET parent = 0, name = x'', object = NULL\n"
@@ -218,59 +177,33 @@ static const struct rule rules[] = {
 	  "SELECT count(*) FROM quota WHERE " QUOTA_WRONG,
 	  { "UPDATE quota SET bytes = NULL, bytes_sum = NULL\n"
 	    "WHERE " QUOTA_WRONG } },
-	{ "collections that are not what was stored, now root's alone",
-	  "SELECT count(*) FROM collection WHERE " COLLECTION_WRONG,
-	  { "UPDATE collection SET owner = 0, mode = 0, name = ifnull(name,\n"
-	    "'lost-' || id || CASE WHEN EXISTS(SELECT 1\n"
-	    "FROM collection AS has WHERE has.name = 'lost-' ||\n"
-	    "collection.id) THEN '-' || lower(hex(randomblob(8)))\n"
-	    "ELSE '' END),\n"
-	    "base = ifnull((SELECT (min(item.id) >> 39) << 39 FROM item\n"
-	    "WHERE item.collection = collection.id), base),\n" RENEWED
-	    "WHERE " COLLECTION_WRONG,
-	    COLLECTION_SUMMED } },
-	{ "items that are not what was stored",
-	  "SELECT count(*) FROM item WHERE " ITEM_WRONG,
-	  { "UPDATE collection SET " RENEWED "WHERE id IN\n"
-	    "(SELECT collection FROM item WHERE " ITEM_WRONG ") OR base IN\n"
-	    "(SELECT id >> 39 << 39 FROM item WHERE " ITEM_WRONG ")",
-	    COLLECTION_SUMMED,
-	    "DELETE FROM field_value WHERE item IN\n"
-	    "(SELECT id FROM item WHERE " ITEM_WRONG ")",
-	    "DELETE FROM item WHERE " ITEM_WRONG } },
-	{ "collections that miscount their items",
-	  "SELECT count(*) FROM collection WHERE name IS NOT NULL\n"
-	  "AND items != (SELECT count(*) FROM item\n"
-	  "WHERE item.collection = collection.id) AND " ITEMS_MOVED,
-	  { "UPDATE collection SET stamp = 0, old_stamp = 0,\n"
-	    "items = (SELECT count(*) FROM item\n"
-	    "WHERE item.collection = collection.id)\n"
-	    "WHERE items != (SELECT count(*) FROM item\n"
-	    "WHERE item.collection = collection.id)" } },
-	{ "users whose items were miscounted",
-	  "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM " ITEMS "\n"
-	  "EXCEPT SELECT * FROM " ITEMS_COUNTED ") UNION ALL SELECT * FROM\n"
-	  "(SELECT * FROM " ITEMS_COUNTED " EXCEPT SELECT * FROM " ITEMS "))\n"
-	  "WHERE " ITEMS_MOVED,
-	  { "DELETE FROM usage WHERE uid >= 0 AND kind = 3",
-	    "INSERT INTO usage(uid, kind, n, bytes) SELECT * FROM " ITEMS } },
+	{ 0 },
+};
+
+static const struct vdfs_rule charges[] = {
 	{ "users who were charged wrongly",
 	  "SELECT count(*) FROM (SELECT uid, used FROM quota) FULL JOIN\n" CHARGED
 	  " USING(uid) WHERE ifnull(used, 0) != ifnull(n, 0)",
 	  { "UPDATE quota SET used = 0",
 	    "INSERT INTO quota(uid, used) SELECT uid, n FROM " CHARGED "\n"
 	    "WHERE true ON CONFLICT(uid) DO UPDATE SET used = excluded.used" } },
+	{ 0 },
 };
 
-#define RULES 21
+/* In the same order. */
+static const struct vdfs_rule *const rules[] = { names, vdfs_fsck_items,
+						 charges };
+
+#define TABLES ((int)(sizeof(rules) / sizeof(*rules)))
+#define RULES_MAX 64
 
 /**
  * struct count - how many rows break each rule
- * @n: By rule.
+ * @n: By rule, those of all tables in their order.
  * @mend: Make them hold.
  */
 struct count {
-	uint64_t n[RULES];
+	uint64_t n[RULES_MAX];
 	bool mend;
 };
 
@@ -278,7 +211,7 @@ struct count {
  * Whether a rule is about a table or column that is not there: a database of an earlier
  * version gets that when it is opened to be written, counted from its rows.
  */
-static int is_later(struct sqlite3 *db, const struct rule *rule)
+static int is_later(struct sqlite3 *db, const struct vdfs_rule *rule)
 {
 	/* A word of the rule, and of the schema where the rule can be. */
 	static const char *const words[] = {
@@ -306,8 +239,8 @@ static int is_later(struct sqlite3 *db, const struct rule *rule)
 	return !n;
 }
 
-static int check_rule(struct sqlite3 *db, const struct rule *rule, bool mend,
-		      uint64_t *n)
+static int check_rule(struct sqlite3 *db, const struct vdfs_rule *rule,
+		      bool mend, uint64_t *n)
 {
 	struct sqlite3_stmt *st;
 	int i, err;
@@ -331,11 +264,25 @@ static int check_rule(struct sqlite3 *db, const struct rule *rule, bool mend,
 static int check_rules(struct sqlite3 *db, void *arg)
 {
 	struct count *count = arg;
+	const struct vdfs_rule *rule;
+	uint64_t *n = count->n;
 	int i, err = 0;
 
-	for (i = 0; !err && i < RULES; i++)
-		err = check_rule(db, &rules[i], count->mend, &count->n[i]);
+	for (i = 0; i < TABLES; i++)
+		for (rule = rules[i]; !err && rule->what; rule++)
+			err = check_rule(db, rule, count->mend, n++);
 	return err;
+}
+
+static void report(struct vdfs_fsck *f, const struct vdfs_rule *rule,
+		   uint64_t n)
+{
+	if (!n)
+		return;
+	vdfs_fsck_fault(f, n, "meta.db: %llu %s", (unsigned long long)n,
+			rule->what);
+	if (f->flags & VDFS_FSCK_REPAIR)
+		f->result.repaired += n;
 }
 
 /**
@@ -349,19 +296,16 @@ int vdfs_fsck_rows(struct vdfs_fsck *f)
 {
 	struct count count = { .mend = f->flags & VDFS_FSCK_REPAIR };
 	struct vdfs_meta *meta = vdfs_store_meta(f->store);
+	const struct vdfs_rule *rule;
+	uint64_t *n = count.n;
 	int i, err;
 
 	if (count.mend)
 		err = vdfs_meta_write(meta, check_rules, &count);
 	else
 		err = vdfs_meta_read(meta, check_rules, &count);
-	for (i = 0; !err && i < RULES; i++) {
-		if (!count.n[i])
-			continue;
-		vdfs_fsck_fault(f, count.n[i], "meta.db: %llu %s",
-				(unsigned long long)count.n[i], rules[i].what);
-		if (count.mend)
-			f->result.repaired += count.n[i];
-	}
+	for (i = 0; !err && i < TABLES; i++)
+		for (rule = rules[i]; rule->what; rule++)
+			report(f, rule, *n++);
 	return err;
 }

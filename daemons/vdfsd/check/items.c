@@ -18,6 +18,20 @@
 	"seed = (seed + 1 + abs(random() % 4294967295)) & 4294967295\n"
 #define COLLECTION_SUMMED \
 	"UPDATE collection SET sum = " COLLECTION_SUM "\nWHERE sum IS NULL"
+
+/* A name from its number; where a user has one like that, one that none has. */
+#define LOST                                                     \
+	"'lost-' || id || CASE WHEN EXISTS(SELECT 1\n"           \
+	"FROM collection AS has WHERE has.name = 'lost-' ||\n"   \
+	"collection.id) THEN '-' || lower(hex(randomblob(8)))\n" \
+	"ELSE '' END\n"
+/* Nobody could drop it; a newline is what an earlier version allowed. */
+#define UNFIT                                               \
+	"name IS NOT NULL AND (typeof(name) != 'text' OR\n" \
+	"octet_length(name) NOT BETWEEN 1 AND 64 OR\n"      \
+	"octet_length(name) != length(name) OR\n"           \
+	"name GLOB '*[^a-z0-9_' || char(10) || '-]*')"
+
 /* All items of an earlier version are where they are now, and counted. */
 #define ITEMS_MOVED "EXISTS (SELECT 1 FROM usage WHERE uid = -1 AND kind = 3)"
 
@@ -35,14 +49,15 @@
 const struct vdfs_rule vdfs_fsck_items[] = {
 	{ "collections that are not what was stored, now root's alone",
 	  "SELECT count(*) FROM collection WHERE " COLLECTION_WRONG,
-	  { "UPDATE collection SET owner = 0, mode = 0, name = ifnull(name,\n"
-	    "'lost-' || id || CASE WHEN EXISTS(SELECT 1\n"
-	    "FROM collection AS has WHERE has.name = 'lost-' ||\n"
-	    "collection.id) THEN '-' || lower(hex(randomblob(8)))\n"
-	    "ELSE '' END),\n"
+	  { "UPDATE collection SET owner = 0, mode = 0,\n"
+	    "name = ifnull(name, " LOST "),\n"
 	    "base = ifnull((SELECT (min(item.id) >> 39) << 39 FROM item\n"
 	    "WHERE item.collection = collection.id), base),\n" RENEWED
 	    "WHERE " COLLECTION_WRONG,
+	    COLLECTION_SUMMED } },
+	{ "collections with names that none may have, now lost-N",
+	  "SELECT count(*) FROM collection WHERE " UNFIT,
+	  { "UPDATE collection SET sum = NULL, name = " LOST "WHERE " UNFIT,
 	    COLLECTION_SUMMED } },
 	{ "items that are not what was stored",
 	  "SELECT count(*) FROM item WHERE " ITEM_WRONG,

@@ -140,6 +140,17 @@ static int count(void *arg, const struct vdfs_item *item, float dist)
 	return 0;
 }
 
+/* The name of the last one. */
+static int note_name(void *arg, const char *name,
+		     const struct vdfs_collection_params *params,
+		     uint64_t items)
+{
+	(void)params;
+	(void)items;
+	snprintf(arg, VDFS_COLLECTION_NAME_MAX + 1, "%s", name);
+	return 0;
+}
+
 static int found(struct vdfs_collection *c, const char *filter)
 {
 	float x = 0;
@@ -205,6 +216,74 @@ TEST_F(items, a_lost_name_is_given_back)
 					  NULL, &c));
 	EXPECT_EQ(ITEMS, found(c, NULL));
 	vdfs_collection_put(c);
+}
+
+/* A user has what a lost one would be called: it has another name. */
+TEST_F(items, a_name_that_none_may_have_is_replaced)
+{
+	static const char *const changes[] = {
+		"UPDATE collection SET name = 'C' WHERE name = 'c'",
+		"UPDATE collection SET name = CAST(x'6300' AS TEXT)\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET name = CAST(x'e3' AS TEXT)\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET name = x'63' WHERE name = 'c'",
+		"UPDATE collection SET name = '' WHERE name = 'c'",
+	};
+	struct vdfs_collection_params p = { .dim = 1 };
+	size_t i;
+
+	ASSERT_EQ(0, open_db(self));
+	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		char name[24];
+
+		ASSERT_EQ(0, change(self, changes[i]));
+		EXPECT_LT(0, faults(self, 0));
+		EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+		EXPECT_EQ(0, faults(self, 0));
+		snprintf(name, sizeof(name), "lost-%zu", i + 2);
+		EXPECT_EQ(0, vdfs_collection_drop(self->db, &admin, name))
+		{
+			TH_LOG("%s", changes[i]);
+		}
+		ASSERT_EQ(0, vdfs_collection_create(self->db, &alice, "c", &p));
+	}
+}
+
+/* An earlier version has taken such a name for that of root's collection. */
+TEST_F(items, a_name_that_was_summed_is_replaced)
+{
+	char name[65];
+	struct vdfs_collection_params p = { .dim = 1 };
+
+	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, vdfs_collection_create(self->db, &bob, "lost-2", &p));
+	ASSERT_EQ(0,
+		  change(self,
+			 "UPDATE collection SET name = 'C', sum =\n"
+			 "vdfs_sum(id, 'C', owner, mode, dim, metric, type,\n"
+			 "codes, m, ef_build, seed, base) WHERE name = 'c'"));
+	EXPECT_EQ(1, faults(self, 0));
+	EXPECT_EQ(1, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, faults(self, 0));
+	name[0] = '\0';
+	ASSERT_EQ(0, vdfs_collection_list(self->db, &alice, note_name, name));
+	EXPECT_EQ(0, strncmp(name, "lost-2-", 7));
+	EXPECT_EQ(0, vdfs_collection_drop(self->db, &alice, name));
+	EXPECT_EQ(0, vdfs_collection_drop(self->db, &bob, "lost-2"));
+}
+
+/* That they may have newlines in them was once allowed. */
+TEST_F(items, a_name_of_an_earlier_version_is_none_of_these)
+{
+	ASSERT_EQ(0, change(self,
+			    "UPDATE collection SET name = 'c' || char(10),\n"
+			    "sum = vdfs_sum(id, 'c' || char(10), owner, mode,\n"
+			    "dim, metric, type, codes, m, ef_build, seed,\n"
+			    "base) WHERE name = 'c'"));
+	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0, open_db(self));
+	EXPECT_EQ(0, vdfs_collection_drop(self->db, &alice, "c\n"));
 }
 
 static struct vdfs_collection *open_c(FIXTURE_DATA(items) * self,

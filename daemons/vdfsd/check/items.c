@@ -32,6 +32,62 @@
 	"octet_length(name) != length(name) OR\n"           \
 	"name GLOB '*[^a-z0-9_' || char(10) || '-]*')"
 
+/* Rows of a table with the numbers of a collection's items. */
+#define RANGE(table) \
+	"FROM " table " WHERE id > base\nAND id < base + 549755813888"
+/* The last number that an item of a collection has or had. */
+#define LAST_ID                                          \
+	"max(ifnull((SELECT max(id) " RANGE(             \
+		"item") "), base),\n"                    \
+			"ifnull((SELECT max(id) " RANGE( \
+				"gone") "), base)) - base"
+/* The last generation that one of its rows was written in. */
+#define LAST_GEN                                        \
+	"max(ifnull((SELECT max(gen) FROM item\n"       \
+	"WHERE item.collection = collection.id), 0),\n" \
+	"ifnull((SELECT max(gen) " RANGE("gone") "), 0))"
+#define ID_RIGHT "next_id BETWEEN 1 + " LAST_ID " AND 549755813888"
+#define GEN_MAX "4611686018427387903"
+/*
+ * Counts that no checksum has, for they change with every item. A greater number
+ * or generation than there could be is no harm, as long as it does not run out.
+ */
+#define MISCOUNTED                                                    \
+	"name IS NOT NULL AND (NOT " ID_RIGHT "\n"                    \
+	"OR generation NOT BETWEEN max(log_from, stamp_generation,\n" \
+	"old_generation, " LAST_GEN ") AND " GEN_MAX "\n"             \
+	"OR min(log_from, stamp_generation, old_generation) < 0)"
+
+/* Rows of the log of deleted items that none has written. */
+#define GONE_WRONG                                                    \
+	"SELECT gone.id FROM gone LEFT JOIN collection\n"             \
+	"ON base = gone.id >> 39 << 39 WHERE collection.id IS NULL\n" \
+	"OR gone.id - base NOT BETWEEN 1 AND next_id - 1\n"           \
+	"OR gone.gen NOT BETWEEN 1 AND generation\n"                  \
+	"OR EXISTS (SELECT 1 FROM item WHERE item.id = gone.id)"
+
+/* See vdfs_filter_path(). */
+#define PATH "'$.\"' || replace(name, '.', '\".\"') || '\"'"
+#define FIELD_WRONG \
+	"path IS NOT " PATH "\nOR collection NOT IN (SELECT id FROM collection)"
+
+/* Rows of field_value that there are to be, see field.c of collections. */
+#define METADATA "CASE WHEN json_valid(metadata) THEN metadata END"
+#define AT                                                      \
+	"CASE WHEN path = '$.\"' || replace(field.name, '.',\n" \
+	"'\".\"') || '\"' THEN path ELSE '$' END"
+#define VALUES                                                        \
+	"SELECT kind, ifnull(value, 0) AS value, item FROM\n"         \
+	"(SELECT field.id * 8 + CASE json_type(" METADATA ", " AT     \
+	")\nWHEN 'integer' THEN 1 WHEN 'real' THEN 1\n"               \
+	"WHEN 'text' THEN 2 WHEN 'true' THEN 3 WHEN 'false' THEN 4\n" \
+	"WHEN 'null' THEN 5 END AS kind,\n"                           \
+	"json_extract(" METADATA ", " AT ") AS value,\n"              \
+	"item.id AS item FROM field JOIN collection\n"                \
+	"ON collection.id = field.collection CROSS JOIN item\n"       \
+	"WHERE item.id > base AND item.id < base + 549755813888)\n"   \
+	"WHERE kind IS NOT NULL"
+
 /* All items of an earlier version are where they are now, and counted. */
 #define ITEMS_MOVED "EXISTS (SELECT 1 FROM usage WHERE uid = -1 AND kind = 3)"
 
@@ -77,6 +133,38 @@ const struct vdfs_rule vdfs_fsck_items[] = {
 	    "WHERE item.collection = collection.id)\n"
 	    "WHERE items != (SELECT count(*) FROM item\n"
 	    "WHERE item.collection = collection.id)" } },
+	{ "deleted items that are not what was logged",
+	  "SELECT count(*) FROM (" GONE_WRONG ")",
+	  { "UPDATE collection SET " RENEWED "WHERE base IN\n"
+	    "(SELECT id >> 39 << 39 FROM (" GONE_WRONG "))",
+	    COLLECTION_SUMMED,
+	    "DELETE FROM gone WHERE id IN (" GONE_WRONG ")" } },
+	{ "collections whose numbers are not those of their items",
+	  "SELECT count(*) FROM collection WHERE " MISCOUNTED,
+	  { "UPDATE collection SET log_from = 0, stamp_generation = 0,\n"
+	    "old_generation = 0, next_id = CASE WHEN " ID_RIGHT "\n"
+	    "THEN next_id ELSE 1 + " LAST_ID " END,\n"
+	    "generation = 1 + max(" LAST_GEN ", CASE WHEN generation\n"
+	    "< " GEN_MAX " THEN generation ELSE 0 END),\n" RENEWED
+	    "WHERE " MISCOUNTED,
+	    COLLECTION_SUMMED } },
+	{ "fields that are not what was indexed, now not indexed",
+	  "SELECT count(*) FROM field WHERE " FIELD_WRONG,
+	  { "DELETE FROM field WHERE " FIELD_WRONG } },
+	{ "collections that miscount their indexed fields",
+	  "SELECT count(*) FROM collection WHERE name IS NOT NULL AND fields\n"
+	  "!= (SELECT count(*) FROM field WHERE field.collection = collection.id)",
+	  { "UPDATE collection SET fields = (SELECT count(*) FROM field\n"
+	    "WHERE field.collection = collection.id)" } },
+	{ "values of indexed fields that are not those of the items",
+	  "SELECT (SELECT count(*) FROM field_value) + ifnull(sum(\n"
+	  "CASE WHEN EXISTS (SELECT 1 FROM field_value AS has\n"
+	  "WHERE has.kind = want.kind AND has.value = want.value\n"
+	  "AND has.item = want.item) THEN -1 ELSE 1 END), 0)\n"
+	  "FROM (" VALUES ") AS want",
+	  { "DELETE FROM field_value",
+	    "INSERT INTO field_value(kind, value, item)\n" VALUES
+	    " ORDER BY 1, 2, 3" } },
 	{ "users whose items were miscounted",
 	  "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM " ITEMS "\n"
 	  "EXCEPT SELECT * FROM " ITEMS_COUNTED ") UNION ALL SELECT * FROM\n"

@@ -214,16 +214,30 @@ struct count {
 static int is_later(struct sqlite3 *db, const struct vdfs_rule *rule)
 {
 	/* A word of the rule, and of the schema where the rule can be. */
-	static const char *const words[] = {
-		"usage",     "TABLE usage(",  "payer",	   "TABLE payer(",
-		"vdfs_sum",  "sum INTEGER",   "gid",	   "gid INTEGER",
-		"ctime",     "ctime INTEGER", "bytes_sum", "bytes_sum INTEGER",
-		"FROM item", "TABLE item(",   "base",	   "base INTEGER"
-	};
+	static const char *const words[] = { "usage",
+					     "TABLE usage(",
+					     "payer",
+					     "TABLE payer(",
+					     "vdfs_sum",
+					     "sum INTEGER",
+					     "gid",
+					     "gid INTEGER",
+					     "ctime",
+					     "ctime INTEGER",
+					     "bytes_sum",
+					     "bytes_sum INTEGER",
+					     "FROM item",
+					     "TABLE item(",
+					     "FROM gone",
+					     "TABLE gone(",
+					     "FROM field",
+					     "TABLE field(",
+					     "FROM collection",
+					     "base INTEGER" };
 	struct sqlite3_stmt *st;
 	int i, err, n = 1;
 
-	for (i = 0; n && i < 16; i += 2) {
+	for (i = 0; n && i < 20; i += 2) {
 		if (!strstr(rule->find, words[i]))
 			continue;
 		err = vdfs_sql(db, &st,

@@ -392,4 +392,96 @@ TEST_F(items, a_repair_reaches_who_has_it_open)
 	vdfs_collection_put(c);
 }
 
+/*
+ * Counts that change with the collection are in no checksum: rows say what they
+ * can be. Each of these is found, mended, and in nobody's way then.
+ */
+TEST_F(items, counts_are_checked_and_mended)
+{
+	static const char *const changes[] = {
+		"UPDATE collection SET next_id = next_id - 1\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET next_id = 0\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET next_id = next_id | 549755813888 * 2\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET generation = generation - 1\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET generation = 0\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET generation =\n"
+		"generation | 4611686018427387904\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET generation = -generation\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET log_from = log_from + 1024\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET stamp_generation =\n"
+		"stamp_generation + 1024\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET old_generation = generation + 1024\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET fields = fields - 1\n"
+		"WHERE name = 'c'",
+		"UPDATE collection SET fields = fields + 64\n"
+		"WHERE name = 'c'",
+		"UPDATE field SET path = '$.\"g\"' WHERE collection = 2",
+		"UPDATE field SET path = '$[' WHERE collection = 2",
+		"UPDATE field SET name = 'g' WHERE collection = 2",
+		"UPDATE field SET collection = 1 WHERE collection = 2",
+		"UPDATE field SET collection = 7 WHERE collection = 2",
+		"UPDATE field SET id = id + 1 WHERE collection = 2",
+		"DELETE FROM field WHERE collection = 2",
+		"UPDATE field_value SET value = 2 WHERE item =\n"
+		"(SELECT id FROM item WHERE key = 'k3')",
+		"UPDATE field_value SET kind = kind + 1 WHERE item =\n"
+		"(SELECT id FROM item WHERE key = 'k3')",
+		"UPDATE field_value SET item = item + 1000 WHERE item =\n"
+		"(SELECT id FROM item WHERE key = 'k3')",
+		"DELETE FROM field_value WHERE item =\n"
+		"(SELECT id FROM item WHERE key = 'k3')",
+		"UPDATE gone SET id = id - 1",
+		"UPDATE gone SET id = id + 8",
+		"UPDATE gone SET id = id + 549755813888 * 64",
+		"UPDATE gone SET gen = gen + 1024",
+		"UPDATE gone SET gen = 0",
+	};
+	struct vdfs_collection *c;
+	char key[8];
+	size_t i;
+
+	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		c = open_c(self, &alice);
+		ASSERT_NE(NULL, c);
+		EXPECT_EQ(0, vdfs_collection_index_field(c, "f"));
+		snprintf(key, sizeof(key), "x%zu", i);
+		EXPECT_EQ(0, insert(c, "gone"));
+		EXPECT_EQ(0, vdfs_collection_delete(c, "gone"));
+		vdfs_collection_put(c);
+		EXPECT_EQ(0, faults(self, 0));
+		ASSERT_EQ(0, change(self, changes[i]));
+		EXPECT_LT(0, faults(self, 0))
+		{
+			TH_LOG("%s", changes[i]);
+		}
+		EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+		EXPECT_EQ(0, faults(self, 0))
+		{
+			TH_LOG("%s", changes[i]);
+		}
+		c = open_c(self, &alice);
+		ASSERT_NE(NULL, c);
+		EXPECT_EQ(0, insert(c, key));
+		EXPECT_EQ(ITEMS + i + 1, found(c, NULL));
+		EXPECT_EQ(ITEMS, found(c, "{\"f\":1}"));
+		EXPECT_EQ(0, vdfs_collection_save(c));
+		vdfs_collection_put(c);
+	}
+	close_db(self);
+	c = open_c(self, &alice);
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(ITEMS + i, found(c, NULL));
+	vdfs_collection_put(c);
+}
+
 TEST_HARNESS_MAIN

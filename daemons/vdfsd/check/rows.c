@@ -214,36 +214,32 @@ struct count {
 static int is_later(struct sqlite3 *db, const struct vdfs_rule *rule)
 {
 	/* A word of the rule, and of the schema where the rule can be. */
-	static const char *const words[] = { "usage",
-					     "TABLE usage(",
-					     "payer",
-					     "TABLE payer(",
-					     "vdfs_sum",
-					     "sum INTEGER",
-					     "gid",
-					     "gid INTEGER",
-					     "ctime",
-					     "ctime INTEGER",
-					     "bytes_sum",
-					     "bytes_sum INTEGER",
-					     "FROM item",
-					     "TABLE item(",
-					     "FROM gone",
-					     "TABLE gone(",
-					     "FROM field",
-					     "TABLE field(",
-					     "FROM collection",
-					     "base INTEGER" };
+	static const struct {
+		const char *rule;
+		const char *schema;
+	} words[] = {
+		{ "usage", "TABLE usage(" },
+		{ "payer", "TABLE payer(" },
+		{ "vdfs_sum", "sum INTEGER" },
+		{ "gid", "gid INTEGER" },
+		{ "ctime", "ctime INTEGER" },
+		{ "bytes_sum", "bytes_sum INTEGER" },
+		{ "FROM item", "TABLE item(" },
+		{ "FROM gone", "TABLE gone(" },
+		{ "FROM field", "TABLE field(" },
+		{ "collection", "base INTEGER" },
+	};
 	struct sqlite3_stmt *st;
-	int i, err, n = 1;
+	size_t i;
+	int err, n = 1;
 
-	for (i = 0; n && i < 20; i += 2) {
-		if (!strstr(rule->find, words[i]))
+	for (i = 0; n && i < sizeof(words) / sizeof(*words); i++) {
+		if (!strstr(rule->find, words[i].rule))
 			continue;
 		err = vdfs_sql(db, &st,
 			       "SELECT count(*) FROM sqlite_schema\n"
 			       "WHERE instr(sql, ?)",
-			       VDFS_TEXT(words[i + 1]));
+			       VDFS_TEXT(words[i].schema));
 		if (!err)
 			err = vdfs_sql_next(st);
 		if (err <= 0)

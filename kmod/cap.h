@@ -73,6 +73,9 @@ struct phi_cspace;
  * @counted: For the type of @obj, under a lock of its own: the node counts
  *           among those that make an endpoint receive or a port open.
  * @mapped: A MEMORY capability was mapped through, under its region's lock.
+ * @first: Of a MEMORY capability: its first page of the region. Written before
+ *         a slot holds it, as is @pages.
+ * @pages: How many are its own, 0 = those of the whole region.
  * @ended: The owner has released it, or it has died.
  * @lock: Of the tree, in a root; unused in others.
  * @children: Nodes derived from it, in the order of their @parent_version.
@@ -109,6 +112,8 @@ struct phi_cap {
 	bool counted;
 	bool mapped;
 	bool ended;
+	u32 first;
+	u32 pages;
 	spinlock_t lock; /* see main.h */
 	struct list_head children;
 	struct list_head sibling;

@@ -105,6 +105,7 @@ int phi_cspace_share(struct phi_cspace *cs, void *arg);
 
 int phi_region_create(struct phi_cspace *cs, void *arg);
 int phi_region_info(struct phi_cspace *cs, void *arg);
+int phi_region_slice(struct phi_cspace *cs, void *arg);
 
 int phi_endpoint_create(struct phi_cspace *cs, void *arg);
 int phi_endpoint_fd(struct phi_cspace *cs, void *arg);

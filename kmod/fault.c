@@ -54,9 +54,9 @@ static vm_fault_t phi_mapping_insert(struct vm_area_struct *vma,
 	pgoff_t i = linear_page_index(vma, addr) - mapping->base;
 	struct page *page;
 
-	if (i >= region->nr)
+	if (i >= mapping->nr)
 		return VM_FAULT_SIGBUS;
-	page = region->pages[i];
+	page = region->pages[mapping->first + i];
 	if (!page)
 		return VM_FAULT_SIGBUS;
 	if (mapping->pin)
@@ -110,13 +110,14 @@ static vm_fault_t phi_mapping_huge_fault(struct vm_fault *vmf,
 	    addr < vma->vm_start || addr + PMD_SIZE > vma->vm_end)
 		return VM_FAULT_FALLBACK;
 	i = linear_page_index(vma, addr) - mapping->base;
-	if (i >= mapping->region->nr || !IS_ALIGNED(i, HPAGE_PMD_NR))
+	if (i + HPAGE_PMD_NR > mapping->nr ||
+	    !IS_ALIGNED(mapping->first + i, HPAGE_PMD_NR))
 		return VM_FAULT_FALLBACK;
 
 	guard(rwsem_read)(&mapping->region->lock);
 	if (!phi_mapping_alive(mapping))
 		return VM_FAULT_SIGBUS;
-	page = mapping->region->pages[i];
+	page = mapping->region->pages[mapping->first + i];
 	if (!page || compound_order(page) != HPAGE_PMD_ORDER)
 		return VM_FAULT_FALLBACK;
 	return phi_insert_huge(vmf, page_to_pfn(page));

@@ -142,7 +142,7 @@ static void phi_mapping_zap(struct phi_region *region, struct list_head *dead)
 	downgrade_write(&region->lock);
 	list_for_each_entry(mapping, dead, node)
 		unmap_mapping_pages(region->file->f_mapping, mapping->base,
-				    region->nr, true);
+				    mapping->nr, true);
 	up_read(&region->lock);
 }
 
@@ -255,6 +255,8 @@ static struct phi_mapping *phi_mapping_new(struct phi_cspace *cs,
 	mapping->mm = current->mm;
 	mapping->pin = phi_mapping_pins(cap);
 	mapping->region = region;
+	mapping->first = cap->first;
+	mapping->nr = phi_region_pages(cap);
 	kref_get(&region->ref);
 	RB_CLEAR_NODE(&mapping->by_cap);
 	refcount_set(&mapping->ref, 1);
@@ -262,14 +264,26 @@ static struct phi_mapping *phi_mapping_new(struct phi_cspace *cs,
 }
 
 /*
+ * How far into a huge page a capability begins, in pages. Huge pages can be
+ * mapped where address and offset into the region have the same remainder, and
+ * the kernel compares the address with the offset of the window.
+ */
+static pgoff_t phi_mapping_skew(unsigned long first)
+{
+	return first % HPAGE_PMD_NR;
+}
+
+/*
  * The offsets of a new mapping: the next ones that no one had yet, where huge
  * pages fit. When they have all been used, some day, it starts over; at worst
  * a sweep then takes pages from a mapping alive too, which faults them back.
  */
-static pgoff_t phi_mapping_window(struct phi_region *region)
+static pgoff_t phi_mapping_window(const struct phi_mapping *mapping)
 {
-	unsigned long span = ALIGN(region->nr, HPAGE_PMD_NR);
-	pgoff_t base = region->window;
+	struct phi_region *region = mapping->region;
+	pgoff_t skew = phi_mapping_skew(mapping->first);
+	unsigned long span = ALIGN(skew + mapping->nr, HPAGE_PMD_NR);
+	pgoff_t base = region->window + skew;
 
 	lockdep_assert_held_write(&region->lock);
 	region->window += span;
@@ -292,7 +306,7 @@ static void phi_mapping_link(struct phi_mapping *mapping, struct phi_cap *cap)
 	lockdep_assert_held_write(&region->lock);
 	phi_cap_get(cap);
 	mapping->cap = cap;
-	mapping->base = phi_mapping_window(region);
+	mapping->base = phi_mapping_window(mapping);
 	region->mapped++;
 	rb_add(&mapping->by_cap, &region->mappings, phi_mapping_before);
 }
@@ -341,7 +355,7 @@ static int phi_mapping_map(struct phi_cspace *cs, u64 handle,
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
 	region = to_region(cap->obj);
-	if (vma_pages(vma) > region->nr)
+	if (vma_pages(vma) > phi_region_pages(cap))
 		return -EINVAL;
 
 	mapping = phi_mapping_new(cs, cap);
@@ -402,17 +416,28 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
  * @pgoff: The offset; it names a handle, not a place in the memory.
  * @flags: MAP_*.
  *
- * Huge pages can be mapped where address and offset into the region have the
- * same remainder, so ask for that.
+ * Ask for one where huge pages can be mapped.
  *
  * Context: Process context, mmap_lock held exclusively.
- * Return: The address or a negative errno.
+ * Return: The address; -EPERM when the cspace is another process's, or another
+ * negative errno.
  */
 unsigned long phi_region_area(struct file *file, unsigned long addr,
 			      unsigned long len, unsigned long pgoff,
 			      unsigned long flags)
 {
-	return thp_get_unmapped_area(file, addr, len, 0, flags);
+	struct phi_cspace *cs = file->private_data;
+	pgoff_t skew = 0;
+
+	if (phi_cspace_allowed(cs))
+		return -EPERM;
+
+	/* mmap() looks the handle up again; it may name another by then. */
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, phi_mapping_handle(cs, pgoff), PHI_TYPES(MEMORY), 0);
+	if (!IS_ERR(cap))
+		skew = phi_mapping_skew(cap->first);
+	return thp_get_unmapped_area(file, addr, len, skew, flags);
 }
 
 /**

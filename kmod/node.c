@@ -208,6 +208,10 @@ struct phi_cap *phi_cap_child(struct phi_cap *parent, struct phi_object *obj,
 	if (IS_ERR(cap))
 		return cap;
 	cap->depth = parent->depth + 1;
+	if (obj == parent->obj) {
+		cap->first = parent->first;
+		cap->pages = parent->pages;
+	}
 	cap->expires_ns = min_not_zero(expires_ns, parent->expires_ns);
 	ret = phi_tree_link(cap, parent);
 	if (ret) {
@@ -262,6 +266,8 @@ struct phi_cap *phi_cap_sibling(struct phi_cap *cap, u32 rights,
 	if (IS_ERR(twin))
 		return twin;
 	twin->depth = cap->depth;
+	twin->first = cap->first;
+	twin->pages = cap->pages;
 	twin->expires_ns = cap->expires_ns;
 	ret = phi_tree_link_beside(twin, cap);
 	if (ret) {

@@ -300,7 +300,7 @@ int phi_region_info(struct phi_cspace *cs, void *arg)
 		return PTR_ERR(cap);
 
 	region = to_region(cap->obj);
-	cmd->bytes = (u64)region->nr << PAGE_SHIFT;
+	cmd->bytes = (u64)phi_region_pages(cap) << PAGE_SHIFT;
 	cmd->offset = phi_mapping_offset(cmd->cap);
 	cmd->region_flags = region->flags;
 	cmd->rights = cap->rights;
@@ -308,4 +308,48 @@ int phi_region_info(struct phi_cspace *cs, void *arg)
 	cmd->mappings = region->mapped;
 	cmd->pinned = min_t(unsigned long, region->pinned, U32_MAX);
 	return 0;
+}
+
+/* Are there @nr pages at @first in what a capability gives access to? */
+static bool phi_region_covers(const struct phi_cap *cap, u64 first, u64 nr)
+{
+	u64 pages = phi_region_pages(cap);
+
+	return nr && nr <= pages && first <= pages - nr;
+}
+
+/**
+ * phi_region_slice() - ioctl(PHI_IOC_REGION_SLICE)
+ * @cs: The caller's cspace.
+ * @arg: struct phi_region_slice.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EOPNOTSUPP for a flag, -EINVAL for a slice that is not inside,
+ * or the error of phi_cspace_lookup(), phi_cap_child() or phi_cspace_give().
+ */
+int phi_region_slice(struct phi_cspace *cs, void *arg)
+{
+	struct phi_region_slice *cmd = arg;
+	u64 first = cmd->offset >> PAGE_SHIFT;
+	u64 nr = cmd->bytes >> PAGE_SHIFT;
+	struct phi_cap *child;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad || !PAGE_ALIGNED(cmd->offset | cmd->bytes))
+		return -EINVAL;
+
+	struct phi_cap *parent __free(phi_cap_put) =
+		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES(MEMORY), 0);
+	if (IS_ERR(parent))
+		return PTR_ERR(parent);
+	if (!phi_region_covers(parent, first, nr))
+		return -EINVAL;
+	child = phi_cap_child(parent, parent->obj, cmd->rights, parent->badge,
+			      cmd->expires_ns, cs->user);
+	if (!IS_ERR(child)) {
+		child->first = parent->first + first;
+		child->pages = nr;
+	}
+	return phi_cspace_give(cs, child, &cmd->out);
 }

@@ -11,7 +11,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "object.h"
+#include "cap.h"
 
 /**
  * DOC: Regions and their mappings
@@ -101,6 +101,18 @@ struct phi_region {
 #define to_region(_obj) container_of(_obj, struct phi_region, obj)
 
 /**
+ * phi_region_pages() - count the pages that a capability gives access to
+ * @cap: A MEMORY capability, pinned.
+ *
+ * Context: Any.
+ * Return: Pages from @cap->first on.
+ */
+static inline unsigned long phi_region_pages(const struct phi_cap *cap)
+{
+	return cap->pages ?: to_region(cap->obj)->nr;
+}
+
+/**
  * struct phi_mapping - what one mmap() of a region made
  * @ref: Areas it consists of, and a sweep at work on it.
  * @region: Its bookkeeping is referenced, its pages through @cap.
@@ -109,6 +121,8 @@ struct phi_region {
  * @mm: The address space it was made in, for comparison only. No other ever
  *      has pages through it.
  * @base: First offset of its window in the region's inode, in pages.
+ * @first: The page of the region that is there.
+ * @nr: Pages of the region from there on that it may have.
  * @pin: get_user_pages() works on it.
  * @dead: Set for good under @region's lock.
  * @node: In the list of the sweep that killed it.
@@ -121,6 +135,8 @@ struct phi_mapping {
 	struct phi_user *user;
 	struct mm_struct *mm;
 	pgoff_t base;
+	unsigned long first;
+	unsigned long nr;
 	bool pin;
 	bool dead;
 	struct list_head node;

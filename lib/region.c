@@ -49,6 +49,24 @@ int phi_region_map(int phi, uint64_t cap, int prot, void **addr, size_t *len)
 	return 0;
 }
 
+int phi_region_slice(int phi, uint64_t cap, uint64_t offset, uint64_t bytes,
+		     uint32_t rights, uint64_t expires_ns, uint64_t *out)
+{
+	struct phi_region_slice arg = {
+		.size = sizeof(arg),
+		.cap = cap,
+		.offset = offset,
+		.bytes = bytes,
+		.rights = rights,
+		.expires_ns = expires_ns,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_REGION_SLICE, &arg);
+
+	if (!ret)
+		*out = arg.out;
+	return ret;
+}
+
 int phi_region_unmap(void *addr, size_t len)
 {
 	return munmap(addr, len) ? -errno : 0;

@@ -237,6 +237,23 @@ int phi_region_info(int phi, uint64_t cap, struct phi_region_info *out);
 int phi_region_map(int phi, uint64_t cap, int prot, void **addr, size_t *len);
 
 /**
+ * phi_region_slice() - derive a capability to some pages of a region
+ * @phi: Cspace.
+ * @cap: MEMORY handle.
+ * @offset: First byte, counted from the first one that @cap gives access to;
+ *          a multiple of the page size.
+ * @bytes: Length; a non-zero multiple of the page size.
+ * @rights: PHI_RIGHT_*, a subset of those of @cap.
+ * @expires_ns: CLOCK_BOOTTIME, nanoseconds; 0 = as @cap.
+ * @out: Out, the new handle, which is used as that of a region of @bytes.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_slice(int phi, uint64_t cap, uint64_t offset, uint64_t bytes,
+		     uint32_t rights, uint64_t expires_ns, uint64_t *out);
+
+/**
  * phi_region_unmap() - undo phi_region_map()
  * @addr: As it gave it.
  * @len: As it gave it.

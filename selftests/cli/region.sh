@@ -16,7 +16,24 @@ test_create()
 	has "$(json .cap phi region create 4096)" '^0x'
 }
 
-test_quota()
+test_test_slice()
+{
+	local r s
+	r=$(phi region create 64K)
+	phi region write "$r" --text beyond
+	phi region write "$r" --text inside --offset 8K
+	s=$(phi region slice "$r" 8K 4K --rights read,map)
+	eq "$(json .bytes phi region info "$s")" 4096
+	eq "$(phi region read "$s" --length 6)" inside
+	fails 1 EPERM phi region write "$s" --text no
+	fails 1 EINVAL phi region slice "$r" 60K 8K
+	fails 1 EINVAL phi region slice "$r" 1 4K
+	fails 1 EPERM phi region slice "$s" 0 4K --rights write
+	phi cap revoke "$r"
+	fails 1 EKEYREVOKED phi region read "$s"
+}
+
+quota()
 {
 	fails 1 "EDQUOT|ENOMEM" phi region create 1024G
 }

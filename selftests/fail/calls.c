@@ -181,6 +181,13 @@ SET(region_info, region_info)
 	arg->cap = s->region;
 }
 
+SET(region_slice, region_slice)
+{
+	arg->cap = s->region;
+	arg->bytes = STAGE_BYTES;
+	arg->rights = PHI_RIGHT_READ;
+}
+
 SET(unit_register, unit_register)
 {
 	*arg = (struct phi_unit_register){ UNIT_DEFAULTS };
@@ -277,6 +284,7 @@ const struct scene call_scenes[] = {
 	SCENE(REGION_CREATE, region_huge),
 	SCENE(REGION_CREATE, region_dma),
 	SCENE(REGION_INFO, region_info),
+	SCENE(REGION_SLICE, region_slice),
 	SCENE(UNIT_REGISTER, unit_register),
 	SCENE(UNIT_UPDATE, unit_update),
 	SCENE(UNIT_QUERY, unit_query),

@@ -202,6 +202,13 @@ static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
 		((struct phi_region_create *)arg)->bytes =
 			4096ULL * (any(f) % 600);
 		break;
+	case PHI_IOC_REGION_SLICE:
+		*(struct phi_region_slice *)arg = (struct phi_region_slice){
+			.offset = 4096ULL * (any(f) % 8),
+			.bytes = 4096ULL * (any(f) % 600),
+			.rights = PHI_RIGHT_READ | PHI_RIGHT_MAP,
+		};
+		break;
 	case PHI_IOC_AGENT_REGISTER:
 		*(struct phi_agent_register *)arg = (struct phi_agent_register){
 			.cgroup = w->files[2],

@@ -82,6 +82,8 @@ static const struct call calls[] __attribute__((unused)) = {
 	CALL(REGION_CREATE, region_create, FLAGS(PHI_REGION_DMA),
 	     MAKES(region_create, cap, MEMORY)),
 	CALL(REGION_INFO, region_info, ON(region_info, cap, MEMORY)),
+	CALL(REGION_SLICE, region_slice, PAD(region_slice),
+	     ON(region_slice, cap, MEMORY), MAKES_LIKE(region_slice, out)),
 	CALL(AGENT_REGISTER, agent_register, PAD(agent_register),
 	     MAKES(agent_register, cap, AGENT)),
 	CALL(UNIT_REGISTER, unit_register, FLAGS(PHI_UNIT_SHARED),

@@ -79,6 +79,21 @@ static inline int do_region(int phi, uint64_t bytes, uint32_t flags,
 	return ret;
 }
 
+static inline int do_slice(int phi, uint64_t cap, uint64_t offset,
+			   uint64_t bytes, uint32_t rights, uint64_t *out)
+{
+	struct phi_region_slice arg = {
+		.cap = cap,
+		.offset = offset,
+		.bytes = bytes,
+		.rights = rights,
+	};
+	int ret = PHI_DO(phi, REGION_SLICE, &arg);
+
+	*out = arg.out;
+	return ret;
+}
+
 static inline int do_derive_until(int phi, uint64_t cap, uint32_t rights,
 				  uint64_t expires_ns, uint64_t badge,
 				  uint64_t *out)

@@ -203,6 +203,17 @@ TEST_F(calls, regions)
 				    NULL));
 	EXPECT_EQ(7, ro[len - 1]);
 
+	ASSERT_EQ(0,
+		  phi_region_slice(self->phi, cap, 2 * (uint64_t)self->page,
+				   (uint64_t)self->page,
+				   PHI_RIGHT_READ | PHI_RIGHT_MAP, 0, &child));
+	ASSERT_EQ(0, phi_region_info(self->phi, child, &info));
+	EXPECT_EQ((uint64_t)self->page, info.bytes);
+	EXPECT_EQ(PHI_RIGHT_READ | PHI_RIGHT_MAP, info.rights);
+	EXPECT_EQ(-EPERM,
+		  phi_region_slice(self->phi, child, 0, (uint64_t)self->page,
+				   PHI_RIGHT_WRITE, 0, &child));
+
 	ASSERT_EQ(0, phi_region_info(self->phi, cap, &info));
 	EXPECT_EQ(len, info.bytes);
 	EXPECT_EQ(PHI_REGION_DMA, info.region_flags);

@@ -9,8 +9,7 @@
 #include "cli.h"
 #include "out.h"
 
-/* The rights that --rights names, by default all that the capability has. */
-static int rights_of(const struct args *args, uint64_t cap, uint32_t *rights)
+int option_rights_of(const struct args *args, uint64_t cap, uint32_t *rights)
 {
 	struct phi_cap_query info;
 	int ret;
@@ -44,7 +43,7 @@ static int cap_derive(struct args *args)
 	    option_u64(args, "badge", UINT64_MAX, &badge) ||
 	    option_when(args, "expires", CLOCK_BOOTTIME, &expires))
 		return EXIT_USAGE;
-	ret = rights_of(args, cap, &rights);
+	ret = option_rights_of(args, cap, &rights);
 	if (ret)
 		return ret;
 	ret = phi_cap_derive(args->phi, cap, rights, expires, badge, &out);
@@ -252,7 +251,7 @@ static int cap_seal(struct args *args)
 	if (args_handle(args, 0, &cap) || audience_of(args, &audience) ||
 	    option_when(args, "expires", CLOCK_BOOTTIME, &expires))
 		return EXIT_USAGE;
-	ret = rights_of(args, cap, &rights);
+	ret = option_rights_of(args, cap, &rights);
 	if (ret)
 		return ret;
 	ret = phi_cap_seal(args->phi, cap, rights, audience, expires, &token);

@@ -261,6 +261,16 @@ int option_when(const struct args *args, const char *name, int clock,
 int option_rights(const struct args *args, uint32_t *rights);
 
 /**
+ * option_rights_of() - read --rights of a new child
+ * @args: Arguments.
+ * @cap: The parent, whose rights they are by default.
+ * @rights: Out, PHI_RIGHT_*.
+ *
+ * Return: EXIT_OK, EXIT_USAGE, or EXIT_FAILED when @cap cannot be queried.
+ */
+int option_rights_of(const struct args *args, uint64_t cap, uint32_t *rights);
+
+/**
  * option_kind() - read a kind of unit
  * @args: Arguments.
  * @name: Option.

@@ -71,6 +71,34 @@ static int region_info(struct args *args)
 	return out_end();
 }
 
+static int region_slice(struct args *args)
+{
+	uint64_t expires;
+	uint64_t offset;
+	uint64_t bytes;
+	uint32_t rights;
+	uint64_t cap;
+	int ret;
+
+	if (args_handle(args, 0, &cap) ||
+	    args_u64(args, "offset", args->operand[1], INT64_MAX, &offset) ||
+	    args_u64(args, "size", args->operand[2], INT64_MAX, &bytes) ||
+	    option_when(args, "expires", CLOCK_BOOTTIME, &expires))
+		return EXIT_USAGE;
+	ret = option_rights_of(args, cap, &rights);
+	if (ret)
+		return ret;
+	ret = phi_region_slice(args->phi, cap, offset, bytes, rights, expires,
+			       &cap);
+	if (ret)
+		return fail(ret, "cut %s bytes at %s out of the region %s",
+			    args->operand[2], args->operand[1],
+			    args->operand[0]);
+	out_handle("cap", cap);
+	out_only();
+	return out_end();
+}
+
 /* Map an operand's region and check that [offset, offset + len) is in it. */
 static int map_range(const struct args *args, int prot, uint64_t offset,
 		     uint64_t len, void **addr, size_t *size)
@@ -271,6 +299,10 @@ static const struct verb verbs[] = {
 	  "make a zeroed region; --dma: its pages can be pinned (io_uring, O_DIRECT, VFIO), and a revoke does not end a pin: it replaces the page",
 	  HANDLES },
 	{ "info", region_info, "CAP", "say how long it is and who maps it",
+	  HANDLES },
+	{ "slice", region_slice,
+	  "CAP OFFSET SIZE [--rights LIST] [--expires TIME]",
+	  "make a capability to some of its pages; rights and expiry default to the parent's",
 	  HANDLES },
 	{ "read", region_read, "CAP [--offset SIZE] [--length SIZE] [--hex]",
 	  "print what it holds: bytes, or a dump with --hex or on a terminal",

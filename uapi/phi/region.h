@@ -78,7 +78,7 @@ struct phi_region_create {
  * @size: sizeof(struct phi_region_info).
  * @flags: Must be 0.
  * @cap: MEMORY handle.
- * @bytes: Out, length of the region.
+ * @bytes: Out, length of what @cap gives access to: the region or a slice.
  * @offset: Out, what to give mmap() as its offset on this /dev/phi file.
  * @region_flags: Out, PHI_REGION_*.
  * @rights: Out, rights of @cap.
@@ -88,7 +88,8 @@ struct phi_region_create {
  * mmap() needs MAP; and READ, WRITE and EXEC for PROT_READ, PROT_WRITE and
  * PROT_EXEC, else EPERM; mprotect() cannot add them later (EACCES). No
  * hardware gives write or execute access alone: both need READ as well. The
- * mapping starts at the region's first byte and must be MAP_SHARED.
+ * mapping starts at the first byte of the region, or of the slice, and must be
+ * MAP_SHARED.
  * A child made by fork() does not inherit it. A mapping counts as a capability
  * of the cspace's user while it lives: EDQUOT. To policies mmap() is a call of
  * the number PHI_NR_REGION_MAP about @cap.
@@ -112,6 +113,46 @@ struct phi_region_info {
 };
 
 #define PHI_IOC_REGION_INFO _IO(PHI_IOC_MAGIC, 0x22)
+
+/**
+ * struct phi_region_slice - ioctl(PHI_IOC_REGION_SLICE)
+ * @size: sizeof(struct phi_region_slice).
+ * @flags: Must be 0.
+ * @cap: MEMORY handle to derive from.
+ * @offset: First byte of the slice, counted from the first byte that @cap
+ *          gives access to; a multiple of the page size.
+ * @bytes: Length; a non-zero multiple of the page size.
+ * @rights: Rights of the new capability, a subset of those of @cap.
+ * @pad: Must be 0.
+ * @expires_ns: CLOCK_BOOTTIME, nanoseconds; 0 = as @cap. The earlier of this
+ *              and the expiry of @cap counts.
+ * @out: Out, the new handle.
+ *
+ * Derive a capability to some of the pages: CAP_DERIVE, where the child, and
+ * what is derived from it, maps and pins nothing outside the slice. To others
+ * its first byte is the first byte of a region of @bytes.
+ *
+ * The pages stay those of one region: CAP_SAME says so of two slices, and the
+ * creator of the region pays for them for as long as any capability lives.
+ * @mappings and @pinned of REGION_INFO count in the whole region.
+ *
+ * Fails with EINVAL when the slice is not inside of what @cap gives access to,
+ * EPERM when @rights are more than those of @cap, and ELOOP when @cap is
+ * already PHI_DEPTH_MAX deep.
+ */
+struct phi_region_slice {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+	__aligned_u64 offset;
+	__aligned_u64 bytes;
+	__u32 rights;
+	__u32 pad;
+	__aligned_u64 expires_ns;
+	__aligned_u64 out;
+};
+
+#define PHI_IOC_REGION_SLICE _IO(PHI_IOC_MAGIC, 0x28)
 
 /* Number of mmap() for policies and in traces; no ioctl has it. */
 #define PHI_NR_REGION_MAP 0x21

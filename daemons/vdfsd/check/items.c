@@ -58,6 +58,11 @@
 	"old_generation, " LAST_GEN ") AND " GEN_MAX "\n"             \
 	"OR min(log_from, stamp_generation, old_generation) < 0)"
 
+/* Whether the indexes that were saved are others than the row says. */
+#define STAMPS_WRONG                                            \
+	"(stamp != 0 OR old_stamp != 0) AND stamp_sum IS NOT\n" \
+	"vdfs_sum(id, stamp, stamp_generation, old_stamp, old_generation)"
+
 /* Rows of the log of deleted items that none has written. */
 #define GONE_WRONG                                                    \
 	"SELECT gone.id FROM gone LEFT JOIN collection\n"             \
@@ -139,6 +144,10 @@ const struct vdfs_rule vdfs_fsck_items[] = {
 	    "(SELECT id >> 39 << 39 FROM (" GONE_WRONG "))",
 	    COLLECTION_SUMMED,
 	    "DELETE FROM gone WHERE id IN (" GONE_WRONG ")" } },
+	{ "collections whose saved index is not what was stored",
+	  "SELECT count(*) FROM collection WHERE " STAMPS_WRONG,
+	  { "UPDATE collection SET stamp = 0, old_stamp = 0\n"
+	    "WHERE " STAMPS_WRONG } },
 	{ "collections whose numbers are not those of their items",
 	  "SELECT count(*) FROM collection WHERE " MISCOUNTED,
 	  { "UPDATE collection SET log_from = 0, stamp_generation = 0,\n"

@@ -228,6 +228,7 @@ static int is_later(struct sqlite3 *db, const struct vdfs_rule *rule)
 		{ "FROM gone", "TABLE gone(" },
 		{ "FROM field", "TABLE field(" },
 		{ "collection", "base INTEGER" },
+		{ "stamp_sum", "stamp_sum INTEGER" },
 	};
 	struct sqlite3_stmt *st;
 	size_t i;

@@ -5,7 +5,8 @@
  * stands for; so neither another store's file, nor one that is newer or
  * older than the database, is ever taken for the right one. The row gets a
  * new stamp before the file is replaced and remembers the one before:
- * whichever file a crash leaves is known.
+ * whichever file a crash leaves is known. A checksum holds stamps and generations
+ * together: where they are not what was stored, no file is known.
  */
 #include <errno.h>
 #include <limits.h>
@@ -139,6 +140,28 @@ static int look_fn(struct sqlite3 *db, void *arg)
 	return vdfs_core_state(look->core, db, &look->state);
 }
 
+/* The row, without its stamps where they are not what was stored. */
+static int look_for_file(struct sqlite3 *db, void *arg)
+{
+	struct look *look = arg;
+	struct sqlite3_stmt *st;
+	int ret;
+
+	ret = vdfs_core_state(look->core, db, &look->state);
+	if (!ret)
+		ret = vdfs_sql(db, &st,
+			       "SELECT 1 FROM collection WHERE id = ?1\n"
+			       " AND stamp_sum = " VDFS_STAMP_SUM,
+			       VDFS_INT(look->core->id));
+	if (!ret)
+		ret = vdfs_sql_next(st);
+	if (ret > 0)
+		return vdfs_sql_next(st);
+	look->state.stamp[0] = 0;
+	look->state.stamp[1] = 0;
+	return ret;
+}
+
 static bool fits(const struct vdfs_core *core, struct vdfs_index *ix)
 {
 	const struct vdfs_params *is = vdfs_index_params(ix);
@@ -222,7 +245,7 @@ int vdfs_graph_load(struct vdfs_core *core, vdfs_progress_fn *progress,
 	uint64_t generation;
 	int ret;
 
-	ret = vdfs_meta_read(core->db->meta, look_fn, &look);
+	ret = vdfs_meta_read(core->db->meta, look_for_file, &look);
 	if (ret)
 		return ret;
 	if (!load_saved(core, &look.state, &ix) &&
@@ -295,7 +318,8 @@ static int mark_fn(struct sqlite3 *db, void *arg)
 	ret = vdfs_sql_run(db,
 			   "UPDATE collection SET stamp = ?2,\n"
 			   " stamp_generation = ?3, old_stamp = ?4,\n"
-			   " old_generation = ?5\n"
+			   " old_generation = ?5,\n"
+			   " stamp_sum = vdfs_sum(id, ?2, ?3, ?4, ?5)\n"
 			   " WHERE id = ?1 AND name IS NOT NULL AND seed = ?6",
 			   VDFS_INT(mark->core->id), VDFS_INT(mark->stamp),
 			   VDFS_INT(mark->generation),

@@ -47,6 +47,9 @@ struct vdfs_db;
 extern const char vdfs_schema_collection[];
 /* Columns that earlier versions lack; then rows that were in other tables. */
 extern const char vdfs_schema_collection_base[];
+extern const char vdfs_schema_collection_stamps[];
+/* Stands in for the last of them where an earlier version is only read. */
+extern const char vdfs_schema_collection_read_only[];
 int vdfs_collection_upgrade(struct vdfs_meta *meta);
 
 struct vdfs_collection;

@@ -58,6 +58,11 @@
 	"vdfs_sum(id, " name ", owner, mode, dim, metric,\n" \
 	" type, codes, m, ef_build, seed, base)"
 
+/* The checksum of its stamps and of their generations. */
+#define VDFS_STAMP_SUM                            \
+	"vdfs_sum(id, stamp, stamp_generation,\n" \
+	" old_stamp, old_generation)"
+
 enum vdfs_core_sql {
 	SQL_ADD,
 	SQL_FIND,

@@ -8,8 +8,8 @@
  *	collection may have the base of one that is gone, but never its id.
  *	stamp, old_stamp: what the file of its index may be marked with, and
  *	the generations of these; log_from: gone is complete after this one.
- *	fields: how many are indexed. The checksum is over what never changes,
- *	and the name.
+ *	fields: how many are indexed. sum is over what never changes, and the
+ *	name; stamp_sum over stamps and their generations, once there are any.
  * item: id is the base of its collection and its number there. The columns that
  *	most statements want are before the long ones. The checksum is over all.
  * gone: deleted items, by the ids that they had.
@@ -33,6 +33,16 @@ const char vdfs_schema_collection_base[] = VDFS_META_BEFORE
 	"  FROM collection) WHERE id = of;\n"
 	"UPDATE collection SET sum = " VDFS_COLLECTION_SUM("name") ";";
 
+const char vdfs_schema_collection_stamps[] = VDFS_META_BEFORE
+	"8\n"
+	"ALTER TABLE collection ADD COLUMN stamp_sum INTEGER;\n"
+	"UPDATE collection SET stamp_sum = " VDFS_STAMP_SUM ";";
+
+const char vdfs_schema_collection_read_only[] = VDFS_META_STAND_IN
+	"8\n"
+	"CREATE TEMP VIEW collection AS\n"
+	" SELECT *, NULL AS stamp_sum FROM main.collection;";
+
 const char vdfs_schema_collection[] =
 	"CREATE TABLE IF NOT EXISTS collection(\n"
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,\n"
@@ -49,7 +59,8 @@ const char vdfs_schema_collection[] =
 	" stamp_generation INTEGER NOT NULL DEFAULT 0,\n"
 	" old_stamp INTEGER NOT NULL DEFAULT 0,\n"
 	" old_generation INTEGER NOT NULL DEFAULT 0,\n"
-	" base INTEGER, fields INTEGER NOT NULL DEFAULT 0, sum INTEGER);\n"
+	" base INTEGER, fields INTEGER NOT NULL DEFAULT 0, sum INTEGER,\n"
+	" stamp_sum INTEGER);\n"
 	"CREATE UNIQUE INDEX IF NOT EXISTS collection_base\n"
 	" ON collection(base);\n"
 	"CREATE INDEX IF NOT EXISTS collection_owner ON collection(owner);\n"

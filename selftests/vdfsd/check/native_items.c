@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kselftest_harness.h>
 
@@ -421,6 +422,11 @@ TEST_F(items, counts_are_checked_and_mended)
 		"WHERE name = 'c'",
 		"UPDATE collection SET old_generation = generation + 1024\n"
 		"WHERE name = 'c'",
+		"UPDATE collection SET stamp_generation =\n"
+		"stamp_generation - 1 WHERE name = 'c'",
+		"UPDATE collection SET stamp = stamp + 8 WHERE name = 'c'",
+		"UPDATE collection SET old_stamp = 7 WHERE name = 'c'",
+		"UPDATE collection SET stamp_sum = 8 WHERE name = 'c'",
 		"UPDATE collection SET fields = fields - 1\n"
 		"WHERE name = 'c'",
 		"UPDATE collection SET fields = fields + 64\n"
@@ -481,6 +487,43 @@ TEST_F(items, counts_are_checked_and_mended)
 	c = open_c(self, &alice);
 	ASSERT_NE(NULL, c);
 	EXPECT_EQ(ITEMS + i, found(c, NULL));
+	vdfs_collection_put(c);
+}
+
+static int keep_key(void *arg, const struct vdfs_item *item, float dist)
+{
+	(void)dist;
+	snprintf(arg, VDFS_KEY_MAX + 1, "%s", item->key);
+	return 0;
+}
+
+/* A saved index stands for one generation, whatever the row says of it. */
+TEST_F(items, an_index_of_another_generation_is_not_used)
+{
+	char graph[80], copy[80], key[VDFS_KEY_MAX + 1] = "";
+	float x = 100;
+	struct vdfs_item item = { .key = "k3", .vector = &x, .dim = 1 };
+	struct vdfs_search how = { .vector = &x, .dim = 1, .k = 1 };
+	struct vdfs_collection *c = open_c(self, &alice);
+
+	snprintf(graph, sizeof(graph), "%s/graph/2.graph", self->t.dir);
+	snprintf(copy, sizeof(copy), "%s/copy", self->t.dir);
+	ASSERT_NE(NULL, c);
+	ASSERT_EQ(0, vdfs_collection_save(c));
+	ASSERT_EQ(0, link(graph, copy));
+	ASSERT_EQ(0, vdfs_collection_update(c, &item));
+	vdfs_collection_put(c);
+	close_db(self);
+	ASSERT_EQ(0, rename(copy, graph));
+	ASSERT_EQ(0, change(self, "UPDATE collection SET\n"
+				  "stamp_generation = generation,\n"
+				  "old_generation = generation\n"
+				  "WHERE name = 'c'"));
+	EXPECT_EQ(1, faults(self, 0));
+	c = open_c(self, &alice);
+	ASSERT_NE(NULL, c);
+	ASSERT_EQ(0, vdfs_collection_search(c, &how, keep_key, key));
+	EXPECT_STREQ("k3", key);
 	vdfs_collection_put(c);
 }
 

@@ -209,7 +209,8 @@ struct old {
 	const char *make;
 };
 
-#define TO_VERSION_6 "ALTER TABLE node DROP COLUMN ctime;"
+#define TO_VERSION_7 "ALTER TABLE collection DROP COLUMN stamp_sum;"
+#define TO_VERSION_6 TO_VERSION_7 "ALTER TABLE node DROP COLUMN ctime;"
 #define TO_VERSION_3                                 \
 	TO_VERSION_6                                 \
 	"ALTER TABLE node DROP COLUMN gid;"          \

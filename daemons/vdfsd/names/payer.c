@@ -277,8 +277,11 @@ static int give_content(struct sqlite3 *db, struct vdfs_store *store,
 	given.owner = owner;
 	if (uid != node->owner)
 		return set_payer(db, &given, "", uid);
-	err = vdfs_ref_name(db, store, uid, &object, -1);
-	return err ?: vdfs_payer_take(db, store, &given, owner, &object);
+	/* Taken before it is dropped: it is nobody's garbage in between. */
+	err = vdfs_payer_take(db, store, &given, owner, &object);
+	if (!err)
+		err = vdfs_object_load(db, node->object, &object);
+	return err ?: vdfs_ref_name(db, store, uid, &object, -1);
 }
 
 /**

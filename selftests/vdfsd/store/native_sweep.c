@@ -120,6 +120,28 @@ TEST_F(sweep, what_another_has_is_no_litter)
 	vdfs_gc_allow(self->t.store);
 }
 
+/* The charge moves with the name, or stays where it is. */
+TEST_F(sweep, a_name_that_is_given_away_leaves_no_litter)
+{
+	struct vdfs_store *store = self->t.store;
+	uint64_t quota, used;
+
+	ASSERT_EQ(0, put_bytes(store, &bob, self->data + 1, BIG, 0, "b", NULL));
+	ASSERT_EQ(0, put_bytes(store, &alice, self->data, MIB, 0, "a", NULL));
+	ASSERT_EQ(0, put_bytes(store, &alice, self->data, BIG, 0, "c", NULL));
+	vdfs_gc_stop(store);
+	EXPECT_EQ(-EDQUOT, vdfs_name_chown(store, &admin, "c", bob.uid, ~0U));
+	EXPECT_EQ(0, staged(self));
+	EXPECT_EQ(0, vdfs_name_chown(store, &admin, "a", 1009, ~0U));
+	EXPECT_EQ(0, staged(self));
+	ASSERT_EQ(0, vdfs_quota_get(store, alice.uid, &quota, &used));
+	EXPECT_EQ(BIG, used);
+	ASSERT_EQ(0, vdfs_quota_get(store, 1009, &quota, &used));
+	EXPECT_EQ(MIB, used);
+	EXPECT_EQ(0, vdfs_charged(store, 1009, VDFS_CHARGE_STAGED));
+	vdfs_gc_allow(store);
+}
+
 /* The quota holds a third more than one of them. */
 TEST_F(sweep, deleting_makes_room)
 {

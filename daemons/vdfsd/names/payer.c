@@ -281,7 +281,9 @@ static int give_content(struct sqlite3 *db, struct vdfs_store *store,
 	err = vdfs_payer_take(db, store, &given, owner, &object);
 	if (!err)
 		err = vdfs_object_load(db, node->object, &object);
-	return err ?: vdfs_ref_name(db, store, uid, &object, -1);
+	if (!err)
+		err = vdfs_ref_name(db, store, uid, &object, -1);
+	return err;
 }
 
 /**

@@ -43,6 +43,28 @@ int phi_cap_derive(struct phi_cspace *cs, void *arg)
 			       &cmd->out);
 }
 
+/* Let an object do what it does after a revoke of capabilities to it. */
+static int phi_cap_reclaim(struct phi_cap *cap, u32 flags)
+{
+	if (!cap->ops->reclaim)
+		return 0;
+	return cap->ops->reclaim(cap->obj, flags & PHI_REVOKE_WAIT);
+}
+
+/* Kill the capability behind a handle, which is @cap or below it. */
+static int phi_cap_revoke_one(struct phi_cspace *cs, struct phi_cap *cap,
+			      u64 handle, u32 flags)
+{
+	struct phi_cap *child __free(phi_cap_put) =
+		phi_cspace_lookup(cs, handle, PHI_TYPES_ANY, 0);
+	if (IS_ERR(child))
+		return PTR_ERR(child);
+	if (child != cap && !phi_cap_below(child, cap))
+		return phi_cap_live(child) ?: -EINVAL;
+	phi_cap_kill(child);
+	return phi_cap_reclaim(child, flags);
+}
+
 /**
  * phi_cap_revoke() - PHI_IOC_CAP_REVOKE
  * @cs: The caller's cspace.
@@ -55,18 +77,19 @@ int phi_cap_revoke(struct phi_cspace *cs, void *arg)
 {
 	struct phi_cap_revoke *cmd = arg;
 
-	if (cmd->flags & ~PHI_REVOKE_WAIT)
+	if (cmd->flags & ~(PHI_REVOKE_WAIT | PHI_REVOKE_ONE))
 		return -EOPNOTSUPP;
+	if (cmd->child && !(cmd->flags & PHI_REVOKE_ONE))
+		return -EINVAL;
 
 	struct phi_cap *cap __free(phi_cap_put) =
 		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES_ANY, PHI_RIGHT_ADMIN);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
+	if (cmd->flags & PHI_REVOKE_ONE)
+		return phi_cap_revoke_one(cs, cap, cmd->child, cmd->flags);
 	phi_cap_revoke_children(cap);
-	if (cap->ops->reclaim)
-		return cap->ops->reclaim(cap->obj,
-					 cmd->flags & PHI_REVOKE_WAIT);
-	return 0;
+	return phi_cap_reclaim(cap, cmd->flags);
 }
 
 /**

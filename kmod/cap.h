@@ -26,7 +26,10 @@ struct phi_cspace;
  * increment, however many capabilities it kills, and a check is at most
  * PHI_DEPTH_MAX loads.
  *
- * The increment is what readers see. The revoke then sweeps the dead nodes,
+ * A revoke of one node alone changes the version that this node remembers, to
+ * one that its parent does not have: one store, which its siblings outlive.
+ *
+ * The increment or the store is what readers see. The revoke then sweeps the dead nodes,
  * which it finds through the lists of children: each is unlinked from its
  * parent and ends, which lets go of its object. A node whose time is up is
  * swept by a worker. A derivation checks its parent under the lock of the
@@ -53,9 +56,11 @@ struct phi_cspace;
  * @pins: Calls in progress, and one until the node ends.
  * @version: Times its children were revoked; stays at U32_MAX once there, and
  *           no child is made from then on.
- * @parent_version: The version @parent had when this one was derived.
- * @parent: NULL for a root; referenced. A grave once a sweep unlinked it:
- *          the version of a grave matches that of no child.
+ * @parent_version: The version @parent had when this one was derived, or
+ *                  another one once this node was killed alone. Written under
+ *                  the lock of the tree.
+ * @parent: NULL for a root; referenced. A grave once a sweep unlinked it, or a
+ *          root was killed: the version of a grave matches that of no child.
  * @root: The node whose @lock guards the links between the nodes of a tree.
  * @obj: The object it names; referenced until that has ended and has no pins.
  * @ops: Of @obj; may be followed without a pin.
@@ -78,7 +83,8 @@ struct phi_cspace;
  * @pages: How many are its own, 0 = those of the whole region.
  * @ended: The owner has released it, or it has died.
  * @lock: Of the tree, in a root; unused in others.
- * @children: Nodes derived from it, in the order of their @parent_version.
+ * @children: Nodes derived from it, the dead ones first, then in the order of
+ *            their @parent_version.
  * @sibling: In @children of @parent; empty when it is not linked.
  * @expiry: In the tree of nodes that expire, from derivation to end.
  * @token: In the table of sealed nodes.
@@ -145,10 +151,12 @@ void phi_cap_put(struct phi_cap *cap);
 void phi_stub_get(struct phi_cap *cap);
 void phi_stub_put(struct phi_cap *cap);
 int phi_cap_live(const struct phi_cap *cap);
+bool phi_cap_below(const struct phi_cap *cap, const struct phi_cap *top);
 int phi_cap_check(const struct phi_cap *cap, u32 types, u32 rights);
 
 /* Their death. kmod/sweep.c. */
 void phi_cap_revoke_children(struct phi_cap *cap);
+void phi_cap_kill(struct phi_cap *cap);
 void phi_expiry_sweep(struct work_struct *work);
 
 /* The links of a tree, for node.c and sweep.c. */
@@ -156,6 +164,7 @@ struct phi_cap *phi_tree_lock(struct phi_cap *cap);
 void phi_tree_unlock(struct phi_cap *root);
 struct phi_cap *phi_tree_unlink(struct phi_cap *root, struct phi_cap *cap);
 struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap);
+void phi_tree_kill(struct phi_cap *root, struct phi_cap *cap);
 void phi_expiry_add(struct phi_cap *cap);
 void phi_expiry_remove(struct phi_cap *cap);
 void phi_expiry_pay(struct phi_cap *cap, struct phi_user *user);

@@ -154,6 +154,32 @@ struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap)
 	return parent;
 }
 
+/**
+ * phi_tree_kill() - kill one node, and with it what is derived from it
+ * @root: Its root, locked.
+ * @cap: The node, pinned. Nothing happens when it is dead.
+ *
+ * Context: Under the lock of the tree.
+ */
+void phi_tree_kill(struct phi_cap *root, struct phi_cap *cap)
+{
+	u32 version = cap->parent_version;
+
+	lockdep_assert_held(&root->lock);
+	if (phi_cap_live(cap))
+		return;
+	if (!cap->parent) {
+		WRITE_ONCE(cap->parent, &phi_grave_revoked);
+		return;
+	}
+	/*
+	 * The parent has had the one before, and the other is so far away that
+	 * a revoke of the parent sweeps the node first. A grave has neither.
+	 */
+	WRITE_ONCE(cap->parent_version, version ? version - 1 : U32_MAX - 1);
+	list_move(&cap->sibling, &cap->parent->children);
+}
+
 /* Link a new node below @parent, which the caller pins, or find that dead. */
 static int phi_tree_link(struct phi_cap *cap, struct phi_cap *parent)
 {
@@ -455,9 +481,10 @@ static int phi_cap_cause(const struct phi_cap *parent)
  * phi_cap_live() - is a node neither revoked nor expired?
  * @cap: The node, referenced, pinned or found under RCU.
  *
- * The loads pair with the barrier in phi_cap_revoke_children(): a caller that
- * has taken the lock that the second phase of a revoke takes sees the new
- * version; the second phase finds what a caller did before.
+ * The loads pair with the barriers in phi_cap_revoke_children() and
+ * phi_cap_kill(): a caller that has taken the lock that the second phase of a
+ * revoke takes sees the new version; the second phase finds what a caller did
+ * before.
  *
  * Context: Any.
  * Return: 0, -EKEYREVOKED or -EKEYEXPIRED.
@@ -473,13 +500,33 @@ int phi_cap_live(const struct phi_cap *cap)
 	/* A parent may be freed under a reader of a node that is unlinked. */
 	guard(phi_rcu)();
 	while ((parent = READ_ONCE(cap->parent))) {
-		if (cap->parent_version != atomic_read(&parent->version))
+		if (READ_ONCE(cap->parent_version) !=
+		    atomic_read(&parent->version))
 			return phi_cap_cause(parent);
 		cap = parent;
 	}
 	if (expires_ns && ktime_get_boottime_ns() >= expires_ns)
 		return -EKEYEXPIRED;
 	return 0;
+}
+
+/**
+ * phi_cap_below() - was a node derived from another?
+ * @cap: The node, pinned.
+ * @top: The other, pinned.
+ *
+ * Context: Any.
+ * Return: True when @top is on the way from @cap to its root, while @cap lives.
+ */
+bool phi_cap_below(const struct phi_cap *cap, const struct phi_cap *top)
+{
+	/* As in phi_cap_live(). */
+	guard(phi_rcu)();
+	while ((cap = READ_ONCE(cap->parent))) {
+		if (cap == top)
+			return true;
+	}
+	return false;
 }
 
 /**

@@ -119,6 +119,32 @@ void phi_cap_revoke_children(struct phi_cap *cap)
 }
 
 /**
+ * phi_cap_kill() - kill a capability and everything derived from it
+ * @cap: The node; the caller has a pin. Its siblings live on.
+ *
+ * One store kills them. When this returns they have ended, also where another
+ * thread has killed them.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_cap_kill(struct phi_cap *cap)
+{
+	struct phi_cap *root = phi_tree_lock(cap);
+
+	phi_tree_kill(root, cap);
+	phi_tree_unlock(root);
+	/*
+	 * Full barrier between the store and what the second phase looks at, as
+	 * in phi_cap_revoke_children().
+	 */
+	smp_mb();
+	phi_trace(phi_cap_revoke, cap);
+	while (phi_sweep_step(cap, true))
+		cond_resched();
+	phi_sweep_node(cap);
+}
+
+/**
  * phi_expiry_pay() - change who pays for a node that expires
  * @cap: The node; the caller owns it.
  * @user: The account, with a reference for the node.

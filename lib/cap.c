@@ -37,6 +37,18 @@ int phi_cap_revoke_wait(int phi, uint64_t cap)
 	return phi_ioctl(phi, PHI_IOC_CAP_REVOKE, &arg);
 }
 
+int phi_cap_revoke_one(int phi, uint64_t cap, uint64_t child)
+{
+	struct phi_cap_revoke arg = {
+		.size = sizeof(arg),
+		.flags = PHI_REVOKE_ONE,
+		.cap = cap,
+		.child = child,
+	};
+
+	return phi_ioctl(phi, PHI_IOC_CAP_REVOKE, &arg);
+}
+
 int phi_cap_drop(int phi, uint64_t cap)
 {
 	struct phi_cap_drop arg = { .size = sizeof(arg), .cap = cap };

@@ -89,6 +89,19 @@ int phi_cap_revoke(int phi, uint64_t cap);
 int phi_cap_revoke_wait(int phi, uint64_t cap);
 
 /**
+ * phi_cap_revoke_one() - kill one capability and everything derived from it
+ * @phi: Cspace.
+ * @cap: Handle with ADMIN.
+ * @child: Handle of what was derived from @cap, or @cap to end that itself.
+ *
+ * Context: Any thread.
+ * Return: 0; -EINVAL when @child was not derived from @cap; or another negative
+ * errno. When it is 0 no holder of a killed capability can use it or what was
+ * mapped through it. Others that were derived from @cap are alive.
+ */
+int phi_cap_revoke_one(int phi, uint64_t cap, uint64_t child);
+
+/**
  * phi_cap_drop() - forget a handle
  * @phi: Cspace.
  * @cap: Handle, live or dead.

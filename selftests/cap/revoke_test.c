@@ -234,7 +234,7 @@ static int churn_once(struct churn *churn)
 	struct phi_token token;
 	int ret;
 
-	switch (rand_r(&churn->seed) % 12) {
+	switch (rand_r(&churn->seed) % 13) {
 	case 0:
 		return do_revoke(churn->phi, cap);
 	case 1:
@@ -262,6 +262,8 @@ static int churn_once(struct churn *churn)
 		ret = move_through(churn->phi, churn->mailbox, cap,
 				   rand_r(&churn->seed) % 2, &out);
 		break;
+	case 8:
+		return do_revoke_one(churn->phi, cap, cap);
 	default:
 		ret = do_derive(churn->phi, cap, RIGHTS, &out);
 	}

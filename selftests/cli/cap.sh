@@ -58,6 +58,22 @@ test_revoke()
 	eq "$(json .revoked phi cap revoke "$r")" "$r"
 }
 
+test_revoke_only()
+{
+	local r a b
+	r=$(phi region create 4096)
+	a=$(phi cap derive "$r" --rights read)
+	b=$(phi cap derive "$r" --rights read)
+	fails 1 "not derived from" phi cap revoke "$r" --only "$(phi notify create)"
+	fails 2 "does not wait" phi cap revoke "$r" --only "$a" --wait
+	eq "$(json .revoked phi cap revoke "$r" --only "$a")" "$a"
+	fails 1 "EKEYREVOKED" phi region info "$a"
+	phi region info "$b" >/dev/null
+	phi cap revoke "$r" --only "$r"
+	fails 1 "EKEYREVOKED" phi region info "$b"
+	fails 1 "EKEYREVOKED" phi region info "$r"
+}
+
 test_drop()
 {
 	local a b

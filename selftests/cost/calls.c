@@ -154,6 +154,11 @@ static int revoke_below(struct stage *s)
 	return do_revoke(s->phi, s->cap);
 }
 
+static int revoke_one(struct stage *s)
+{
+	return do_revoke_one(s->phi, s->cap, s->made);
+}
+
 static int query(struct stage *s)
 {
 	return do_probe(s->phi, s->ep);
@@ -358,6 +363,7 @@ const struct row call_rows[] = {
 	ROW("cap_derive", derive, UNDO(drop_made)),
 	ROW("cap_derive.expires", derive_that_expires, UNDO(drop_made)),
 	ROW("cap_revoke", revoke_below, NEEDS(derive_two), UNDO(drop_both)),
+	ROW("cap_revoke.one", revoke_one, NEEDS(derive_two), UNDO(drop_both)),
 	ROW("cap_revoke.mapped", revoke_below, NEEDS(derive_two_and_map),
 	    UNDO(unmap_and_drop_both)),
 	ROW("cap_drop", drop_cap, NEEDS(derive_ep)),

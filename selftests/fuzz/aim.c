@@ -182,6 +182,9 @@ static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
 	case PHI_IOC_CAP_DERIVE:
 		aim_derive(f, arg);
 		break;
+	case PHI_IOC_CAP_REVOKE:
+		((struct phi_cap_revoke *)arg)->child = 0;
+		break;
 	case PHI_IOC_CAP_SEAL:
 		*(struct phi_cap_seal *)arg = (struct phi_cap_seal){
 			.token = (uintptr_t)&w->token,
@@ -257,6 +260,13 @@ static uint32_t some_rights(struct fuzzer *f, uint64_t handle)
 	return query.rights & (any(f) | any(f));
 }
 
+/* What a revoke is to kill alone: often the capability itself. */
+static void aim_child(struct fuzzer *f, struct phi_cap_revoke *arg)
+{
+	if (arg->flags & PHI_REVOKE_ONE)
+		arg->child = one_in(f, 4) ? arg->cap : a_handle(f, f->type);
+}
+
 /* No call may wait for long, and most sizes and flags are right ones. */
 void fill(struct fuzzer *f, const struct call *call, uint64_t *arg)
 {
@@ -287,6 +297,8 @@ void fill(struct fuzzer *f, const struct call *call, uint64_t *arg)
 	if (one_in(f, 64))
 		head[1] = any(f);
 	memcpy(arg, head, sizeof(head));
+	if (call->cmd == PHI_IOC_CAP_REVOKE)
+		aim_child(f, (void *)arg);
 	if (call->deadline)
 		arg[call->deadline / 8] =
 			monotonic_ns() +

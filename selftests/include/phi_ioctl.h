@@ -123,6 +123,18 @@ static inline int do_revoke(int phi, uint64_t cap)
 	return PHI_DO(phi, CAP_REVOKE, &arg);
 }
 
+/* Kill one capability with what is below it. */
+static inline int do_revoke_one(int phi, uint64_t cap, uint64_t child)
+{
+	struct phi_cap_revoke arg = {
+		.flags = PHI_REVOKE_ONE,
+		.cap = cap,
+		.child = child,
+	};
+
+	return PHI_DO(phi, CAP_REVOKE, &arg);
+}
+
 /* Revoke, and wait until the last pin is gone. */
 static inline int do_revoke_wait(int phi, uint64_t cap)
 {

@@ -109,7 +109,7 @@ TEST_F(calls, caps)
 {
 	uint64_t expires = now_ns(CLOCK_BOOTTIME) + 60000 * MS;
 	struct phi_cap_query q;
-	uint64_t root, child, list[8];
+	uint64_t root, child, one, other, list[8];
 	uint32_t total;
 
 	ASSERT_EQ(0, phi_endpoint_create(self->phi, &root));
@@ -136,6 +136,13 @@ TEST_F(calls, caps)
 
 	EXPECT_EQ(0, phi_cap_revoke(self->phi, root));
 	EXPECT_EQ(0, phi_cap_revoke_wait(self->phi, root));
+	ASSERT_EQ(0, phi_cap_derive(self->phi, root, PHI_RIGHT_READ, 0, 0,
+				    &one));
+	ASSERT_EQ(0, phi_cap_derive(self->phi, root, PHI_RIGHT_READ, 0, 0,
+				    &other));
+	EXPECT_EQ(0, phi_cap_revoke_one(self->phi, root, one));
+	EXPECT_EQ(-EKEYREVOKED, phi_cap_query(self->phi, one, &q));
+	EXPECT_EQ(0, phi_cap_query(self->phi, other, &q));
 	EXPECT_EQ(-EKEYREVOKED, phi_cap_query(self->phi, child, &q));
 	EXPECT_EQ(0, phi_cap_drop(self->phi, child));
 	EXPECT_EQ(-EBADF, phi_cap_drop(self->phi, child));

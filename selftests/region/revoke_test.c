@@ -121,6 +121,28 @@ TEST_F(revoke, leaves_others_their_pages)
 	EXPECT_EQ(3, mappings(self->phi, self->root));
 }
 
+TEST_F(revoke, takes_the_pages_of_one)
+{
+	unsigned char *theirs, *kids;
+	uint64_t sibling, child;
+	long had;
+
+	ASSERT_EQ(0, do_derive(self->phi, self->root, RIGHTS, &sibling));
+	ASSERT_EQ(0, do_derive(self->phi, self->cap, RIGHTS, &child));
+	ASSERT_EQ(0, do_map(self->phi, sibling, self->bytes, RW, &theirs));
+	ASSERT_EQ(0, do_map(self->phi, child, self->bytes, RW, &kids));
+	EXPECT_EQ(self->bytes / PAGE, intact(theirs, 0, self->bytes));
+	EXPECT_EQ(self->bytes / PAGE, intact(kids, 0, self->bytes));
+
+	ASSERT_EQ(0, do_revoke_one(self->phi, self->root, self->cap));
+	EXPECT_EQ(self->bytes / PAGE, gone(self->mem, self->bytes));
+	EXPECT_EQ(self->bytes / PAGE, gone(kids, self->bytes));
+	had = faults();
+	EXPECT_EQ(self->bytes / PAGE, intact(theirs, 0, self->bytes));
+	EXPECT_EQ(had, faults());
+	EXPECT_EQ(2, mappings(self->phi, self->root));
+}
+
 TEST_F(revoke, drop_takes_the_pages)
 {
 	unsigned char *kids;

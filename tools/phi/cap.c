@@ -52,6 +52,31 @@ static int cap_derive(struct args *args)
 	return made("cap", out);
 }
 
+/* Kill the one capability that --only names. */
+static int revoke_only(struct args *args, uint64_t cap)
+{
+	const char *text = args_option(args, "only");
+	uint64_t child;
+	int ret;
+
+	if (args_option(args, "wait"))
+		return usage_error(args, "--only does not wait");
+	ret = args_u64(args, "--only", text, UINT64_MAX, &child);
+	if (ret)
+		return ret;
+	ret = phi_cap_revoke_one(args->phi, cap, child);
+	if (ret == -EINVAL)
+		return fail_because("phi cap list names the capabilities",
+				    "it was not derived from the other",
+				    "revoke %s", text);
+	if (ret)
+		return fail(ret, "revoke %s", text);
+	if (!out_json)
+		return EXIT_OK;
+	out_handle("revoked", child);
+	return out_end();
+}
+
 static int cap_revoke(struct args *args)
 {
 	uint64_t cap;
@@ -59,6 +84,8 @@ static int cap_revoke(struct args *args)
 
 	if (args_handle(args, 0, &cap))
 		return EXIT_USAGE;
+	if (args_option(args, "only"))
+		return revoke_only(args, cap);
 	if (args_option(args, "wait"))
 		ret = phi_cap_revoke_wait(args->phi, cap);
 	else
@@ -338,8 +365,8 @@ static const struct verb verbs[] = {
 	  "CAP [--rights LIST] [--expires TIME] [--badge BITS]",
 	  "make a weaker child; rights and expiry default to the parent's",
 	  HANDLES },
-	{ "revoke", cap_revoke, "CAP [--wait]",
-	  "kill all capabilities derived from it, and their mappings; --wait: return when the last page is unpinned",
+	{ "revoke", cap_revoke, "CAP [--only CAP] [--wait]",
+	  "kill all capabilities derived from it, and their mappings; --only: this one and what is below it; --wait: return when the last page is unpinned",
 	  HANDLES },
 	{ "drop", cap_drop, "CAP...", "forget handles", HANDLES },
 	{ "query", cap_query, "CAP", "say what a handle is", HANDLES },

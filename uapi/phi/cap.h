@@ -68,17 +68,31 @@ struct phi_cap_derive {
  */
 #define PHI_REVOKE_WAIT (1U << 1)
 
+/* Flag of struct phi_cap_revoke: kill @child, with all that is below it. */
+#define PHI_REVOKE_ONE (1U << 2)
+
 /**
  * struct phi_cap_revoke - ioctl(PHI_IOC_CAP_REVOKE)
  * @size: sizeof(struct phi_cap_revoke).
- * @flags: 0 or PHI_REVOKE_WAIT.
+ * @flags: 0, PHI_REVOKE_WAIT, PHI_REVOKE_ONE or both.
  * @cap: Handle with ADMIN; itself it stays alive.
+ * @child: With PHI_REVOKE_ONE: handle of @cap or of what was derived from it,
+ *         directly or not, with any rights; else EINVAL. Without: 0.
  *
  * Kill every capability derived from @cap, in whatever cspace, message or
  * token, in one atomic step. When the call returns no holder of one can
  * read, write, map, send or receive through it: mappings are gone and
  * waiters were woken with EKEYREVOKED. Objects that only these kept are gone
  * too, with what was charged for them.
+ *
+ * With PHI_REVOKE_ONE the same happens to @child and to every capability
+ * derived from it; @cap and what else was derived from it stay alive. The step
+ * is as atomic. When @child is @cap, a capability ends itself, be it a root.
+ * Both are named by handles of the caller, because no other name of a
+ * capability is safe from guessing: to be able to end what one receiver has,
+ * derive one capability for each receiver, give or seal that one, and keep its
+ * handle. ADMIN is asked of @cap alone, so a @child without ADMIN can be ended
+ * by the holder of its parent, and by nobody through its own handle.
  *
  * It does not end what was started before: a copy that was made is made, and
  * pages of a DMA region that were pinned through PHI_RIGHT_PIN stay pinned.
@@ -90,6 +104,7 @@ struct phi_cap_revoke {
 	__u32 size;
 	__u32 flags;
 	__aligned_u64 cap;
+	__aligned_u64 child;
 };
 
 #define PHI_IOC_CAP_REVOKE _IO(PHI_IOC_MAGIC, 0x11)

@@ -12,6 +12,9 @@ struct phi_ticket;
 /* The longest struct of a call, in bytes. */
 #define PHI_ARG_MAX 320
 
+/* Encodings of sealed tokens; kmod/seal.c. */
+#define PHI_SEAL_FORMS 2
+
 /* struct phi_op @waits: no flag helps. */
 #define PHI_WAITS U16_MAX
 
@@ -55,7 +58,7 @@ struct phi_op {
  * @cap: For @run to leave to @settle, as are the next ones.
  * @msg: A message in hand.
  * @file: A file without a descriptor.
- * @tfm: A key that is not used yet.
+ * @tfm: Keys that are not used yet.
  * @ticket: An inference that ends.
  * @arg: A copy of the struct, for phi_frame_of().
  */
@@ -64,7 +67,7 @@ struct phi_frame {
 	struct phi_cap *cap;
 	struct phi_message *msg;
 	struct file *file;
-	struct crypto_shash *tfm;
+	struct crypto_shash *tfm[PHI_SEAL_FORMS];
 	struct phi_ticket *ticket;
 	u64 arg[PHI_ARG_MAX / sizeof(u64)];
 };

@@ -17,17 +17,49 @@
 #include "main.h"
 #include "seal.h"
 
-/* Keeps these MACs apart from any other use of the same key. */
-#define PHI_SEAL_DOMAIN "phi capability token v1"
 #define PHI_SEAL_BODY offsetof(struct phi_token, mac)
+#define PHI_SEAL_DOMAIN_MAX 24
+
+static_assert(sizeof(struct phi_token) == PHI_TOKEN_LEN);
+static_assert(sizeof(struct phi_aios_token) == PHI_AIOS_TOKEN_LEN);
+static_assert(offsetof(struct phi_aios_token, mac) == PHI_SEAL_BODY);
+static_assert(offsetof(struct phi_aios_token, audience) ==
+	      offsetof(struct phi_token, audience));
 
 /**
- * struct phi_seal_key - one generation of the key
- * @tfm: HMAC-SHA256 with the key set, or NULL.
+ * struct phi_seal_form - an encoding of tokens
+ * @algorithm: Of the MAC.
+ * @domain: Keeps these MACs apart from any other use of the same key.
+ * @mac_len: Bytes of the MAC, which follows the body.
+ */
+struct phi_seal_form {
+	const char *algorithm;
+	char domain[PHI_SEAL_DOMAIN_MAX];
+	u32 mac_len;
+};
+
+static const struct phi_seal_form phi_seal_forms[PHI_SEAL_FORMS] = {
+	{ "hmac(sha256)", "phi capability token v1", SHA256_DIGEST_SIZE },
+	{ "hmac(sha512)", "phi AIOS token v1", SHA512_DIGEST_SIZE },
+};
+
+/**
+ * union phi_sealed_token - a token in any encoding
+ * @phi: The one of struct phi_token; its body is that of all.
+ * @aios: That of AIOS.
+ */
+union phi_sealed_token {
+	struct phi_token phi;
+	struct phi_aios_token aios;
+};
+
+/**
+ * struct phi_seal_key - one generation of the keys
+ * @tfm: By encoding, with a key of its own set; all NULL or none.
  * @id: Number of the key in tokens; never 0.
  */
 struct phi_seal_key {
-	struct crypto_shash *tfm;
+	struct crypto_shash *tfm[PHI_SEAL_FORMS];
 	u16 id;
 };
 
@@ -49,17 +81,17 @@ static const struct rhashtable_params phi_sealed_params = {
 	.automatic_shrinking = true,
 };
 
-static struct crypto_shash *phi_seal_key_new(void)
+static struct crypto_shash *phi_seal_tfm_new(const struct phi_seal_form *form)
 {
-	u8 secret[SHA256_DIGEST_SIZE];
+	u8 secret[SHA512_DIGEST_SIZE];
 	struct crypto_shash *tfm;
 	int ret;
 
-	tfm = crypto_alloc_shash("hmac(sha256)", 0, 0);
+	tfm = crypto_alloc_shash(form->algorithm, 0, 0);
 	if (IS_ERR(tfm))
 		return tfm;
-	get_random_bytes(secret, sizeof(secret));
-	ret = crypto_shash_setkey(tfm, secret, sizeof(secret));
+	get_random_bytes(secret, form->mac_len);
+	ret = crypto_shash_setkey(tfm, secret, form->mac_len);
 	memzero_explicit(secret, sizeof(secret));
 	if (ret) {
 		crypto_free_shash(tfm);
@@ -68,14 +100,53 @@ static struct crypto_shash *phi_seal_key_new(void)
 	return tfm;
 }
 
-static int phi_seal_mac(struct crypto_shash *tfm, const struct phi_token *token,
-			u8 mac[SHA256_DIGEST_SIZE])
+/* Takes one that has none, too. */
+static void phi_seal_key_free(struct crypto_shash *tfm[PHI_SEAL_FORMS])
 {
-	u8 text[sizeof(PHI_SEAL_DOMAIN) + PHI_SEAL_BODY];
+	for (int i = 0; i < PHI_SEAL_FORMS; i++)
+		crypto_free_shash(tfm[i]);
+}
 
-	memcpy(text, PHI_SEAL_DOMAIN, sizeof(PHI_SEAL_DOMAIN));
-	memcpy(text + sizeof(PHI_SEAL_DOMAIN), token, PHI_SEAL_BODY);
-	return crypto_shash_tfm_digest(tfm, text, sizeof(text), mac);
+static int phi_seal_key_new(struct crypto_shash *tfm[PHI_SEAL_FORMS])
+{
+	int ret;
+
+	memset(tfm, 0, PHI_SEAL_FORMS * sizeof(*tfm));
+	for (int i = 0; i < PHI_SEAL_FORMS; i++) {
+		tfm[i] = phi_seal_tfm_new(&phi_seal_forms[i]);
+		if (IS_ERR(tfm[i])) {
+			ret = PTR_ERR(tfm[i]);
+			tfm[i] = NULL;
+			phi_seal_key_free(tfm);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* The encoding that the flags of a call name. */
+static u32 phi_seal_form_of(u32 flags)
+{
+	return flags & PHI_SEAL_AIOS ? 1 : 0;
+}
+
+static size_t phi_seal_len(u32 form)
+{
+	return PHI_SEAL_BODY + phi_seal_forms[form].mac_len;
+}
+
+static int phi_seal_mac(const struct phi_seal_key *key, u32 form,
+			const union phi_sealed_token *token,
+			u8 mac[SHA512_DIGEST_SIZE])
+{
+	const char *domain = phi_seal_forms[form].domain;
+	size_t len = strlen(domain) + 1;
+	u8 text[PHI_SEAL_DOMAIN_MAX + PHI_SEAL_BODY];
+
+	memcpy(text, domain, len);
+	memcpy(text + len, token, PHI_SEAL_BODY);
+	return crypto_shash_tfm_digest(key->tfm[form], text,
+				       len + PHI_SEAL_BODY, mac);
 }
 
 /**
@@ -128,11 +199,18 @@ static int phi_seal_audience(struct phi_cspace *cs, u32 wanted, u32 *audience)
 	return 0;
 }
 
-static int phi_seal_sign(struct phi_token *token)
+static int phi_seal_sign(union phi_sealed_token *token, u32 form)
 {
+	u8 mac[SHA512_DIGEST_SIZE];
+	int ret;
+
 	guard(rwsem_read)(&phi_seal_lock);
-	token->key_id = cpu_to_le16(phi_seal_now.id);
-	return phi_seal_mac(phi_seal_now.tfm, token, token->mac);
+	token->phi.key_id = cpu_to_le16(phi_seal_now.id);
+	ret = phi_seal_mac(&phi_seal_now, form, token, mac);
+	if (!ret)
+		memcpy((u8 *)token + PHI_SEAL_BODY, mac,
+		       phi_seal_forms[form].mac_len);
+	return ret;
 }
 
 /**
@@ -146,12 +224,13 @@ static int phi_seal_sign(struct phi_token *token)
 int phi_cap_seal(struct phi_cspace *cs, void *arg)
 {
 	struct phi_cap_seal *cmd = arg;
-	struct phi_token token = {};
+	u32 form = phi_seal_form_of(cmd->flags);
+	union phi_sealed_token token = {};
 	u32 audience;
 	u64 id;
 	int ret;
 
-	if (cmd->flags)
+	if (cmd->flags & ~PHI_SEAL_AIOS)
 		return -EOPNOTSUPP;
 	ret = phi_seal_audience(cs, cmd->audience, &audience);
 	if (ret)
@@ -168,40 +247,42 @@ int phi_cap_seal(struct phi_cspace *cs, void *arg)
 	if (ret)
 		return ret;
 
-	token.id = cpu_to_le64(id);
-	token.version = cpu_to_le32(atomic_read(&cap->version));
-	token.type = cap->type;
-	token.rights = cmd->rights;
-	token.expires_ns =
+	token.phi.id = cpu_to_le64(id);
+	token.phi.version = cpu_to_le32(atomic_read(&cap->version));
+	token.phi.type = cap->type;
+	token.phi.rights = cmd->rights;
+	token.phi.expires_ns =
 		cpu_to_le64(min_not_zero(cmd->expires_ns, cap->expires_ns));
-	token.owner_pid = cpu_to_le32(task_tgid_vnr(current));
-	token.audience = cpu_to_le32(audience);
-	ret = phi_seal_sign(&token);
+	token.phi.owner_pid = cpu_to_le32(task_tgid_vnr(current));
+	token.phi.audience = cpu_to_le32(audience);
+	ret = phi_seal_sign(&token, form);
 	if (ret)
 		return ret;
-	if (copy_to_user(u64_to_user_ptr(cmd->token), &token, sizeof(token)))
+	if (copy_to_user(u64_to_user_ptr(cmd->token), &token,
+			 phi_seal_len(form)))
 		return -EFAULT;
 	return 0;
 }
 
-static int phi_seal_verify(const struct phi_token *token)
+static int phi_seal_verify(const union phi_sealed_token *token, u32 form)
 {
-	u16 id = le16_to_cpu(token->key_id);
-	u8 mac[SHA256_DIGEST_SIZE];
-	struct crypto_shash *tfm;
+	u16 id = le16_to_cpu(token->phi.key_id);
+	const struct phi_seal_key *key;
+	u8 mac[SHA512_DIGEST_SIZE];
 	int ret;
 
 	guard(rwsem_read)(&phi_seal_lock);
 	if (id == phi_seal_now.id)
-		tfm = phi_seal_now.tfm;
+		key = &phi_seal_now;
 	else if (id == phi_seal_before.id)
-		tfm = phi_seal_before.tfm;
+		key = &phi_seal_before;
 	else
 		return -EKEYREJECTED;
-	if (!tfm)
+	if (!key->tfm[form])
 		return -EKEYREJECTED;
-	ret = phi_seal_mac(tfm, token, mac);
-	if (!ret && crypto_memneq(mac, token->mac, sizeof(mac)))
+	ret = phi_seal_mac(key, form, token, mac);
+	if (!ret && crypto_memneq(mac, (const u8 *)token + PHI_SEAL_BODY,
+				  phi_seal_forms[form].mac_len))
 		ret = -EKEYREJECTED;
 	memzero_explicit(mac, sizeof(mac));
 	return ret;
@@ -250,32 +331,35 @@ static struct phi_cap *phi_seal_find(const struct phi_token *token)
 int phi_cap_unseal(struct phi_cspace *cs, void *arg)
 {
 	struct phi_cap_unseal *cmd = arg;
-	struct phi_token token;
+	u32 form = phi_seal_form_of(cmd->flags);
+	union phi_sealed_token sealed;
+	const struct phi_token *token = &sealed.phi;
 	u32 audience;
 	int ret;
 
-	if (cmd->flags)
+	if (cmd->flags & ~PHI_SEAL_AIOS)
 		return -EOPNOTSUPP;
-	if (copy_from_user(&token, u64_to_user_ptr(cmd->token), sizeof(token)))
+	if (copy_from_user(&sealed, u64_to_user_ptr(cmd->token),
+			   phi_seal_len(form)))
 		return -EFAULT;
-	ret = phi_seal_verify(&token);
+	ret = phi_seal_verify(&sealed, form);
 	if (ret)
 		return ret;
-	audience = le32_to_cpu(token.audience);
+	audience = le32_to_cpu(token->audience);
 	if (audience && audience - 1 != __kuid_val(phi_cspace_uid(cs)))
 		return -EKEYREJECTED;
 
-	struct phi_cap *parent __free(phi_cap_put) = phi_seal_find(&token);
+	struct phi_cap *parent __free(phi_cap_put) = phi_seal_find(token);
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
 	struct phi_cap *cap __free(phi_cap_release) =
-		phi_cap_child(parent, parent->obj, token.rights, parent->badge,
-			      le64_to_cpu(token.expires_ns), cs->user);
+		phi_cap_child(parent, parent->obj, token->rights, parent->badge,
+			      le64_to_cpu(token->expires_ns), cs->user);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
 	/* A revoke or a move since it was found must stop this one too. */
-	ret = phi_seal_stale(&token, parent);
-	if (!ret && cap->parent_version != le32_to_cpu(token.version))
+	ret = phi_seal_stale(token, parent);
+	if (!ret && cap->parent_version != le32_to_cpu(token->version))
 		ret = -EKEYREVOKED;
 	if (ret)
 		return ret;
@@ -293,7 +377,7 @@ int phi_cap_unseal(struct phi_cspace *cs, void *arg)
 int phi_cap_rekey(struct phi_cspace *cs, void *arg)
 {
 	struct phi_cap_rekey *cmd = arg;
-	struct crypto_shash *fresh;
+	int ret;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
@@ -301,11 +385,10 @@ int phi_cap_rekey(struct phi_cspace *cs, void *arg)
 		return -EINVAL;
 	if (!phi_cspace_capable(cs, CAP_SYS_ADMIN))
 		return -EPERM;
-	fresh = phi_seal_key_new();
-	if (IS_ERR(fresh))
-		return PTR_ERR(fresh);
+	ret = phi_seal_key_new(phi_frame_of(arg)->tfm);
+	if (ret)
+		return ret;
 
-	phi_frame_of(arg)->tfm = fresh;
 	down_write(&phi_seal_lock);
 	if (!++phi_seal_ids)
 		phi_seal_ids = 1;
@@ -327,16 +410,17 @@ int phi_cap_rekey(struct phi_cspace *cs, void *arg)
 void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told)
 {
 	struct phi_cap_rekey *cmd = arg;
-	struct crypto_shash *unused = phi_frame_of(arg)->tfm;
+	struct crypto_shash **unused = phi_frame_of(arg)->tfm;
 
 	if (told) {
 		down_write(&phi_seal_lock);
-		swap(unused, phi_seal_before.tfm);
+		for (int i = 0; i < PHI_SEAL_FORMS; i++)
+			swap(unused[i], phi_seal_before.tfm[i]);
 		swap(phi_seal_before, phi_seal_now);
 		phi_seal_now.id = cmd->key_id;
 		up_write(&phi_seal_lock);
 	}
-	crypto_free_shash(unused);
+	phi_seal_key_free(unused);
 }
 
 /**
@@ -347,17 +431,15 @@ void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told)
  */
 int __init phi_seal_init(void)
 {
-	struct crypto_shash *tfm = phi_seal_key_new();
-	int ret;
+	int ret = phi_seal_key_new(phi_seal_now.tfm);
 
-	if (IS_ERR(tfm))
-		return PTR_ERR(tfm);
+	if (ret)
+		return ret;
 	ret = rhashtable_init(&phi_sealed, &phi_sealed_params);
 	if (ret) {
-		crypto_free_shash(tfm);
+		phi_seal_key_free(phi_seal_now.tfm);
 		return ret;
 	}
-	phi_seal_now.tfm = tfm;
 	phi_seal_now.id = 1;
 	phi_seal_ids = 1;
 	return 0;
@@ -372,6 +454,6 @@ void phi_seal_exit(void)
 {
 	WARN_ON(atomic_read(&phi_sealed.nelems));
 	rhashtable_destroy(&phi_sealed);
-	crypto_free_shash(phi_seal_now.tfm);
-	crypto_free_shash(phi_seal_before.tfm);
+	phi_seal_key_free(phi_seal_now.tfm);
+	phi_seal_key_free(phi_seal_before.tfm);
 }

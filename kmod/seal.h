@@ -15,6 +15,9 @@ struct phi_cap;
  *
  * The key is random and never leaves the kernel. A rotation keeps the key
  * before, so that tokens on their way still arrive.
+ *
+ * A token has one of two encodings, which differ in the MAC alone. Each has a
+ * key and a domain of its own, so that none can be made out of the other.
  */
 
 void phi_seal_forget(struct phi_cap *cap);

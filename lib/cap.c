@@ -98,6 +98,41 @@ int phi_cap_unseal(int phi, const struct phi_token *token, uint64_t *out)
 	return ret;
 }
 
+int phi_cap_seal_aios(int phi, uint64_t cap, uint32_t rights, uint32_t audience,
+		      uint64_t expires_ns, struct phi_aios_token *token)
+{
+	struct phi_aios_token sealed;
+	struct phi_cap_seal arg = {
+		.size = sizeof(arg),
+		.flags = PHI_SEAL_AIOS,
+		.cap = cap,
+		.rights = rights,
+		.audience = audience,
+		.expires_ns = expires_ns,
+		.token = (uintptr_t)&sealed,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_SEAL, &arg);
+
+	if (!ret)
+		*token = sealed;
+	return ret;
+}
+
+int phi_cap_unseal_aios(int phi, const struct phi_aios_token *token,
+			uint64_t *out)
+{
+	struct phi_cap_unseal arg = {
+		.size = sizeof(arg),
+		.flags = PHI_SEAL_AIOS,
+		.token = (uintptr_t)token,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_CAP_UNSEAL, &arg);
+
+	if (!ret)
+		*out = arg.out;
+	return ret;
+}
+
 int phi_cap_same(int phi, uint64_t a, uint64_t b)
 {
 	struct phi_cap_same arg = { .size = sizeof(arg), .a = a, .b = b };

@@ -150,6 +150,33 @@ int phi_cap_seal(int phi, uint64_t cap, uint32_t rights, uint32_t audience,
 int phi_cap_unseal(int phi, const struct phi_token *token, uint64_t *out);
 
 /**
+ * phi_cap_seal_aios() - put a capability into a token of 96 bytes
+ * @phi: Cspace.
+ * @cap: Handle with GRANT.
+ * @rights: Rights that unsealing gives, a subset of those of @cap.
+ * @audience: The uid that may unseal it plus 1; 0 = any.
+ * @expires_ns: CLOCK_BOOTTIME; 0 = as @cap.
+ * @token: Out, in the encoding of AIOS.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_seal_aios(int phi, uint64_t cap, uint32_t rights, uint32_t audience,
+		      uint64_t expires_ns, struct phi_aios_token *token);
+
+/**
+ * phi_cap_unseal_aios() - turn a token of 96 bytes into a capability
+ * @phi: Cspace.
+ * @token: Made by phi_cap_seal_aios() on this host.
+ * @out: Out, the new handle.
+ *
+ * Context: Any thread.
+ * Return: As phi_cap_unseal().
+ */
+int phi_cap_unseal_aios(int phi, const struct phi_aios_token *token,
+			uint64_t *out);
+
+/**
  * phi_cap_same() - do two handles name one object?
  * @phi: Cspace.
  * @a: Handle.

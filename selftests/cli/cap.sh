@@ -125,6 +125,22 @@ test_seal_to_another_cspace()
 	fails 1 "EKEYREVOKED" phi session phi cap unseal "$tmp/token"
 }
 
+test_seal_for_aios()
+{
+	local r d
+	r=$(phi region create 4096)
+	phi cap seal "$r" --aios >"$tmp/token"
+	eq "$(stat -c %s "$tmp/token")" 96
+	d=$(phi cap unseal "$tmp/token")
+	eq "$(phi cap same "$r" "$d")" yes
+	phi cap seal "$r" --aios --hex >"$tmp/hex"
+	has "$(cat "$tmp/hex")" '^[0-9a-f]{192}$'
+	d=$(phi cap unseal <"$tmp/hex")
+	eq "$(phi cap same "$r" "$d")" yes
+	head -c 64 "$tmp/token" >"$tmp/half"
+	fails 1 "EKEYREJECTED" phi cap unseal "$tmp/half"
+}
+
 test_seal_as_digits()
 {
 	local r d
@@ -155,7 +171,7 @@ test_forged_token()
 	fails 1 "EKEYREJECTED.*forged|forged.*EKEYREJECTED" \
 		phi cap unseal "$tmp/token"
 	echo short >"$tmp/token"
-	fails 1 "a token is 64 bytes" phi cap unseal "$tmp/token"
+	fails 1 "a token is 64 or 96 bytes" phi cap unseal "$tmp/token"
 	fails 1 "No such file" phi cap unseal "$tmp/no-token"
 }
 

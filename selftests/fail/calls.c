@@ -134,6 +134,34 @@ SET(cap_unseal, cap_unseal)
 	arg->token = (uintptr_t)&s->token;
 }
 
+SET(seal_aios, cap_seal)
+{
+	arg->flags = PHI_SEAL_AIOS;
+	arg->cap = s->notify;
+	arg->rights = PHI_RIGHT_WRITE;
+	arg->token = (uintptr_t)s->data;
+}
+
+static bool seen_seal_aios(struct stage *s)
+{
+	uint64_t out;
+
+	return !do_unseal_aios(s->other, s->data, &out);
+}
+
+SET(aios_token, cap_unseal)
+{
+	arg->flags = PHI_SEAL_AIOS;
+	arg->token = (uintptr_t)s->data;
+}
+
+static int set_unseal_aios(struct stage *s)
+{
+	return do_seal_aios(s->phi, s->notify, PHI_RIGHT_WRITE, 0, 0,
+			    (void *)s->data) ?:
+		       set_aios_token(s);
+}
+
 SET(cap_rekey, cap_rekey)
 {
 }
@@ -284,6 +312,8 @@ const struct scene call_scenes[] = {
 	SCENE(CAP_LIST, cap_list),
 	SCENE(CAP_SEAL, cap_seal),
 	SCENE(CAP_UNSEAL, cap_unseal, .other = true),
+	SCENE(CAP_SEAL, seal_aios, SEEN(seal_aios)),
+	SCENE(CAP_UNSEAL, unseal_aios, .other = true),
 	SCENE(CAP_REKEY, cap_rekey, SEEN(cap_rekey)),
 	SCENE(CAP_MINT, mint_file),
 	SCENE(CAP_MINT, mint_network),

@@ -15,7 +15,10 @@ struct world {
 	/* Handles by cspace and type; those of type 0 are tickets. */
 	uint64_t pool[2][PHI_TYPE_AGENT + 1][POOL];
 	uint8_t *memory; /* PAGES pages, every fourth not accessible */
-	struct phi_token token;
+	union {
+		struct phi_token token;
+		struct phi_aios_token aios;
+	};
 };
 
 /* One thread. */

@@ -211,6 +211,35 @@ static inline int do_unseal(int phi, const struct phi_token *token,
 	return ret;
 }
 
+/* The same two in the encoding of AIOS. */
+static inline int do_seal_aios(int phi, uint64_t cap, uint32_t rights,
+			       uint32_t audience, uint64_t expires_ns,
+			       struct phi_aios_token *token)
+{
+	struct phi_cap_seal arg = {
+		.flags = PHI_SEAL_AIOS,
+		.cap = cap,
+		.rights = rights,
+		.audience = audience,
+		.expires_ns = expires_ns,
+		.token = (uintptr_t)token,
+	};
+
+	return PHI_DO(phi, CAP_SEAL, &arg);
+}
+
+static inline int do_unseal_aios(int phi, const void *token, uint64_t *out)
+{
+	struct phi_cap_unseal arg = {
+		.flags = PHI_SEAL_AIOS,
+		.token = (uintptr_t)token,
+	};
+	int ret = PHI_DO(phi, CAP_UNSEAL, &arg);
+
+	*out = arg.out;
+	return ret;
+}
+
 static inline int do_rekey(int phi, uint32_t *key_id)
 {
 	struct phi_cap_rekey arg = {};

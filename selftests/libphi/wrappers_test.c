@@ -152,6 +152,7 @@ TEST_F(calls, tokens)
 {
 	uint32_t before = 0, after = 0;
 	struct phi_cap_query q;
+	struct phi_aios_token aios;
 	struct phi_token token;
 	uint64_t cap, again;
 
@@ -166,6 +167,15 @@ TEST_F(calls, tokens)
 	token.mac[31] ^= 1;
 	EXPECT_EQ(-EKEYREJECTED, phi_cap_unseal(self->phi, &token, &again));
 	token.mac[31] ^= 1;
+
+	/* The same in the encoding of AIOS. */
+	ASSERT_EQ(0, phi_cap_seal_aios(self->phi, cap, PHI_RIGHT_READ, 0, 0,
+				       &aios));
+	ASSERT_EQ(0, phi_cap_unseal_aios(self->phi, &aios, &again));
+	EXPECT_EQ(1, phi_cap_same(self->phi, cap, again));
+	aios.mac[63] ^= 1;
+	EXPECT_EQ(-EKEYREJECTED,
+		  phi_cap_unseal_aios(self->phi, &aios, &again));
 
 	/* For another uid. */
 	ASSERT_EQ(0, phi_cap_seal(self->phi, cap, PHI_RIGHT_READ, getuid() + 2,

@@ -268,6 +268,8 @@ static int audience_of(const struct args *args, uint32_t *audience)
 
 static int cap_seal(struct args *args)
 {
+	bool hex = args_option(args, "hex");
+	struct phi_aios_token aios;
 	struct phi_token token;
 	uint32_t audience;
 	uint64_t expires;
@@ -281,10 +283,17 @@ static int cap_seal(struct args *args)
 	ret = option_rights_of(args, cap, &rights);
 	if (ret)
 		return ret;
-	ret = phi_cap_seal(args->phi, cap, rights, audience, expires, &token);
+	if (args_option(args, "aios"))
+		ret = phi_cap_seal_aios(args->phi, cap, rights, audience,
+					expires, &aios);
+	else
+		ret = phi_cap_seal(args->phi, cap, rights, audience, expires,
+				   &token);
 	if (ret)
 		return fail(ret, "seal %s", args->operand[0]);
-	return token_print(&token, args_option(args, "hex"));
+	if (args_option(args, "aios"))
+		return token_print(&aios, sizeof(aios), hex);
+	return token_print(&token, sizeof(token), hex);
 }
 
 static int cap_unseal(struct args *args)
@@ -375,8 +384,8 @@ static const struct verb verbs[] = {
 	{ "same", cap_same, "CAP CAP",
 	  "do both name one object? Exits with 1 when not", HANDLES },
 	{ "seal", cap_seal,
-	  "CAP [--rights LIST] [--audience USER] [--expires TIME] [--hex]",
-	  "print a token that another process can unseal: 64 bytes, or digits on a terminal",
+	  "CAP [--rights LIST] [--audience USER] [--expires TIME] [--aios] [--hex]",
+	  "print a token that another process can unseal: 64 bytes, or 96 with --aios, or digits on a terminal",
 	  HANDLES },
 	{ "unseal", cap_unseal, "[FILE]",
 	  "turn a token, from a file or stdin, into a capability", HANDLES },

@@ -466,7 +466,7 @@ int help_verb(const struct noun *noun, const struct verb *verb);
 /* cap.c: `phi endpoint mint` is `phi cap mint`. */
 int cap_mint(struct args *args);
 
-/* token.c: sealed tokens in files, 64 bytes or 128 digits. */
+/* token.c: sealed tokens in files, 64 or 96 bytes, or twice as many digits. */
 
 /**
  * token_unseal() - turn a file with a token into a capability
@@ -480,12 +480,13 @@ int token_unseal(int phi, const char *path, uint64_t *cap);
 
 /**
  * token_print() - write a token to stdout
- * @token: Token.
+ * @token: Token, in any encoding.
+ * @len: Its length in bytes.
  * @hex: As digits even when stdout is no terminal.
  *
  * Return: Exit status.
  */
-int token_print(const struct phi_token *token, bool hex);
+int token_print(const void *token, size_t len, bool hex);
 
 /* infer_run.c */
 int infer_run(struct args *args);

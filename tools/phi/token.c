@@ -19,16 +19,16 @@ static void hex_of(const void *data, size_t len, char *hex)
 	*hex = '\0';
 }
 
-int token_print(const struct phi_token *token, bool hex)
+int token_print(const void *token, size_t len, bool hex)
 {
-	char digits[2 * PHI_TOKEN_LEN + 1];
+	char digits[2 * PHI_AIOS_TOKEN_LEN + 1];
 	int ret;
 
 	if (!out_json && !hex && !isatty(STDOUT_FILENO)) {
-		ret = write_all(STDOUT_FILENO, token, sizeof(*token));
+		ret = write_all(STDOUT_FILENO, token, len);
 		return ret ? fail(ret, "write the token") : EXIT_OK;
 	}
-	hex_of(token, sizeof(*token), digits);
+	hex_of(token, len, digits);
 	out_str("token", digits);
 	out_only();
 	return out_end();
@@ -43,33 +43,44 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* 64 bytes as they are, or 128 digits; false for anything else. */
-static bool token_parse(const char *data, size_t len, struct phi_token *token)
+/* A token in one of its encodings, which its length tells. */
+struct sealed {
+	size_t len;
+	union {
+		unsigned char bytes[PHI_AIOS_TOKEN_LEN];
+		struct phi_token phi;
+		struct phi_aios_token aios;
+	};
+};
+
+/* Bytes as they are, or twice as many digits; false for anything else. */
+static bool token_parse(const char *data, size_t len, struct sealed *token)
 {
-	unsigned char *bytes = (unsigned char *)token;
 	size_t i;
 
-	if (len == PHI_TOKEN_LEN) {
-		memcpy(token, data, PHI_TOKEN_LEN);
+	token->len = len;
+	if (len == PHI_TOKEN_LEN || len == PHI_AIOS_TOKEN_LEN) {
+		memcpy(token->bytes, data, len);
 		return true;
 	}
-	if (len == 2 * PHI_TOKEN_LEN + 1 && data[len - 1] == '\n')
+	if (len && len % 2 && data[len - 1] == '\n')
 		len--;
-	if (len != 2 * PHI_TOKEN_LEN)
+	token->len = len / 2;
+	if (len != 2 * PHI_TOKEN_LEN && len != 2 * PHI_AIOS_TOKEN_LEN)
 		return false;
 	for (i = 0; i < len; i++) {
 		if (hex_digit(data[i]) < 0)
 			return false;
 	}
-	for (i = 0; i < PHI_TOKEN_LEN; i++)
-		bytes[i] = (unsigned char)(hex_digit(data[2 * i]) << 4 |
-					   hex_digit(data[2 * i + 1]));
+	for (i = 0; i < token->len; i++)
+		token->bytes[i] = (unsigned char)(hex_digit(data[2 * i]) << 4 |
+						  hex_digit(data[2 * i + 1]));
 	return true;
 }
 
 int token_unseal(int phi, const char *path, uint64_t *cap)
 {
-	struct phi_token token;
+	struct sealed token;
 	void *data = NULL;
 	size_t len = 0;
 	bool good;
@@ -84,8 +95,11 @@ int token_unseal(int phi, const char *path, uint64_t *cap)
 	if (!good)
 		return fail_because(
 			"phi cap seal CAP > FILE makes one",
-			"a token is 64 bytes, or 128 hexadecimal digits",
+			"a token is 64 or 96 bytes, or twice as many hexadecimal digits",
 			"read the token %s", path);
-	ret = phi_cap_unseal(phi, &token, cap);
+	if (token.len == PHI_TOKEN_LEN)
+		ret = phi_cap_unseal(phi, &token.phi, cap);
+	else
+		ret = phi_cap_unseal_aios(phi, &token.aios, cap);
 	return ret ? fail(ret, "unseal the token %s", path) : EXIT_OK;
 }

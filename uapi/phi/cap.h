@@ -188,16 +188,50 @@ struct phi_token {
 	__u8 mac[32];
 };
 
+/* Length of a sealed token in the encoding of AIOS, in bytes. */
+#define PHI_AIOS_TOKEN_LEN 96
+
+/* Flag of CAP_SEAL and CAP_UNSEAL: the token is a struct phi_aios_token. */
+#define PHI_SEAL_AIOS (1U << 1)
+
+/**
+ * struct phi_aios_token - a capability in portable form, as AIOS writes it
+ * @id: As in struct phi_token, and all that follows up to @audience.
+ * @version: See struct phi_token.
+ * @type: See struct phi_token.
+ * @rights: See struct phi_token.
+ * @key_id: See struct phi_token.
+ * @expires_ns: See struct phi_token.
+ * @owner_pid: See struct phi_token.
+ * @audience: See struct phi_token.
+ * @mac: HMAC-SHA512 of a domain string of its own and the 32 bytes before.
+ *
+ * It stands for the same capability as a struct phi_token, works as long, and
+ * dies of the same. Neither is genuine when read as the other.
+ */
+struct phi_aios_token {
+	__le64 id;
+	__le32 version;
+	__u8 type;
+	__u8 rights;
+	__le16 key_id;
+	__le64 expires_ns;
+	__le32 owner_pid;
+	__le32 audience;
+	__u8 mac[64];
+};
+
 /**
  * struct phi_cap_seal - ioctl(PHI_IOC_CAP_SEAL)
  * @size: sizeof(struct phi_cap_seal).
- * @flags: Must be 0.
+ * @flags: 0 or PHI_SEAL_AIOS.
  * @cap: Handle with GRANT.
  * @rights: Rights in the token, a subset of those of @cap.
  * @audience: The uid that may unseal it plus 1, in the caller's user
  *            namespace; 0 = any.
  * @expires_ns: CLOCK_BOOTTIME, nanoseconds; 0 = as @cap.
- * @token: Pointer to PHI_TOKEN_LEN bytes that receive the token.
+ * @token: Pointer to PHI_TOKEN_LEN bytes that receive the token; with
+ *         PHI_SEAL_AIOS to PHI_AIOS_TOKEN_LEN.
  *
  * Fails with EPERM when @rights are more than those of @cap, EINVAL for a
  * REPLY or an @audience that is no uid here.
@@ -217,12 +251,13 @@ struct phi_cap_seal {
 /**
  * struct phi_cap_unseal - ioctl(PHI_IOC_CAP_UNSEAL)
  * @size: sizeof(struct phi_cap_unseal).
- * @flags: Must be 0.
- * @token: Pointer to PHI_TOKEN_LEN bytes.
+ * @flags: 0 or PHI_SEAL_AIOS.
+ * @token: Pointer to PHI_TOKEN_LEN bytes; with PHI_SEAL_AIOS to
+ *         PHI_AIOS_TOKEN_LEN.
  * @out: Out, handle of a child of the capability that was sealed.
  *
  * Fails with EKEYREJECTED for every kind of bad token: forged, damaged, of an
- * old key, or for another uid. Only a genuine one tells more: EKEYEXPIRED, or
+ * old key, of the other encoding, or for another uid. Only a genuine one tells more: EKEYEXPIRED, or
  * EKEYREVOKED when the capability was revoked, dropped or moved since.
  */
 struct phi_cap_unseal {

@@ -29,10 +29,10 @@ struct phi_cspace;
  * A revoke of one node alone changes the version that this node remembers, to
  * one that its parent does not have: one store, which its siblings outlive.
  *
- * The increment or the store is what readers see. The revoke then sweeps the dead nodes,
- * which it finds through the lists of children: each is unlinked from its
- * parent and ends, which lets go of its object. A node whose time is up is
- * swept by a worker. A derivation checks its parent under the lock of the
+ * The increment or the store is what readers see. The revoke then sweeps the
+ * dead nodes, which it finds through the lists of children: each is unlinked
+ * from its parent and ends, which lets go of its object. A node whose time is
+ * up is swept by a worker. A derivation checks its parent under the lock of the
  * tree, so no child is added below a node that a sweep has passed.
  *
  * A node has one owner: who made it, a slot or a message. The owner passes it

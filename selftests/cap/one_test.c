@@ -144,8 +144,8 @@ TEST_F(one, reaches_one_receiver)
 	for (int i = 0; i < 2; i++) {
 		ASSERT_EQ(0,
 			  do_derive(self->phi, self->root, RIGHTS, &mine[i]));
-		ASSERT_EQ(0, do_seal(self->phi, mine[i], RIGHTS, 0, 0,
-				     &token[i]));
+		ASSERT_EQ(0,
+			  do_seal(self->phi, mine[i], RIGHTS, 0, 0, &token[i]));
 		ASSERT_EQ(0, do_unseal(other, &token[i], &theirs[i]));
 	}
 	/* A copy in a message that nobody has received. */
@@ -201,8 +201,7 @@ TEST_F(one, gives_memory_back_at_once)
 	ASSERT_EQ(0, do_stats(self->phi, &with));
 	ASSERT_EQ(0, do_revoke_one(self->phi, child, child));
 	ASSERT_EQ(0, do_stats(self->phi, &after));
-	EXPECT_EQ(with.used[PHI_QUOTA_PAGES],
-		  after.used[PHI_QUOTA_PAGES] + 64);
+	EXPECT_EQ(with.used[PHI_QUOTA_PAGES], after.used[PHI_QUOTA_PAGES] + 64);
 	EXPECT_EQ(with.objects[PHI_TYPE_MEMORY],
 		  after.objects[PHI_TYPE_MEMORY] + 1);
 	EXPECT_EQ(-EKEYREVOKED, do_probe(self->phi, child));

@@ -93,13 +93,6 @@ static bool seen_cap_revoke(struct stage *s)
 	return do_probe(s->phi, s->badged) && !do_probe(s->phi, s->ep);
 }
 
-SET(revoke_one, cap_revoke)
-{
-	arg->flags = PHI_REVOKE_ONE;
-	arg->cap = s->ep;
-	arg->child = s->badged;
-}
-
 SET(cap_drop, cap_drop)
 {
 	arg->cap = s->region;
@@ -132,34 +125,6 @@ SET(cap_seal, cap_seal)
 SET(cap_unseal, cap_unseal)
 {
 	arg->token = (uintptr_t)&s->token;
-}
-
-SET(seal_aios, cap_seal)
-{
-	arg->flags = PHI_SEAL_AIOS;
-	arg->cap = s->notify;
-	arg->rights = PHI_RIGHT_WRITE;
-	arg->token = (uintptr_t)s->data;
-}
-
-static bool seen_seal_aios(struct stage *s)
-{
-	uint64_t out;
-
-	return !do_unseal_aios(s->other, s->data, &out);
-}
-
-SET(aios_token, cap_unseal)
-{
-	arg->flags = PHI_SEAL_AIOS;
-	arg->token = (uintptr_t)s->data;
-}
-
-static int set_unseal_aios(struct stage *s)
-{
-	return do_seal_aios(s->phi, s->notify, PHI_RIGHT_WRITE, 0, 0,
-			    (void *)s->data) ?:
-		       set_aios_token(s);
 }
 
 SET(cap_rekey, cap_rekey)
@@ -305,15 +270,12 @@ const struct scene call_scenes[] = {
 	SCENE(NOTIFY_BIND, notify_bind, SEEN(notify_bind)),
 	SCENE(CAP_DERIVE, cap_derive),
 	SCENE(CAP_REVOKE, cap_revoke, SEEN(cap_revoke)),
-	SCENE(CAP_REVOKE, revoke_one, SEEN(cap_revoke)),
 	SCENE(CAP_DROP, cap_drop),
 	SCENE(CAP_QUERY, cap_query),
 	SCENE(CAP_SAME, cap_same),
 	SCENE(CAP_LIST, cap_list),
 	SCENE(CAP_SEAL, cap_seal),
 	SCENE(CAP_UNSEAL, cap_unseal, .other = true),
-	SCENE(CAP_SEAL, seal_aios, SEEN(seal_aios)),
-	SCENE(CAP_UNSEAL, unseal_aios, .other = true),
 	SCENE(CAP_REKEY, cap_rekey, SEEN(cap_rekey)),
 	SCENE(CAP_MINT, mint_file),
 	SCENE(CAP_MINT, mint_network),

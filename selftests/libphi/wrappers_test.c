@@ -136,8 +136,8 @@ TEST_F(calls, caps)
 
 	EXPECT_EQ(0, phi_cap_revoke(self->phi, root));
 	EXPECT_EQ(0, phi_cap_revoke_wait(self->phi, root));
-	ASSERT_EQ(0, phi_cap_derive(self->phi, root, PHI_RIGHT_READ, 0, 0,
-				    &one));
+	ASSERT_EQ(0,
+		  phi_cap_derive(self->phi, root, PHI_RIGHT_READ, 0, 0, &one));
 	ASSERT_EQ(0, phi_cap_derive(self->phi, root, PHI_RIGHT_READ, 0, 0,
 				    &other));
 	EXPECT_EQ(0, phi_cap_revoke_one(self->phi, root, one));
@@ -174,8 +174,7 @@ TEST_F(calls, tokens)
 	ASSERT_EQ(0, phi_cap_unseal_aios(self->phi, &aios, &again));
 	EXPECT_EQ(1, phi_cap_same(self->phi, cap, again));
 	aios.mac[63] ^= 1;
-	EXPECT_EQ(-EKEYREJECTED,
-		  phi_cap_unseal_aios(self->phi, &aios, &again));
+	EXPECT_EQ(-EKEYREJECTED, phi_cap_unseal_aios(self->phi, &aios, &again));
 
 	/* For another uid. */
 	ASSERT_EQ(0, phi_cap_seal(self->phi, cap, PHI_RIGHT_READ, getuid() + 2,

@@ -61,8 +61,8 @@ TEST_F(aios, roundtrip)
 
 	/* The same capability in both encodings has one body. */
 	ASSERT_EQ(0, do_seal(self->phi, self->root, RIGHTS, 0, 0, &token));
-	EXPECT_EQ(0, memcmp(&token, &self->token, offsetof(struct phi_token,
-							   mac)));
+	EXPECT_EQ(0, memcmp(&token, &self->token,
+			    offsetof(struct phi_token, mac)));
 }
 
 TEST_F(aios, every_damaged_bit_is_refused)
@@ -141,8 +141,7 @@ TEST_F(aios, survives_one_rekey)
 	EXPECT_EQ(0, do_unseal_aios(self->phi, &self->token, &out));
 	EXPECT_EQ(0, do_unseal(self->phi, &token, &out));
 	ASSERT_EQ(0, do_rekey(self->phi, &key));
-	EXPECT_EQ(-EKEYREJECTED,
-		  do_unseal_aios(self->phi, &self->token, &out));
+	EXPECT_EQ(-EKEYREJECTED, do_unseal_aios(self->phi, &self->token, &out));
 	EXPECT_EQ(-EKEYREJECTED, do_unseal(self->phi, &token, &out));
 }
 

@@ -257,8 +257,9 @@ struct phi_cap_seal {
  * @out: Out, handle of a child of the capability that was sealed.
  *
  * Fails with EKEYREJECTED for every kind of bad token: forged, damaged, of an
- * old key, of the other encoding, or for another uid. Only a genuine one tells more: EKEYEXPIRED, or
- * EKEYREVOKED when the capability was revoked, dropped or moved since.
+ * old key, of the other encoding, or for another uid. Only a genuine one tells
+ * more: EKEYEXPIRED, or EKEYREVOKED when the capability was revoked, dropped or
+ * moved since.
  */
 struct phi_cap_unseal {
 	__u32 size;

@@ -50,9 +50,9 @@ void asm_error_at(struct mathis_asm *a, uint32_t line, int masm,
 	va_end(args);
 }
 
-static void add_prop(struct mathis_asm *a, struct mathis_text word)
+static void add_prop(struct mathis_asm *a, struct mathis_span word)
 {
-	struct mathis_text pair[2];
+	struct mathis_span pair[2];
 
 	pair[0].data = word.data + 1;
 	pair[0].len = word.len - 1;
@@ -60,14 +60,14 @@ static void add_prop(struct mathis_asm *a, struct mathis_text word)
 		mathis_buf_add(&a->props, pair, sizeof(pair));
 }
 
-static void module(struct mathis_asm *a, struct mathis_text word)
+static void module(struct mathis_asm *a, struct mathis_span word)
 {
 	(void)word;
 	asm_string(a, &a->name);
 }
 
 /* ".import "MODULE" as NAME" */
-static void import(struct mathis_asm *a, struct mathis_text word)
+static void import(struct mathis_asm *a, struct mathis_span word)
 {
 	struct asm_import im;
 
@@ -80,7 +80,7 @@ static void import(struct mathis_asm *a, struct mathis_text word)
 	mathis_buf_add(&a->imports, &im, sizeof(im));
 }
 
-static void export(struct mathis_asm *a, struct mathis_text word)
+static void export(struct mathis_asm *a, struct mathis_span word)
 {
 	struct asm_export ex = { .line = a->line };
 
@@ -90,9 +90,9 @@ static void export(struct mathis_asm *a, struct mathis_text word)
 }
 
 /* ".file "NAME"": the lines that .line names belong to it. */
-static void file(struct mathis_asm *a, struct mathis_text word)
+static void file(struct mathis_asm *a, struct mathis_span word)
 {
-	struct mathis_text name;
+	struct mathis_span name;
 	uint32_t n;
 
 	(void)word;
@@ -103,9 +103,9 @@ static void file(struct mathis_asm *a, struct mathis_text word)
 	a->own_lines = true;
 	if (a->flags & MATHIS_ASM_STRIP)
 		return;
-	n = ASM_N(a->files, mathis_text);
+	n = ASM_N(a->files, mathis_span);
 	for (a->file = 0; a->file < n; a->file++) {
-		if (asm_same(*ASM_AT(a->files, mathis_text, a->file), name))
+		if (asm_same(*ASM_AT(a->files, mathis_span, a->file), name))
 			return;
 	}
 	if (a->file > UINT16_MAX)
@@ -114,7 +114,7 @@ static void file(struct mathis_asm *a, struct mathis_text word)
 }
 
 /* ".constants:" and such: what the lines after it are. */
-static void section(struct mathis_asm *a, struct mathis_text word)
+static void section(struct mathis_asm *a, struct mathis_span word)
 {
 	asm_expect(a, ':');
 	a->mode = asm_is(word, ".constants") ? IN_CONSTS :
@@ -122,25 +122,25 @@ static void section(struct mathis_asm *a, struct mathis_text word)
 					       IN_GLOBALS;
 }
 
-static void begin_func(struct mathis_asm *a, struct mathis_text word)
+static void begin_func(struct mathis_asm *a, struct mathis_span word)
 {
 	(void)word;
 	asm_begin_func(a);
 }
 
-static void begin_type(struct mathis_asm *a, struct mathis_text word)
+static void begin_type(struct mathis_asm *a, struct mathis_span word)
 {
 	asm_begin_type(a, asm_is(word, ".struct") ? TYPE_STRUCT :
 			  asm_is(word, ".enum")	  ? TYPE_ENUM :
 						    TYPE_ALIAS);
 }
 
-static void global(struct mathis_asm *a, struct mathis_text word)
+static void global(struct mathis_asm *a, struct mathis_span word)
 {
 	asm_global_line(a, asm_is(word, ".const"));
 }
 
-static void end(struct mathis_asm *a, struct mathis_text word)
+static void end(struct mathis_asm *a, struct mathis_span word)
 {
 	(void)word;
 	if (a->mode == IN_FUNC)
@@ -154,7 +154,7 @@ static void end(struct mathis_asm *a, struct mathis_text word)
 static const struct {
 	const char *name;
 	unsigned int modes;
-	void (*run)(struct mathis_asm *a, struct mathis_text word);
+	void (*run)(struct mathis_asm *a, struct mathis_span word);
 } directives[] = {
 	{ ".module", BETWEEN, module },
 	{ ".version", BETWEEN, add_prop },
@@ -179,7 +179,7 @@ static const struct {
 static void read_directive(struct mathis_asm *a)
 {
 	const char *begin = a->p;
-	struct mathis_text word;
+	struct mathis_span word;
 
 	if (!asm_word(a, &word))
 		return;
@@ -323,7 +323,7 @@ int mathis_assemble(const char *source, size_t size, const char *name,
 		return -EBADMSG;
 	}
 	if (name && !(flags & MATHIS_ASM_STRIP)) {
-		struct mathis_text text = { name, strlen(name) };
+		struct mathis_span text = { name, strlen(name) };
 
 		mathis_buf_add(&a.files, &text, sizeof(text));
 	}

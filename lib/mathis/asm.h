@@ -37,11 +37,11 @@ struct asm_chunk {
 struct asm_const {
 	uint8_t kind;
 	bool set; /* false: an index that was left out */
-	struct mathis_text data; /* as it stands in the file */
+	struct mathis_span data; /* as it stands in the file */
 };
 
 struct asm_type {
-	struct mathis_text name;
+	struct mathis_span name;
 	uint8_t kind;
 	uint16_t n_fields;
 	uint32_t data; /* where its bytes begin in type_data */
@@ -49,7 +49,7 @@ struct asm_type {
 };
 
 struct asm_global {
-	struct mathis_text name;
+	struct mathis_span name;
 	uint32_t sig; /* where it begins in sigs */
 	uint32_t sig_len;
 	uint32_t init;
@@ -57,7 +57,7 @@ struct asm_global {
 };
 
 struct asm_func {
-	struct mathis_text name;
+	struct mathis_span name;
 	uint16_t flags;
 	uint8_t arity;
 	uint8_t locals;
@@ -75,7 +75,7 @@ struct asm_func {
 
 /* A place of the code that waits for a label or a function. */
 struct asm_fix {
-	struct mathis_text name;
+	struct mathis_span name;
 	uint32_t at;
 	uint32_t next; /* where the next instruction begins */
 	uint32_t line;
@@ -84,26 +84,26 @@ struct asm_fix {
 };
 
 struct asm_label {
-	struct mathis_text name;
+	struct mathis_span name;
 	uint32_t at;
 };
 
 struct asm_export {
-	struct mathis_text name;
+	struct mathis_span name;
 	uint32_t line;
 };
 
 struct asm_import {
-	struct mathis_text module;
-	struct mathis_text alias;
+	struct mathis_span module;
+	struct mathis_span alias;
 };
 
 struct asm_meta {
 	bool used;
 	bool pure;
-	struct mathis_text block;
-	struct mathis_text intent;
-	struct mathis_text complexity;
+	struct mathis_span block;
+	struct mathis_span intent;
+	struct mathis_span complexity;
 	struct mathis_buf depends; /* encoded texts */
 	struct mathis_buf effects;
 	uint16_t n_depends;
@@ -123,11 +123,11 @@ struct mathis_asm {
 	bool no_memory;
 
 	struct asm_chunk *chunks;
-	struct mathis_text name;
+	struct mathis_span name;
 	struct mathis_buf consts; /* of struct asm_const */
 	struct mathis_buf types; /* of struct asm_type */
 	struct mathis_buf type_data;
-	struct mathis_buf field_names; /* of struct mathis_text */
+	struct mathis_buf field_names; /* of struct mathis_span */
 	struct mathis_buf sigs;
 	struct mathis_buf globals; /* of struct asm_global */
 	struct mathis_buf funcs; /* of struct asm_func */
@@ -136,11 +136,11 @@ struct mathis_asm {
 	struct mathis_buf labels; /* of struct asm_label, of one function */
 	struct mathis_buf metas; /* the section but its count */
 	uint32_t n_metas;
-	struct mathis_buf files; /* of struct mathis_text */
+	struct mathis_buf files; /* of struct mathis_span */
 	struct mathis_buf lines; /* of struct mathis_line */
 	struct mathis_buf imports; /* of struct asm_import */
 	struct mathis_buf exports; /* of struct asm_export */
-	struct mathis_buf props; /* of struct mathis_text, in pairs */
+	struct mathis_buf props; /* of struct mathis_span, in pairs */
 
 	struct asm_func func; /* the one that is read */
 	struct asm_meta meta;
@@ -165,44 +165,45 @@ void asm_error_at(struct mathis_asm *a, uint32_t line, int masm,
 bool asm_at_end(struct mathis_asm *a);
 bool asm_accept(struct mathis_asm *a, char c);
 bool asm_expect(struct mathis_asm *a, char c);
-bool asm_word(struct mathis_asm *a, struct mathis_text *word);
-bool asm_name(struct mathis_asm *a, struct mathis_text *name);
-bool asm_bytes(struct mathis_asm *a, struct mathis_text *text);
-bool asm_string(struct mathis_asm *a, struct mathis_text *text);
+bool asm_word(struct mathis_asm *a, struct mathis_span *word);
+bool asm_name(struct mathis_asm *a, struct mathis_span *name);
+bool asm_bytes(struct mathis_asm *a, struct mathis_span *text);
+bool asm_string(struct mathis_asm *a, struct mathis_span *text);
 bool asm_char(struct mathis_asm *a, uint32_t *c);
 bool asm_int(struct mathis_asm *a, int64_t min, uint64_t max, int64_t *value);
 bool asm_float(struct mathis_asm *a, double *value);
 bool asm_bool(struct mathis_asm *a, bool *value);
 bool asm_peek(struct mathis_asm *a, char c);
-bool asm_is(struct mathis_text text, const char *word);
-bool asm_same(struct mathis_text a, struct mathis_text b);
-struct mathis_text asm_keep(struct mathis_asm *a, const void *data, size_t n);
+bool asm_is(struct mathis_span text, const char *word);
+bool asm_same(struct mathis_span a, struct mathis_span b);
+struct mathis_span asm_keep(struct mathis_asm *a, const void *data, size_t n);
 
 /* asm_const.c */
 uint32_t asm_add_const(struct mathis_asm *a, uint8_t kind, const void *data,
 		       size_t n);
-uint32_t asm_add_str(struct mathis_asm *a, struct mathis_text text);
+uint32_t asm_add_str(struct mathis_asm *a, struct mathis_span text);
 bool asm_literal(struct mathis_asm *a, uint8_t kind, uint8_t *found,
-		 struct mathis_text *data);
+		 struct mathis_span *data);
 void asm_const_line(struct mathis_asm *a);
-int asm_kind_of(struct mathis_text word);
+int asm_kind_of(struct mathis_span word);
 
 /* asm_type.c */
 bool asm_sig(struct mathis_asm *a, struct mathis_buf *out);
 void asm_struct_line(struct mathis_asm *a);
 void asm_enum_line(struct mathis_asm *a);
 void asm_global_line(struct mathis_asm *a, bool fixed);
+int asm_composite_of(struct mathis_span word);
 void asm_begin_type(struct mathis_asm *a, uint8_t kind);
-int asm_find_type(struct mathis_asm *a, struct mathis_text name);
-int asm_find_field(struct mathis_asm *a, struct mathis_text name);
-int asm_find_global(struct mathis_asm *a, struct mathis_text name);
+int asm_find_type(struct mathis_asm *a, struct mathis_span name);
+int asm_find_field(struct mathis_asm *a, struct mathis_span name);
+int asm_find_global(struct mathis_asm *a, struct mathis_span name);
 
 /* asm_func.c */
 void asm_begin_func(struct mathis_asm *a);
 void asm_end_func(struct mathis_asm *a);
 void asm_func_line(struct mathis_asm *a);
-void asm_label(struct mathis_asm *a, struct mathis_text name);
-bool asm_func_directive(struct mathis_asm *a, struct mathis_text word);
+void asm_label(struct mathis_asm *a, struct mathis_span name);
+bool asm_func_directive(struct mathis_asm *a, struct mathis_span word);
 void asm_link(struct mathis_asm *a);
 
 /* asm_write.c */

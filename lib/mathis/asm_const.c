@@ -19,7 +19,7 @@ static const struct {
 };
 
 /* The kind of a plain type's name, or -1. */
-int asm_kind_of(struct mathis_text word)
+int asm_kind_of(struct mathis_span word)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		if (asm_is(word, kinds[i].name))
@@ -32,7 +32,7 @@ int asm_kind_of(struct mathis_text word)
 uint32_t asm_add_const(struct mathis_asm *a, uint8_t kind, const void *data,
 		       size_t n)
 {
-	struct mathis_text text = { data, n };
+	struct mathis_span text = { data, n };
 	struct asm_const c = { .kind = kind, .set = true };
 	uint32_t count = ASM_N(a->consts, asm_const);
 
@@ -48,10 +48,10 @@ uint32_t asm_add_const(struct mathis_asm *a, uint8_t kind, const void *data,
 }
 
 /* A text as constants have it: its length, then its bytes. */
-static struct mathis_text encode(struct mathis_asm *a, struct mathis_text text)
+static struct mathis_span encode(struct mathis_asm *a, struct mathis_span text)
 {
 	struct mathis_buf b = { 0 };
-	struct mathis_text coded;
+	struct mathis_span coded;
 
 	mathis_buf_put(&b, text.len, 4);
 	mathis_buf_add(&b, text.data, text.len);
@@ -61,9 +61,9 @@ static struct mathis_text encode(struct mathis_asm *a, struct mathis_text text)
 	return coded;
 }
 
-uint32_t asm_add_str(struct mathis_asm *a, struct mathis_text text)
+uint32_t asm_add_str(struct mathis_asm *a, struct mathis_span text)
 {
-	struct mathis_text coded = encode(a, text);
+	struct mathis_span coded = encode(a, text);
 
 	return asm_add_const(a, KIND_STR, coded.data, coded.len);
 }
@@ -103,9 +103,9 @@ static bool float_literal(struct mathis_asm *a, uint8_t kind, uint8_t *bytes)
 }
 
 static bool text_literal(struct mathis_asm *a, uint8_t kind,
-			 struct mathis_text *data)
+			 struct mathis_span *data)
 {
-	struct mathis_text text;
+	struct mathis_span text;
 
 	if (!asm_peek(a, '"')) {
 		asm_error(a, ASM_TYPE, "expected a text");
@@ -121,7 +121,7 @@ static bool text_literal(struct mathis_asm *a, uint8_t kind,
 static uint8_t looks_like(struct mathis_asm *a)
 {
 	struct mathis_asm ahead = *a;
-	struct mathis_text word;
+	struct mathis_span word;
 
 	if (asm_peek(a, '"'))
 		return KIND_STR;
@@ -145,11 +145,11 @@ static uint8_t looks_like(struct mathis_asm *a)
  * its kind, and its bytes as constants have them.
  */
 bool asm_literal(struct mathis_asm *a, uint8_t kind, uint8_t *found,
-		 struct mathis_text *data)
+		 struct mathis_span *data)
 {
 	static const uint8_t sizes[] = { 0, 1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 4 };
 	uint8_t bytes[8] = { 0 };
-	struct mathis_text word;
+	struct mathis_span word;
 	uint32_t c;
 	bool b;
 
@@ -195,7 +195,7 @@ void asm_const_line(struct mathis_asm *a)
 {
 	struct asm_const c = { .set = true };
 	struct asm_const *old;
-	struct mathis_text word;
+	struct mathis_span word;
 	int64_t idx;
 	int kind;
 

@@ -7,7 +7,7 @@
 #include "asm.h"
 #include "opcode.h"
 
-static int find_func(struct mathis_asm *a, struct mathis_text name)
+static int find_func(struct mathis_asm *a, struct mathis_span name)
 {
 	for (size_t i = 0; i < ASM_N(a->funcs, asm_func); i++) {
 		if (asm_same(ASM_AT(a->funcs, asm_func, i)->name, name))
@@ -19,7 +19,7 @@ static int find_func(struct mathis_asm *a, struct mathis_text name)
 /* ".func NAME", after the directive */
 void asm_begin_func(struct mathis_asm *a)
 {
-	struct mathis_text name;
+	struct mathis_span name;
 
 	a->func = (struct asm_func){ .used = -1, .line = a->line };
 	a->meta = (struct asm_meta){ 0 };
@@ -37,7 +37,7 @@ void asm_begin_func(struct mathis_asm *a)
 	a->func.name = name;
 }
 
-static void put_text(struct mathis_buf *b, struct mathis_text text)
+static void put_text(struct mathis_buf *b, struct mathis_span text)
 {
 	mathis_buf_put(b, text.len, 4);
 	mathis_buf_add(b, text.data, text.len);
@@ -163,7 +163,7 @@ static void params(struct mathis_asm *a)
 /* ["A", "B"] */
 static void texts(struct mathis_asm *a, struct mathis_buf *b, uint16_t *count)
 {
-	struct mathis_text text;
+	struct mathis_span text;
 
 	a->meta.used = true;
 	if (!asm_expect(a, '['))
@@ -293,7 +293,7 @@ static const struct {
 };
 
 /* Read a directive of a function; false for one that functions lack. */
-bool asm_func_directive(struct mathis_asm *a, struct mathis_text word)
+bool asm_func_directive(struct mathis_asm *a, struct mathis_span word)
 {
 	for (size_t i = 0; i < sizeof(directives) / sizeof(*directives); i++) {
 		if (!asm_is(word, directives[i].name))
@@ -304,7 +304,7 @@ bool asm_func_directive(struct mathis_asm *a, struct mathis_text word)
 	return false;
 }
 
-void asm_label(struct mathis_asm *a, struct mathis_text name)
+void asm_label(struct mathis_asm *a, struct mathis_span name)
 {
 	struct asm_label l = { name, a->code.size };
 
@@ -342,11 +342,11 @@ static void put_line(struct mathis_asm *a, uint16_t column)
 }
 
 /* A name in quotes, or a number, of something that @find knows. */
-static bool index_of(struct mathis_asm *a, const char *what, int64_t base,
-		     int (*find)(struct mathis_asm *a, struct mathis_text name),
+static bool index_of(struct mathis_asm *a, const char *what,
+		     int (*find)(struct mathis_asm *a, struct mathis_span name),
 		     int64_t *value)
 {
-	struct mathis_text name;
+	struct mathis_span name;
 	int found;
 
 	if (!asm_peek(a, '"'))
@@ -361,12 +361,23 @@ static bool index_of(struct mathis_asm *a, const char *what, int64_t base,
 			  what, (int)name.len, name.data);
 		return false;
 	}
-	*value = base + found;
+	*value = found;
 	return true;
 }
 
+/* The number of a type: a plain one, or one of the module. */
+static int find_type(struct mathis_asm *a, struct mathis_span name)
+{
+	int kind = asm_kind_of(name);
+	int found = asm_find_type(a, name);
+
+	if (found >= 0)
+		return MATHIS_TYPE_FIRST + found;
+	return kind >= 0 ? kind : asm_composite_of(name);
+}
+
 /* Leave a place for asm_link() or set_jumps() to fill in. */
-static void fix(struct mathis_asm *a, struct mathis_text name, bool label)
+static void fix(struct mathis_asm *a, struct mathis_span name, bool label)
 {
 	struct asm_fix f = { .name = name,
 			     .at = a->code.size,
@@ -379,7 +390,7 @@ static void fix(struct mathis_asm *a, struct mathis_text name, bool label)
 
 static bool jump(struct mathis_asm *a, int64_t *value)
 {
-	struct mathis_text name;
+	struct mathis_span name;
 
 	if (asm_at_end(a) || *a->p != '.')
 		return asm_int(a, INT32_MIN, INT32_MAX, value);
@@ -394,7 +405,7 @@ static bool jump(struct mathis_asm *a, int64_t *value)
 /* A constant: its index, or, of a text, the text. */
 static bool constant(struct mathis_asm *a, char letter, int64_t *value)
 {
-	struct mathis_text text;
+	struct mathis_span text;
 	struct asm_const *c;
 
 	if (asm_peek(a, '"')) {
@@ -423,7 +434,7 @@ static bool constant(struct mathis_asm *a, char letter, int64_t *value)
 
 static bool operand(struct mathis_asm *a, char letter, int64_t *value)
 {
-	struct mathis_text name;
+	struct mathis_span name;
 	double d;
 
 	switch (letter) {
@@ -437,12 +448,11 @@ static bool operand(struct mathis_asm *a, char letter, int64_t *value)
 			a->func.used = *value;
 		return true;
 	case 'g':
-		return index_of(a, "global", 0, asm_find_global, value);
+		return index_of(a, "global", asm_find_global, value);
 	case 't':
-		return index_of(a, "type", MATHIS_TYPE_FIRST, asm_find_type,
-				value);
+		return index_of(a, "type", find_type, value);
 	case 'w':
-		return index_of(a, "field", 0, asm_find_field, value);
+		return index_of(a, "field", asm_find_field, value);
 	case 'f':
 		if (!asm_peek(a, '"'))
 			return asm_int(a, 0, UINT16_MAX, value);
@@ -472,7 +482,7 @@ static bool operand(struct mathis_asm *a, char letter, int64_t *value)
 }
 
 /* CONST_BOOL stands for two instructions; a plain type may be named. */
-static int find_op(struct mathis_asm *a, struct mathis_text word)
+static int find_op(struct mathis_asm *a, struct mathis_span word)
 {
 	bool b;
 
@@ -484,7 +494,7 @@ static int find_op(struct mathis_asm *a, struct mathis_text word)
 }
 
 /* One instruction, whose name is @word. */
-static bool one_insn(struct mathis_asm *a, struct mathis_text word,
+static bool one_insn(struct mathis_asm *a, struct mathis_span word,
 		     uint16_t column)
 {
 	size_t fixes = ASM_N(a->fixes, asm_fix);
@@ -520,7 +530,7 @@ static bool one_insn(struct mathis_asm *a, struct mathis_text word,
 /* Instructions, as many as stand on the line. */
 void asm_func_line(struct mathis_asm *a)
 {
-	struct mathis_text word;
+	struct mathis_span word;
 
 	while (!asm_at_end(a)) {
 		uint16_t column = a->p - a->source + 1;

@@ -50,7 +50,7 @@ static bool in_word(char c)
 }
 
 /* A run of letters that is not empty. */
-bool asm_word(struct mathis_asm *a, struct mathis_text *word)
+bool asm_word(struct mathis_asm *a, struct mathis_span *word)
 {
 	skip_blanks(a);
 	word->data = a->p;
@@ -64,35 +64,35 @@ bool asm_word(struct mathis_asm *a, struct mathis_text *word)
 }
 
 /* A word, or a string. */
-bool asm_name(struct mathis_asm *a, struct mathis_text *name)
+bool asm_name(struct mathis_asm *a, struct mathis_span *name)
 {
 	return asm_peek(a, '"') ? asm_string(a, name) : asm_word(a, name);
 }
 
-bool asm_is(struct mathis_text text, const char *word)
+bool asm_is(struct mathis_span text, const char *word)
 {
 	return text.len == strlen(word) && !memcmp(text.data, word, text.len);
 }
 
-bool asm_same(struct mathis_text a, struct mathis_text b)
+bool asm_same(struct mathis_span a, struct mathis_span b)
 {
 	return a.len == b.len && !memcmp(a.data, b.data, a.len);
 }
 
 /* A copy that lives as long as the assembler does. */
-struct mathis_text asm_keep(struct mathis_asm *a, const void *data, size_t n)
+struct mathis_span asm_keep(struct mathis_asm *a, const void *data, size_t n)
 {
 	struct asm_chunk *chunk = malloc(sizeof(*chunk) + n);
 
 	if (!chunk) {
 		a->no_memory = true;
-		return (struct mathis_text){ "", 0 };
+		return (struct mathis_span){ "", 0 };
 	}
 	chunk->next = a->chunks;
 	a->chunks = chunk;
 	if (n)
 		memcpy(chunk->data, data, n);
-	return (struct mathis_text){ chunk->data, n };
+	return (struct mathis_span){ chunk->data, n };
 }
 
 static void put_utf8(struct mathis_buf *b, uint32_t c)
@@ -164,11 +164,11 @@ static bool escape(struct mathis_asm *a, struct mathis_buf *b)
 	return true;
 }
 
-static bool quoted(struct mathis_asm *a, char quote, struct mathis_text *text)
+static bool quoted(struct mathis_asm *a, char quote, struct mathis_span *text)
 {
 	struct mathis_buf b = { 0 };
 
-	*text = (struct mathis_text){ "", 0 };
+	*text = (struct mathis_span){ "", 0 };
 	if (!asm_expect(a, quote))
 		return false;
 	while (a->p < a->end && *a->p != quote) {
@@ -195,13 +195,13 @@ static bool quoted(struct mathis_asm *a, char quote, struct mathis_text *text)
 }
 
 /* Any bytes in quotes. */
-bool asm_bytes(struct mathis_asm *a, struct mathis_text *text)
+bool asm_bytes(struct mathis_asm *a, struct mathis_span *text)
 {
 	return quoted(a, '"', text);
 }
 
 /* UTF-8 in quotes. */
-bool asm_string(struct mathis_asm *a, struct mathis_text *text)
+bool asm_string(struct mathis_asm *a, struct mathis_span *text)
 {
 	if (!quoted(a, '"', text))
 		return false;
@@ -213,7 +213,7 @@ bool asm_string(struct mathis_asm *a, struct mathis_text *text)
 
 bool asm_char(struct mathis_asm *a, uint32_t *c)
 {
-	struct mathis_text t;
+	struct mathis_span t;
 	static const uint8_t first[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
 
 	if (!quoted(a, '\'', &t))
@@ -240,7 +240,7 @@ bool asm_char(struct mathis_asm *a, uint32_t *c)
 /* A number's letters, zero-terminated in @text. */
 static bool take_number(struct mathis_asm *a, char *text, size_t size)
 {
-	struct mathis_text word;
+	struct mathis_span word;
 
 	if (!asm_at_end(a) && *a->p == '"') {
 		asm_error(a, ASM_TYPE, "expected a number, found a text");
@@ -315,7 +315,7 @@ bool asm_float(struct mathis_asm *a, double *value)
 
 bool asm_bool(struct mathis_asm *a, bool *value)
 {
-	struct mathis_text word;
+	struct mathis_span word;
 
 	if (!asm_word(a, &word))
 		return false;

@@ -18,8 +18,22 @@ static const struct {
 	{ "usize", KIND_U64, 0 }, { "iterator", KIND_ITERATOR, 0 },
 };
 
+/* The kind of the name of a composite type, such as List, or -1. */
+int asm_composite_of(struct mathis_span word)
+{
+	for (size_t i = 0; i < sizeof(composites) / sizeof(*composites); i++) {
+		if (composites[i].kind != KIND_ANY &&
+		    composites[i].kind != KIND_OPTION &&
+		    asm_is(word, composites[i].name))
+			return composites[i].kind;
+	}
+	if (asm_is(word, "Tuple"))
+		return KIND_TUPLE;
+	return asm_is(word, "Func") ? KIND_FUNC : -1;
+}
+
 /* The index of a type of the module, or -1. */
-int asm_find_type(struct mathis_asm *a, struct mathis_text name)
+int asm_find_type(struct mathis_asm *a, struct mathis_span name)
 {
 	for (size_t i = 0; i < ASM_N(a->types, asm_type); i++) {
 		if (asm_same(ASM_AT(a->types, asm_type, i)->name, name))
@@ -29,7 +43,7 @@ int asm_find_type(struct mathis_asm *a, struct mathis_text name)
 }
 
 /* The index that a field has in each struct that has it: -1 none, -2 several. */
-int asm_find_field(struct mathis_asm *a, struct mathis_text name)
+int asm_find_field(struct mathis_asm *a, struct mathis_span name)
 {
 	int found = -1;
 
@@ -38,7 +52,7 @@ int asm_find_field(struct mathis_asm *a, struct mathis_text name)
 
 		for (int j = 0; t->kind == TYPE_STRUCT && j < t->n_fields;
 		     j++) {
-			if (!asm_same(*ASM_AT(a->field_names, mathis_text,
+			if (!asm_same(*ASM_AT(a->field_names, mathis_span,
 					      t->fields + j),
 				      name))
 				continue;
@@ -50,7 +64,7 @@ int asm_find_field(struct mathis_asm *a, struct mathis_text name)
 	return found;
 }
 
-int asm_find_global(struct mathis_asm *a, struct mathis_text name)
+int asm_find_global(struct mathis_asm *a, struct mathis_span name)
 {
 	for (size_t i = 0; i < ASM_N(a->globals, asm_global); i++) {
 		if (asm_same(ASM_AT(a->globals, asm_global, i)->name, name))
@@ -81,7 +95,7 @@ static bool sig_list(struct mathis_asm *a, struct mathis_buf *out, char close)
 /* "Func<(A, B) -> C>", after its name */
 static bool sig_func(struct mathis_asm *a, struct mathis_buf *out)
 {
-	struct mathis_text arrow;
+	struct mathis_span arrow;
 
 	mathis_buf_put(out, KIND_FUNC, 1);
 	return asm_expect(a, '<') && asm_expect(a, '(') &&
@@ -109,7 +123,7 @@ static bool sig_composite(struct mathis_asm *a, struct mathis_buf *out,
 /* Append the signature of the type that comes. */
 bool asm_sig(struct mathis_asm *a, struct mathis_buf *out)
 {
-	struct mathis_text word;
+	struct mathis_span word;
 	int found;
 
 	if (!asm_word(a, &word))
@@ -144,7 +158,7 @@ bool asm_sig(struct mathis_asm *a, struct mathis_buf *out)
 void asm_begin_type(struct mathis_asm *a, uint8_t kind)
 {
 	struct asm_type t = { .kind = kind, .data = a->type_data.size };
-	struct mathis_text name;
+	struct mathis_span name;
 
 	if (!asm_word(a, &name))
 		return;
@@ -158,7 +172,7 @@ void asm_begin_type(struct mathis_asm *a, uint8_t kind)
 		return;
 	}
 	t.name = name;
-	t.fields = ASM_N(a->field_names, mathis_text);
+	t.fields = ASM_N(a->field_names, mathis_span);
 	mathis_buf_add(&a->types, &t, sizeof(t));
 	asm_add_str(a, name);
 	if (kind == TYPE_ALIAS) {
@@ -171,7 +185,7 @@ void asm_begin_type(struct mathis_asm *a, uint8_t kind)
 }
 
 /* Count one more name in the type that is read. */
-static bool add_field(struct mathis_asm *a, struct mathis_text *name)
+static bool add_field(struct mathis_asm *a, struct mathis_span *name)
 {
 	struct asm_type *t;
 
@@ -193,7 +207,7 @@ static uint32_t init(struct mathis_asm *a, const struct mathis_buf *out,
 		     size_t sig)
 {
 	uint8_t kind = out->bad ? KIND_ANY : out->data[sig];
-	struct mathis_text data;
+	struct mathis_span data;
 
 	if (!asm_accept(a, '='))
 		return MATHIS_NONE_IDX;
@@ -208,7 +222,7 @@ static uint32_t init(struct mathis_asm *a, const struct mathis_buf *out,
 void asm_struct_line(struct mathis_asm *a)
 {
 	struct mathis_buf *out = &a->type_data;
-	struct mathis_text name;
+	struct mathis_span name;
 	size_t sig;
 
 	if (!add_field(a, &name) || !asm_expect(a, ':'))
@@ -225,7 +239,7 @@ void asm_struct_line(struct mathis_asm *a)
 void asm_enum_line(struct mathis_asm *a)
 {
 	struct mathis_buf *out = &a->type_data;
-	struct mathis_text name, value;
+	struct mathis_span name, value;
 	struct asm_type *t;
 	int64_t number;
 	size_t at;

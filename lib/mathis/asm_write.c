@@ -104,7 +104,7 @@ static void put_metas(struct mathis_asm *a, struct mathis_buf *b)
 
 static void put_debug(struct mathis_asm *a, struct mathis_buf *b)
 {
-	size_t files = ASM_N(a->files, mathis_text);
+	size_t files = ASM_N(a->files, mathis_span);
 	size_t n = ASM_N(a->lines, mathis_line);
 
 	if (!files)
@@ -112,7 +112,7 @@ static void put_debug(struct mathis_asm *a, struct mathis_buf *b)
 	mathis_buf_put(b, files, 4);
 	for (size_t i = 0; i < files; i++) {
 		mathis_buf_put(
-			b, asm_add_str(a, *ASM_AT(a->files, mathis_text, i)),
+			b, asm_add_str(a, *ASM_AT(a->files, mathis_span, i)),
 			4);
 		mathis_buf_add(b, NULL, 32); /* no sum of the source */
 	}
@@ -209,7 +209,7 @@ static void put_exports(struct mathis_asm *a, struct mathis_buf *b)
 
 static void put_props(struct mathis_asm *a, struct mathis_buf *b)
 {
-	size_t n = ASM_N(a->props, mathis_text);
+	size_t n = ASM_N(a->props, mathis_span);
 
 	if (!n)
 		return;
@@ -217,7 +217,7 @@ static void put_props(struct mathis_asm *a, struct mathis_buf *b)
 	mathis_buf_put(b, n / 2, 4);
 	for (size_t i = 0; i < n; i++)
 		mathis_buf_put(
-			b, asm_add_str(a, *ASM_AT(a->props, mathis_text, i)),
+			b, asm_add_str(a, *ASM_AT(a->props, mathis_span, i)),
 			4);
 }
 
@@ -274,10 +274,10 @@ static void add_names(struct mathis_asm *a)
 {
 	if (a->name.len)
 		asm_add_str(a, a->name);
-	for (size_t i = 0; i < ASM_N(a->props, mathis_text); i++)
-		asm_add_str(a, *ASM_AT(a->props, mathis_text, i));
-	for (size_t i = 0; i < ASM_N(a->files, mathis_text); i++)
-		asm_add_str(a, *ASM_AT(a->files, mathis_text, i));
+	for (size_t i = 0; i < ASM_N(a->props, mathis_span); i++)
+		asm_add_str(a, *ASM_AT(a->props, mathis_span, i));
+	for (size_t i = 0; i < ASM_N(a->files, mathis_span); i++)
+		asm_add_str(a, *ASM_AT(a->files, mathis_span, i));
 	for (size_t i = 0; i < ASM_N(a->exports, asm_export); i++)
 		asm_add_str(a, ASM_AT(a->exports, asm_export, i)->name);
 	for (size_t i = 0; i < ASM_N(a->imports, asm_import); i++) {

@@ -13,7 +13,7 @@
 #include "opcode.h"
 
 /* A text in quotes. */
-void dis_text(struct mathis_buf *b, struct mathis_text t)
+void dis_text(struct mathis_buf *b, struct mathis_span t)
 {
 	mathis_buf_print(b, "\"");
 	for (uint32_t i = 0; i < t.len; i++) {
@@ -34,7 +34,7 @@ void dis_text(struct mathis_buf *b, struct mathis_text t)
 }
 
 /* Bytes in quotes. */
-static void bytes(struct mathis_buf *b, struct mathis_text t)
+static void bytes(struct mathis_buf *b, struct mathis_span t)
 {
 	mathis_buf_print(b, "\"");
 	for (uint32_t i = 0; i < t.len; i++)
@@ -124,14 +124,14 @@ static void put_module(const struct mathis_module *m, struct mathis_buf *b)
 		mathis_buf_print(b, "\n");
 	}
 	for (uint32_t i = 0; i < m->n_props; i++) {
-		struct mathis_text key = mathis_const_str(m, m->props[2 * i]);
+		struct mathis_span key = mathis_const_str(m, m->props[2 * i]);
 
 		mathis_buf_print(b, ".%.*s ", (int)key.len, key.data);
 		dis_text(b, mathis_const_str(m, m->props[2 * i + 1]));
 		mathis_buf_print(b, "\n");
 	}
 	for (uint32_t i = 0; i < m->n_imports; i++) {
-		struct mathis_text as =
+		struct mathis_span as =
 			mathis_const_str(m, m->imports[i].alias);
 
 		mathis_buf_print(b, ".import ");
@@ -163,7 +163,7 @@ static void func_name(struct mathis_buf *b, const struct mathis_module *m,
 }
 
 static void put_texts(struct mathis_buf *b, const char *directive,
-		      const struct mathis_text *t, unsigned int n)
+		      const struct mathis_span *t, unsigned int n)
 {
 	if (!n)
 		return;

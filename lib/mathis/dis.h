@@ -6,7 +6,7 @@
 #include "buf.h"
 #include "module.h"
 
-void dis_text(struct mathis_buf *b, struct mathis_text t);
+void dis_text(struct mathis_buf *b, struct mathis_span t);
 void dis_float(struct mathis_buf *b, double d);
 void dis_const(struct mathis_buf *b, const struct mathis_const *c);
 void dis_sig(struct mathis_buf *b, const struct mathis_module *m,

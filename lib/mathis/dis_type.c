@@ -50,7 +50,7 @@ void dis_sig(struct mathis_buf *b, const struct mathis_module *m,
 {
 	unsigned int kind = mathis_get(r, 1);
 	const struct mathis_type *t;
-	struct mathis_text name;
+	struct mathis_span name;
 
 	switch (kind) {
 	case KIND_STRUCT:
@@ -104,7 +104,7 @@ static void put_init(struct mathis_buf *b, const struct mathis_module *m,
 static void put_name(struct mathis_buf *b, const struct mathis_module *m,
 		     uint32_t name)
 {
-	struct mathis_text t = mathis_const_str(m, name);
+	struct mathis_span t = mathis_const_str(m, name);
 
 	mathis_buf_print(b, "%.*s", (int)t.len, t.data);
 }

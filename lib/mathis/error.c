@@ -32,7 +32,6 @@ const char *mathis_code_name(int code)
 		[MATHIS_VERIFY] = "Verify",
 		[MATHIS_UNSUPPORTED] = "Unsupported",
 		[MATHIS_CRASH] = "Crash",
-		[MATHIS_STACK] = "StackOverflow",
 		[MATHIS_FUEL] = "Fuel",
 	};
 

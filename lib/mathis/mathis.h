@@ -38,7 +38,6 @@ enum mathis_code {
 	MATHIS_VERIFY = 37,
 	MATHIS_UNSUPPORTED = 42,
 	MATHIS_CRASH = 43,
-	MATHIS_STACK = 45,
 	MATHIS_FUEL = 46,
 	MATHIS_THROWN = 1000, /* a value that is no error map */
 };
@@ -136,21 +135,106 @@ int mathis_load(const void *file, size_t size, struct mathis_module **module,
  */
 void mathis_unload(struct mathis_module *module);
 
-/* Calls that an embedder offers; docs of the machine say when they run. */
+/* Kinds of values; types of values and constants share the numbers. */
+enum mathis_value_kind {
+	MATHIS_NONE = 0x00,
+	MATHIS_BOOL = 0x01,
+	MATHIS_INT = 0x05,
+	MATHIS_FLOAT = 0x0b,
+	MATHIS_CHAR = 0x0c,
+	MATHIS_STR = 0x10,
+	MATHIS_BYTES = 0x11,
+	MATHIS_LIST = 0x20,
+	MATHIS_MAP = 0x21,
+	MATHIS_SET = 0x22,
+	MATHIS_TUPLE = 0x23,
+	MATHIS_STRUCT = 0x30,
+	MATHIS_ENUM = 0x31,
+	MATHIS_FUNC = 0x42,
+	MATHIS_PTR = 0x43,
+	MATHIS_HANDLE = 0x44,
+	MATHIS_TASK = 0x45,
+	MATHIS_CHANNEL = 0x46,
+	MATHIS_ITERATOR = 0x47,
+};
+
+struct mathis_object;
+struct mathis_machine;
+
+/**
+ * struct mathis_value - a value of a program, 16 bytes
+ * @kind: Of enum mathis_value_kind.
+ * @aux: Offset of a ptr, function of a func, generation of a handle; else 0.
+ * @i: An int; 0 or 1 of a bool; the code point of a char; the embedder's
+ *	number of a handle.
+ * @f: A float.
+ * @o: All else: an object of the machine, valid until it collects one that
+ *	nothing refers to. NULL for a func that captures nothing.
+ */
+struct mathis_value {
+	uint32_t kind;
+	uint32_t aux;
+	union {
+		int64_t i;
+		double f;
+		struct mathis_object *o;
+	};
+};
+
+/**
+ * struct mathis_call - a call that a program makes
+ * @machine: The machine that runs it.
+ * @id: Number of the call, without the bits that say how it returns.
+ * @argc: Values in @args.
+ * @args: The values; they live until the call returns.
+ * @ticket: Names the call to mathis_complete().
+ * @result: Out, the result; none by default.
+ */
+struct mathis_call {
+	struct mathis_machine *machine;
+	uint16_t id;
+	unsigned int argc;
+	const struct mathis_value *args;
+	uint64_t ticket;
+	struct mathis_value result;
+};
+
+/* Things that a program reports and that change nothing. */
+enum mathis_event {
+	MATHIS_EVENT_CALL, /* a function begins; only with @trace */
+	MATHIS_EVENT_RETURN,
+	MATHIS_EVENT_TRACE, /* TRACE: a value */
+	MATHIS_EVENT_BREAKPOINT,
+	MATHIS_EVENT_EXPLAIN, /* AI_EXPLAIN_START: its label; END: empty */
+	MATHIS_EVENT_PROFILE, /* PROFILE_START, PROFILE_END: the label */
+	MATHIS_EVENT_HINT, /* AI_OPTIMIZE, AI_CONTRACT, AI_LEARN: the text */
+	MATHIS_EVENT_LOST, /* a task failed while no other awaited it */
+};
+
+/**
+ * struct mathis_host - the embedder of a machine
+ * @arg: First argument of its functions.
+ * @trace: Report calls and returns of functions.
+ * @arity: Values that call @id takes by a plain SYSCALL, or a negative number
+ *	for a call that it does not know. NULL: those of calls.def.
+ * @call: Make a call: 0; -EINPROGRESS, when mathis_complete() will follow;
+ *	any other negative number after mathis_call_fail(). NULL: every call is
+ *	refused with Denied.
+ * @event: Hear of an event. NULL: none is reported.
+ */
 struct mathis_host {
 	void *arg;
-	/*
-	 * Values that call @id takes by a plain SYSCALL, or a negative number
-	 * for a call that it does not know. NULL: those of calls.def.
-	 */
+	bool trace;
 	int (*arity)(void *arg, uint16_t id);
+	int (*call)(void *arg, struct mathis_call *call);
+	void (*event)(void *arg, enum mathis_event event, const char *text);
 };
 
 /**
  * mathis_verify() - check the code of a module
  * @module: A loaded module.
  * @host: The calls that are known besides those of calls.def, or NULL. A
- *	machine that runs the module must offer the same.
+ *	machine that runs the module has the same function @arity.
  * @error: Out, the reason of a refusal: function, offset, line.
  *
  * Proves for each function: instructions are whole, jumps lead to
@@ -162,5 +246,206 @@ struct mathis_host {
  */
 int mathis_verify(struct mathis_module *module, const struct mathis_host *host,
 		  struct mathis_error *error);
+
+/**
+ * struct mathis_limits - the most that a program may use
+ * @stack: Values on the stack of a task; 0: 65536.
+ * @heap: Bytes of objects, stacks of tasks among them; 0: 256 MiB.
+ * @fuel: Instructions, and units of 64 bytes that instructions copy, compare
+ *	or hash; 0: no limit. mathis_fuel_add() adds more.
+ */
+struct mathis_limits {
+	uint32_t stack;
+	uint64_t heap;
+	uint64_t fuel;
+};
+
+/**
+ * mathis_machine_new() - make a machine for one program
+ * @module: A verified module, which outlives the machine.
+ * @limits: The limits, or NULL for the default of each.
+ * @host: The embedder, or NULL; it is copied.
+ * @machine: Out, the machine, which the caller frees; NULL on failure.
+ *
+ * Return: 0; -EINVAL for a module that was not verified, or was with another
+ * function @arity; -ENOMEM.
+ */
+int mathis_machine_new(const struct mathis_module *module,
+		       const struct mathis_limits *limits,
+		       const struct mathis_host *host,
+		       struct mathis_machine **machine);
+
+/**
+ * mathis_machine_free() - free a machine and all its values
+ * @machine: A machine that does not run, or NULL.
+ */
+void mathis_machine_free(struct mathis_machine *machine);
+
+/**
+ * mathis_start() - choose the function that a machine runs
+ * @machine: A machine on which nothing was started.
+ * @function: Name of the function; NULL for the entry of the module.
+ * @args: Its values.
+ * @argc: Their count.
+ *
+ * Return: 0; -ENOENT without such a function; -EINVAL when it takes another
+ * number of values; -EBUSY after an earlier start; -ENOMEM.
+ */
+int mathis_start(struct mathis_machine *machine, const char *function,
+		 const struct mathis_value *args, unsigned int argc);
+
+/* How a run ended. */
+enum mathis_state {
+	MATHIS_DONE, /* mathis_result() has the result */
+	MATHIS_FAILED, /* mathis_error() has the reason */
+	MATHIS_NO_FUEL, /* run again after mathis_fuel_add() */
+	MATHIS_WAITS, /* run again after mathis_complete() */
+	MATHIS_READY, /* it has not run */
+};
+
+/**
+ * mathis_run() - run a program until it ends or cannot go on
+ * @machine: A machine on which a function was started.
+ *
+ * A program ends when the started function returns, at HALT, or with an error
+ * that no TRY block catches; other tasks end with it.
+ *
+ * Return: Of enum mathis_state, never MATHIS_READY; the same again once the
+ * program has ended; -EINVAL before mathis_start().
+ */
+int mathis_run(struct mathis_machine *machine);
+
+/**
+ * mathis_fuel_add() - let a program run on
+ * @machine: A machine with a limit of fuel.
+ * @fuel: Units to add.
+ */
+void mathis_fuel_add(struct mathis_machine *machine, uint64_t fuel);
+
+/**
+ * mathis_fuel() - what is left of the fuel
+ * @machine: A machine.
+ *
+ * Return: Units; negative when one instruction took more than was left.
+ */
+int64_t mathis_fuel(const struct mathis_machine *machine);
+
+/**
+ * mathis_heap() - the memory of a program
+ * @machine: A machine.
+ *
+ * Return: Bytes of its objects and stacks.
+ */
+uint64_t mathis_heap(const struct mathis_machine *machine);
+
+/**
+ * mathis_result() - the value that the started function returned
+ * @machine: A machine whose run ended with MATHIS_DONE.
+ *
+ * Return: The value, none after HALT. It lives as long as the machine.
+ */
+struct mathis_value mathis_result(const struct mathis_machine *machine);
+
+/**
+ * mathis_error() - the reason why a program failed
+ * @machine: A machine whose run ended with MATHIS_FAILED.
+ *
+ * Return: The reason, which lives as long as the machine.
+ */
+const struct mathis_error *mathis_error(const struct mathis_machine *machine);
+
+/**
+ * mathis_complete() - end a call that was in progress
+ * @machine: A machine that does not run.
+ * @ticket: Of the call.
+ * @code: MATHIS_OK, or the reason of a failure.
+ * @value: The result.
+ * @text: The failure, one line; NULL with MATHIS_OK.
+ *
+ * Return: 0; -ENOENT when no call with that ticket is in progress.
+ */
+int mathis_complete(struct mathis_machine *machine, uint64_t ticket, int code,
+		    struct mathis_value value, const char *text);
+
+/**
+ * mathis_call_fail() - say why a call fails
+ * @call: The call.
+ * @code: Of enum mathis_code.
+ * @fmt: The failure, one line, as printf() takes it.
+ *
+ * Return: -ECANCELED, for the function that makes calls to return.
+ */
+int mathis_call_fail(struct mathis_call *call, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * mathis_call_name() - the name of a call
+ * @id: Its number.
+ *
+ * Return: A constant text, such as "io_println", or NULL.
+ */
+const char *mathis_call_name(uint16_t id);
+
+/**
+ * mathis_new_str() - make a text
+ * @machine: A machine. Values that an embedder makes live until the call that
+ *	it makes them in returns, or, outside of a call, until the next run.
+ * @data: Its bytes.
+ * @size: Their count.
+ * @value: Out, the text.
+ *
+ * Return: 0; -EILSEQ when the bytes are no UTF-8; -ENOMEM.
+ */
+int mathis_new_str(struct mathis_machine *machine, const char *data,
+		   size_t size, struct mathis_value *value);
+
+/**
+ * mathis_new_list() - make an empty list
+ * @machine: A machine.
+ * @value: Out, the list; it lives as one of mathis_new_str().
+ *
+ * Return: 0; -ENOMEM.
+ */
+int mathis_new_list(struct mathis_machine *machine, struct mathis_value *value);
+
+/**
+ * mathis_list_add() - append to a list
+ * @machine: The machine of both values.
+ * @list: A list.
+ * @value: The new element.
+ *
+ * Return: 0; -EINVAL for a value that is no list; -ENOMEM.
+ */
+int mathis_list_add(struct mathis_machine *machine, struct mathis_value list,
+		    struct mathis_value value);
+
+/**
+ * mathis_list_at() - an element of a list or tuple
+ * @list: A list or tuple.
+ * @i: Its index, from 0.
+ * @value: Out, the element.
+ *
+ * Return: 0; -EINVAL for another value; -ERANGE past the end.
+ */
+int mathis_list_at(struct mathis_value list, size_t i,
+		   struct mathis_value *value);
+
+/**
+ * mathis_text() - the bytes of a text or of bytes
+ * @value: A str or bytes.
+ * @size: Out, their count.
+ *
+ * Return: The bytes, a zero behind them, valid as long as the value; NULL for
+ * another value.
+ */
+const char *mathis_text(struct mathis_value value, size_t *size);
+
+/**
+ * mathis_show() - print any value for a reader
+ * @value: The value.
+ * @out: Out, the text; it ends with "..." where it does not fit.
+ * @size: Bytes of @out, at least 4.
+ */
+void mathis_show(struct mathis_value value, char *out, size_t size);
 
 #endif

@@ -82,7 +82,7 @@ enum mathis_func_flags {
 };
 
 /* Text that does not end in a zero; it stands in the file's bytes. */
-struct mathis_text {
+struct mathis_span {
 	const char *data;
 	uint32_t len;
 };
@@ -92,7 +92,7 @@ struct mathis_const {
 	union {
 		int64_t i;
 		double f;
-		struct mathis_text s;
+		struct mathis_span s;
 	};
 };
 
@@ -131,7 +131,7 @@ struct mathis_global {
 };
 
 struct mathis_func {
-	struct mathis_text name; /* length 0: unknown */
+	struct mathis_span name; /* length 0: unknown */
 	struct mathis_sig ret;
 	struct mathis_sig params; /* one after the other */
 	uint32_t code; /* offset of its first instruction */
@@ -146,10 +146,10 @@ struct mathis_func {
 };
 
 struct mathis_meta {
-	struct mathis_text block;
-	struct mathis_text intent;
-	struct mathis_text complexity;
-	struct mathis_text *depends; /* n_depends, then n_effects */
+	struct mathis_span block;
+	struct mathis_span intent;
+	struct mathis_span complexity;
+	struct mathis_span *depends; /* n_depends, then n_effects */
 	uint32_t target;
 	uint16_t n_depends;
 	uint16_t n_effects;
@@ -186,6 +186,7 @@ struct mathis_module {
 	uint32_t name; /* constant, or MATHIS_NONE_IDX */
 	uint64_t time;
 	bool verified;
+	int (*arity)(void *arg, uint16_t id); /* that the verifier asked */
 
 	struct mathis_const *consts;
 	struct mathis_type *types;
@@ -225,7 +226,7 @@ int mathis_bad(struct mathis_module *m, const char *fmt, ...)
 void *mathis_array(struct mathis_module *m, struct mathis_reader *r,
 		   uint32_t *count, size_t entry, size_t size, int *err);
 bool mathis_is_str(const struct mathis_module *m, uint32_t idx);
-struct mathis_text mathis_const_str(const struct mathis_module *m,
+struct mathis_span mathis_const_str(const struct mathis_module *m,
 				    uint32_t idx);
 int mathis_read_sig(struct mathis_reader *r, struct mathis_sig *sig);
 const struct mathis_type *mathis_find_type(const struct mathis_module *m,

@@ -15,10 +15,10 @@ bool mathis_is_str(const struct mathis_module *m, uint32_t idx)
 }
 
 /* The text of a constant; empty where it is none. */
-struct mathis_text mathis_const_str(const struct mathis_module *m, uint32_t idx)
+struct mathis_span mathis_const_str(const struct mathis_module *m, uint32_t idx)
 {
 	if (!mathis_is_str(m, idx))
-		return (struct mathis_text){ "", 0 };
+		return (struct mathis_span){ "", 0 };
 	return m->consts[idx].s;
 }
 

@@ -80,7 +80,7 @@ const struct mathis_func *mathis_func_at(const struct mathis_module *m,
 	return NULL;
 }
 
-static bool read_text(struct mathis_reader *r, struct mathis_text *t)
+static bool read_text(struct mathis_reader *r, struct mathis_span *t)
 {
 	t->len = mathis_get(r, 4);
 	t->data = (const char *)mathis_take(r, t->len);
@@ -93,7 +93,7 @@ static int read_texts(struct mathis_reader *r, struct mathis_meta *meta,
 {
 	unsigned int had = meta->n_depends;
 	unsigned int n = mathis_get(r, 2);
-	struct mathis_text *more;
+	struct mathis_span *more;
 
 	if (r->bad || n > mathis_left(r) / 4)
 		return -EBADMSG;

@@ -43,7 +43,7 @@ int verify_refuse(struct verifier *v, uint32_t at, const char *fmt, ...)
 		snprintf(e->function, sizeof(e->function), "#%u", v->index);
 	line = v->f ? mathis_find_line(v->m, v->f->code + at) : NULL;
 	if (line) {
-		struct mathis_text file =
+		struct mathis_span file =
 			mathis_const_str(v->m, v->m->files[line->file]);
 
 		e->line = line->line;
@@ -304,5 +304,6 @@ int mathis_verify(struct mathis_module *m, const struct mathis_host *host,
 		ret = verify_func(&v);
 	}
 	m->verified = !ret;
+	m->arity = host ? host->arity : NULL;
 	return ret;
 }

@@ -26,6 +26,5 @@ int verify_refuse(struct verifier *v, uint32_t at, const char *fmt, ...)
 int verify_operands(struct verifier *v, uint32_t at,
 		    const struct mathis_insn *insn);
 int mathis_call_arity(const struct mathis_host *host, uint16_t id);
-const char *mathis_call_name(uint16_t id);
 
 #endif

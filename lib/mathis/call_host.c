@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Calls by number: those that the machine makes itself, and the embedder's.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "machine.h"
+
+#define CALL_EMIT 0x0020
+#define CALL_SPAWN 0x0300
+#define CALL_TASK_YIELD 0x0304
+#define CALL_MEM_STATS 0x0404
+#define CALL_COLLECT 0x0405
+#define CALL_CHAN_NEW 0x0500
+#define CALL_CHAN_CLOSE 0x0503
+#define CALL_LOG 0x0f00
+#define CALL_COMPLETE 0x0a01
+#define CALL_EMBED 0x0a10
+#define CALL_SIMILARITY 0x0a12
+
+void mathis_event(struct mathis_machine *m, enum mathis_event event,
+		  const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	if (!m->host.event)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	m->host.event(m->host.arg, event, text);
+}
+
+int mathis_call_fail(struct mathis_call *call, int code, const char *fmt, ...)
+{
+	const char *name = mathis_call_name(call->id);
+	char text[200];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (name)
+		mathis_throw(call->machine, code, "%s: %s", name, text);
+	else
+		mathis_throw(call->machine, code, "call 0x%04x: %s", call->id,
+			     text);
+	return -ECANCELED;
+}
+
+/* task_spawn: a function and the list of its values */
+static int spawn(struct mathis_machine *m)
+{
+	struct mathis_value func = TOP(1);
+	struct mathis_value list = TOP(0);
+	struct mathis_task *t;
+
+	if (func.kind != KIND_FUNC || list.kind != KIND_LIST)
+		return mathis_type_error(m, "a function or its values",
+					 func.kind == KIND_FUNC ? list : func);
+	if (mathis_seq_of(list)->n != m->module->funcs[func.aux].arity)
+		return mathis_throw(m, MATHIS_ARITY,
+				    "the function takes %u values, not %zu",
+				    m->module->funcs[func.aux].arity,
+				    mathis_seq_of(list)->n);
+	if (mathis_new_task(m, &t) ||
+	    mathis_begin(m, t, func, mathis_seq_of(list)->items,
+			 mathis_seq_of(list)->n))
+		return RUN_THROWS;
+	return mathis_replace(m, 2, mathis_ref(KIND_TASK, t));
+}
+
+/* mem_stats: {bytes, limit, fuel} */
+static int mem_stats(struct mathis_machine *m)
+{
+	struct mathis_value v;
+	int ret;
+
+	if (mathis_make_map(m, KIND_MAP, &v))
+		return RUN_THROWS;
+	mathis_pin(m, v);
+	ret = mathis_map_put(m, mathis_map_of(v), "bytes",
+			     MATHIS_V(KIND_INT, m->bytes));
+	if (!ret)
+		ret = mathis_map_put(m, mathis_map_of(v), "limit",
+				     MATHIS_V(KIND_INT, m->limits.heap));
+	if (!ret)
+		ret = mathis_map_put(m, mathis_map_of(v), "fuel",
+				     MATHIS_V(KIND_INT, m->fuel));
+	m->n_pins--;
+	return ret ?: mathis_replace(m, 0, v);
+}
+
+static int chan_new(struct mathis_machine *m)
+{
+	struct mathis_value v;
+
+	if (mathis_make_channel(m, TOP(0), &v))
+		return RUN_THROWS;
+	return mathis_replace(m, 1, v);
+}
+
+/* Values of a call that the machine makes itself; -1 for all others. */
+static int builtin_arity(uint16_t id)
+{
+	switch (id) {
+	case CALL_EMIT:
+	case CALL_SPAWN:
+		return 2;
+	case CALL_CHAN_NEW:
+	case CALL_CHAN_CLOSE:
+		return 1;
+	case CALL_TASK_YIELD:
+	case CALL_MEM_STATS:
+	case CALL_COLLECT:
+		return 0;
+	}
+	return -1;
+}
+
+static int run_builtin(struct mathis_machine *m, uint16_t id)
+{
+	struct mathis_value none = MATHIS_V(KIND_NONE, 0);
+
+	switch (id) {
+	case CALL_EMIT:
+		return op_push(m, NULL);
+	case CALL_SPAWN:
+		return spawn(m);
+	case CALL_TASK_YIELD:
+		mathis_replace(m, 0, none);
+		mathis_make_ready(m, m->task);
+		return RUN_SWITCH;
+	case CALL_MEM_STATS:
+		return mem_stats(m);
+	case CALL_COLLECT:
+		m->fuel -= m->bytes / FUEL_BYTES;
+		mathis_collect(m);
+		return mathis_replace(m, 0, none);
+	case CALL_CHAN_NEW:
+		return chan_new(m);
+	default:
+		if (mathis_close_channel(m, TOP(0)))
+			return RUN_THROWS;
+		return mathis_replace(m, 1, none);
+	}
+}
+
+/* Replace @argc values by Ok(v) or Err(v). */
+static int put_result(struct mathis_machine *m, unsigned int argc,
+		      struct mathis_value v, bool failed)
+{
+	struct mathis_value result;
+	int ret;
+
+	mathis_pin(m, v);
+	ret = mathis_make_enum(m, KIND_RESULT, failed, &result);
+	m->n_pins--;
+	if (ret)
+		return ret;
+	((struct mathis_enum *)result.o)->has = true;
+	((struct mathis_enum *)result.o)->value = v;
+	return mathis_replace(m, argc, result);
+}
+
+/* The error that was thrown, as a value that nothing else refers to. */
+static int catch_error(struct mathis_machine *m, struct mathis_value *v)
+{
+	struct mathis_error e = m->error;
+
+	m->n_pins = 0;
+	if (m->has_thrown) {
+		*v = m->thrown;
+		m->has_thrown = false;
+		return 0;
+	}
+	return mathis_error_value(m, e.code, e.text, v);
+}
+
+/* A call whose result is a task: @t is that task, and a root. */
+static int put_future(struct mathis_machine *m, struct mathis_task *t,
+		      struct mathis_call *call, int ret)
+{
+	struct mathis_value v = call->result;
+
+	if (ret == -EINPROGRESS) {
+		t->state = TASK_CALLS;
+		m->n_calls++;
+	} else {
+		if (ret && catch_error(m, &v))
+			return RUN_THROWS;
+		mathis_end_task(m, t, v, ret != 0);
+	}
+	return mathis_replace(m, call->argc, mathis_ref(KIND_TASK, t));
+}
+
+static int host_call(struct mathis_machine *m, struct mathis_call *call)
+{
+	mathis_throw(m, MATHIS_IO, "the call failed");
+	if (!m->host.call)
+		return mathis_call_fail(call, MATHIS_DENIED, "not allowed");
+	return m->host.call(m->host.arg, call);
+}
+
+/* Make a call with the @argc values on top of the stack. */
+int mathis_do_call(struct mathis_machine *m, uint16_t id, unsigned int argc)
+{
+	struct mathis_task *t = m->task;
+	struct mathis_task *future = NULL;
+	struct mathis_call call = { .machine = m,
+				    .id = id & CALL_NUMBER,
+				    .argc = argc,
+				    .args = t->stack + t->sp - argc };
+	struct mathis_value v;
+	int ret;
+
+	if (builtin_arity(call.id) == (int)argc && call.id == id)
+		return run_builtin(m, id);
+	if (id & CALL_FUTURE && mathis_new_task(m, &future))
+		return RUN_THROWS;
+	call.ticket = future ? future->id : t->id;
+	ret = host_call(m, &call);
+	m->n_kept = 0;
+	if (future)
+		return put_future(m, future, &call, ret);
+	if (ret == -EINPROGRESS) {
+		t->state = TASK_CALLS;
+		t->call = id;
+		t->argc = argc;
+		m->n_calls++;
+		return RUN_SWITCH;
+	}
+	if (!(id & CALL_RESULT))
+		return ret ? RUN_THROWS : mathis_replace(m, argc, call.result);
+	v = call.result;
+	if (ret && catch_error(m, &v))
+		return RUN_THROWS;
+	return put_result(m, argc, v, ret != 0);
+}
+
+static struct mathis_task *find_ticket(struct mathis_machine *m,
+				       uint64_t ticket)
+{
+	struct mathis_task *t = m->tasks;
+
+	while (t && (t->id != ticket || t->state != TASK_CALLS))
+		t = t->next;
+	return t;
+}
+
+int mathis_complete(struct mathis_machine *m, uint64_t ticket, int code,
+		    struct mathis_value value, const char *text)
+{
+	struct mathis_task *t = find_ticket(m, ticket);
+	struct mathis_task *was = m->task;
+
+	if (!t)
+		return -ENOENT;
+	if (code != MATHIS_OK) {
+		memset(&m->error, 0, sizeof(m->error));
+		if (mathis_error_value(m, code, text ?: "", &value))
+			return -ENOMEM;
+		mathis_pin(m, value);
+	}
+	if (!t->n_frames) {
+		mathis_end_task(m, t, value, code != MATHIS_OK);
+	} else {
+		m->task = t;
+		if (t->call & CALL_RESULT) {
+			if (put_result(m, t->argc, value, code != MATHIS_OK)) {
+				m->task = was;
+				m->n_pins = 0;
+				return -ENOMEM;
+			}
+		} else if (code != MATHIS_OK) {
+			t->raise = true;
+			t->caught = value;
+		} else {
+			mathis_replace(m, t->argc, value);
+		}
+		t->sp -= t->drop && !t->raise;
+		t->drop = false;
+		m->task = was;
+		mathis_make_ready(m, t);
+	}
+	m->n_pins = 0;
+	m->n_calls--;
+	return 0;
+}
+
+/* SYSCALL, SYSCALL_N */
+int op_syscall(struct mathis_machine *m, const uint8_t *arg)
+{
+	uint16_t id = mathis_arg16(arg);
+
+	return mathis_do_call(m, id,
+			      arg[-1] == OP_SYSCALL_N ?
+				      arg[2] :
+				      mathis_call_arity(&m->host, id));
+}
+
+/* AI_CALL, AI_EMBED, AI_SIMILARITY: calls of their own. */
+int op_ai_call(struct mathis_machine *m, const uint8_t *arg)
+{
+	static const char *const models[] = { "default", "fast", "smart",
+					      "local" };
+	struct mathis_task *t = m->task;
+	struct mathis_value v;
+
+	if (arg[-1] == OP_AI_EMBED)
+		return mathis_do_call(m, CALL_EMBED, 1);
+	if (arg[-1] == OP_AI_SIMILARITY)
+		return mathis_do_call(m, CALL_SIMILARITY, 2);
+	if (mathis_room(m, t, 2) || mathis_make_text(m, KIND_STR, models[*arg],
+						     strlen(models[*arg]), &v))
+		return RUN_THROWS;
+	mathis_replace(m, 0, v);
+	mathis_replace(m, 0, MATHIS_V(KIND_NONE, 0));
+	return mathis_do_call(m, CALL_COMPLETE, 3);
+}
+
+/* AI_LOG: log(severity, message); its result is dropped. */
+int op_ai_log(struct mathis_machine *m, const uint8_t *arg)
+{
+	struct mathis_task *t = m->task;
+	struct mathis_value message = TOP(0);
+	int ret;
+
+	if (mathis_room(m, t, 1))
+		return RUN_THROWS;
+	t->stack[t->sp - 1] = MATHIS_V(KIND_INT, *arg);
+	t->stack[t->sp++] = message;
+	ret = mathis_do_call(m, CALL_LOG, 2);
+	if (!ret)
+		t->sp--;
+	t->drop = ret == RUN_SWITCH;
+	return ret;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The objects of a machine: memory that is counted, and a collection that
+ * marks what the roots reach and frees the rest. Objects that are marked but
+ * not scanned are linked, so that the collection needs neither memory nor a
+ * deep stack.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine.h"
+
+#define FIRST_COLLECTION (1U << 20)
+#define OBJECTS_FUEL 16 /* that a collection visits for a unit of fuel */
+
+static void mark_object(struct mathis_object **gray, struct mathis_object *o)
+{
+	if (!o || o->marked)
+		return;
+	o->marked = true;
+	o->gray = *gray;
+	*gray = o;
+}
+
+static void mark(struct mathis_object **gray, struct mathis_value v)
+{
+	if (mathis_has_object(v))
+		mark_object(gray, v.o);
+}
+
+static void mark_all(struct mathis_object **gray, struct mathis_value *v,
+		     size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		mark(gray, v[i]);
+}
+
+static void scan_task(struct mathis_object **gray, struct mathis_task *t)
+{
+	mark_all(gray, t->stack, t->sp);
+	for (size_t i = 0; i < t->n_frames; i++) {
+		if (t->frames[i].closure)
+			mark_object(gray, &t->frames[i].closure->base);
+	}
+	mark(gray, t->caught);
+	mark(gray, t->result);
+}
+
+static void scan_map(struct mathis_object **gray, struct mathis_map *map)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		mark(gray, map->entries[i].key);
+		mark(gray, map->entries[i].value);
+	}
+}
+
+static void scan_channel(struct mathis_object **gray, struct mathis_channel *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		mark(gray, c->items[(c->first + i) % c->room]);
+}
+
+static void scan(struct mathis_object **gray, struct mathis_object *o)
+{
+	switch (o->kind) {
+	case KIND_LIST:
+	case KIND_TUPLE:
+	case KIND_STRUCT:
+		mark_all(gray, ((struct mathis_seq *)o)->items,
+			 ((struct mathis_seq *)o)->n);
+		break;
+	case KIND_MAP:
+	case KIND_SET:
+		scan_map(gray, (struct mathis_map *)o);
+		break;
+	case KIND_ENUM:
+		mark(gray, ((struct mathis_enum *)o)->value);
+		break;
+	case KIND_FUNC:
+		mark_all(gray, ((struct mathis_closure *)o)->captured,
+			 ((struct mathis_closure *)o)->n);
+		break;
+	case KIND_ITERATOR:
+		mark(gray, ((struct mathis_iter *)o)->of);
+		break;
+	case KIND_TASK:
+		scan_task(gray, (struct mathis_task *)o);
+		break;
+	case KIND_CHANNEL:
+		scan_channel(gray, (struct mathis_channel *)o);
+		break;
+	}
+}
+
+static void mark_roots(struct mathis_machine *m, struct mathis_object **gray)
+{
+	mark_all(gray, m->consts, m->consts ? m->module->n_consts : 0);
+	mark_all(gray, m->globals, m->globals ? m->module->n_globals : 0);
+	mark_all(gray, m->pins, m->n_pins);
+	mark_all(gray, m->kept, m->n_kept);
+	if (m->has_thrown)
+		mark(gray, m->thrown);
+	for (struct mathis_task *t = m->tasks; t; t = t->next)
+		mark_object(gray, &t->base);
+	if (m->main)
+		mark_object(gray, &m->main->base);
+}
+
+/* Free an object and what it alone has. */
+static void free_object(struct mathis_machine *m, struct mathis_object *o)
+{
+	struct mathis_task *t = (struct mathis_task *)o;
+	struct mathis_map *map = (struct mathis_map *)o;
+	struct mathis_channel *c = (struct mathis_channel *)o;
+	struct mathis_seq *list = (struct mathis_seq *)o;
+
+	switch (o->kind) {
+	case KIND_LIST:
+		mathis_resize(m, list->items, list->room * sizeof(*list->items),
+			      0);
+		break;
+	case KIND_MAP:
+	case KIND_SET:
+		mathis_resize(m, map->entries,
+			      map->room * sizeof(*map->entries), 0);
+		mathis_resize(m, map->slots, map->n_slots * sizeof(*map->slots),
+			      0);
+		break;
+	case KIND_PTR:
+		mathis_resize(m, ((struct mathis_mem *)o)->data,
+			      ((struct mathis_mem *)o)->n, 0);
+		break;
+	case KIND_TASK:
+		mathis_unpark(t);
+		mathis_resize(m, t->waits, t->n_waits * sizeof(*t->waits), 0);
+		mathis_resize(m, t->stack, t->room * sizeof(*t->stack), 0);
+		mathis_resize(m, t->frames, t->room_frames * sizeof(*t->frames),
+			      0);
+		mathis_resize(m, t->tries, t->room_tries * sizeof(*t->tries),
+			      0);
+		break;
+	case KIND_CHANNEL:
+		mathis_resize(m, c->items, c->room * sizeof(*c->items), 0);
+		break;
+	}
+	m->bytes -= o->size;
+	free(o);
+}
+
+/* Free all objects that nothing refers to. */
+void mathis_collect(struct mathis_machine *m)
+{
+	struct mathis_object **link = &m->objects;
+	struct mathis_object *gray = NULL;
+	uint64_t n = 0;
+
+	mark_roots(m, &gray);
+	while (gray) {
+		struct mathis_object *o = gray;
+
+		gray = o->gray;
+		scan(&gray, o);
+	}
+	while (*link) {
+		struct mathis_object *o = *link;
+
+		n++;
+		if (o->marked) {
+			o->marked = false;
+			link = &o->next;
+		} else {
+			*link = o->next;
+			free_object(m, o);
+		}
+	}
+	m->fuel -= n / OBJECTS_FUEL;
+	m->threshold = m->bytes * 2;
+	if (m->threshold < FIRST_COLLECTION)
+		m->threshold = FIRST_COLLECTION;
+}
+
+/* Free all objects, when the machine goes. */
+void mathis_free_objects(struct mathis_machine *m)
+{
+	struct mathis_object *o;
+
+	/* Tasks first: they unlink from what they wait for. */
+	for (o = m->objects; o; o = o->next) {
+		if (o->kind == KIND_TASK)
+			mathis_unpark((struct mathis_task *)o);
+	}
+	while (m->objects) {
+		o = m->objects;
+		m->objects = o->next;
+		free_object(m, o);
+	}
+}
+
+/* Make room for @size more bytes: 0, or RUN_THROWS. */
+static int reserve(struct mathis_machine *m, size_t size)
+{
+	if (m->stress || m->bytes + size > m->threshold ||
+	    m->bytes + size > m->limits.heap)
+		mathis_collect(m);
+	if (size <= m->limits.heap && m->bytes <= m->limits.heap - size)
+		return 0;
+	return mathis_throw(m, MATHIS_MEMORY_LIMIT,
+			    "%zu bytes more than the limit of %llu allows",
+			    size, (unsigned long long)m->limits.heap);
+}
+
+/*
+ * A new object of zeros, or NULL after mathis_throw(). It may collect: a new
+ * object is not reached until something that is refers to it.
+ */
+void *mathis_alloc(struct mathis_machine *m, size_t size, uint8_t kind)
+{
+	struct mathis_object *o;
+
+	if (reserve(m, size))
+		return NULL;
+	o = calloc(1, size);
+	if (!o) {
+		mathis_throw(m, MATHIS_OUT_OF_MEMORY, "no memory");
+		return NULL;
+	}
+	o->size = size;
+	o->kind = kind;
+	o->next = m->objects;
+	m->objects = o;
+	m->bytes += size;
+	m->fuel -= size / FUEL_BYTES;
+	return o;
+}
+
+/*
+ * Resize what an object alone has, as realloc() does; NULL after
+ * mathis_throw(). @size 0 frees.
+ */
+void *mathis_resize(struct mathis_machine *m, void *p, size_t old, size_t size)
+{
+	void *more;
+
+	if (!size) {
+		free(p);
+		m->bytes -= old;
+		return NULL;
+	}
+	if (size > old && reserve(m, size - old))
+		return NULL;
+	more = realloc(p, size);
+	if (!more) {
+		mathis_throw(m, MATHIS_OUT_OF_MEMORY, "no memory");
+		return NULL;
+	}
+	m->bytes += size;
+	m->bytes -= old;
+	if (size > old)
+		mathis_charge(m, size - old);
+	return more;
+}

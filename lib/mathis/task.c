@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Green tasks. One runs until it ends, waits, yields or spends the fuel. One
+ * that waits stands in the list of each thing it waits for; when something
+ * happens there, all that wait become ready and run their instruction again.
+ */
+#include <string.h>
+
+#include "machine.h"
+
+void mathis_make_ready(struct mathis_machine *m, struct mathis_task *t)
+{
+	t->state = TASK_READY;
+	t->next_ready = NULL;
+	*m->last_ready = t;
+	m->last_ready = &t->next_ready;
+}
+
+/* Take a task out of all lists that it waits in. */
+void mathis_unpark(struct mathis_task *t)
+{
+	for (size_t i = 0; i < t->n_waits; i++) {
+		struct mathis_wait *w = &t->waits[i];
+
+		if (!w->prev)
+			continue;
+		*w->prev = w->next;
+		if (w->next)
+			w->next->prev = w->prev;
+		w->prev = NULL;
+	}
+}
+
+/*
+ * The running task waits for @n things and then runs its instruction again.
+ * Returns RUN_SWITCH or RUN_THROWS.
+ */
+int mathis_park(struct mathis_machine *m, struct mathis_wait ***lists, size_t n)
+{
+	struct mathis_task *t = m->task;
+
+	if (t->n_waits < n) {
+		struct mathis_wait *more;
+
+		more = mathis_resize(m, t->waits, t->n_waits * sizeof(*more),
+				     n * sizeof(*more));
+		if (!more)
+			return RUN_THROWS;
+		memset(more + t->n_waits, 0, (n - t->n_waits) * sizeof(*more));
+		t->waits = more;
+		t->n_waits = n;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct mathis_wait **at = lists[i];
+
+		/* Those that came first are woken first. */
+		for (; *at; at = &(*at)->next)
+			m->fuel--;
+		t->waits[i] = (struct mathis_wait){ NULL, at, t };
+		*at = &t->waits[i];
+	}
+	mathis_top_frame(t)->ip = m->ip;
+	t->state = TASK_WAITS;
+	return RUN_SWITCH;
+}
+
+void mathis_wake(struct mathis_machine *m, struct mathis_wait **list)
+{
+	while (*list) {
+		struct mathis_task *t = (*list)->task;
+
+		m->fuel--;
+		mathis_unpark(t);
+		mathis_make_ready(m, t);
+	}
+}
+
+/* A task without a function; a root until it ends. */
+int mathis_new_task(struct mathis_machine *m, struct mathis_task **task)
+{
+	struct mathis_task *t = mathis_alloc(m, sizeof(*t), KIND_TASK);
+
+	if (!t)
+		return RUN_THROWS;
+	t->id = ++m->last_id;
+	t->next = m->tasks;
+	t->prev = &m->tasks;
+	if (t->next)
+		t->next->prev = &t->next;
+	m->tasks = t;
+	*task = t;
+	return 0;
+}
+
+static void forget(struct mathis_task *t)
+{
+	*t->prev = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	t->state = TASK_ENDED;
+}
+
+static void free_stack(struct mathis_machine *m, struct mathis_task *t)
+{
+	mathis_resize(m, t->stack, t->room * sizeof(*t->stack), 0);
+	mathis_resize(m, t->frames, t->room_frames * sizeof(*t->frames), 0);
+	mathis_resize(m, t->tries, t->room_tries * sizeof(*t->tries), 0);
+	t->stack = NULL;
+	t->frames = NULL;
+	t->tries = NULL;
+	t->room = 0;
+	t->sp = 0;
+	t->n_frames = 0;
+	t->room_frames = 0;
+	t->n_tries = 0;
+	t->room_tries = 0;
+}
+
+/* Give a task its function and values, and make it ready: 0 or RUN_THROWS. */
+int mathis_begin(struct mathis_machine *m, struct mathis_task *t,
+		 struct mathis_value func, const struct mathis_value *args,
+		 unsigned int argc)
+{
+	if (mathis_room(m, t, argc + 1))
+		goto failed;
+	if (argc)
+		memcpy(t->stack, args, argc * sizeof(*args));
+	t->sp = argc;
+	if (mathis_enter(m, t, func.aux, (struct mathis_closure *)func.o, 0))
+		goto failed;
+	mathis_make_ready(m, t);
+	return 0;
+failed:
+	forget(t);
+	return RUN_THROWS;
+}
+
+/* The program ends with its first task. */
+static void end_program(struct mathis_machine *m, bool failed)
+{
+	m->state = failed ? MATHIS_FAILED : MATHIS_DONE;
+}
+
+void mathis_end_task(struct mathis_machine *m, struct mathis_task *t,
+		     struct mathis_value result, bool failed)
+{
+	t->result = result;
+	t->failed = failed;
+	t->caught = MATHIS_V(KIND_NONE, 0);
+	forget(t);
+	free_stack(m, t);
+	if (t == m->main)
+		end_program(m, failed);
+	else if (failed && !t->waiters)
+		mathis_event(m, MATHIS_EVENT_LOST, "%s", m->error.text);
+	mathis_wake(m, &t->waiters);
+}
+
+int op_halt(struct mathis_machine *m, const uint8_t *arg)
+{
+	(void)arg;
+	m->main->result = MATHIS_V(KIND_NONE, 0);
+	end_program(m, false);
+	return RUN_SWITCH;
+}
+
+/* SPAWN: a task of a function that captures nothing. */
+int op_spawn(struct mathis_machine *m, const uint8_t *arg)
+{
+	struct mathis_value func = { .kind = KIND_FUNC,
+				     .aux = mathis_arg16(arg) };
+	unsigned int argc = m->module->funcs[func.aux].arity;
+	struct mathis_task *t;
+
+	if (mathis_new_task(m, &t) ||
+	    mathis_begin(m, t, func, m->task->stack + m->task->sp - argc, argc))
+		return RUN_THROWS;
+	return mathis_replace(m, argc, mathis_ref(KIND_TASK, t));
+}
+
+int op_await(struct mathis_machine *m, const uint8_t *arg)
+{
+	struct mathis_value v = TOP(0);
+	struct mathis_task *t = (struct mathis_task *)v.o;
+	struct mathis_wait **list;
+
+	(void)arg;
+	if (v.kind != KIND_TASK)
+		return mathis_type_error(m, "a task", v);
+	if (t->state == TASK_ENDED)
+		return t->failed ? mathis_raise(m, t->result) :
+				   mathis_replace(m, 1, t->result);
+	if (t == m->task)
+		return mathis_throw(m, MATHIS_BAD_OPERATION,
+				    "a task awaits itself");
+	t->coroutine = false;
+	if (t->state == TASK_RESTS)
+		mathis_make_ready(m, t);
+	list = &t->waiters;
+	return mathis_park(m, (struct mathis_wait * *[]){ list }, 1);
+}
+
+/* YIELD: others run; a coroutine rests until it is resumed. */
+int op_yield(struct mathis_machine *m, const uint8_t *arg)
+{
+	struct mathis_task *t = m->task;
+
+	(void)arg;
+	t->result = TOP(0);
+	t->sp--;
+	if (!t->coroutine) {
+		mathis_make_ready(m, t);
+		return RUN_SWITCH;
+	}
+	t->state = TASK_RESTS;
+	t->yielded = true;
+	mathis_wake(m, &t->waiters);
+	return RUN_SWITCH;
+}
+
+/* The end of a RESUME: what the coroutine yielded or returned. */
+static int resumed(struct mathis_machine *m, struct mathis_task *t)
+{
+	t->resumer = NULL;
+	t->yielded = false;
+	return t->failed ? mathis_raise(m, t->result) :
+			   mathis_replace(m, 2, t->result);
+}
+
+int op_resume(struct mathis_machine *m, const uint8_t *arg)
+{
+	struct mathis_value v = TOP(1);
+	struct mathis_task *t = (struct mathis_task *)v.o;
+
+	(void)arg;
+	if (v.kind != KIND_TASK)
+		return mathis_type_error(m, "a task", v);
+	if (TOP(0).kind != KIND_NONE)
+		return mathis_type_error(
+			m, "the value for YIELD, which takes none,", TOP(0));
+	if (t == m->task || (t->resumer && t->resumer != m->task))
+		return mathis_throw(m, MATHIS_BAD_OPERATION,
+				    "the task is being resumed");
+	if (t->resumer && (t->yielded || t->state == TASK_ENDED))
+		return resumed(m, t);
+	if (t->state == TASK_ENDED)
+		return mathis_throw(m, MATHIS_CLOSED, "the task has ended");
+	t->resumer = m->task;
+	t->coroutine = true;
+	if (t->state == TASK_RESTS)
+		mathis_make_ready(m, t);
+	return mathis_park(m, (struct mathis_wait * *[]){ &t->waiters }, 1);
+}

@@ -12,6 +12,7 @@
 int read_input(const char *name, char **data, size_t *size);
 int load_input(const char *name, unsigned int flags,
 	       struct mathis_module **module);
+int cmd_run(int argc, char **argv);
 void print_error(const char *name, const struct mathis_error *error);
 
 #endif

@@ -10,15 +10,12 @@
 
 #include "cli.h"
 
-static const char usage[] = "usage: mathis asm [-sW] [-o FILE.mbc] FILE.masm\n"
-			    "       mathis dis FILE\n"
-			    "       mathis check FILE...\n";
-
-static int fail_usage(void)
-{
-	fputs(usage, stderr);
-	return EXIT_USAGE;
-}
+static const char usage[] =
+	"usage: mathis asm [-sW] [-o FILE.mbc] FILE.masm\n"
+	"       mathis dis FILE\n"
+	"       mathis check FILE...\n"
+	"       mathis run [--deny-console] [--trace] [--fuel N] [--heap BYTES]\n"
+	"                  [--stack VALUES] FILE [ARGUMENT...]\n";
 
 static void tell(void *arg, const struct mathis_error *e)
 {
@@ -99,11 +96,11 @@ static int cmd_asm(int argc, char **argv)
 			flags |= MATHIS_ASM_WARN;
 			break;
 		default:
-			return fail_usage();
+			return EXIT_USAGE;
 		}
 	}
 	if (optind != argc - 1)
-		return fail_usage();
+		return EXIT_USAGE;
 	return assemble(argv[optind], output, flags);
 }
 
@@ -114,7 +111,7 @@ static int cmd_dis(int argc, char **argv)
 	int ret;
 
 	if (argc != 2)
-		return fail_usage();
+		return EXIT_USAGE;
 	if (load_input(argv[1], 0, &module))
 		return EXIT_BAD;
 	ret = mathis_disassemble(module, &source);
@@ -132,7 +129,7 @@ static int cmd_check(int argc, char **argv)
 	int status = 0;
 
 	if (argc < 2)
-		return fail_usage();
+		return EXIT_USAGE;
 	for (int i = 1; i < argc; i++) {
 		struct mathis_error error = { 0 };
 		struct mathis_module *module;
@@ -156,10 +153,13 @@ static const struct {
 	{ "asm", cmd_asm },
 	{ "dis", cmd_dis },
 	{ "check", cmd_check },
+	{ "run", cmd_run },
 };
 
 int main(int argc, char **argv)
 {
+	int status = EXIT_USAGE;
+
 	if (argc >= 2 && !strcmp(argv[1], "--help")) {
 		fputs(usage, stdout);
 		return 0;
@@ -167,7 +167,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0;
 	     argc >= 2 && i < sizeof(commands) / sizeof(*commands); i++) {
 		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+			status = commands[i].run(argc - 1, argv + 1);
 	}
-	return fail_usage();
+	if (status == EXIT_USAGE)
+		fputs(usage, stderr);
+	return status;
 }

@@ -242,11 +242,20 @@ static void read_line(struct mathis_asm *a)
 		asm_error(a, ASM_SYNTAX, "the line goes on after its end");
 }
 
+static bool no_memory(const struct mathis_asm *a)
+{
+	return a->no_memory || a->consts.bad || a->types.bad ||
+	       a->type_data.bad || a->field_names.bad || a->sigs.bad ||
+	       a->globals.bad || a->funcs.bad || a->code.bad || a->fixes.bad ||
+	       a->labels.bad || a->metas.bad || a->files.bad || a->lines.bad ||
+	       a->imports.bad || a->exports.bad || a->props.bad;
+}
+
 static void read_source(struct mathis_asm *a, const char *source, size_t size)
 {
 	const char *end = source + size;
 
-	while (source < end && a->errors <= ASM_ERRORS) {
+	while (source < end && a->errors <= ASM_ERRORS && !no_memory(a)) {
 		const char *eol = memchr(source, '\n', end - source) ?: end;
 
 		a->line++;
@@ -257,25 +266,20 @@ static void read_source(struct mathis_asm *a, const char *source, size_t size)
 		source = eol < end ? eol + 1 : end;
 	}
 	if (a->mode & (IN_FUNC | IN_STRUCT | IN_ENUM)) {
-		asm_error_at(a, a->mode == IN_FUNC ? a->func.line : a->line,
-			     ASM_SYNTAX, "no .end");
+		if (!no_memory(a))
+			asm_error_at(
+				a, a->mode == IN_FUNC ? a->func.line : a->line,
+				ASM_SYNTAX, "no .end");
 		mathis_buf_fini(&a->meta.depends);
 		mathis_buf_fini(&a->meta.effects);
 	}
+	if (no_memory(a))
+		return;
 	for (size_t i = 0; i < ASM_N(a->consts, asm_const); i++) {
 		if (!ASM_AT(a->consts, asm_const, i)->set)
 			asm_error(a, ASM_SYNTAX, "constant %zu is left out", i);
 	}
 	asm_link(a);
-}
-
-static bool no_memory(const struct mathis_asm *a)
-{
-	return a->no_memory || a->consts.bad || a->types.bad ||
-	       a->type_data.bad || a->field_names.bad || a->sigs.bad ||
-	       a->globals.bad || a->funcs.bad || a->code.bad || a->fixes.bad ||
-	       a->labels.bad || a->metas.bad || a->files.bad || a->lines.bad ||
-	       a->imports.bad || a->exports.bad || a->props.bad;
 }
 
 static void fini(struct mathis_asm *a)
@@ -330,10 +334,10 @@ int mathis_assemble(const char *source, size_t size, const char *name,
 	read_source(&a, source, size);
 	if (!a.errors && !no_memory(&a))
 		asm_write(&a, &out);
-	if (a.errors)
-		ret = -EBADMSG;
 	if (no_memory(&a) || out.bad)
 		ret = -ENOMEM;
+	else if (a.errors)
+		ret = -EBADMSG;
 	if (ret) {
 		mathis_buf_fini(&out);
 	} else {

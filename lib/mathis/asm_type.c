@@ -198,8 +198,7 @@ static bool add_field(struct mathis_asm *a, struct mathis_span *name)
 	}
 	t->n_fields++;
 	mathis_buf_set(&a->type_data, t->data, t->n_fields, 2);
-	mathis_buf_add(&a->field_names, name, sizeof(*name));
-	return true;
+	return mathis_buf_add(&a->field_names, name, sizeof(*name));
 }
 
 /* "= LITERAL", of the type whose signature is @sig: a constant, or none. */

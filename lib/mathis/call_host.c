@@ -52,6 +52,24 @@ int mathis_call_fail(struct mathis_call *call, int code, const char *fmt, ...)
 	return -ECANCELED;
 }
 
+/* io_emit: a byte becomes a list, for ADD to join to another. */
+static int emit(struct mathis_machine *m)
+{
+	struct mathis_value byte = TOP(0);
+	struct mathis_value v;
+
+	if (byte.kind != KIND_INT)
+		return mathis_type_error(m, "a byte", byte);
+	if (byte.i < 0 || byte.i > UINT8_MAX)
+		return mathis_throw(m, MATHIS_ARG_RANGE, "no byte: %lld",
+				    (long long)byte.i);
+	if (mathis_make_seq(m, KIND_LIST, 1, &v))
+		return RUN_THROWS;
+	mathis_seq_of(v)->items[0] = byte;
+	mathis_seq_of(v)->n = 1;
+	return mathis_replace(m, 1, v);
+}
+
 /* task_spawn: a function and the list of its values */
 static int spawn(struct mathis_machine *m)
 {
@@ -108,9 +126,9 @@ static int chan_new(struct mathis_machine *m)
 static int builtin_arity(uint16_t id)
 {
 	switch (id) {
-	case CALL_EMIT:
 	case CALL_SPAWN:
 		return 2;
+	case CALL_EMIT:
 	case CALL_CHAN_NEW:
 	case CALL_CHAN_CLOSE:
 		return 1;
@@ -128,7 +146,7 @@ static int run_builtin(struct mathis_machine *m, uint16_t id)
 
 	switch (id) {
 	case CALL_EMIT:
-		return op_push(m, NULL);
+		return emit(m);
 	case CALL_SPAWN:
 		return spawn(m);
 	case CALL_TASK_YIELD:

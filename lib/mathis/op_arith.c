@@ -155,7 +155,8 @@ int op_arith(struct mathis_machine *m, const uint8_t *arg)
 		return mathis_replace(
 			m, 2,
 			mathis_float(of_floats(op, to_float(a), to_float(b))));
-	if (op == OP_ADD && a.kind == KIND_STR && b.kind == KIND_STR)
+	if (op == OP_ADD && a.kind == b.kind &&
+	    (a.kind == KIND_STR || a.kind == KIND_BYTES || a.kind == KIND_LIST))
 		return op_concat(m, arg);
 	if (a.kind == KIND_PTR && b.kind == KIND_INT && op == OP_ADD)
 		return move_ptr(m, a, b.i);

@@ -85,9 +85,6 @@ int mathis_machine_new(const struct mathis_module *module,
 		m->limits.stack = STACK_DEFAULT;
 	if (!m->limits.heap)
 		m->limits.heap = HEAP_DEFAULT;
-	m->fuel = INT64_MAX;
-	if (m->limits.fuel && m->limits.fuel < INT64_MAX)
-		m->fuel = m->limits.fuel;
 	m->threshold = m->limits.heap;
 	m->state = MATHIS_READY;
 	m->last_ready = &m->ready;
@@ -97,6 +94,9 @@ int mathis_machine_new(const struct mathis_module *module,
 		return -ENOMEM;
 	}
 	m->threshold = 0;
+	m->fuel = INT64_MAX;
+	if (m->limits.fuel && m->limits.fuel < INT64_MAX)
+		m->fuel = m->limits.fuel;
 	*machine = m;
 	return 0;
 }
@@ -130,8 +130,10 @@ int mathis_start(struct mathis_machine *m, const char *function,
 		 const struct mathis_value *args, unsigned int argc)
 {
 	struct mathis_value func = { .kind = KIND_FUNC };
-	struct mathis_task *t;
 	int i = find_func(m->module, function);
+	int64_t fuel = m->fuel;
+	struct mathis_task *t;
+	int ret = 0;
 
 	if (m->main)
 		return -EBUSY;
@@ -141,9 +143,12 @@ int mathis_start(struct mathis_machine *m, const char *function,
 		return -EINVAL;
 	func.aux = i;
 	if (mathis_new_task(m, &t) || mathis_begin(m, t, func, args, argc))
-		return -ENOMEM;
-	m->main = t;
-	return 0;
+		ret = -ENOMEM;
+	else
+		m->main = t;
+	/* That was the embedder's work, not the program's. */
+	m->fuel = fuel;
+	return ret;
 }
 
 /* The task that has been ready for longest, or NULL. */

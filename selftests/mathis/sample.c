@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,29 @@ int sample_load(const char *source, struct mathis_module **module)
 		       error.offset, error.text);
 	sample_fini(&s);
 	return s.ret;
+}
+
+/* Run a verified module with little of everything: how it ended. */
+int sample_run(const struct mathis_module *module)
+{
+	const struct mathis_limits limits = { .stack = 500,
+					      .heap = 100000,
+					      .fuel = 5000 };
+	struct mathis_value args[4] = { 0 };
+	struct mathis_machine *m;
+	int ret = mathis_machine_new(module, &limits, NULL, &m);
+
+	if (ret)
+		return ret;
+	for (int argc = 0; argc < 4; argc++) {
+		ret = mathis_start(m, NULL, args, argc);
+		if (ret != -EINVAL)
+			break;
+	}
+	if (!ret)
+		ret = mathis_run(m);
+	mathis_machine_free(m);
+	return ret;
 }
 
 /* A file, with a zero at its end, or NULL. */

@@ -18,6 +18,7 @@ extern const char *const sample_all; /* every section, operand and type */
 
 void sample_assemble(struct sample *s, const char *source, unsigned int flags);
 void sample_fini(struct sample *s);
+int sample_run(const struct mathis_module *module);
 int sample_load(const char *source, struct mathis_module **module);
 char *sample_read(const char *name);
 void sample_repair(uint8_t *file, size_t size);

@@ -69,15 +69,24 @@ int mathis_load_funcs(struct mathis_module *m, struct mathis_part part)
 	return 0;
 }
 
-/* The function that holds an offset of the code, or NULL. */
+/* The function that holds an offset of the code, or NULL; they are sorted. */
 const struct mathis_func *mathis_func_at(const struct mathis_module *m,
 					 uint32_t code)
 {
-	for (uint32_t i = 0; i < m->n_funcs; i++) {
-		if (code - m->funcs[i].code < m->funcs[i].size)
-			return &m->funcs[i];
+	uint32_t low = 0;
+	uint32_t high = m->n_funcs;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (m->funcs[mid].code + m->funcs[mid].size <= code)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return NULL;
+	if (low == m->n_funcs || code < m->funcs[low].code)
+		return NULL;
+	return &m->funcs[low];
 }
 
 static bool read_text(struct mathis_reader *r, struct mathis_span *t)
@@ -220,14 +229,23 @@ int mathis_load_debug(struct mathis_module *m, struct mathis_part part)
 	return 0;
 }
 
-/* The line that an offset of the code belongs to, or NULL. */
+/* The line that an offset of the code belongs to, or NULL; they are sorted. */
 const struct mathis_line *mathis_find_line(const struct mathis_module *m,
 					   uint32_t code)
 {
 	const struct mathis_func *f = mathis_func_at(m, code);
-	const struct mathis_line *found = NULL;
+	uint32_t low = 0;
+	uint32_t high = m->n_lines;
 
-	for (uint32_t i = 0; i < m->n_lines && m->lines[i].code <= code; i++)
-		found = &m->lines[i];
-	return f && found && found->code >= f->code ? found : NULL;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (m->lines[mid].code <= code)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!f || !low || m->lines[low - 1].code < f->code)
+		return NULL;
+	return &m->lines[low - 1];
 }

@@ -265,8 +265,6 @@ int op_callstack(struct mathis_machine *m, const uint8_t *arg)
 	for (size_t i = 0; i < t->n_frames && i < CALLSTACK_MAX && !ret; i++) {
 		struct mathis_value one;
 
-		/* To find a line, all of them are read. */
-		m->fuel -= m->module->n_lines / 4 + m->module->n_funcs / 4;
 		ret = frame_value(m, &t->frames[t->n_frames - 1 - i], &one);
 		if (ret)
 			break;

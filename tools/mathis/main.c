@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -26,18 +27,23 @@ static void tell(void *arg, const struct mathis_error *e)
 static int write_output(const char *name, const void *data, size_t size)
 {
 	FILE *f = fopen(name, "w");
+	struct stat st;
+	bool plain;
 	bool bad;
 
 	if (!f) {
 		fprintf(stderr, "mathis: %s: %s\n", name, strerror(errno));
 		return EXIT_BAD;
 	}
+	/* Half a file is removed; a device stays. */
+	plain = !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
 	bad = fwrite(data, 1, size, f) != size;
 	bad |= fclose(f);
 	if (!bad)
 		return 0;
 	fprintf(stderr, "mathis: %s: %s\n", name, strerror(errno));
-	unlink(name);
+	if (plain)
+		unlink(name);
 	return EXIT_BAD;
 }
 

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# bash completion of mathis(1)
+
+_mathis()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} words=
+
+	if ((COMP_CWORD == 1)); then
+		words="asm dis check run"
+	elif [[ $word == -* ]]; then
+		case ${COMP_WORDS[1]} in
+		asm) words="-o -s -W" ;;
+		run) words="--allow-console --deny-console --trace --fuel --heap --stack" ;;
+		esac
+	else
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -F _mathis mathis

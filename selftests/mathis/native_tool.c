@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The program mathis, as it is typed: what it prints, where, and its exit
+ * status.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+FIXTURE(tool)
+{
+	char folder[64];
+	char out[8192];
+	int status;
+};
+
+FIXTURE_SETUP(tool)
+{
+	snprintf(self->folder, sizeof(self->folder), "/tmp/mathis-XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->folder));
+}
+
+FIXTURE_TEARDOWN(tool)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s", self->folder);
+	EXPECT_EQ(0, system(command));
+}
+
+/* Run "mathis ARGS", both outputs into self->out; $d is the folder. */
+static void type(FIXTURE_DATA(tool) * self, const char *args)
+{
+	const char *build = getenv("PHI_BUILD") ?: "build";
+	char command[2048];
+	FILE *f;
+	size_t n;
+
+	snprintf(
+		command, sizeof(command),
+		"d=%s; m=$(realpath %s/tools/mathis); e=examples/mathis; { %s; } 2>&1",
+		self->folder, build, args);
+	f = popen(command, "r");
+	n = f ? fread(self->out, 1, sizeof(self->out) - 1, f) : 0;
+	self->out[n] = 0;
+	self->status = f ? WEXITSTATUS(pclose(f)) : -1;
+}
+
+/* Write a source to $d/NAME. */
+static void put(FIXTURE_DATA(tool) * self, const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", self->folder, name);
+	f = fopen(path, "w");
+	if (!f)
+		return;
+	fputs(text, f);
+	fclose(f);
+}
+
+TEST_F(tool, runs_a_source_and_a_module)
+{
+	type(self, "$m run $e/hello.masm");
+	EXPECT_STREQ("Hello, MATHIS!\n", self->out);
+	EXPECT_EQ(0, self->status);
+	type(self, "$m asm -o $d/h.mbc $e/hello.masm && $m run $d/h.mbc");
+	EXPECT_STREQ("Hello, MATHIS!\n", self->out);
+	type(self, "cp $e/hello.masm $d && $m asm $d/hello.masm");
+	EXPECT_STREQ("", self->out);
+	type(self, "$m run - <$d/hello.mbc");
+	EXPECT_STREQ("Hello, MATHIS!\n", self->out);
+}
+
+TEST_F(tool, disassembles_what_it_assembled)
+{
+	type(self, "$m asm -o $d/a $e/tasks.masm && $m dis $d/a >$d/b");
+	type(self, "$m asm -o $d/c $d/b && cmp $d/a $d/c");
+	EXPECT_STREQ("", self->out);
+	EXPECT_EQ(0, self->status);
+	type(self, "$m asm -s -o $d/a $e/tasks.masm && $m dis $d/a >$d/b");
+	type(self, "grep -c line $d/b");
+	EXPECT_STREQ("0\n", self->out);
+}
+
+TEST_F(tool, names_the_place_of_an_error)
+{
+	put(self, "a.masm", ".func main\nNOP\nADDX\n.end\n");
+	type(self, "cd $d && $m asm a.masm");
+	EXPECT_STREQ("a.masm:3: error MASM001: unknown instruction ADDX\n",
+		     self->out);
+	EXPECT_EQ(1, self->status);
+	put(self, "b.masm", ".func main\nNOP\nADD RET\n.end\n");
+	type(self, "$m check $d/b.masm $e/hello.masm | sed s,$d,d,");
+	EXPECT_NE(NULL, strstr(self->out, "b.masm:3: Verify: ADD takes "));
+	EXPECT_NE(NULL, strstr(self->out, " (in main, instruction 1)\n"));
+	type(self, "$m check $d/b.masm");
+	EXPECT_EQ(1, self->status);
+	put(self, "c.masm",
+	    ".func main\nCONST_I64 1\nCONST_I64 0\nDIV RET\n.end\n");
+	type(self, "$m run $d/c.masm");
+	EXPECT_NE(NULL, strstr(self->out, "c.masm:4: ArgRange: division"));
+	EXPECT_NE(NULL, strstr(self->out, " (in main, instruction 18)\n"));
+	EXPECT_EQ(1, self->status);
+	type(self, "$m check /dev/null/none");
+	EXPECT_EQ(1, self->status);
+}
+
+TEST_F(tool, gives_only_the_console)
+{
+	put(self, "a.masm",
+	    ".func main\nCONST_STR \"x\" SYSCALL 0x0015 RET\n.end\n");
+	type(self, "$m run $d/a.masm");
+	EXPECT_NE(NULL, strstr(self->out, "Denied: io_read_file: "));
+	EXPECT_EQ(1, self->status);
+	type(self, "$m run --deny-console $e/hello.masm");
+	EXPECT_NE(NULL, strstr(self->out, "Denied: io_println: "));
+	type(self, "$m run --deny-console --allow-console $e/hello.masm");
+	EXPECT_STREQ("Hello, MATHIS!\n", self->out);
+}
+
+TEST_F(tool, reads_and_prints_lines)
+{
+	put(self, "a.masm",
+	    ".func main\nCONST_STR \"name? \" SYSCALL 0x0014\n"
+	    "CONST_STR \"!\" CONCAT SYSCALL 0x0011 POP\n"
+	    "CONST_STR \"oops\" SYSCALL 0x0012 POP SYSCALL 0x0013 RET\n.end\n");
+	type(self, "echo Ada | $m run $d/a.masm");
+	EXPECT_EQ(0, strncmp(self->out, "name? Ada!\noops", 15));
+	EXPECT_NE(NULL, strstr(self->out, "Closed: io_input: the input"));
+	type(self, "printf '\\377\\n' | $m run $d/a.masm");
+	EXPECT_NE(NULL, strstr(self->out, "Encoding: io_input_prompt: "));
+	type(self, "head -c 70000 /dev/zero | $m run $d/a.masm");
+	EXPECT_NE(NULL, strstr(self->out, "Limit: io_input_prompt: "));
+}
+
+TEST_F(tool, passes_arguments_and_the_exit_status)
+{
+	put(self, "a.masm",
+	    ".func main\n.arity 1\nGET_LOCAL 0 CONST_I64 1 INDEX\n"
+	    "SYSCALL 0x0011 POP GET_LOCAL 0 LEN RET\n.end\n");
+	type(self, "$m run $d/a.masm one --two three");
+	EXPECT_STREQ("--two\n", self->out);
+	EXPECT_EQ(3, self->status);
+	put(self, "b.masm", ".func main\n.arity 2\nGET_LOCAL 0 RET\n.end\n");
+	type(self, "$m run $d/b.masm");
+	EXPECT_EQ(1, self->status);
+	EXPECT_NE(NULL, strstr(self->out, "main takes neither"));
+}
+
+TEST_F(tool, keeps_the_limits)
+{
+	type(self, "$m run --fuel 1000 $e/fuel.masm | sed s,^.*:,,");
+	EXPECT_NE(NULL, strstr(self->out, "begins\n"));
+	type(self, "$m run --fuel 1000 $e/fuel.masm");
+	EXPECT_NE(NULL, strstr(self->out, "Fuel: the fuel is spent\n"));
+	EXPECT_EQ(1, self->status);
+	put(self, "a.masm",
+	    ".func main\n.locals 1\nCALL \"main\" 0 RET\n.end\n");
+	type(self, "$m run --stack 100 $d/a.masm");
+	EXPECT_NE(NULL, strstr(self->out, "Limit: "));
+	put(self, "b.masm", ".func main\nCONST_I64 100000 ALLOC RET\n.end\n");
+	type(self, "$m run --heap 50000 $d/b.masm");
+	EXPECT_NE(NULL, strstr(self->out, "MemoryLimit: "));
+	type(self, "$m run --heap 500000 $d/b.masm");
+	EXPECT_EQ(0, self->status);
+}
+
+TEST_F(tool, traces_calls)
+{
+	type(self, "$m run --trace $e/hello.masm");
+	EXPECT_STREQ("mathis: call: main\nHello, MATHIS!\n"
+		     "mathis: return: main\n",
+		     self->out);
+}
+
+TEST_F(tool, refuses_what_it_does_not_know)
+{
+	static const char *const wrong[] = {
+		"$m",
+		"$m frob",
+		"$m run",
+		"$m run --frob $e/hello.masm",
+		"$m run --fuel 0 $e/hello.masm",
+		"$m run --fuel -1 $e/hello.masm",
+		"$m run --heap x $e/hello.masm",
+		"$m run --stack 99999999999 $e/hello.masm",
+		"$m asm",
+		"$m asm -q $e/hello.masm",
+		"$m dis",
+		"$m check",
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		type(self, wrong[i]);
+		EXPECT_EQ(2, self->status)
+		{
+			TH_LOG("%s", wrong[i]);
+		}
+		EXPECT_NE(NULL, strstr(self->out, "usage: mathis"));
+	}
+	type(self, "$m --help");
+	EXPECT_EQ(0, self->status);
+}
+
+TEST_F(tool, leaves_no_half_file)
+{
+	type(self, "$m asm -o /dev/full $e/hello.masm");
+	EXPECT_EQ(1, self->status);
+	type(self, "$m asm -o $d/none/a $e/hello.masm");
+	EXPECT_EQ(1, self->status);
+	type(self, "$m run $e/hello.masm >/dev/full");
+	EXPECT_EQ(1, self->status);
+}
+
+TEST_HARNESS_MAIN

@@ -249,7 +249,8 @@ static uint8_t *find_labels(const struct mathis_module *m,
 		const char *operands;
 		int64_t to;
 
-		if (mathis_decode(m->code + f->code + at, f->size - at, &insn))
+		if (mathis_read_insn(m->code + f->code + at, f->size - at,
+				     &insn))
 			break;
 		operands = mathis_opcode(insn.op)->operands;
 		to = at + insn.size + insn.arg[0];
@@ -320,8 +321,8 @@ static int put_code(const struct mathis_module *m, struct mathis_buf *b,
 					 m->lines[*line].line,
 					 m->lines[*line].column);
 		}
-		if (mathis_decode(m->code + f->code + at, f->size - at,
-				  &insn)) {
+		if (mathis_read_insn(m->code + f->code + at, f->size - at,
+				     &insn)) {
 			mathis_buf_print(b, "    ; no instruction: 0x%02x\n",
 					 m->code[f->code + at]);
 			ret = -EBADMSG;

@@ -158,6 +158,7 @@ int mathis_make_map(struct mathis_machine *m, uint8_t kind,
 		    struct mathis_value *v);
 int mathis_make_enum(struct mathis_machine *m, uint32_t type, int64_t number,
 		     struct mathis_value *v);
+int mathis_keep(struct mathis_machine *m, struct mathis_value v);
 int mathis_seq_add(struct mathis_machine *m, struct mathis_seq *list,
 		   struct mathis_value v);
 int mathis_map_set(struct mathis_machine *m, struct mathis_map *map,

@@ -448,4 +448,32 @@ const char *mathis_text(struct mathis_value value, size_t *size);
  */
 void mathis_show(struct mathis_value value, char *out, size_t size);
 
+/**
+ * mathis_encode() - write a value as CBOR
+ * @value: The value.
+ * @data: Out, one item of CBOR, from malloc(); NULL on failure.
+ * @size: Out, its bytes, at most 16 MiB.
+ *
+ * Equal values have equal bytes: mathis(5) lists the encodings.
+ *
+ * Return: 0; -EINVAL for a func, ptr, task, channel or iterator, alone or
+ * inside; -E2BIG for more than 16 MiB, or containers more than 64 deep;
+ * -ENOMEM.
+ */
+int mathis_encode(struct mathis_value value, void **data, size_t *size);
+
+/**
+ * mathis_decode() - read a value from CBOR
+ * @machine: The machine that gets the value.
+ * @data: One item, which nobody needs to have checked.
+ * @size: Its bytes.
+ * @value: Out, the value; it lives as one of mathis_new_str().
+ *
+ * Return: 0; -EBADMSG for bytes that are no item, or no value that
+ * mathis_encode() writes, but for floats of 16 and 32 bits; -E2BIG for more
+ * than 16 MiB; -ENOMEM, also past the machine's limit.
+ */
+int mathis_decode(struct mathis_machine *machine, const void *data, size_t size,
+		  struct mathis_value *value);
+
 #endif

@@ -84,7 +84,7 @@ int mathis_seq_add(struct mathis_machine *m, struct mathis_seq *list,
 }
 
 /* Keep what an embedder made: 0 or -ENOMEM. */
-static int keep(struct mathis_machine *m, struct mathis_value v)
+int mathis_keep(struct mathis_machine *m, struct mathis_value v)
 {
 	if (m->n_kept == m->room_kept) {
 		size_t room = m->room_kept ? m->room_kept * 2 : 16;
@@ -107,14 +107,14 @@ int mathis_new_str(struct mathis_machine *m, const char *data, size_t size,
 		return -EILSEQ;
 	if (mathis_make_text(m, KIND_STR, data, size, value))
 		return -ENOMEM;
-	return keep(m, *value);
+	return mathis_keep(m, *value);
 }
 
 int mathis_new_list(struct mathis_machine *m, struct mathis_value *value)
 {
 	if (mathis_make_seq(m, KIND_LIST, 0, value))
 		return -ENOMEM;
-	return keep(m, *value);
+	return mathis_keep(m, *value);
 }
 
 int mathis_list_add(struct mathis_machine *m, struct mathis_value list,

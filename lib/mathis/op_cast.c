@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "buf.h"
-#include "machine.h"
+#include "cbor.h"
 
 /* The number of a value's type. */
 static uint32_t type_of(struct mathis_value v)
@@ -163,7 +163,7 @@ static void print_float(char *text, size_t size, double d)
 }
 
 /* A character as UTF-8: its bytes. */
-static size_t put_char(char *text, uint32_t c)
+size_t mathis_put_char(char *text, uint32_t c)
 {
 	static const uint8_t first[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
 	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
@@ -191,7 +191,7 @@ static int to_str(struct mathis_machine *m, struct mathis_value v)
 			return RUN_THROWS;
 		return mathis_replace(m, 1, v);
 	case KIND_CHAR:
-		n = put_char(text, v.i);
+		n = mathis_put_char(text, v.i);
 		break;
 	case KIND_NONE:
 	case KIND_BOOL:

@@ -55,7 +55,7 @@ size_t mathis_operand_size(char letter)
  * Decode the instruction that begins at @code, of which @size bytes are left.
  * Returns 0, -ENOENT for an unknown number, -ENODATA when it is cut off.
  */
-int mathis_decode(const uint8_t *code, size_t size, struct mathis_insn *insn)
+int mathis_read_insn(const uint8_t *code, size_t size, struct mathis_insn *insn)
 {
 	struct mathis_reader r = { code, code + size, false };
 	const struct mathis_opcode *op;

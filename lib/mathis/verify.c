@@ -59,7 +59,7 @@ int verify_refuse(struct verifier *v, uint32_t at, const char *fmt, ...)
 static void decode(const struct verifier *v, uint32_t at,
 		   struct mathis_insn *insn)
 {
-	mathis_decode(v->m->code + v->f->code + at, v->f->size - at, insn);
+	mathis_read_insn(v->m->code + v->f->code + at, v->f->size - at, insn);
 }
 
 /* Find where instructions begin. */
@@ -69,7 +69,7 @@ static int find_insns(struct verifier *v)
 
 	for (uint32_t at = 0; at < v->f->size; at += insn.size) {
 		const uint8_t *code = v->m->code + v->f->code + at;
-		int ret = mathis_decode(code, v->f->size - at, &insn);
+		int ret = mathis_read_insn(code, v->f->size - at, &insn);
 
 		if (ret == -ENOENT)
 			return verify_refuse(v, at, "0x%02x is no instruction",
@@ -270,7 +270,7 @@ static int find_captures(struct verifier *v)
 			const uint8_t *code = v->m->code + v->f->code + at;
 			struct mathis_func *f;
 
-			if (mathis_decode(code, v->f->size - at, &insn))
+			if (mathis_read_insn(code, v->f->size - at, &insn))
 				break;
 			if (insn.op != OP_MAKE_CLOSURE ||
 			    insn.arg[0] >= v->m->n_funcs)

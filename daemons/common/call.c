@@ -16,8 +16,6 @@
 
 /* Calls that are together shorter than this are turns of the same length. */
 #define TURN_NS 50000000ULL
-/* A user of whom no call came for so long leaves its workers to others. */
-#define ACTIVE_NS 1000000000ULL
 
 /**
  * call_send() - answer a message
@@ -81,11 +79,25 @@ void call_free(struct call *c)
 	session_put(session);
 }
 
-/* A call of the user came. Also forget those whose last call came long ago. */
+/* Forget users of whom the last call came long ago. */
+static void forget_inactive(struct daemon *d, uint64_t now)
+{
+	struct user *old;
+
+	while ((old = TAILQ_FIRST(&d->active)) &&
+	       old->seen + USER_ACTIVE_NS < now) {
+		TAILQ_REMOVE(&d->active, old, active);
+		old->seen = 0;
+		d->nactive--;
+		/* More calls of the others may run. */
+		pthread_cond_broadcast(&d->work);
+	}
+}
+
+/* A call of the user came. */
 static void note_active(struct daemon *d, struct user *user)
 {
 	uint64_t now = clock_ns();
-	struct user *old;
 
 	if (user->seen)
 		TAILQ_REMOVE(&d->active, user, active);
@@ -93,13 +105,7 @@ static void note_active(struct daemon *d, struct user *user)
 		d->nactive++;
 	user->seen = now;
 	TAILQ_INSERT_TAIL(&d->active, user, active);
-	while ((old = TAILQ_FIRST(&d->active))->seen + ACTIVE_NS < now) {
-		TAILQ_REMOVE(&d->active, old, active);
-		old->seen = 0;
-		d->nactive--;
-		/* More calls of the others may run. */
-		pthread_cond_broadcast(&d->work);
-	}
+	forget_inactive(d, now);
 }
 
 /**
@@ -160,8 +166,11 @@ static uint32_t share_of_each(const struct daemon *d)
 static struct user *next_user(struct daemon *d)
 {
 	struct user *user, *best = NULL;
-	uint32_t share = share_of_each(d);
+	uint32_t share;
 
+	if (!TAILQ_EMPTY(&d->turns))
+		forget_inactive(d, clock_ns());
+	share = share_of_each(d);
 	TAILQ_FOREACH(user, &d->turns, turn)
 	{
 		if (user->running < share &&

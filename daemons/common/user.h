@@ -12,6 +12,9 @@ TAILQ_HEAD(call_list, call);
 /* Sessions that one user may have open. */
 #define USER_SESSIONS_MAX 64
 
+/* A user of whom no call came for so long leaves its workers to others. */
+#define USER_ACTIVE_NS 1000000000ULL
+
 /**
  * struct user - one uid with sessions
  * @link: In daemon.users.

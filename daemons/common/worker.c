@@ -48,6 +48,26 @@ static bool work_once(struct worker *w)
 	return true;
 }
 
+/*
+ * Wait for work. Calls that may not run may do so when a user is active no more,
+ * of which nobody is told. With the lock held.
+ */
+static void wait_for_work(struct daemon *d)
+{
+	const struct user *first = TAILQ_FIRST(&d->active);
+	struct timespec until;
+	uint64_t ns;
+
+	if (!first || TAILQ_EMPTY(&d->turns)) {
+		pthread_cond_wait(&d->work, &d->lock);
+		return;
+	}
+	ns = first->seen + USER_ACTIVE_NS + 1;
+	until.tv_sec = (time_t)(ns / 1000000000);
+	until.tv_nsec = (long)(ns % 1000000000);
+	pthread_cond_clockwait(&d->work, &d->lock, CLOCK_MONOTONIC, &until);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
@@ -59,7 +79,7 @@ static void *work(void *arg)
 			continue;
 		if (d->stop || d->nworkers > d->keep)
 			break;
-		pthread_cond_wait(&d->work, &d->lock);
+		wait_for_work(d);
 	}
 	d->idle--;
 	d->nworkers--;

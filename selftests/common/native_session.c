@@ -418,6 +418,32 @@ TEST_F(session, shares_workers_with_active_users)
 		finish(&self->d, c[tag]);
 }
 
+/* Also when no call comes that could say so. */
+TEST_F(session, shares_workers_no_more_with_who_is_gone)
+{
+	struct call *c[4], *none;
+	uint64_t tag;
+
+	self->d.keep = 4;
+	self->d.share = 3;
+	send(self->s[1], 1);
+	EXPECT_EQ(1, take(&self->d, &c[0]));
+	finish(&self->d, c[0]);
+	for (tag = 1; tag <= 4; tag++)
+		send(self->s[0], tag);
+	EXPECT_EQ(1, take(&self->d, &c[1]));
+	EXPECT_EQ(2, take(&self->d, &c[2]));
+	EXPECT_EQ(0, take(&self->d, &none));
+	self->s[1]->user->seen = 1;
+	EXPECT_EQ(3, take(&self->d, &c[3]));
+	EXPECT_EQ(1, self->d.nactive);
+	EXPECT_EQ(0, take(&self->d, &none));
+	finish(&self->d, c[3]);
+	EXPECT_EQ(4, take(&self->d, &c[0]));
+	for (tag = 0; tag < 3; tag++)
+		finish(&self->d, c[tag]);
+}
+
 /* Users take turns; a call that is queued again goes last. */
 TEST_F(session, waits_for_its_turn)
 {

@@ -40,6 +40,7 @@ static const int allowed[] = {
 	SCMP_SYS(getcpu),
 	SCMP_SYS(getpid),
 	SCMP_SYS(getrandom),
+	SCMP_SYS(getrusage),
 	SCMP_SYS(gettid),
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(ioctl),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pace.h"
 #include "call.h"
 #include "clock.h"
 #include "daemon.h"
@@ -168,9 +169,12 @@ static void *job_thread(void *arg)
 	struct job *job = arg;
 	struct session *session = job->session;
 	struct daemon *d = session->daemon;
-	int status = job->run(job);
 	struct call *waiter;
+	int status;
 
+	pace_enter(session->user->uid);
+	status = job->run(job);
+	pace_leave();
 	if (job->lost)
 		say_lost(job);
 	if (job->ran)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/pace.h"
 #include "call.h"
 #include "clock.h"
 #include "daemon.h"
@@ -15,8 +16,11 @@ static void run_call(struct worker *w, struct call *c)
 	struct daemon *d = w->daemon;
 	struct session *session = c->session;
 	uint64_t since = clock_ns();
-	int status = d->kind->run(c, &w->stage);
+	int status;
 
+	pace_enter(session->user->uid);
+	status = d->kind->run(c, &w->stage);
+	pace_leave();
 	/* A call that is parked may be answered, and freed, by now. */
 	pthread_mutex_lock(&d->lock);
 	call_ran(session, clock_ns() - since);

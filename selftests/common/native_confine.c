@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
@@ -243,6 +245,8 @@ static void *try_in_thread(void *arg)
 static void gives_up_calls(FIXTURE_DATA(confine) * self)
 {
 	static const int also[] = { SCMP_SYS(getppid), SCMP_SYS(umask) };
+	struct timespec now;
+	struct rusage usage;
 	struct other o;
 	pthread_t thread;
 	char c;
@@ -263,6 +267,12 @@ static void gives_up_calls(FIXTURE_DATA(confine) * self)
 	/* What was asked for, and what serving always takes. */
 	CHECK(getppid() > 0);
 	CHECK(umask(077) == 022);
+	/* Among these is what paces users. */
+	CHECK(!clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now));
+	CHECK(!clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now));
+	CHECK(!getrusage(RUSAGE_THREAD, &usage));
+	now = (struct timespec){ .tv_nsec = 1 };
+	CHECK(!clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &now, NULL));
 	CHECK(write(o.go[1], "x", 1) == 1);
 	CHECK(read(o.said[0], &c, 1) == 1);
 	/* The other thread gave up the same. */

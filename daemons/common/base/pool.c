@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "pace.h"
 #include "pool.h"
 
 enum { WAITING, RUNNING, DONE };
@@ -64,6 +65,20 @@ static void take(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
 	queue->running++;
 }
 
+/* Charge processor time to the user whom the job is for. */
+static int run_for(struct vdfs_job *job)
+{
+	uint64_t since;
+	int err;
+
+	if (job->uid == pace_user())
+		return job->fn(job);
+	since = pace_time();
+	err = job->fn(job);
+	pace_helped(job->uid, pace_time() - since);
+	return err;
+}
+
 /* With the lock held, which is given up meanwhile. */
 static void run(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
 		struct vdfs_job *job)
@@ -72,7 +87,7 @@ static void run(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
 
 	take(pool, queue, job);
 	pthread_mutex_unlock(&pool->lock);
-	err = job->fn(job);
+	err = run_for(job);
 	pthread_mutex_lock(&pool->lock);
 	job->err = err;
 	job->state = DONE;
@@ -157,6 +172,7 @@ void vdfs_jobs_fini(struct vdfs_helpers *pool, struct vdfs_jobs *queue)
 void vdfs_job_start(struct vdfs_helpers *pool, struct vdfs_jobs *queue,
 		    struct vdfs_job *job)
 {
+	job->uid = pace_user();
 	pthread_mutex_lock(&pool->lock);
 	job->state = WAITING;
 	if (TAILQ_EMPTY(&queue->jobs))

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 struct vdfs_job;
@@ -20,12 +21,14 @@ TAILQ_HEAD(vdfs_job_turns, vdfs_jobs);
  * @fn: Does it, in any thread, and returns 0 or a negative errno.
  * @state: The pool's, as is the next.
  * @err: Result, 0 or a negative errno.
+ * @uid: User whom the thread that started it serves, see pace_user().
  */
 struct vdfs_job {
 	TAILQ_ENTRY(vdfs_job) link;
 	int (*fn)(struct vdfs_job *job);
 	int state;
 	int err;
+	int64_t uid;
 };
 
 /**

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pace.h"
 #include "search_impl.h"
 
 /* Retries of a search whose results were deleted meanwhile. */
@@ -272,6 +273,7 @@ int vdfs_collection_search(struct vdfs_collection *c,
 	float *probe;
 	int ret;
 
+	pace_step();
 	if (!c->may_read)
 		return -EACCES;
 	if (atomic_load(&c->core->dropped))

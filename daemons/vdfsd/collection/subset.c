@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pace.h"
 #include "search_impl.h"
 
 /* Items whose distance is measured at a time, in the order of their keys. */
@@ -136,6 +137,7 @@ static int matches_next(struct matches *m)
 	int ret;
 
 	do {
+		pace_step();
 		ret = vdfs_sql_next(m->st);
 		if (ret <= 0 || !m->matcher)
 			return ret;
@@ -191,17 +193,18 @@ static int is_over(void *arg)
 {
 	const struct vdfs_search *how = arg;
 
-	return how->over(how->of);
+	pace_step();
+	return how->over && how->over(how->of);
 }
 
 /**
  * vdfs_finding_watch() - end what the database does for a search that is over
- * @f: The search; NULL = ask no search any more.
+ * @f: The search, which is paced meanwhile; NULL = ask no search any more.
  * @db: A connection inside a transaction.
  */
 void vdfs_finding_watch(struct vdfs_finding *f, struct sqlite3 *db)
 {
-	if (f && f->how->over)
+	if (f)
 		sqlite3_progress_handler(db, OVER_STEP, is_over,
 					 (void *)f->how);
 	else

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/pace.h"
 #include "node.h"
 #include "store/usage.h"
 
@@ -233,6 +234,7 @@ int vdfs_name_list(struct vdfs_store *store, const struct vdfs_who *who,
 	p->path = path;
 	snprintf(p->after, sizeof(p->after), "%s", after ?: "");
 	do {
+		pace_step();
 		err = vdfs_meta_read(vdfs_store_meta(store), fill_page, p);
 		for (i = 0; !err && i < p->n; i++)
 			err = fn(arg, p->name[i], &p->st[i]);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pace.h"
 #include "store_impl.h"
 
 #define PAGE 256 /* blobs listed in one transaction */
@@ -191,6 +192,7 @@ int vdfs_blob_list(struct vdfs_store *store, const struct vdfs_who *who,
 	if (after)
 		vdfs_object_last(after, p->after);
 	do {
+		pace_step();
 		err = fill_page(p);
 		for (i = 0; !err && i < p->n; i++)
 			err = fn(arg, &p->object[i].hash, p->object[i].size);

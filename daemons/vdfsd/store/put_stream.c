@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/pace.h"
 #include "put_impl.h"
 
 #define FULL (VDFS_CHUNK_MAX + VDFS_WINDOW)
@@ -238,7 +239,10 @@ static int advance(struct vdfs_put *put, size_t len)
 
 	w->end += len;
 	put->size += len;
-	return w->end == FULL ? turn(put, false) : 0;
+	if (w->end < FULL)
+		return 0;
+	pace_step();
+	return turn(put, false);
 }
 
 /**

@@ -16,6 +16,8 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "base/pace.h"
+
 /* Requests that together take less time than this are turns of one length. */
 #define TURN_NS 50000000ULL
 
@@ -243,7 +245,9 @@ static void run(struct vdfs_turns *t, struct turn *turn)
 	t->busy++;
 	spare(t);
 	pthread_mutex_unlock(&t->lock);
+	pace_enter(turn->uid);
 	fuse_session_process_buf(t->fuse->session, &request->buf);
+	pace_leave();
 	request_free(request);
 	pthread_mutex_lock(&t->lock);
 	t->busy--;

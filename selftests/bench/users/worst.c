@@ -13,10 +13,11 @@
 #define HOSTILE_UID 2000U
 #define SESSIONS 60
 #define CALLS 32
-#define GIB (1ULL << 30)
+#define SYNC (256ULL << 20)
 
 static atomic_bool hostile_runs;
 static atomic_ulong hostile_calls;
+static atomic_bool syncing;
 
 /**
  * struct way - something that the hostile user does
@@ -213,6 +214,9 @@ void worst_let(bool run)
 			usleep(1000);
 		floods--;
 	}
+	/* It would go on beside the honest one. */
+	while (atomic_load(&syncing))
+		usleep(1000);
 }
 
 /* All that it needs. */
@@ -271,7 +275,7 @@ static void *come_and_go(void *arg)
 
 static void sync_long_file(struct asker a, uint64_t dir)
 {
-	struct fuse_setattr_in size = { .valid = FATTR_SIZE, .size = 4 * GIB };
+	struct fuse_setattr_in size = { .valid = FATTR_SIZE, .size = SYNC };
 	struct fuse_fsync_in sync = {};
 	struct fuse_made made;
 
@@ -293,9 +297,11 @@ static void *sync_long_files(void *arg)
 	uint64_t dir = node_at(a, "names/evil");
 
 	for (;;) {
+		atomic_store(&syncing, true);
 		if (atomic_load(&hostile_runs))
 			sync_long_file(a, dir);
-		else
+		atomic_store(&syncing, false);
+		if (!atomic_load(&hostile_runs))
 			usleep(1000);
 	}
 	return NULL;

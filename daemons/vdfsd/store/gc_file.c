@@ -18,10 +18,12 @@ static int check_file(void *arg, int dir, const char *name,
 	struct vdfs_gc *gc = arg;
 	struct vdfs_object object;
 	struct stat st;
-	int err = 0;
+	int err;
 
-	if (vdfs_claim_unused(gc->store, &named->hash))
-		return 0;
+	/* There may be many: who stops the collection waits for one of them. */
+	err = vdfs_gc_step(gc, 0);
+	if (err || vdfs_claim_unused(gc->store, &named->hash))
+		return err;
 	if (!beside)
 		err = vdfs_object_lookup(gc->store, named->user, &named->hash,
 					 &object);

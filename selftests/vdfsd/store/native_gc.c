@@ -277,6 +277,30 @@ TEST_F(gc, stops_when_told)
 	EXPECT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, &result));
 }
 
+/* Until one of the files is gone. */
+static bool stop_behind_one(void *arg, uint64_t done, uint64_t total)
+{
+	(void)done;
+	(void)total;
+	return !tree_shell(arg, "[ $(ls object/ab | wc -l) = 3 ]");
+}
+
+/* However many files there are, who stops it waits for one of them. */
+TEST_F(gc, stops_between_files)
+{
+	struct vdfs_gc_result result;
+
+	ASSERT_EQ(0, tree_shell(&self->t,
+				"mkdir -p object/ab; for i in 1 2 3; do\n"
+				"echo x >object/ab/$(printf %062d $i); done"));
+	EXPECT_EQ(-ECANCELED,
+		  vdfs_gc(self->t.store, stop_behind_one, &self->t, &result));
+	EXPECT_EQ(2, result.bytes);
+	EXPECT_EQ(0, tree_shell(&self->t, "[ $(ls object/ab | wc -l) = 2 ]"));
+	EXPECT_EQ(0, vdfs_gc(self->t.store, NULL, NULL, &result));
+	EXPECT_EQ(4, result.bytes);
+}
+
 /**
  * struct race - those who put and drop the same, and gc
  * @store: The store.

@@ -228,10 +228,10 @@ int vdfs_fsck(struct vdfs_store *store, uint32_t flags,
 	err = flags & VDFS_FSCK_REPAIR ? vdfs_store_writable(store) : 0;
 	if (err)
 		return err;
-	vdfs_gc_stop(store);
+	vdfs_gc_hold(store);
 	f.mended = vdfs_store_mended(store);
 	err = run(&f);
-	vdfs_gc_allow(store);
+	vdfs_gc_release(store);
 	free(f.bad);
 	if (out)
 		*out = f.result;

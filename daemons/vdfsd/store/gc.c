@@ -61,6 +61,33 @@ void vdfs_gc_allow(struct vdfs_store *store)
 }
 
 /**
+ * vdfs_gc_hold() - keep garbage from being collected for long
+ * @store: The store. Waits for a collection or a check that runs.
+ *
+ * A put that would wait until what its user deleted is off the disk goes on
+ * without, and so does one that waits already.
+ *
+ * Context: Any thread; vdfs_gc_release() in the same one ends it.
+ */
+void vdfs_gc_hold(struct vdfs_store *store)
+{
+	vdfs_sweep_hold(&store->sweep, 1);
+	vdfs_gc_stop(store);
+}
+
+/**
+ * vdfs_gc_release() - end a vdfs_gc_hold()
+ * @store: The store.
+ *
+ * Context: The thread that called vdfs_gc_hold().
+ */
+void vdfs_gc_release(struct vdfs_store *store)
+{
+	vdfs_gc_allow(store);
+	vdfs_sweep_hold(&store->sweep, -1);
+}
+
+/**
  * vdfs_store_mended() - count the mends of a store
  * @store: The store.
  *

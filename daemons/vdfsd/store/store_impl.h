@@ -75,6 +75,7 @@ struct vdfs_charges {
  * @wanted: There shall be one.
  * @busy: There is one.
  * @rounds: How many have ended.
+ * @held: So many checks hold collections up, or wait to do so.
  * @thread: The thread.
  */
 struct vdfs_sweep {
@@ -86,6 +87,7 @@ struct vdfs_sweep {
 	bool wanted;
 	bool busy;
 	uint64_t rounds;
+	int held;
 	pthread_t thread;
 };
 
@@ -163,6 +165,7 @@ void vdfs_sweep_init(struct vdfs_sweep *sweep);
 void vdfs_sweep_stop(struct vdfs_store *store);
 bool vdfs_sweeps(const struct vdfs_store *store);
 void vdfs_sweep_soon(struct vdfs_store *store);
+void vdfs_sweep_hold(struct vdfs_sweep *sweep, int n);
 bool vdfs_sweep_for(struct vdfs_store *store, uint32_t uid);
 
 const char *vdfs_disk_shared(uint32_t magic);

@@ -9,7 +9,7 @@
 
 #include "store_impl.h"
 
-/* A check may hold collections up for hours: no user waits for that. */
+/* A collection may take long: no user waits longer. */
 #define PATIENCE_S 10
 
 /**
@@ -132,11 +132,30 @@ void vdfs_sweep_soon(struct vdfs_store *store)
 	pthread_mutex_unlock(&sweep->lock);
 }
 
-/* Wait until a collection has ended that began after this. */
-static void wait_round(struct vdfs_sweep *sweep)
+/**
+ * vdfs_sweep_hold() - note that a check holds collections up
+ * @sweep: Of the store.
+ * @n: 1 when it begins, -1 when it ends.
+ *
+ * Context: Any thread.
+ */
+void vdfs_sweep_hold(struct vdfs_sweep *sweep, int n)
+{
+	pthread_mutex_lock(&sweep->lock);
+	sweep->held += n;
+	pthread_cond_broadcast(&sweep->done);
+	pthread_mutex_unlock(&sweep->lock);
+}
+
+/*
+ * Wait until a collection has ended that began after this; false when a check
+ * holds collections up, which may take hours.
+ */
+static bool wait_round(struct vdfs_sweep *sweep)
 {
 	struct timespec until;
 	uint64_t round;
+	bool held;
 	int err = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
@@ -145,10 +164,12 @@ static void wait_round(struct vdfs_sweep *sweep)
 	sweep->wanted = true;
 	pthread_cond_signal(&sweep->work);
 	round = sweep->rounds + 1 + sweep->busy;
-	while (!err && sweep->rounds < round && !sweep->stop)
+	while (!err && sweep->rounds < round && !sweep->stop && !sweep->held)
 		err = pthread_cond_timedwait(&sweep->done, &sweep->lock,
 					     &until);
+	held = sweep->held;
 	pthread_mutex_unlock(&sweep->lock);
+	return !held;
 }
 
 /**
@@ -158,7 +179,7 @@ static void wait_round(struct vdfs_sweep *sweep)
  *
  * Context: Any thread, not inside a vdfs_meta_fn, without locks that a
  * collection takes.
- * Return: Whether it has waited.
+ * Return: Whether it has waited for a collection; not while a check runs.
  */
 bool vdfs_sweep_for(struct vdfs_store *store, uint32_t uid)
 {
@@ -168,6 +189,5 @@ bool vdfs_sweep_for(struct vdfs_store *store, uint32_t uid)
 	    vdfs_quota_get(store, uid, &quota, &used) || !quota ||
 	    used + vdfs_charged(store, uid, VDFS_CHARGE_STAGED) <= quota)
 		return false;
-	wait_round(&store->sweep);
-	return true;
+	return wait_round(&store->sweep);
 }

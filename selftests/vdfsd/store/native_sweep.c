@@ -226,6 +226,62 @@ TEST_F(sweep, a_put_waits_for_room)
 	EXPECT_EQ(0, staged(self));
 }
 
+static void *hold(void *arg)
+{
+	vdfs_gc_hold(arg);
+	vdfs_gc_release(arg);
+	return NULL;
+}
+
+/* A check holds collections up: what was deleted is not in the way meanwhile. */
+TEST_F(sweep, nobody_waits_for_a_check)
+{
+	vdfs_gc_hold(self->t.store);
+	ASSERT_EQ(0, put_and_drop(self, 0, 0));
+	ASSERT_LT(0, staged(self));
+	EXPECT_EQ(0, put_and_drop(self, 1, 0));
+	EXPECT_FALSE(vdfs_sweep_for(self->t.store, alice.uid));
+	vdfs_gc_release(self->t.store);
+	EXPECT_TRUE(vdfs_sweep_for(self->t.store, alice.uid));
+	EXPECT_EQ(0, staged(self));
+}
+
+static void *wait_for_room(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->err = vdfs_sweep_for(w->self->t.store, alice.uid);
+	return NULL;
+}
+
+/* Nor does one who waits already when it begins. */
+TEST_F(sweep, a_check_ends_a_wait)
+{
+	struct vdfs_sweep *sweep = &self->t.store->sweep;
+	struct waiter w = { .self = self, .err = -1 };
+	pthread_t thread, check;
+	bool asked;
+
+	vdfs_gc_hold(self->t.store);
+	ASSERT_EQ(0, put_and_drop(self, 0, 0));
+	ASSERT_EQ(0, put_and_drop(self, 1, 0));
+	vdfs_gc_release(self->t.store);
+	vdfs_gc_stop(self->t.store);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_room, &w));
+	do {
+		sched_yield();
+		pthread_mutex_lock(&sweep->lock);
+		asked = sweep->wanted || sweep->busy;
+		pthread_mutex_unlock(&sweep->lock);
+	} while (!asked);
+	ASSERT_EQ(0, pthread_create(&check, NULL, hold, self->t.store));
+	/* The collection is held up still. */
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(false, w.err);
+	vdfs_gc_allow(self->t.store);
+	ASSERT_EQ(0, pthread_join(check, NULL));
+}
+
 /* Live bytes are the user's own: then there is no room to wait for. */
 TEST_F(sweep, what_is_kept_is_refused_at_once)
 {

@@ -254,6 +254,50 @@ struct commit {
 	struct vdfs_stat st;
 };
 
+/**
+ * struct named - a name that a blob would have
+ * @store: The store.
+ * @who: For whom.
+ * @path: Of the name.
+ * @hash: Of the blob.
+ */
+struct named {
+	struct vdfs_store *store;
+	const struct vdfs_who *who;
+	const char *path;
+	const struct vdfs_hash *hash;
+};
+
+/* Make the name, and undo that. */
+static int try_name(struct sqlite3 *db, void *arg)
+{
+	const struct named *n = arg;
+	struct vdfs_object object;
+	int err;
+
+	err = vdfs_object_find(db, vdfs_object_user(n->store, n->who->uid),
+			       n->hash, &object);
+	if (!err)
+		err = vdfs_name_set(db, n->store, n->who, n->path, &object);
+	return err ?: -ECANCELED;
+}
+
+/*
+ * Whether the user may have that name and what it costs: nobody uploads a blob
+ * for hours to hear then that a quota is spent.
+ */
+static int ask_quota(struct vdfs_remote *remote, const struct vdfs_who *who,
+		     const char *path, const struct vdfs_hash *hash)
+{
+	struct named n = { remote->store, who, path, hash };
+	int err = vdfs_remote_look(remote->store, path, false);
+
+	if (!err)
+		err = vdfs_store_write(remote->store, try_name, &n);
+	/* All else is found where the name is made. */
+	return err == -EDQUOT ? err : 0;
+}
+
 /*
  * First the blob is here, held by the remote's own user; then the bucket has
  * it, then the bucket has its name, and then the name is here. Killed in
@@ -277,6 +321,8 @@ static int commit(struct vdfs_remote *remote, struct commit *c)
 	put_begins(remote);
 	vdfs_put_change_who(put, &keeper);
 	err = vdfs_put_commit(put, c->expect, NULL, &c->hash);
+	if (!err && path)
+		err = ask_quota(remote, &who, path, &c->hash);
 	if (!err)
 		err = vdfs_remote_upload(remote, &c->hash);
 	if (!err && c->place)

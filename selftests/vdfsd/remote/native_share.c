@@ -13,7 +13,9 @@
 #include <kselftest_harness.h>
 
 #include "daemons/vdfsd/names/node.h"
+#include "daemons/common/sql/meta.h"
 #include "daemons/vdfsd/store/away.h"
+#include "daemons/vdfsd/store/usage.h"
 #include "vdfsd/pair.h"
 
 #define MIB ((size_t)1 << 20)
@@ -187,6 +189,53 @@ TEST_F_TIMEOUT(share, refuses_what_is_damaged, 120)
 			       "{\"hash\": \"1\"}"));
 	EXPECT_EQ(-EINVAL, vdfs_name_stat(self->p.there.store, &bob, "z", &st));
 	EXPECT_NE(0, vdfs_remote_gc(self->p.there.store, NULL));
+}
+
+static int fill_names(struct sqlite3 *db, void *arg)
+{
+	const struct vdfs_who *who = arg;
+
+	return vdfs_sql_run(db,
+			    "UPDATE usage SET n = n + ?2\n"
+			    "WHERE uid = ?1 AND kind = ?3",
+			    VDFS_INT(who->uid),
+			    VDFS_INT(vdfs_usage_limit(MIB, VDFS_USAGE_NAMES)),
+			    VDFS_INT(VDFS_USAGE_NAMES));
+}
+
+static int head_blob(struct pair *p, const char *data)
+{
+	char text[VDFS_HASH_TEXT], key[80];
+	struct vdfs_s3_info info;
+	struct vdfs_hash hash;
+
+	vdfs_hash_bytes(data, strlen(data), &hash);
+	vdfs_hash_print(&hash, text);
+	snprintf(key, sizeof(key), "blob/%s", text);
+	return vdfs_s3_head(p->s3, key, &info);
+}
+
+/* The bucket gets no blob of a user who cannot have the name. */
+TEST_F_TIMEOUT(share, asks_for_the_quota_first, 120)
+{
+	struct vdfs_store *here = self->p.here.store;
+	const struct vdfs_place place = { .path = "z",
+					  .mode = 0644,
+					  .mtime_ns = INT64_MIN };
+	struct vdfs_hash hash;
+	struct vdfs_stat st;
+
+	ASSERT_EQ(0, put_bytes(here, &alice, "one", 3, 0, "x", &hash));
+	ASSERT_EQ(0, vdfs_quota_set(here, &admin, alice.uid, MIB));
+	ASSERT_EQ(0, vdfs_meta_write(vdfs_store_meta(here), fill_names,
+				     (void *)&alice));
+	EXPECT_EQ(-EDQUOT, put_bytes(here, &alice, "two", 3, 0, "y", &hash));
+	EXPECT_EQ(-ENOENT, head_blob(&self->p, "two"));
+	EXPECT_EQ(-EDQUOT, put_at(here, &alice, "three", &place, &st));
+	EXPECT_EQ(-ENOENT, head_blob(&self->p, "three"));
+	/* A name that she has is given another content. */
+	EXPECT_EQ(0, put_bytes(here, &alice, "four", 4, 0, "x", &hash));
+	EXPECT_EQ(0, head_blob(&self->p, "four"));
 }
 
 TEST_F_TIMEOUT(share, keeps_to_its_budget, 120)

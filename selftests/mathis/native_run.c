@@ -187,7 +187,8 @@ static void run_example(struct __test_metadata *_metadata, const char *name,
 {
 	struct console console = { .n = 0 };
 	struct mathis_host host = { .arg = &console, .call = print };
-	char *source = sample_read(name);
+	char *path = realpath(name, NULL);
+	char *source = sample_read(path);
 	char expect[4096], fails[4096];
 	struct mathis_module *module;
 	struct mathis_machine *m;
@@ -207,13 +208,15 @@ static void run_example(struct __test_metadata *_metadata, const char *name,
 	mathis_machine_free(m);
 	mathis_unload(module);
 	free(source);
+	free(path);
 }
 
 TEST(examples_print_what_they_say)
 {
 	glob_t files;
 
-	ASSERT_EQ(0, glob("examples/mathis/*.masm", 0, NULL, &files));
+	ASSERT_EQ(0,
+		  glob(sample_path("examples/mathis/*.masm"), 0, NULL, &files));
 	EXPECT_LE(6, files.gl_pathc);
 	for (size_t i = 0; i < files.gl_pathc; i++) {
 		for (enum way way = PLAIN; way < N_WAYS; way++)

@@ -41,10 +41,10 @@ static void type(FIXTURE_DATA(tool) * self, const char *args)
 	FILE *f;
 	size_t n;
 
-	snprintf(
-		command, sizeof(command),
-		"d=%s; m=$(realpath %s/tools/mathis); e=examples/mathis; { %s; } 2>&1",
-		self->folder, build, args);
+	snprintf(command, sizeof(command),
+		 "d=%s; b=$(realpath %s); m=$b/tools/mathis;\n"
+		 "e=$b/../examples/mathis; { %s; } 2>&1",
+		 self->folder, build, args);
 	f = popen(command, "r");
 	n = f ? fread(self->out, 1, sizeof(self->out) - 1, f) : 0;
 	self->out[n] = 0;

@@ -188,10 +188,20 @@ int sample_run(const struct mathis_module *module)
 	return ret;
 }
 
-/* A file, with a zero at its end, or NULL. */
+/* The path of a file of the source tree; a test runs in its own folder. */
+const char *sample_path(const char *name)
+{
+	static char path[4096];
+
+	snprintf(path, sizeof(path), "%s/../%s", getenv("PHI_BUILD") ?: "build",
+		 name);
+	return path;
+}
+
+/* A file of the source tree, with a zero at its end, or NULL. */
 char *sample_read(const char *name)
 {
-	FILE *f = fopen(name, "r");
+	FILE *f = fopen(*name == '/' ? name : sample_path(name), "r");
 	char *text = calloc(1, 65536);
 
 	if (f && text)

@@ -20,6 +20,7 @@ void sample_assemble(struct sample *s, const char *source, unsigned int flags);
 void sample_fini(struct sample *s);
 int sample_run(const struct mathis_module *module);
 int sample_load(const char *source, struct mathis_module **module);
+const char *sample_path(const char *name);
 char *sample_read(const char *name);
 void sample_repair(uint8_t *file, size_t size);
 

@@ -264,16 +264,6 @@ static struct phi_mapping *phi_mapping_new(struct phi_cspace *cs,
 }
 
 /*
- * How far into a huge page a capability begins, in pages. Huge pages can be
- * mapped where address and offset into the region have the same remainder, and
- * the kernel compares the address with the offset of the window.
- */
-static pgoff_t phi_mapping_skew(unsigned long first)
-{
-	return first % HPAGE_PMD_NR;
-}
-
-/*
  * The offsets of a new mapping: the next ones that no one had yet, where huge
  * pages fit. When they have all been used, some day, it starts over; at worst
  * a sweep then takes pages from a mapping alive too, which faults them back.
@@ -281,9 +271,8 @@ static pgoff_t phi_mapping_skew(unsigned long first)
 static pgoff_t phi_mapping_window(const struct phi_mapping *mapping)
 {
 	struct phi_region *region = mapping->region;
-	pgoff_t skew = phi_mapping_skew(mapping->first);
-	unsigned long span = ALIGN(skew + mapping->nr, HPAGE_PMD_NR);
-	pgoff_t base = region->window + skew;
+	unsigned long span = ALIGN(mapping->nr, HPAGE_PMD_NR);
+	pgoff_t base = region->window;
 
 	lockdep_assert_held_write(&region->lock);
 	region->window += span;
@@ -416,7 +405,8 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
  * @pgoff: The offset; it names a handle, not a place in the memory.
  * @flags: MAP_*.
  *
- * Ask for one where huge pages can be mapped.
+ * Huge pages can be mapped where address and offset into the region have the
+ * same remainder, so ask for that.
  *
  * Context: Process context, mmap_lock held exclusively.
  * Return: The address; -EPERM when the cspace is another process's, or another
@@ -427,7 +417,7 @@ unsigned long phi_region_area(struct file *file, unsigned long addr,
 			      unsigned long flags)
 {
 	struct phi_cspace *cs = file->private_data;
-	pgoff_t skew = 0;
+	pgoff_t first = 0;
 
 	if (phi_cspace_allowed(cs))
 		return -EPERM;
@@ -436,8 +426,8 @@ unsigned long phi_region_area(struct file *file, unsigned long addr,
 	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
 		cs, phi_mapping_handle(cs, pgoff), PHI_TYPES(MEMORY), 0);
 	if (!IS_ERR(cap))
-		skew = phi_mapping_skew(cap->first);
-	return thp_get_unmapped_area(file, addr, len, skew, flags);
+		first = cap->first;
+	return thp_get_unmapped_area(file, addr, len, first, flags);
 }
 
 /**

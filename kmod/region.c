@@ -313,9 +313,8 @@ int phi_region_info(struct phi_cspace *cs, void *arg)
 /* Are there @nr pages at @first in what a capability gives access to? */
 static bool phi_region_covers(const struct phi_cap *cap, u64 first, u64 nr)
 {
-	u64 pages = phi_region_pages(cap);
-
-	return nr && nr <= pages && first <= pages - nr;
+	/* Bytes were shifted: the sum of two such does not overflow. */
+	return nr && first + nr <= phi_region_pages(cap);
 }
 
 /**

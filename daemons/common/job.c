@@ -80,7 +80,7 @@ static void wake(struct job *job)
  * job_progress() - note how far a job is
  * @arg: The job.
  * @done: Work done.
- * @total: Of that.
+ * @total: Of that; 0 = it only asks whether to go on.
  *
  * Context: The job's thread.
  * Return: Whether the job is to go on.
@@ -90,6 +90,8 @@ bool job_progress(void *arg, uint64_t done, uint64_t total)
 	struct job *job = arg;
 	bool due;
 
+	if (!total)
+		return !atomic_load(&job->stop);
 	pthread_mutex_lock(&job->lock);
 	job->done = done;
 	job->total = total;

@@ -151,6 +151,9 @@ TEST_F(job, wakes_the_call_that_waits)
 	EXPECT_EQ(CALL_PARKED, job_wait(&self->job, &self->call[1], &news));
 	job_cancel(&self->job);
 	EXPECT_FALSE(job_progress(&self->job, 4, 4));
+	/* What asks alone hears the same, and is no news. */
+	EXPECT_FALSE(job_progress(&self->job, 0, 0));
+	EXPECT_EQ(4, self->job.total);
 }
 
 TEST_F(job, gives_whole_lines)

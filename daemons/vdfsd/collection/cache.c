@@ -178,6 +178,7 @@ static bool fits(const struct vdfs_core *core, struct vdfs_index *ix)
 /* The saved index, if it is one, and the generation it stands for. */
 static int load_saved(struct vdfs_core *core,
 		      const struct vdfs_core_state *state,
+		      vdfs_progress_fn *progress, void *arg,
 		      struct vdfs_index **out)
 {
 	char path[PATH_MAX];
@@ -192,7 +193,7 @@ static int load_saved(struct vdfs_core *core,
 		    generation < state->log_from)
 			continue;
 		ret = vdfs_index_load_room(path, state->stamp[i],
-					   core->db->room, out);
+					   core->db->room, progress, arg, out);
 		if (ret == -ESTALE)
 			continue;
 		if (!ret && !fits(core, *out)) {
@@ -248,8 +249,10 @@ int vdfs_graph_load(struct vdfs_core *core, vdfs_progress_fn *progress,
 	ret = vdfs_meta_read(core->db->meta, look_for_file, &look);
 	if (ret)
 		return ret;
-	if (!load_saved(core, &look.state, &ix) &&
-	    revive(core, &look.state, &ix)) {
+	ret = load_saved(core, &look.state, progress, arg, &ix);
+	if (ret == -ECANCELED)
+		return ret;
+	if (!ret && revive(core, &look.state, &ix)) {
 		vdfs_index_free(ix);
 		ix = NULL;
 	}

@@ -333,8 +333,9 @@ static int grow(struct vdfs_core *core, struct vdfs_index *ix,
 	vdfs_graph_path(core, ".larger", path, sizeof(path));
 	ret = vdfs_index_save(ix, path, 1);
 	if (!ret)
-		ret = vdfs_index_load_room(
-			path, 1, vdfs_index_params(ix)->capacity, out);
+		ret = vdfs_index_load_room(path, 1,
+					   vdfs_index_params(ix)->capacity,
+					   NULL, NULL, out);
 	unlink(path);
 	return ret;
 }

@@ -94,8 +94,9 @@ int vdfs_arena_grow(struct vdfs_arena *arena, size_t bytes)
 }
 
 /**
- * vdfs_arena_read() - fill an empty arena from a file
- * @arena: Nothing in it usable yet.
+ * vdfs_arena_read() - fill a part of an arena from a file
+ * @arena: From vdfs_arena_init(); made usable up to the end of the part.
+ * @at: Where the part begins.
  * @fd: Open for reading.
  * @offset: Where in the file.
  * @bytes: Length.
@@ -106,16 +107,16 @@ int vdfs_arena_grow(struct vdfs_arena *arena, size_t bytes)
  *
  * Return: 0, -EBADMSG when the file is too short, or a negative errno.
  */
-int vdfs_arena_read(struct vdfs_arena *arena, int fd, size_t offset,
+int vdfs_arena_read(struct vdfs_arena *arena, size_t at, int fd, size_t offset,
 		    size_t bytes)
 {
 	size_t done = 0;
 	ssize_t got;
 	int ret;
 
-	ret = vdfs_arena_grow(arena, bytes);
+	ret = vdfs_arena_grow(arena, at + bytes);
 	while (!ret && done < bytes) {
-		got = pread(fd, arena->base + done, bytes - done,
+		got = pread(fd, arena->base + at + done, bytes - done,
 			    (off_t)(offset + done));
 		if (got > 0)
 			done += (size_t)got;

@@ -21,7 +21,7 @@ struct vdfs_arena {
 int vdfs_arena_init(struct vdfs_arena *arena, size_t reserve);
 void vdfs_arena_fini(struct vdfs_arena *arena);
 int vdfs_arena_grow(struct vdfs_arena *arena, size_t bytes);
-int vdfs_arena_read(struct vdfs_arena *arena, int fd, size_t offset,
+int vdfs_arena_read(struct vdfs_arena *arena, size_t at, int fd, size_t offset,
 		    size_t bytes);
 
 #endif /* VDFS_ARENA_H */

@@ -19,6 +19,9 @@
 
 #define MAGIC 0x3458444953464456ULL /* "VDFSIDX4" */
 #define ALIGN ((uint64_t)2 << 20)
+/* Between two looks whether loading is to go on. */
+#define STEP_BYTES ((uint64_t)16 << 20)
+#define STEP_SLOTS 65536
 #define PART_BYTES ((size_t)1 << 30)
 #define CAPACITY_MAX INT32_MAX
 
@@ -256,7 +259,55 @@ static int check_sections(const struct vdfs_index *ix,
 	return 0;
 }
 
-static int read_sections(struct vdfs_index *ix, int fd,
+/**
+ * struct loading - a file that is being loaded
+ * @fd: The file.
+ * @progress: NULL, or asked whether to go on.
+ * @arg: For @progress.
+ */
+struct loading {
+	int fd;
+	vdfs_progress_fn *progress;
+	void *arg;
+};
+
+/* It takes seconds: nobody is told how far it is. */
+static int go_on(const struct loading *l)
+{
+	return l->progress && !l->progress(l->arg, 0, 0) ? -ECANCELED : 0;
+}
+
+static int read_section(const struct loading *l, struct vdfs_arena *arena,
+			const struct vdfs_section *s)
+{
+	uint64_t at, n;
+	int ret = vdfs_arena_grow(arena, s->bytes);
+
+	for (at = 0; !ret && at < s->bytes; at += n) {
+		n = s->bytes - at < STEP_BYTES ? s->bytes - at : STEP_BYTES;
+		ret = vdfs_arena_read(arena, at, l->fd, s->offset + at, n);
+		if (!ret)
+			ret = go_on(l);
+	}
+	return ret;
+}
+
+static int check_section(const struct loading *l, const unsigned char *from,
+			 const struct vdfs_section *s)
+{
+	unsigned long crc = crc32(0, NULL, 0);
+	uint64_t at, n;
+	int ret = 0;
+
+	for (at = 0; !ret && at < s->bytes; at += n) {
+		n = s->bytes - at < STEP_BYTES ? s->bytes - at : STEP_BYTES;
+		crc = crc32(crc, from + at, (unsigned int)n);
+		ret = go_on(l);
+	}
+	return !ret && crc != s->crc ? -EBADMSG : ret;
+}
+
+static int read_sections(struct vdfs_index *ix, const struct loading *l,
 			 const struct vdfs_header *header)
 {
 	struct vdfs_arena *arena[] = { &ix->rows, &ix->codes, &ix->edges,
@@ -267,19 +318,19 @@ static int read_sections(struct vdfs_index *ix, int fd,
 	int i;
 
 	for (i = 0; i < MEAN; i++) {
-		ret = vdfs_arena_read(arena[i], fd, s[i].offset, s[i].bytes);
+		ret = read_section(l, arena[i], &s[i]);
 		if (ret)
 			return ret;
 	}
-	n = pread(fd, ix->mean, s[MEAN].bytes, (off_t)s[MEAN].offset);
+	n = pread(l->fd, ix->mean, s[MEAN].bytes, (off_t)s[MEAN].offset);
 	if (n < 0)
 		return -errno;
 	if ((uint64_t)n != s[MEAN].bytes)
 		return -EBADMSG;
-	for (i = 0; i < SECTIONS; i++)
-		if (crc_of(source(ix, i), s[i].bytes) != s[i].crc)
-			return -EBADMSG;
-	return 0;
+	ret = 0;
+	for (i = 0; !ret && i < SECTIONS; i++)
+		ret = check_section(l, source(ix, i), &s[i]);
+	return ret;
 }
 
 static bool edges_ok(const struct vdfs_index *ix, uint32_t slots, uint32_t slot,
@@ -297,7 +348,8 @@ static bool edges_ok(const struct vdfs_index *ix, uint32_t slots, uint32_t slot,
 }
 
 /* A file may be well formed and still lie: nothing may lead outside. */
-static int check_graph(struct vdfs_index *ix, uint32_t slots)
+static int check_graph(struct vdfs_index *ix, const struct loading *l,
+		       uint32_t slots)
 {
 	uint64_t entry = atomic_load(&ix->entry);
 	uint32_t slot, level;
@@ -315,10 +367,13 @@ static int check_graph(struct vdfs_index *ix, uint32_t slots)
 		    node->flags > NODE_GHOST || node->flags == NODE_TAKEN)
 			return -EBADMSG;
 	}
-	for (slot = 0; slot < slots; slot++)
+	for (slot = 0; slot < slots; slot++) {
+		if (slot % STEP_SLOTS == 0 && go_on(l))
+			return -ECANCELED;
 		for (level = 0; level <= vdfs_node(ix, slot)->level; level++)
 			if (!edges_ok(ix, slots, slot, level))
 				return -EBADMSG;
+	}
 	return ix->coded && !vdfs_twin_check(ix, slots) ? -EBADMSG : 0;
 }
 
@@ -344,7 +399,7 @@ static int count_nodes(struct vdfs_index *ix, uint32_t slots)
 	return vdfs_slot_rehash(ix, (size_t)ix->live * 2 + 64);
 }
 
-static int load_fd(int fd, uint64_t generation, uint32_t room,
+static int load_fd(const struct loading *l, uint64_t generation, uint32_t room,
 		   struct vdfs_index **out)
 {
 	struct vdfs_header header;
@@ -353,9 +408,9 @@ static int load_fd(int fd, uint64_t generation, uint32_t room,
 	struct stat st;
 	int ret;
 
-	if (fstat(fd, &st))
+	if (fstat(l->fd, &st))
 		return -errno;
-	ret = read_header(fd, generation, &header);
+	ret = read_header(l->fd, generation, &header);
 	if (ret)
 		return ret;
 	capacity = (uint64_t)header.slots + room;
@@ -368,13 +423,13 @@ static int load_fd(int fd, uint64_t generation, uint32_t room,
 		return ret == -EINVAL ? -EBADMSG : ret;
 	ret = check_sections(ix, &header, (uint64_t)st.st_size);
 	if (!ret)
-		ret = read_sections(ix, fd, &header);
+		ret = read_sections(ix, l, &header);
 	ix->uppers = header.uppers;
 	ix->entry = header.entry;
 	ix->step = header.step;
 	ix->coded = header.coded;
 	if (!ret)
-		ret = check_graph(ix, header.slots);
+		ret = check_graph(ix, l, header.slots);
 	if (!ret) {
 		ix->slots = header.slots;
 		ret = count_nodes(ix, header.slots);
@@ -393,21 +448,26 @@ static int load_fd(int fd, uint64_t generation, uint32_t room,
  * @generation: That it must have been saved with.
  * @room: Vectors that it must have room for beside those in it; then its
  *        capacity may be larger than it was.
+ * @progress: NULL, or called now and then, with a total of 0.
+ * @arg: For @progress.
  * @out: Out, to be given to vdfs_index_free().
  *
  * Return: 0; -ESTALE for another generation; -EBADMSG when anything in it
- * is damaged; or another negative errno, such as -ENOENT.
+ * is damaged; -ECANCELED when @progress said so; or another negative errno, such
+ * as -ENOENT.
  */
 int vdfs_index_load_room(const char *path, uint64_t generation, uint32_t room,
+			 vdfs_progress_fn *progress, void *arg,
 			 struct vdfs_index **out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct loading l = { .progress = progress, .arg = arg };
 	int ret;
 
-	if (fd < 0)
+	l.fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (l.fd < 0)
 		return -errno;
-	ret = load_fd(fd, generation, room, out);
-	close(fd);
+	ret = load_fd(&l, generation, room, out);
+	close(l.fd);
 	return ret;
 }
 
@@ -422,5 +482,5 @@ int vdfs_index_load_room(const char *path, uint64_t generation, uint32_t room,
 int vdfs_index_load(const char *path, uint64_t generation,
 		    struct vdfs_index **out)
 {
-	return vdfs_index_load_room(path, generation, 0, out);
+	return vdfs_index_load_room(path, generation, 0, NULL, NULL, out);
 }

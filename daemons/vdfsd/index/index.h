@@ -104,7 +104,7 @@ struct vdfs_index_stats {
  * typedef vdfs_progress_fn - how far a long job is
  * @arg: The caller's.
  * @done: Vectors done.
- * @total: Of so many.
+ * @total: Of so many; 0 = it only asks whether to go on.
  *
  * Return: False to stop the job.
  */
@@ -142,6 +142,7 @@ int vdfs_index_save(struct vdfs_index *ix, const char *path,
 int vdfs_index_load(const char *path, uint64_t generation,
 		    struct vdfs_index **out);
 int vdfs_index_load_room(const char *path, uint64_t generation, uint32_t room,
+			 vdfs_progress_fn *progress, void *arg,
 			 struct vdfs_index **out);
 
 #endif /* VDFS_INDEX_H */

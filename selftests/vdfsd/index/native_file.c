@@ -2,6 +2,7 @@
 /* The index as a file: the same answers, and no damage goes unseen. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -107,6 +108,41 @@ TEST_F(file, refuses_another_generation)
 	EXPECT_EQ(-ENOENT, vdfs_index_load("/nowhere/at/all", 77, &ix));
 }
 
+/* How often an index may ask whether to go on, and how often it did. */
+struct patience {
+	int left;
+	int asked;
+};
+
+static bool go_on(void *arg, uint64_t done, uint64_t total)
+{
+	struct patience *p = arg;
+
+	p->asked++;
+	return !done && !total && p->left-- > 0;
+}
+
+TEST_F(file, loading_can_be_stopped_at_each_step)
+{
+	struct patience all = { .left = INT_MAX };
+	struct vdfs_index *ix = NULL;
+	int i;
+
+	ASSERT_EQ(0, vdfs_index_load_room(self->path, 77, 0, go_on, &all, &ix));
+	vdfs_index_free(ix);
+	/* Each section that has something, twice, and the graph. */
+	EXPECT_LE(8, all.asked);
+	for (i = 0; i < all.asked; i++) {
+		struct patience p = { .left = i };
+
+		ix = NULL;
+		ASSERT_EQ(-ECANCELED, vdfs_index_load_room(self->path, 77, 0,
+							   go_on, &p, &ix));
+		ASSERT_EQ(i + 1, p.asked);
+		ASSERT_EQ(NULL, ix);
+	}
+}
+
 static int turn_over(const char *path, off_t at)
 {
 	int fd = open(path, O_RDWR);
@@ -182,7 +218,8 @@ TEST_F(file, has_room_for_more)
 	struct vdfs_index *again;
 	uint64_t i;
 
-	ASSERT_EQ(0, vdfs_index_load_room(self->path, 77, 3 * N, &again));
+	ASSERT_EQ(0, vdfs_index_load_room(self->path, 77, 3 * N, NULL, NULL,
+					  &again));
 	EXPECT_LE(4 * N, vdfs_index_params(again)->capacity);
 	for (i = 0; i < 3 * N; i++) {
 		ASSERT_EQ(0, vdfs_index_add(again, N + i,

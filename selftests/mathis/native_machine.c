@@ -183,6 +183,28 @@ TEST_F(machine, runs_other_tasks_while_one_calls)
 	EXPECT_RESULT("(5, 6)");
 }
 
+/* An error waits in a task while another one collects. */
+TEST_F(machine, keeps_an_error_that_is_not_thrown)
+{
+	uint64_t first;
+
+	START(".func busy\nCONST_NONE SYSCALL_N 0x3000 1 POP MAKE_LIST 0 RET\n"
+	      ".end\n.func main\nSPAWN \"busy\" POP\n"
+	      "TRY_START .h CONST_I64 5 SYSCALL_N 0x3000 1 RET\n"
+	      ".h: CATCH CONST_STR \"message\" INDEX RET\n.end",
+	      NULL);
+	self->e.ret = -EINPROGRESS;
+	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
+	first = self->e.ticket - 1;
+	EXPECT_EQ(0, mathis_complete(self->m, self->e.ticket, MATHIS_OK,
+				     number(0), NULL));
+	EXPECT_EQ(0, mathis_complete(self->m, first, MATHIS_IO, number(0),
+				     "broken"));
+	self->m->stress = true;
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	EXPECT_RESULT("\"broken\"");
+}
+
 TEST_F(machine, says_why_a_call_failed)
 {
 	START(".func main\nCONST_NONE SYSCALL_N 0x3001 1 RET\n.end", NULL);

@@ -9,6 +9,7 @@
 
 #include <kselftest_harness.h>
 
+#include "buf.h"
 #include "module.h"
 #include "sample.h"
 
@@ -79,6 +80,22 @@ TEST_F(module, with_any_byte_changed_is_refused)
 		EXPECT_FALSE(loads(self->file, self->s.size));
 		self->file[i] ^= 0x10;
 	}
+}
+
+/* Each section has a sum of its own, beside that of the file. */
+TEST_F(module, with_a_wrong_sum_of_a_section_is_refused)
+{
+	struct mathis_buf b = { .data = self->file, .size = self->s.size };
+
+	for (unsigned int i = 0; i < self->file[12]; i++) {
+		self->file[32 + 16 * i + 12] ^= 1;
+		mathis_buf_set(&b, b.size - 4, mathis_crc32(b.data, b.size - 4),
+			       4);
+		EXPECT_FALSE(loads(self->file, self->s.size));
+		self->file[32 + 16 * i + 12] ^= 1;
+	}
+	sample_repair(self->file, self->s.size);
+	EXPECT_TRUE(loads(self->file, self->s.size));
 }
 
 /* With right checksums, the content itself is judged. */

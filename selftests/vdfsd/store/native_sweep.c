@@ -242,7 +242,8 @@ TEST_F(sweep, nobody_waits_for_a_check)
 	EXPECT_EQ(0, put_and_drop(self, 1, 0));
 	EXPECT_FALSE(vdfs_sweep_for(self->t.store, alice.uid));
 	vdfs_gc_release(self->t.store);
-	EXPECT_TRUE(vdfs_sweep_for(self->t.store, alice.uid));
+	/* The collection that was asked for may be over already. */
+	vdfs_sweep_for(self->t.store, alice.uid);
 	EXPECT_EQ(0, staged(self));
 }
 
@@ -262,11 +263,8 @@ TEST_F(sweep, a_check_ends_a_wait)
 	pthread_t thread, check;
 	bool asked;
 
-	vdfs_gc_hold(self->t.store);
-	ASSERT_EQ(0, put_and_drop(self, 0, 0));
-	ASSERT_EQ(0, put_and_drop(self, 1, 0));
-	vdfs_gc_release(self->t.store);
 	vdfs_gc_stop(self->t.store);
+	vdfs_litter(self->t.store, alice.uid, 2 * QUOTA, false);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_room, &w));
 	do {
 		sched_yield();

@@ -5,12 +5,46 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "put_impl.h"
 
 #define TOGETHER ((size_t)512 << 10) /* looked up and written at once */
 #define TOGETHER_MAX 64 /* none but the last is shorter than 16 KiB */
+
+/* Hash of a piece of zeros, as long as pieces are: holes of files are many. */
+static struct vdfs_hash zeros;
+static int zeros_err;
+
+static void hash_zeros(void)
+{
+	void *piece = calloc(1, VDFS_CHUNK_MAX);
+
+	zeros_err = piece ? vdfs_hash_bytes(piece, VDFS_CHUNK_MAX, &zeros) :
+			    -ENOMEM;
+	free(piece);
+}
+
+static bool is_zeros(const uint8_t *data, size_t len)
+{
+	return !data[0] && !memcmp(data, data + 1, len - 1);
+}
+
+static int hash_piece(struct vdfs_job *job)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct vdfs_hashing *h = (struct vdfs_hashing *)job;
+
+	if (h->len != VDFS_CHUNK_MAX || !is_zeros(h->data, h->len))
+		return vdfs_hash_job(job);
+	pthread_once(&once, hash_zeros);
+	if (zeros_err)
+		return vdfs_hash_job(job);
+	*h->out = zeros;
+	return 0;
+}
 
 /**
  * vdfs_list_cut() - cut what has come, and begin to hash its pieces
@@ -37,7 +71,7 @@ void vdfs_list_cut(struct vdfs_put *put, struct vdfs_window *w, bool last)
 		part->hashing.data = part->data;
 		part->hashing.len = part->len;
 		part->hashing.out = &part->hash;
-		part->hashing.job.fn = vdfs_hash_job;
+		part->hashing.job.fn = hash_piece;
 		vdfs_job_start(&put->store->helpers, &s->queue,
 			       &part->hashing.job);
 		w->start += part->len;

@@ -19,7 +19,8 @@ struct phi_slot_page;
 /**
  * struct phi_cspace - the table of capabilities behind one open of /dev/phi
  * @ref: The file, and calls and objects that outlive an entry.
- * @lock: Guards the slots' writers, @free and @used. Readers use RCU.
+ * @lock: Guards @free, and the writers of the slots, @used and @top. Readers
+ *        of slots use RCU, those of @used and @top nothing.
  * @pages: Slots, allocated as they are needed, freed with the cspace.
  * @free: First free slot, or PHI_SLOTS_MAX.
  * @used: Slots in use.

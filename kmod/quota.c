@@ -198,7 +198,8 @@ void phi_user_hold(struct phi_user *user)
 /* Set what an account has of the pool. Called with the pool locked. */
 static void phi_quota_grant(struct phi_user *user, u32 what, u64 granted)
 {
-	phi_granted[what] += granted - user->granted[what];
+	WRITE_ONCE(phi_granted[what],
+		   phi_granted[what] + granted - user->granted[what]);
 	WRITE_ONCE(user->granted[what], granted);
 }
 

@@ -95,8 +95,8 @@ int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, bool pinned,
 	if (index == cs->free)
 		cs->free = slot->next;
 	else
-		cs->top++;
-	cs->used++;
+		WRITE_ONCE(cs->top, cs->top + 1);
+	WRITE_ONCE(cs->used, cs->used + 1);
 	WRITE_ONCE(cap->id, atomic64_inc_return(&phi_cap_ids));
 	WRITE_ONCE(cap->held, true);
 	if (pinned)
@@ -134,7 +134,7 @@ struct phi_cap *phi_slot_empty(struct phi_cspace *cs, u64 handle)
 		phi_seal_forget(cap);
 	RCU_INIT_POINTER(slot->cap, NULL);
 	WRITE_ONCE(cap->held, false);
-	cs->used--;
+	WRITE_ONCE(cs->used, cs->used - 1);
 	WRITE_ONCE(slot->gen, slot->gen + 1);
 	/* A slot whose generation wrapped to 0 is not used again. */
 	if (slot->gen) {

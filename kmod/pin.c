@@ -54,8 +54,10 @@ static void phi_pins_keep(struct phi_region *region, unsigned long i)
 	lockdep_assert_held_write(&region->lock);
 	list_add_tail(&region->pages[i]->lru, &region->detached);
 	region->pages[i] = NULL;
-	if (!region->pinned++)
+	if (!region->pinned)
 		kref_get(&region->ref);
+	/* phi_pins_gone() takes no lock. */
+	WRITE_ONCE(region->pinned, region->pinned + 1);
 }
 
 static void phi_pins_arm(struct phi_region *region)
@@ -119,7 +121,7 @@ static unsigned long phi_pins_try(struct phi_region *region,
 	if (n)
 		*lost = phi_pins_replace(region, spare);
 	phi_pins_arm(region);
-	region->orphans = false;
+	WRITE_ONCE(region->orphans, false);
 	region->orphans_ns = 0;
 	up_write(&region->lock);
 	return 0;
@@ -206,7 +208,8 @@ static void phi_orphans_expire(struct work_struct *work)
 void phi_pins_orphan(struct phi_region *region, u64 expires_ns)
 {
 	lockdep_assert_held_write(&region->lock);
-	region->orphans = true;
+	/* phi_region_reclaim() looks without the lock. */
+	WRITE_ONCE(region->orphans, true);
 	if (!expires_ns)
 		return;
 	if (region->orphans_ns && region->orphans_ns <= expires_ns)

@@ -74,7 +74,20 @@ static u16 phi_seal_ids; /* the last one given to a key */
  */
 static struct rhashtable phi_sealed;
 
+/*
+ * A reader may still see a node that has left the table, and that gets another
+ * id in another slot; it asks phi_seal_stale() too.
+ */
+static int phi_seal_differs(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct phi_cap *cap = obj;
+	const u64 *id = arg->key;
+
+	return READ_ONCE(cap->id) != *id;
+}
+
 static const struct rhashtable_params phi_sealed_params = {
+	.obj_cmpfn = phi_seal_differs,
 	.key_len = sizeof_field(struct phi_cap, id),
 	.key_offset = offsetof(struct phi_cap, id),
 	.head_offset = offsetof(struct phi_cap, token),

@@ -53,19 +53,27 @@ int vdfs_name_check(const char *path)
 	return 0;
 }
 
+/* 1, 0, or a negative errno when it is not known. */
+static int is_member(const struct vdfs_who *who, uint32_t gid)
+{
+	if (gid == VDFS_GID_NONE)
+		return 0;
+	if (who->gid == gid)
+		return 1;
+	return who->in_group ? who->in_group(who, gid) : 0;
+}
+
 /**
  * vdfs_name_in_group() - whether a user is in a group
  * @who: The user.
  * @gid: The group.
  *
  * Context: Any.
- * Return: Whether it is so.
+ * Return: Whether it is known to be so.
  */
 bool vdfs_name_in_group(const struct vdfs_who *who, uint32_t gid)
 {
-	if (gid == VDFS_GID_NONE)
-		return false;
-	return who->gid == gid || (who->in_group && who->in_group(who, gid));
+	return is_member(who, gid) > 0;
 }
 
 /* To find the groups of a user may take longer than all the rest. */
@@ -83,8 +91,8 @@ static bool group_decides(uint32_t mode, uint32_t want)
  * @mask: R_OK, W_OK and X_OK, as for access(2).
  *
  * The bits of the owner decide for the owner, those of the group for all who
- * are in it, whatever the other bits are. Administrators may do all but run what
- * nobody may run.
+ * are in it, whatever the other bits are. A user whose groups are not known may
+ * do what both let do. Administrators may do all but run what nobody may run.
  *
  * Context: Any.
  * Return: Whether it is so.
@@ -93,14 +101,19 @@ bool vdfs_name_may(const struct vdfs_who *who, uint32_t owner, uint32_t gid,
 		   uint32_t mode, int mask)
 {
 	uint32_t want = (uint32_t)mask & 07;
+	int member;
 
 	if (who->admin)
 		return !(mask & X_OK) || S_ISDIR(mode) || (mode & 0111);
 	if (who->uid == owner)
-		mode >>= 6;
-	else if (group_decides(mode, want) && vdfs_name_in_group(who, gid))
+		return (mode >> 6 & want) == want;
+	if (!group_decides(mode, want))
+		return (mode & want) == want;
+	/* Only one of them grants it. */
+	member = is_member(who, gid);
+	if (member > 0)
 		mode >>= 3;
-	return (mode & want) == want;
+	return member >= 0 && (mode & want) == want;
 }
 
 /**

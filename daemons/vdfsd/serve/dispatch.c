@@ -149,7 +149,14 @@ static bool published(struct daemon *d, const struct phi_msg_in *in)
 	return in->badge == BADGE_FULL || in->badge == BADGE_READ;
 }
 
-static bool in_group(const struct vdfs_who *who, uint32_t gid)
+static int in_any(const struct vdfs_who *who, uint32_t gid)
+{
+	(void)who;
+	(void)gid;
+	return -ESRCH;
+}
+
+static int in_group(const struct vdfs_who *who, uint32_t gid)
 {
 	return vdfs_ids_have((const struct vdfs_ids *)who->groups, gid);
 }
@@ -158,7 +165,7 @@ static bool in_group(const struct vdfs_who *who, uint32_t gid)
  * The kernel names the user and the process that sent the message, and no groups.
  * Groups are read from /proc, and counted only where all four users of the
  * process are the sender: a set-user-ID program, or a new process with the same
- * number, has groups of another user.
+ * number, has groups of another user. Else it is not known which ones it is in.
  */
 static void set_who(struct vdfsd_session *session, const struct phi_msg_in *in)
 {
@@ -167,6 +174,7 @@ static void set_who(struct vdfsd_session *session, const struct phi_msg_in *in)
 
 	session->who.uid = in->uid;
 	session->who.gid = VDFS_GID_NONE;
+	session->who.in_group = in_any;
 	if (vdfs_ids_read((pid_t)in->pid, ids))
 		return;
 	for (i = 0; i < VDFS_IDS; i++) {

@@ -44,8 +44,9 @@ extern const char vdfs_schema_blob_quotas[]; /* before it */
  * struct vdfs_who - on whose behalf something is done
  * @uid: Owner of what is made, charged for it.
  * @gid: Group of what is made, VDFS_GID_NONE = none.
- * @in_group: Whether the user is in another group, too; NULL = in none. Called
- *            where the groups of others may do what others may not.
+ * @in_group: Whether the user is in another group, too: 1, 0, or a negative
+ *            errno when it is not known; NULL = in none. Called where the groups
+ *            of others may do what others may not, or the other way round.
  * @groups: For @in_group.
  * @admin: May see and change what belongs to others.
  * @at: Number of the name that paths begin at, which the user found before and
@@ -54,7 +55,7 @@ extern const char vdfs_schema_blob_quotas[]; /* before it */
 struct vdfs_who {
 	uint32_t uid;
 	uint32_t gid;
-	bool (*in_group)(const struct vdfs_who *who, uint32_t gid);
+	int (*in_group)(const struct vdfs_who *who, uint32_t gid);
 	uintptr_t groups;
 	bool admin;
 	uint64_t at;

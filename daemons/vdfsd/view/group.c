@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Groups of those who ask. A request of FUSE has one, the others are in /proc. */
+#include <errno.h>
+
 #include "base/ids.h"
 #include "view_impl.h"
 
@@ -12,17 +14,19 @@
  * killed: what has it by then is believed when the user is the same.
  *
  * Context: While the request is served.
- * Return: Whether it is so; not where /proc does not show it.
+ * Return: 1, 0, or a negative errno where /proc does not show it.
  */
-bool vdfs_call_in_group(const struct vdfs_who *who, uint32_t gid)
+int vdfs_call_in_group(const struct vdfs_who *who, uint32_t gid)
 {
 	struct vdfs_ids ids;
-	bool in;
+	int ret = vdfs_ids_read((pid_t)who->groups, &ids);
 
-	if (vdfs_ids_read((pid_t)who->groups, &ids))
-		return false;
-	in = ids.uid[VDFS_ID_FS] == who->uid &&
-	     ids.gid[VDFS_ID_FS] == who->gid && vdfs_ids_have(&ids, gid);
+	if (ret)
+		return ret;
+	if (ids.uid[VDFS_ID_FS] != who->uid || ids.gid[VDFS_ID_FS] != who->gid)
+		ret = -ESRCH;
+	else
+		ret = vdfs_ids_have(&ids, gid);
 	vdfs_ids_fini(&ids);
-	return in;
+	return ret;
 }

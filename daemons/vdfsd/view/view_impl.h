@@ -541,7 +541,7 @@ int vdfs_readme_text(struct vdfs_call *call, struct vdfs_inode *inode,
 		     char **text, size_t *len);
 
 /* group.c */
-bool vdfs_call_in_group(const struct vdfs_who *who, uint32_t gid);
+int vdfs_call_in_group(const struct vdfs_who *who, uint32_t gid);
 
 static inline struct vdfs_call vdfs_call_of(fuse_req_t req)
 {

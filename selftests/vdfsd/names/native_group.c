@@ -16,7 +16,7 @@
 
 static int asked;
 
-static bool in_staff(const struct vdfs_who *who, uint32_t gid)
+static int in_staff(const struct vdfs_who *who, uint32_t gid)
 {
 	asked++;
 	return gid == who->groups;
@@ -34,6 +34,18 @@ static const struct vdfs_who stranger = { .uid = 1004,
 					  .gid = 1004,
 					  .in_group = in_staff,
 					  .groups = OTHER };
+
+static int in_unknown(const struct vdfs_who *who, uint32_t gid)
+{
+	(void)who;
+	(void)gid;
+	return -ESRCH;
+}
+
+/* She may be in STAFF, for all that is known. */
+static const struct vdfs_who unknown = { .uid = 1004,
+					 .gid = 1004,
+					 .in_group = in_unknown };
 
 FIXTURE(group)
 {
@@ -130,6 +142,42 @@ TEST_F(group, is_asked_for_where_it_decides)
 	ASSERT_EQ(0, chmod_as(self, &carol, "d", 0750));
 	EXPECT_EQ(-EACCES, vdfs_name_stat(self->store, &stranger, "d/f", &st));
 	EXPECT_EQ(1, asked);
+}
+
+static int read_as(FIXTURE_DATA(group) * self, const struct vdfs_who *who)
+{
+	struct vdfs_stat st;
+	int err = vdfs_name_stat(self->store, who, "d/f", &st);
+
+	if (!err && !vdfs_name_may(who, st.owner, st.gid, st.mode, R_OK))
+		err = -EPERM;
+	return err;
+}
+
+/* Neither the bits of the group nor those of others are hers alone. */
+TEST_F(group, that_is_not_known_gives_what_both_give)
+{
+	static const uint32_t modes[] = { 0640, 0604, 0600 };
+	struct vdfs_stat st;
+	int i;
+
+	ASSERT_EQ(0, chmod_as(self, &carol, "d", 0755));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, chmod_as(self, &carol, "d/f", modes[i]));
+		EXPECT_EQ(-EPERM, read_as(self, &unknown));
+	}
+	EXPECT_EQ(0, read_as(self, &carol));
+	ASSERT_EQ(0, chmod_as(self, &carol, "d/f", 0644));
+	EXPECT_EQ(0, read_as(self, &unknown));
+	ASSERT_EQ(0, chmod_as(self, &carol, "d/f", 0604));
+	EXPECT_EQ(0, read_as(self, &stranger));
+	EXPECT_EQ(-EPERM, read_as(self, &member));
+	ASSERT_EQ(0, chmod_as(self, &carol, "d", 0705));
+	EXPECT_EQ(-EACCES, vdfs_name_stat(self->store, &unknown, "d/f", &st));
+	/* What gives her something has to be known. */
+	ASSERT_EQ(0, vdfs_name_mkdir(self->store, &unknown, "u", 0755));
+	EXPECT_EQ(-EPERM,
+		  vdfs_name_chown(self->store, &unknown, "u", ~0U, STAFF));
 }
 
 /* Names of before there were groups are in none; nobody is in that. */

@@ -131,6 +131,12 @@ TEST_F(group, of_the_thread_that_asks)
 	EXPECT_EQ(-EACCES, try_open(self->bob, node, O_RDONLY));
 	ASSERT_EQ(0, give(self, "d/f", STAFF, 0604));
 	EXPECT_EQ(-EACCES, try_open(self->bob, node, O_RDONLY));
+	EXPECT_EQ(-EACCES, try_open(a, node, O_RDONLY));
+	a.tid = (uint32_t)self->pid;
+	a.uid = carol.uid;
+	EXPECT_EQ(-EACCES, try_open(a, node, O_RDONLY));
+	ASSERT_EQ(0, give(self, "d/f", OTHER, 0604));
+	EXPECT_EQ(0, try_open(self->bob, node, O_RDONLY));
 }
 
 /* In the store, where names are made and taken away. */

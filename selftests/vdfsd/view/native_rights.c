@@ -486,7 +486,7 @@ TEST_F(rights, attributes_of_a_user_who_may_only_write)
 	uint64_t node;
 
 	ASSERT_EQ(0, put_bytes(self->t.store, &alice, "x", 1, 0, "f", &hash));
-	ASSERT_EQ(0, chmod_behind(self, "f", 0602));
+	ASSERT_EQ(0, chmod_behind(self, "f", 0622));
 	node = node_at(self->bob, "names/f");
 	EXPECT_EQ(-ENODATA, set_xattr(self->bob, node, XATTR_REPLACE));
 	EXPECT_EQ(0, set_xattr(self->bob, node, XATTR_CREATE));
@@ -502,7 +502,7 @@ TEST_F(rights, attributes_of_a_user_who_may_only_write)
 		  ask(self->bob, FUSE_REMOVEXATTR, NULL, 0, "user.x", NULL, 0));
 	EXPECT_EQ(-ENODATA,
 		  ask(self->bob, FUSE_REMOVEXATTR, NULL, 0, "user.x", NULL, 0));
-	ASSERT_EQ(0, chmod_behind(self, "f", 0604));
+	ASSERT_EQ(0, chmod_behind(self, "f", 0644));
 	EXPECT_EQ(-EACCES, set_xattr(self->bob, node, 0));
 	EXPECT_EQ(-EACCES,
 		  ask(self->bob, FUSE_REMOVEXATTR, NULL, 0, "user.x", NULL, 0));

@@ -111,6 +111,8 @@ struct mathis_field {
 	uint8_t flags;
 };
 
+#define SIG_DEPTH 16 /* types inside of types, in a signature */
+
 enum mathis_type_kind { TYPE_STRUCT = 1, TYPE_ENUM, TYPE_ALIAS };
 
 struct mathis_type {
@@ -119,6 +121,7 @@ struct mathis_type {
 	uint8_t kind;
 	uint8_t flags;
 	uint16_t n_fields;
+	uint16_t needs; /* fields up to the last one without a default */
 	struct mathis_field *fields;
 	struct mathis_sig sig; /* of an alias */
 };

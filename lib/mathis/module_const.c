@@ -95,7 +95,7 @@ int mathis_load_consts(struct mathis_module *m, struct mathis_part part)
 {
 	struct mathis_reader r = { part.data, part.data + part.size, false };
 	const uint8_t *data;
-	uint32_t size;
+	uint32_t size, left;
 	int ret;
 
 	m->consts =
@@ -104,6 +104,7 @@ int mathis_load_consts(struct mathis_module *m, struct mathis_part part)
 		return ret;
 	data = r.p + 10UL * m->n_consts;
 	size = part.data + part.size - data;
+	left = size; /* bytes may not be shared: checks take time */
 	for (uint32_t i = 0; i < m->n_consts; i++) {
 		struct mathis_reader c;
 		uint32_t offset, len;
@@ -113,9 +114,10 @@ int mathis_load_consts(struct mathis_module *m, struct mathis_part part)
 			return mathis_bad(m, "constant %u has flags", i);
 		offset = mathis_get(&r, 4);
 		len = mathis_get(&r, 4);
-		if (offset > size || len > size - offset)
+		if (offset > size || len > size - offset || len > left)
 			return mathis_bad(
 				m, "constant %u is outside its section", i);
+		left -= len;
 		c = (struct mathis_reader){ data + offset, data + offset + len,
 					    false };
 		if (!read_const(&m->consts[i], &c) || c.bad || mathis_left(&c))

@@ -7,7 +7,7 @@
 
 #include "module.h"
 
-#define SIG_DEPTH 16
+#define FIELD_LEAST 10 /* bytes of a field or variant */
 
 static bool skip_sig(struct mathis_reader *r, int depth)
 {
@@ -99,7 +99,7 @@ static int read_type(struct mathis_module *m, struct mathis_type *t,
 	if (t->kind != TYPE_STRUCT && t->kind != TYPE_ENUM)
 		return -EBADMSG;
 	t->n_fields = mathis_get(r, 2);
-	if (r->bad || t->n_fields > mathis_left(r))
+	if (r->bad || t->n_fields > mathis_left(r) / FIELD_LEAST)
 		return -EBADMSG;
 	if (!t->n_fields)
 		return 0;
@@ -110,6 +110,8 @@ static int read_type(struct mathis_module *m, struct mathis_type *t,
 		if (t->kind == TYPE_STRUCT ? !read_field(m, r, &t->fields[i]) :
 					     !read_variant(m, r, &t->fields[i]))
 			return -EBADMSG;
+		if (t->fields[i].init == MATHIS_NONE_IDX)
+			t->needs = i + 1;
 	}
 	return 0;
 }
@@ -128,7 +130,7 @@ int mathis_load_types(struct mathis_module *m, struct mathis_part part)
 	struct mathis_reader r = { part.data, part.data + part.size, false };
 	const uint8_t *data;
 	uint32_t count = 0;
-	uint32_t size;
+	uint32_t size, left;
 	int ret;
 
 	m->types = mathis_array(m, &r, &count, 18, sizeof(*m->types), &ret);
@@ -136,6 +138,7 @@ int mathis_load_types(struct mathis_module *m, struct mathis_part part)
 		return ret;
 	data = r.p + 18UL * count;
 	size = part.data + part.size - data;
+	left = size; /* bytes may not be shared: fields take memory */
 	for (uint32_t i = 0; i < count; i++) {
 		struct mathis_type *t = &m->types[i];
 		uint32_t id = mathis_get(&r, 4);
@@ -152,9 +155,10 @@ int mathis_load_types(struct mathis_module *m, struct mathis_part part)
 					  id);
 		t->id = id;
 		if (!mathis_is_str(m, t->name) || offset > size ||
-		    len > size - offset)
+		    len > size - offset || len > left)
 			return mathis_bad(m, "type %u is outside its section",
 					  i);
+		left -= len;
 		d = (struct mathis_reader){ data + offset, data + offset + len,
 					    false };
 		m->n_types = i + 1;

@@ -75,12 +75,10 @@ static int check_type(struct verifier *v, uint32_t at,
 	if (n > t->n_fields)
 		return verify_refuse(v, at, "%u values for %u fields", n,
 				     t->n_fields);
-	for (unsigned int i = n; i < t->n_fields; i++) {
-		if (t->fields[i].init == MATHIS_NONE_IDX)
-			return verify_refuse(
-				v, at, "field %u has no value and no default",
-				i);
-	}
+	if (n < t->needs)
+		return verify_refuse(v, at,
+				     "field %u has no value and no default",
+				     t->needs - 1U);
 	return 0;
 }
 

@@ -195,6 +195,69 @@ TEST_F(broken, is_refused_for_its_reason)
 	mathis_unload(m);
 }
 
+/* Give entry 0 of a table the data of entry 1, whose place is at its end. */
+static void share_data(struct sample *s, int section, unsigned int entry)
+{
+	uint8_t *table = s->file;
+
+	table += find(s->file, section) + 4;
+	memcpy(table + entry - 8, table + 2 * entry - 8, 8);
+	sample_repair(s->file, s->size);
+}
+
+TEST(types_are_no_longer_than_their_section)
+{
+	struct mathis_error error;
+	struct mathis_module *m;
+	struct sample s;
+
+	sample_assemble(&s,
+			".types:\n.struct A\nx: i64\n.end\n"
+			".struct B\nx: i64\ny: i64\nz: i64\n.end\n"
+			".func main\nCONST_NONE RET\n.end",
+			0);
+	ASSERT_EQ(0, mathis_load(s.file, s.size, &m, NULL));
+	mathis_unload(m);
+	share_data(&s, SECTION_TYPES, 18);
+	EXPECT_EQ(-EBADMSG, mathis_load(s.file, s.size, &m, &error));
+	EXPECT_STREQ("type 1 is outside its section", error.text);
+	mathis_unload(m);
+	sample_fini(&s);
+}
+
+TEST(constants_are_no_longer_than_their_section)
+{
+	struct mathis_error error;
+	struct mathis_module *m;
+	struct sample s;
+
+	sample_assemble(&s,
+			".constants:\n0: str \"\"\n1: str \"0123456789\"\n"
+			".func main\nCONST_NONE RET\n.end",
+			MATHIS_ASM_STRIP);
+	ASSERT_EQ(0, mathis_load(s.file, s.size, &m, NULL));
+	mathis_unload(m);
+	share_data(&s, SECTION_CONST, 10);
+	EXPECT_EQ(-EBADMSG, mathis_load(s.file, s.size, &m, &error));
+	EXPECT_EQ(0, strncmp(error.text, "constant ", 9));
+	EXPECT_NE(NULL, strstr(error.text, " is outside its section"));
+	mathis_unload(m);
+	sample_fini(&s);
+}
+
+TEST(a_type_knows_its_last_field_without_a_default)
+{
+	struct mathis_module *m;
+
+	ASSERT_EQ(0, sample_load(".types:\n.struct A\nx: i64 = 1\ny: i64\n"
+				 "z: i64 = 2\n.end\n.struct B\nx: i64 = 1\n"
+				 ".end\n.func main\nCONST_NONE RET\n.end",
+				 &m));
+	EXPECT_EQ(2, m->types[0].needs);
+	EXPECT_EQ(0, m->types[1].needs);
+	mathis_unload(m);
+}
+
 TEST(a_section_of_another_program_is_left_alone)
 {
 	struct mathis_module *m;

@@ -12,15 +12,16 @@
 #include "module.h"
 #include "sample.h"
 
-#define HEAD                                                                \
-	".constants:\n0: str \"s\"\n1: i64 1\n.types:\n.struct S\nx: i64\n" \
-	"y: i64 = 1\n.end\n.enum E\nA\n.end\n.alias A = i64\n.globals:\n"   \
-	"g: i64\n.const c: i64 = 1\n"                                       \
-	".func one\n.arity 1\nGET_LOCAL 0\nRET\n.end\n"                     \
-	".func up\nGET_UPVALUE 0\nRET\n.end\n"                              \
-	".func maker\nCONST_NONE MAKE_CLOSURE \"up\" 1 RET\n.end\n"         \
+#define HEAD                                                                  \
+	".constants:\n0: str \"s\"\n1: i64 1\n.types:\n.struct S\nx: i64\n"   \
+	"y: i64 = 1\n.end\n.struct T\na: i64 = 1\nb: i64\nc: i64 = 1\n.end\n" \
+	".enum E\nA\n.end\n.alias A = i64\n.globals:\n"                       \
+	"g: i64\n.const c: i64 = 1\n"                                         \
+	".func one\n.arity 1\nGET_LOCAL 0\nRET\n.end\n"                       \
+	".func up\nGET_UPVALUE 0\nRET\n.end\n"                                \
+	".func maker\nCONST_NONE MAKE_CLOSURE \"up\" 1 RET\n.end\n"           \
 	".func main\n.locals 1\n"
-#define FIRST_LINE 33 /* of what follows HEAD */
+#define FIRST_LINE 38 /* of what follows HEAD */
 
 FIXTURE(code)
 {

@@ -73,8 +73,11 @@ int asm_find_global(struct mathis_asm *a, struct mathis_span name)
 	return -1;
 }
 
+static bool sig(struct mathis_asm *a, struct mathis_buf *out, int depth);
+
 /* Types between brackets: their number goes to @count where that is a place. */
-static bool sig_list(struct mathis_asm *a, struct mathis_buf *out, char close)
+static bool sig_list(struct mathis_asm *a, struct mathis_buf *out, char close,
+		     int depth)
 {
 	size_t count = out->size;
 	unsigned int n = 0;
@@ -85,7 +88,7 @@ static bool sig_list(struct mathis_asm *a, struct mathis_buf *out, char close)
 			asm_error(a, ASM_SYNTAX, "the types have no end");
 			return false;
 		}
-		if (!asm_sig(a, out))
+		if (!sig(a, out, depth))
 			return false;
 	}
 	mathis_buf_set(out, count, n, 1);
@@ -93,18 +96,18 @@ static bool sig_list(struct mathis_asm *a, struct mathis_buf *out, char close)
 }
 
 /* "Func<(A, B) -> C>", after its name */
-static bool sig_func(struct mathis_asm *a, struct mathis_buf *out)
+static bool sig_func(struct mathis_asm *a, struct mathis_buf *out, int depth)
 {
 	struct mathis_span arrow;
 
 	mathis_buf_put(out, KIND_FUNC, 1);
 	return asm_expect(a, '<') && asm_expect(a, '(') &&
-	       sig_list(a, out, ')') && asm_word(a, &arrow) &&
-	       asm_expect(a, '>') && asm_sig(a, out) && asm_expect(a, '>');
+	       sig_list(a, out, ')', depth) && asm_word(a, &arrow) &&
+	       asm_expect(a, '>') && sig(a, out, depth) && asm_expect(a, '>');
 }
 
 static bool sig_composite(struct mathis_asm *a, struct mathis_buf *out,
-			  size_t i)
+			  size_t i, int depth)
 {
 	unsigned int n = composites[i].inner;
 
@@ -114,18 +117,22 @@ static bool sig_composite(struct mathis_asm *a, struct mathis_buf *out,
 	if (!asm_expect(a, '<'))
 		return false;
 	while (n--) {
-		if (!asm_sig(a, out))
+		if (!sig(a, out, depth))
 			return false;
 	}
 	return asm_expect(a, '>');
 }
 
-/* Append the signature of the type that comes. */
-bool asm_sig(struct mathis_asm *a, struct mathis_buf *out)
+static bool sig(struct mathis_asm *a, struct mathis_buf *out, int depth)
 {
 	struct mathis_span word;
 	int found;
 
+	if (depth > SIG_DEPTH) {
+		asm_error(a, ASM_SYNTAX, "more than %d types in each other",
+			  SIG_DEPTH);
+		return false;
+	}
 	if (!asm_word(a, &word))
 		return false;
 	found = asm_kind_of(word);
@@ -135,14 +142,14 @@ bool asm_sig(struct mathis_asm *a, struct mathis_buf *out)
 	}
 	for (size_t i = 0; i < sizeof(composites) / sizeof(*composites); i++) {
 		if (asm_is(word, composites[i].name))
-			return sig_composite(a, out, i);
+			return sig_composite(a, out, i, depth + 1);
 	}
 	if (asm_is(word, "Tuple")) {
 		mathis_buf_put(out, KIND_TUPLE, 1);
-		return asm_expect(a, '<') && sig_list(a, out, '>');
+		return asm_expect(a, '<') && sig_list(a, out, '>', depth + 1);
 	}
 	if (asm_is(word, "Func"))
-		return sig_func(a, out);
+		return sig_func(a, out, depth + 1);
 	found = asm_find_type(a, word);
 	if (found < 0) {
 		asm_error(a, ASM_NAME, "type %.*s is not defined above",
@@ -152,6 +159,12 @@ bool asm_sig(struct mathis_asm *a, struct mathis_buf *out)
 	mathis_buf_put(out, KIND_STRUCT, 1);
 	mathis_buf_put(out, MATHIS_TYPE_FIRST + found, 4);
 	return true;
+}
+
+/* Append the signature of the type that comes. */
+bool asm_sig(struct mathis_asm *a, struct mathis_buf *out)
+{
+	return sig(a, out, 0);
 }
 
 /* ".struct NAME", ".enum NAME", ".alias NAME = TYPE", after the directive */

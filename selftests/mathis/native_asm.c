@@ -53,6 +53,18 @@ TEST(writes_the_bytes_of_the_public_format)
 	free(source);
 }
 
+#define IN4(_type) "List<List<List<List<" _type ">>>>"
+
+TEST(nests_types_as_deep_as_the_loader)
+{
+	struct mathis_module *m;
+
+	EXPECT_EQ(0, sample_load(".func main\n.returns " IN4(IN4(IN4(
+					 IN4("i64")))) "\nCONST_NONE RET\n.end",
+				 &m));
+	mathis_unload(m);
+}
+
 TEST(has_all_instructions)
 {
 	int n = 0;

@@ -209,14 +209,53 @@ TEST_F(tool, refuses_what_it_does_not_know)
 	EXPECT_EQ(0, self->status);
 }
 
+TEST_F(tool, keeps_the_link_and_the_mode_of_its_output)
+{
+	type(self, "umask 027; $m asm -o $d/a $e/hello.masm; stat -c %a $d/a");
+	EXPECT_STREQ("640\n", self->out);
+	type(self,
+	     "chmod 604 $d/a; ln -s a $d/b; $m asm -o $d/b $e/tasks.masm;"
+	     "stat -c %a $d/a; readlink $d/b; $m asm -o $d/c $e/tasks.masm;"
+	     "cmp $d/a $d/c; ls $d");
+	EXPECT_STREQ("604\na\na\nb\nc\n", self->out);
+}
+
+TEST_F(tool, writes_to_a_pipe)
+{
+	type(self, "$m asm -o $d/a $e/hello.masm");
+	type(self, "$m asm -o /proc/self/fd/1 $e/hello.masm | cmp - $d/a");
+	EXPECT_STREQ("", self->out);
+	EXPECT_EQ(0, self->status);
+}
+
+TEST_F(tool, prints_a_trace_only_where_it_may)
+{
+	put(self, "a.masm",
+	    ".func main\nCONST_I64 7 TRACE CONST_NONE RET\n.end\n");
+	type(self, "$m run $d/a.masm");
+	EXPECT_STREQ("mathis: trace: 7\n", self->out);
+	type(self, "$m run --deny-console $d/a.masm");
+	EXPECT_STREQ("", self->out);
+	type(self, "$m run --deny-console --trace $d/a.masm");
+	EXPECT_NE(NULL, strstr(self->out, "mathis: trace: 7\n"));
+}
+
 TEST_F(tool, leaves_no_half_file)
 {
 	type(self, "$m asm -o /dev/full $e/hello.masm");
 	EXPECT_EQ(1, self->status);
+	put(self, "a", "old\n");
+	type(self, "(trap '' XFSZ; ulimit -f 0; $m asm -o $d/a $e/hello.masm)");
+	EXPECT_EQ(1, self->status);
+	type(self, "cat $d/a; ls $d");
+	EXPECT_STREQ("old\na\n", self->out);
 	type(self, "$m asm -o $d/none/a $e/hello.masm");
 	EXPECT_EQ(1, self->status);
 	type(self, "$m run $e/hello.masm >/dev/full");
 	EXPECT_EQ(1, self->status);
+	type(self, "$m dis $e/hello.masm >/dev/full");
+	EXPECT_EQ(1, self->status);
+	EXPECT_NE(NULL, strstr(self->out, "mathis: standard output: No space"));
 }
 
 TEST_HARNESS_MAIN

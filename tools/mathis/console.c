@@ -111,9 +111,9 @@ void console_event(void *arg, enum mathis_event event, const char *text)
 	};
 	const struct console *console = arg;
 
-	/* TRACE and lost errors are there to be seen. */
-	if (!console->trace && event != MATHIS_EVENT_TRACE &&
-	    event != MATHIS_EVENT_LOST)
+	/* TRACE prints, as far as the program may; lost errors are seen. */
+	if (!console->trace && event != MATHIS_EVENT_LOST &&
+	    !(event == MATHIS_EVENT_TRACE && console->allowed))
 		return;
 	fflush(stdout);
 	fprintf(stderr, "mathis: %s: %s\n", names[event], text);

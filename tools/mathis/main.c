@@ -3,6 +3,7 @@
  * mathis - assemble, disassemble, check and run MATHIS modules.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,36 +16,92 @@ static const char usage[] =
 	"usage: mathis asm [-sW] [-o FILE.mbc] FILE.masm\n"
 	"       mathis dis FILE\n"
 	"       mathis check FILE...\n"
-	"       mathis run [--deny-console] [--trace] [--fuel N] [--heap BYTES]\n"
-	"                  [--stack VALUES] FILE [ARGUMENT...]\n";
+	"       mathis run [--allow-console] [--deny-console] [--trace] [--fuel N]\n"
+	"                  [--heap BYTES] [--stack VALUES] FILE [ARGUMENT...]\n";
 
 static void tell(void *arg, const struct mathis_error *e)
 {
 	print_error(arg, e);
 }
 
-/* Write a file whole, or not at all. */
+static int write_failed(const char *name)
+{
+	fprintf(stderr, "mathis: %s: %s\n", name, strerror(errno));
+	return EXIT_BAD;
+}
+
+/* Write to an open file and close it: 0, or -1 and errno. */
+static int write_all(int fd, const uint8_t *data, size_t size)
+{
+	int saved;
+
+	while (size) {
+		ssize_t n = write(fd, data, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		data += n;
+		size -= n;
+	}
+	saved = errno;
+	if (close(fd))
+		return -1;
+	errno = saved;
+	return size ? -1 : 0;
+}
+
+/* A new file that takes the place of @name once it is whole. */
+static int replace(const char *name, mode_t mode, const void *data, size_t size)
+{
+	char *part;
+	int ret;
+	int fd;
+
+	if (asprintf(&part, "%s.XXXXXX", name) < 0)
+		return -1;
+	fd = mkstemp(part);
+	if (fd < 0) {
+		free(part);
+		return -1;
+	}
+	ret = fchmod(fd, mode);
+	if (write_all(fd, data, size) || ret || rename(part, name)) {
+		int saved = errno;
+
+		unlink(part);
+		errno = saved;
+		ret = -1;
+	}
+	free(part);
+	return ret;
+}
+
+/* Write a file whole, or not at all; a device or pipe is written to. */
 static int write_output(const char *name, const void *data, size_t size)
 {
-	FILE *f = fopen(name, "w");
+	mode_t mask = umask(0);
+	char *target = NULL;
 	struct stat st;
-	bool plain;
-	bool bad;
+	int ret = -1;
+	int fd;
 
-	if (!f) {
-		fprintf(stderr, "mathis: %s: %s\n", name, strerror(errno));
-		return EXIT_BAD;
+	umask(mask);
+	if (stat(name, &st)) {
+		ret = replace(name, 0666 & ~mask, data, size);
+	} else if (!S_ISREG(st.st_mode)) {
+		fd = open(name, O_WRONLY | O_CLOEXEC);
+		ret = fd < 0 ? -1 : write_all(fd, data, size);
+	} else {
+		target = realpath(name, NULL); /* a link stays */
+		if (target)
+			ret = replace(target, st.st_mode & 0777, data, size);
 	}
-	/* Half a file is removed; a device stays. */
-	plain = !fstat(fileno(f), &st) && S_ISREG(st.st_mode);
-	bad = fwrite(data, 1, size, f) != size;
-	bad |= fclose(f);
-	if (!bad)
-		return 0;
-	fprintf(stderr, "mathis: %s: %s\n", name, strerror(errno));
-	if (plain)
-		unlink(name);
-	return EXIT_BAD;
+	if (ret)
+		ret = write_failed(name);
+	free(target);
+	return ret;
 }
 
 /* The output of a source: its name with .mbc for its ending. */
@@ -122,12 +179,12 @@ static int cmd_dis(int argc, char **argv)
 		return EXIT_BAD;
 	ret = mathis_disassemble(module, &source);
 	mathis_unload(module);
-	if (source)
-		fputs(source, stdout);
-	else
+	if (!source)
 		fputs("mathis: no memory\n", stderr);
+	else if (fputs(source, stdout) < 0 || fflush(stdout))
+		ret = write_failed("standard output");
 	free(source);
-	return ret || fflush(stdout) ? EXIT_BAD : 0;
+	return ret ? EXIT_BAD : 0;
 }
 
 static int cmd_check(int argc, char **argv)

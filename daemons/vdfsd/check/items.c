@@ -19,6 +19,36 @@
 #define COLLECTION_SUMMED \
 	"UPDATE collection SET sum = " COLLECTION_SUM "\nWHERE sum IS NULL"
 
+/* A base that leaves no room for items, or has them among those of others. */
+#define BASE_WRONG                                   \
+	"typeof(base) != 'integer' OR base < 0 OR\n" \
+	"base % 549755813888 != 0"
+/*
+ * Statements that give each collection without a base one that no other has:
+ * where most of its items are, counting those that are what was stored; and for
+ * one without items the first span that nobody uses. The name collection.id
+ * makes SQLite look again for each row.
+ */
+#define BASE_OF_ITEMS                                                \
+	"UPDATE OR IGNORE collection SET base = (SELECT span FROM\n" \
+	"(SELECT id >> 39 << 39 AS span, count(*) AS n FROM item\n"  \
+	"WHERE item.collection = collection.id AND NOT (" ITEM_WRONG \
+	")\nGROUP BY 1) WHERE span >= 0 AND NOT EXISTS\n"            \
+	"(SELECT 1 FROM collection AS has WHERE has.base >= span\n"  \
+	"AND has.base < span + 549755813888)\n"                      \
+	"ORDER BY n DESC, span LIMIT 1)\nWHERE base IS NULL"
+#define BASE_FREE                                                      \
+	"UPDATE collection SET base = (SELECT min(span) FROM\n"        \
+	"(SELECT 0 AS span UNION ALL\n"                                \
+	"SELECT ((base >> 39) + 1) << 39 FROM collection AS has\n"     \
+	"WHERE base IS NOT NULL UNION ALL\n"                           \
+	"SELECT ((max(id) >> 39) + 1) << 39 FROM item)\n"              \
+	"WHERE span >= 0 AND collection.id IS NOT NULL AND\n"          \
+	"NOT EXISTS (SELECT 1 FROM collection AS has\n"                \
+	"WHERE has.base >= span AND has.base < span + 549755813888)\n" \
+	"AND NOT EXISTS (SELECT 1 FROM item WHERE item.id > span\n"    \
+	"AND item.id < span + 549755813888))\nWHERE base IS NULL"
+
 /* A name from its number; where a user has one like that, one that none has. */
 #define LOST                                                     \
 	"'lost-' || id || CASE WHEN EXISTS(SELECT 1\n"           \
@@ -41,6 +71,10 @@
 		"item") "), base),\n"                    \
 			"ifnull((SELECT max(id) " RANGE( \
 				"gone") "), base)) - base"
+/* Items that are not among the numbers of their collection. */
+#define OUTSIDE                                                     \
+	"FROM item JOIN collection ON collection.id = collection\n" \
+	"WHERE item.id NOT BETWEEN base + 1 AND base + 549755813887"
 /* The last generation that one of its rows was written in. */
 #define LAST_GEN                                        \
 	"max(ifnull((SELECT max(gen) FROM item\n"       \
@@ -110,12 +144,14 @@
 const struct vdfs_rule vdfs_fsck_items[] = {
 	{ "collections that are not what was stored, now root's alone",
 	  "SELECT count(*) FROM collection WHERE " COLLECTION_WRONG,
-	  { "UPDATE collection SET owner = 0, mode = 0,\n"
-	    "name = ifnull(name, " LOST "),\n"
-	    "base = ifnull((SELECT (min(item.id) >> 39) << 39 FROM item\n"
-	    "WHERE item.collection = collection.id), base),\n" RENEWED
+	  { "UPDATE collection SET owner = 0, mode = 0, base = NULL,\n"
+	    "name = ifnull(name, " LOST "),\n" RENEWED
 	    "WHERE " COLLECTION_WRONG,
-	    COLLECTION_SUMMED } },
+	    BASE_OF_ITEMS, BASE_FREE, COLLECTION_SUMMED } },
+	{ "collections with a base that none may have",
+	  "SELECT count(*) FROM collection WHERE " BASE_WRONG,
+	  { "UPDATE collection SET base = NULL,\n" RENEWED "WHERE " BASE_WRONG,
+	    BASE_OF_ITEMS, BASE_FREE, COLLECTION_SUMMED } },
 	{ "collections with names that none may have, now lost-N",
 	  "SELECT count(*) FROM collection WHERE " UNFIT,
 	  { "UPDATE collection SET sum = NULL, name = " LOST "WHERE " UNFIT,
@@ -129,6 +165,17 @@ const struct vdfs_rule vdfs_fsck_items[] = {
 	    "DELETE FROM field_value WHERE item IN\n"
 	    "(SELECT id FROM item WHERE " ITEM_WRONG ")",
 	    "DELETE FROM item WHERE " ITEM_WRONG } },
+	{ "items with a number that their collection does not have",
+	  "SELECT count(*) " OUTSIDE,
+	  { "UPDATE collection SET " RENEWED "WHERE id IN\n"
+	    "(SELECT collection.id " OUTSIDE ") OR base IN\n"
+	    "(SELECT item.id >> 39 << 39 " OUTSIDE ")",
+	    COLLECTION_SUMMED,
+	    "UPDATE item SET id = to_id, sum =\n"
+	    "vdfs_sum(to_id, collection, key, gen, metadata, vector) FROM\n"
+	    "(SELECT item.id AS old, base + " LAST_ID " + row_number() OVER\n"
+	    "(PARTITION BY collection.id ORDER BY item.id) AS to_id\n" OUTSIDE
+	    ") WHERE id = old" } },
 	{ "collections that miscount their items",
 	  "SELECT count(*) FROM collection WHERE name IS NOT NULL\n"
 	  "AND items != (SELECT count(*) FROM item\n"

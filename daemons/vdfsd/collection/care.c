@@ -18,7 +18,8 @@
 /**
  * struct purge - a dropped collection on its way out
  * @id: Its number; 0 = there is none.
- * @base: Its items have the numbers behind this one.
+ * @base: Its items have the numbers behind this one. Where that is damaged,
+ *        items of others may have numbers there too.
  * @owner: Its owner.
  * @last: The last item of the present step; @base when there is none left.
  * @step: Charges for the items of the step.
@@ -42,7 +43,7 @@ static int find_dropped(struct sqlite3 *db, void *arg)
 
 	purge->id = 0;
 	ret = vdfs_sql(db, &st,
-		       "SELECT id, base, owner FROM collection\n"
+		       "SELECT id, ifnull(base, -1), owner FROM collection\n"
 		       " WHERE name IS NULL\n"
 		       " AND sum = " VDFS_COLLECTION_SUM("NULL") " LIMIT 1");
 	if (!ret)
@@ -64,9 +65,10 @@ static int find_step(struct sqlite3 *db, struct purge *purge)
 	purge->step = (struct vdfs_usage){ 0 };
 	ret = vdfs_sql(db, &st,
 		       "SELECT id, " VDFS_ITEM_COST " FROM item\n"
-		       " WHERE id > ?1 AND id < ?1 + ?2 ORDER BY id LIMIT ?3",
+		       " WHERE id > ?1 AND id < ?1 + ?2 AND +collection = ?4\n"
+		       " ORDER BY id LIMIT ?3",
 		       VDFS_INT(purge->base), VDFS_INT(VDFS_SPAN),
-		       VDFS_INT(PURGE_STEP));
+		       VDFS_INT(PURGE_STEP), VDFS_INT(purge->id));
 	while (!ret && purge->step.bytes < PURGE_BYTES) {
 		ret = vdfs_sql_next(st);
 		if (ret <= 0)
@@ -88,19 +90,30 @@ static int purge_items(struct sqlite3 *db, const struct purge *purge)
 	ret = vdfs_fields_forget(db, purge->id, purge->base, purge->last);
 	if (!ret)
 		ret = vdfs_sql_run(
-			db, "DELETE FROM item WHERE id > ?1 AND id <= ?2",
-			VDFS_INT(purge->base), VDFS_INT(purge->last));
+			db,
+			"DELETE FROM item WHERE id > ?1 AND id <= ?2\n"
+			" AND +collection = ?3",
+			VDFS_INT(purge->base), VDFS_INT(purge->last),
+			VDFS_INT(purge->id));
 	return ret ? ret :
 		     vdfs_usage_add(db, NULL, purge->owner, VDFS_USAGE_ITEMS,
 				    less);
 }
 
-static int purge_log(struct sqlite3 *db, const struct purge *purge)
+/* Rows of the log do not say whose they are: no other may have that base. */
+static int purge_log(struct sqlite3 *db, struct purge *purge)
 {
-	return vdfs_sql_run(db, vdfs_item_sql[SQL_GONE_TRIM],
-			    VDFS_INT(purge->base),
-			    VDFS_INT(purge->base + (VDFS_SPAN - 1)),
-			    VDFS_INT(INT64_MAX));
+	int ret;
+
+	purge->more = false;
+	if (purge->base < 0 || purge->base % VDFS_SPAN)
+		return 0;
+	ret = vdfs_sql_run(db, vdfs_item_sql[SQL_GONE_TRIM],
+			   VDFS_INT(purge->base),
+			   VDFS_INT(purge->base + (VDFS_SPAN - 1)),
+			   VDFS_INT(INT64_MAX));
+	purge->more = sqlite3_changes(db) > 0;
+	return ret;
 }
 
 static int purge_row(struct sqlite3 *db, const struct purge *purge)
@@ -126,10 +139,7 @@ static int purge_step(struct sqlite3 *db, void *arg)
 	if (purge->step.n)
 		return purge_items(db, purge);
 	ret = purge_log(db, purge);
-	if (ret || sqlite3_changes(db))
-		return ret;
-	purge->more = false;
-	return purge_row(db, purge);
+	return ret || purge->more ? ret : purge_row(db, purge);
 }
 
 /* Returns whether there is a rest, which a full disk, say, is in the way of. */

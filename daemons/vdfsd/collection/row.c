@@ -20,7 +20,8 @@ static int one_number(struct sqlite3 *db, const char *sql, int64_t *out)
 
 /*
  * A base that no collection has, nor one whose items are still going: behind the
- * last one, and when there is no room any more between others.
+ * last one, and when there is no room any more between others. That of a row that
+ * is damaged may be any number: a base here is a multiple of VDFS_SPAN.
  */
 static int free_base(struct sqlite3 *db, int64_t *base)
 {
@@ -29,15 +30,18 @@ static int free_base(struct sqlite3 *db, int64_t *base)
 
 	ret = one_number(db, "SELECT ifnull(max(base), -?1) FROM collection",
 			 &last);
+	last = last < 0 ? -VDFS_SPAN : last - last % VDFS_SPAN;
 	if (!ret && last > INT64_MAX - 2 * VDFS_SPAN + 1) {
 		last = INT64_MAX;
 		ret = one_number(
 			db,
 			"SELECT base FROM (SELECT -?1 AS base UNION ALL\n"
 			" SELECT base FROM collection) AS has\n"
-			" WHERE base <= 9223372036854775807 - 2 * ?1 AND\n"
+			" WHERE base BETWEEN -?1 AND 9223372036854775807 - 2 * ?1\n"
+			" AND base % ?1 = 0 AND\n"
 			" NOT EXISTS (SELECT 1 FROM collection AS next\n"
-			" WHERE next.base = has.base + ?1) LIMIT 1",
+			" WHERE next.base >= has.base + ?1\n"
+			" AND next.base < has.base + 2 * ?1) LIMIT 1",
 			&last);
 		if (!ret && last == INT64_MAX)
 			ret = -ENOSPC;

@@ -127,6 +127,12 @@
 	"WHERE item.id > base AND item.id < base + 549755813888)\n"   \
 	"WHERE kind IS NOT NULL"
 
+/* Whether field_value has the row "want". */
+#define HAS                                                       \
+	"EXISTS (SELECT 1 FROM field_value AS has\n"              \
+	"WHERE has.kind = want.kind AND has.value = want.value\n" \
+	"AND has.item = want.item)"
+
 /* All items of an earlier version are where they are now, and counted. */
 #define ITEMS_MOVED "EXISTS (SELECT 1 FROM usage WHERE uid = -1 AND kind = 3)"
 
@@ -214,13 +220,12 @@ const struct vdfs_rule vdfs_fsck_items[] = {
 	    "WHERE field.collection = collection.id)" } },
 	{ "values of indexed fields that are not those of the items",
 	  "SELECT (SELECT count(*) FROM field_value) + ifnull(sum(\n"
-	  "CASE WHEN EXISTS (SELECT 1 FROM field_value AS has\n"
-	  "WHERE has.kind = want.kind AND has.value = want.value\n"
-	  "AND has.item = want.item) THEN -1 ELSE 1 END), 0)\n"
+	  "CASE WHEN " HAS " THEN -1 ELSE 1 END), 0)\n"
 	  "FROM (" VALUES ") AS want",
-	  { "DELETE FROM field_value",
-	    "INSERT INTO field_value(kind, value, item)\n" VALUES
-	    " ORDER BY 1, 2, 3" } },
+	  { "DELETE FROM field_value\n"
+	    "WHERE (kind, value, item) NOT IN (" VALUES ")",
+	    "INSERT INTO field_value(kind, value, item)\n"
+	    "SELECT * FROM (" VALUES ") AS want WHERE NOT " HAS } },
 	{ "users whose items were miscounted",
 	  "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM " ITEMS "\n"
 	  "EXCEPT SELECT * FROM " ITEMS_COUNTED ") UNION ALL SELECT * FROM\n"

@@ -490,6 +490,31 @@ TEST_F(items, counts_are_checked_and_mended)
 	vdfs_collection_put(c);
 }
 
+/* A big table is not written once more for one row. */
+TEST_F(items, one_wrong_value_is_one_row_less_and_one_more)
+{
+	static const char *const made[] = {
+		"CREATE TABLE touched(n)",
+		"CREATE TRIGGER takes AFTER DELETE ON field_value\n"
+		"BEGIN INSERT INTO touched VALUES(1); END",
+		"CREATE TRIGGER gives AFTER INSERT ON field_value\n"
+		"BEGIN INSERT INTO touched VALUES(2); END",
+		"UPDATE field_value SET value = 2 WHERE item =\n"
+		"(SELECT id FROM item WHERE key = 'k3')",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(made) / sizeof(*made); i++)
+		ASSERT_EQ(0, change(self, made[i]));
+	EXPECT_EQ(2, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0, change(self, "UPDATE collection SET name =\n"
+				  "(SELECT count(*) || '-' || sum(n)\n"
+				  "FROM touched) WHERE name = 'b'"));
+	ASSERT_EQ(0, open_db(self));
+	EXPECT_EQ(0, vdfs_collection_drop(self->db, &bob, "2-3"));
+}
+
 static int keep_key(void *arg, const struct vdfs_item *item, float dist)
 {
 	(void)dist;

@@ -56,7 +56,7 @@ static void phi_caller_detach(struct phi_caller *caller)
 	lockdep_assert_held(&caller->ep->lock);
 	phi_waiter_unlink(&caller->w);
 	if (caller->state != PHI_CALLER_ANSWERED)
-		caller->state = PHI_CALLER_LEFT;
+		WRITE_ONCE(caller->state, PHI_CALLER_LEFT);
 	/* Last; pairs with phi_caller_lock(). */
 	smp_store_release(&caller->ep, NULL);
 }
@@ -348,7 +348,7 @@ int phi_caller_claim(struct phi_caller *caller)
 	if (!ep)
 		return ret;
 	if (caller->state == PHI_CALLER_WAITS && !caller->w.error) {
-		caller->state = PHI_CALLER_ANSWERING;
+		WRITE_ONCE(caller->state, PHI_CALLER_ANSWERING);
 		ret = 0;
 	}
 	spin_unlock(&ep->lock);

@@ -378,7 +378,8 @@ static int phi_ticket_begin(struct phi_cspace *cs, struct phi_ticket *ticket,
 	ret = phi_shares_make(cs->user);
 	if (ret)
 		return ret;
-	ticket->shares = cs->user->shares;
+	/* Another thread may try to set it, in vain. */
+	ticket->shares = READ_ONCE(cs->user->shares);
 	ticket->teaches = uid_eq(model->uid, cs->user->uid);
 	ticket->pid = current->pid;
 	ret = phi_runner_count(ticket->pid, true);

@@ -83,6 +83,13 @@ static bool phi_parked_same(const struct phi_parked *parked,
 	       !memcmp(parked->data, data, cmd->len);
 }
 
+/* Has no thread of a cspace a call to go on with? */
+static bool phi_park_none(const struct phi_cspace *cs)
+{
+	/* Others may park now, but what a thread parked itself it sees. */
+	return data_race(xa_empty(&cs->parked));
+}
+
 /**
  * phi_park() - keep a call until its thread makes it again
  * @cs: The caller's cspace.
@@ -130,7 +137,7 @@ struct phi_caller *phi_park_resume(struct phi_cspace *cs,
 	struct phi_caller *caller = NULL;
 	struct phi_parked *parked;
 
-	if (xa_empty(&cs->parked))
+	if (phi_park_none(cs))
 		return NULL;
 	parked = xa_erase(&cs->parked, current->pid);
 	if (!parked)
@@ -156,7 +163,7 @@ struct phi_caller *phi_park_resume(struct phi_cspace *cs,
  */
 void phi_park_forget(struct phi_cspace *cs)
 {
-	if (!xa_empty(&cs->parked))
+	if (!phi_park_none(cs))
 		phi_parked_abandon(cs, xa_erase(&cs->parked, current->pid));
 }
 

@@ -91,7 +91,7 @@ TRACE_EVENT(phi_cap_revoke,
 	),
 
 	TP_fast_assign(
-		__entry->id = cap->id;
+		__entry->id = READ_ONCE(cap->id);
 		__entry->type = cap->obj->ops->type;
 		__entry->version = atomic_read(&cap->version);
 	),

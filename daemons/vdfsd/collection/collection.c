@@ -51,9 +51,18 @@ static void read_row(struct sqlite3_stmt *st, struct vdfs_core_row *row)
 	p->codes = (uint32_t)sqlite3_column_int64(st, 6);
 	p->m = (uint32_t)sqlite3_column_int64(st, 7);
 	p->ef_build = (uint32_t)sqlite3_column_int64(st, 8);
-	row->seed = (uint32_t)sqlite3_column_int64(st, 9);
+	row->seed = sqlite3_column_int64(st, 9);
 	row->items = (uint64_t)sqlite3_column_int64(st, 10);
 	row->base = sqlite3_column_int64(st, 11);
+	if (sqlite3_column_type(st, 11) != SQLITE_INTEGER)
+		row->base = -1;
+}
+
+/* Whether there is a collection that the row can be that of. */
+static bool is_sound(const struct vdfs_core_row *row)
+{
+	return row->seed >= 0 && row->seed <= UINT32_MAX && row->base >= 0 &&
+	       row->base % VDFS_SPAN == 0;
 }
 
 /* -ENOENT too when it is nothing to this user. */
@@ -195,7 +204,7 @@ static int create(struct sqlite3 *db, void *arg)
 	if (ret || owned.n >= VDFS_COLLECTIONS_MAX)
 		return ret ? ret : -EDQUOT;
 	/* -EEXIST as well when it is there and nothing to this user. */
-	return vdfs_row_add(db, want->name, p, want->seed);
+	return vdfs_row_add(db, want->name, p, (uint32_t)want->seed);
 }
 
 /**
@@ -215,6 +224,7 @@ int vdfs_collection_create(struct vdfs_db *db, const struct vdfs_who *who,
 	struct vdfs_core_row row = { .who = who,
 				     .name = name,
 				     .params = *params };
+	uint32_t seed = 0;
 	int ret = name_check(name, true);
 
 	row.params.owner = who->uid;
@@ -224,24 +234,38 @@ int vdfs_collection_create(struct vdfs_db *db, const struct vdfs_who *who,
 		row.params.ef_build = 200;
 	if (!ret)
 		ret = params_check(&row.params);
-	if (!ret && getrandom(&row.seed, sizeof(row.seed), 0) < 0)
+	if (!ret && getrandom(&seed, sizeof(seed), 0) < 0)
 		ret = -errno;
+	row.seed = seed;
 	return ret ? ret : vdfs_meta_write(db->meta, create, &row);
 }
 
-/* The collection of a name, which a repair may change in between. */
+/*
+ * The collection of a name, which a repair may change in between. A row that
+ * did not change, and yet is not found by what it says, is damaged.
+ */
 static int find_core(struct vdfs_db *db, struct vdfs_core_row *row,
 		     vdfs_progress_fn *progress, void *arg,
 		     struct vdfs_core **out)
 {
+	struct vdfs_core_row before = {};
 	int ret;
 
-	do {
+	for (;;) {
 		ret = vdfs_meta_read(db->meta, find_row, row);
-		if (!ret)
-			ret = vdfs_core_get(db, row, progress, arg, out);
-	} while (ret == -ESTALE);
-	return ret;
+		if (ret)
+			return ret;
+		if (!is_sound(row) ||
+		    (row->id == before.id && row->seed == before.seed &&
+		     row->base == before.base))
+			return -EBADMSG;
+		ret = vdfs_core_get(db, row, progress, arg, out);
+		if (ret != -ESTALE)
+			return ret;
+		if (progress && !progress(arg, 0, row->items))
+			return -ECANCELED;
+		before = *row;
+	}
 }
 
 /**
@@ -253,8 +277,8 @@ static int find_core(struct vdfs_db *db, struct vdfs_core_row *row,
  * @arg: For @progress.
  * @out: Out, to be given to vdfs_collection_put().
  *
- * Return: 0, -ECANCELED when @progress said so, or another negative errno;
- * see collection.h.
+ * Return: 0, -EBADMSG when its row is damaged, -ECANCELED when @progress said
+ * so, or another negative errno; see collection.h.
  */
 int vdfs_collection_open(struct vdfs_db *db, const struct vdfs_who *who,
 			 const char *name, vdfs_progress_fn *progress,

@@ -20,6 +20,7 @@
  * vector, until the item is gone from the disk.
  *
  * Beside the errors of store.h:
+ *   EBADMSG    its row is damaged: vdfsd --repair mends that
  *   EDQUOT     the user has as many collections as it may; the collection as
  *              many indexed fields; its owner as many bytes
  *   EEXIST     the name is taken by other parameters; the key is taken

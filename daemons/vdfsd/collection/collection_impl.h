@@ -305,16 +305,16 @@ int vdfs_collection_owned(struct sqlite3 *db, void *owned);
  * @name: Which.
  * @id: Number.
  * @params: As it was made.
- * @seed: Of its index.
+ * @seed: Of its index; one that does not fit in 32 bits is damaged.
  * @items: How many there are.
- * @base: Its items have the numbers behind this one.
+ * @base: Its items have the numbers behind this one; -1 = it is no integer.
  */
 struct vdfs_core_row {
 	const struct vdfs_who *who;
 	const char *name;
 	int64_t id;
 	struct vdfs_collection_params params;
-	uint32_t seed;
+	int64_t seed;
 	uint64_t items;
 	int64_t base;
 };

@@ -71,7 +71,7 @@ static int is_current(struct sqlite3 *db, void *arg)
  * database says which of them is of before a repair. If it is the collection,
  * nobody uses it any more. The caller's lock of the db is given up.
  */
-static int forget_old(struct vdfs_core *core)
+static int forget_old(struct vdfs_core *core, bool *again)
 {
 	struct vdfs_db *db = core->db;
 	int ret;
@@ -79,14 +79,15 @@ static int forget_old(struct vdfs_core *core)
 	core->refs++;
 	pthread_mutex_unlock(&db->lock);
 	ret = vdfs_meta_read(db->meta, is_current, core);
-	pthread_mutex_lock(&db->lock);
-	if (ret == -ENOENT) {
+	*again = ret == -ENOENT;
+	if (*again) {
 		atomic_store(&core->dropped, true);
+		pthread_mutex_lock(&db->lock);
 		vdfs_core_forget(core);
+		pthread_mutex_unlock(&db->lock);
 	}
-	pthread_mutex_unlock(&db->lock);
 	vdfs_core_put(core);
-	return ret && ret != -ENOENT ? ret : -ESTALE;
+	return ret ? ret : -ESTALE;
 }
 
 static void load(struct vdfs_core *core, vdfs_progress_fn *progress, void *arg)
@@ -114,26 +115,31 @@ static int add(struct vdfs_db *db, const struct vdfs_core_row *row,
 	if (ret)
 		return ret;
 	(*out)->params = row->params;
-	(*out)->seed = row->seed;
+	(*out)->seed = (uint32_t)row->seed;
 	(*out)->base = row->base;
 	(*out)->next = db->cores;
 	db->cores = *out;
 	return 0;
 }
 
-/* Wait while another loads it, or load it. */
+/*
+ * Wait while another loads it, or load it. @again: when that was of no use, for
+ * the other one gave up, or what was loaded is of before a repair.
+ */
 static int try(struct vdfs_db *db, const struct vdfs_core_row *row,
-	       vdfs_progress_fn *progress, void *arg, bool *waited,
+	       vdfs_progress_fn *progress, void *arg, bool *again,
 	       struct vdfs_core **out)
 {
 	struct vdfs_core *core;
+	bool waited;
 	int ret = 0;
 
 	pthread_mutex_lock(&db->lock);
 	core = find(db, row->id);
-	*waited = core;
+	waited = core;
 	if (core && (core->seed != row->seed || core->base != row->base))
-		return forget_old(core);
+		return forget_old(core, again);
+	*again = false;
 	if (core) {
 		core->refs++;
 		while (core->state > 0)
@@ -150,6 +156,7 @@ static int try(struct vdfs_db *db, const struct vdfs_core_row *row,
 		pthread_mutex_lock(&db->lock);
 	}
 	ret = core->state;
+	*again = ret == -ECANCELED && waited;
 	core->used = ++db->clock;
 	pthread_mutex_unlock(&db->lock);
 	if (ret)
@@ -178,11 +185,11 @@ static int try(struct vdfs_db *db, const struct vdfs_core_row *row,
 int vdfs_core_get(struct vdfs_db *db, const struct vdfs_core_row *row,
 		  vdfs_progress_fn *progress, void *arg, struct vdfs_core **out)
 {
-	bool waited;
+	bool again;
 	int ret;
 
 	do {
-		ret = try(db, row, progress, arg, &waited, out);
-	} while (ret == -ECANCELED && waited);
+		ret = try(db, row, progress, arg, &again, out);
+	} while (again);
 	return ret;
 }

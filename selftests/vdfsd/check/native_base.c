@@ -304,6 +304,44 @@ TEST_F(base, an_item_comes_back_among_the_others)
 			       "OR id >> 39 = 2049"));
 }
 
+/* The collection of none of these is found by what its row says. */
+TEST_F(base, a_damaged_row_is_not_opened)
+{
+	static const char *const changes[][2] = {
+		{ "UPDATE collection SET base = NULL WHERE name = 'c'",
+		  "UPDATE collection SET base = " SPAN " WHERE name = 'c'" },
+		{ "UPDATE collection SET base = x'00' WHERE name = 'c'",
+		  "UPDATE collection SET base = " SPAN " WHERE name = 'c'" },
+		{ "UPDATE collection SET base = base + 4 WHERE name = 'c'",
+		  "UPDATE collection SET base = base - 4 WHERE name = 'c'" },
+		{ "UPDATE collection SET base = -base WHERE name = 'c'",
+		  "UPDATE collection SET base = -base WHERE name = 'c'" },
+		{ "UPDATE collection SET seed = seed + (1 << 40)\n"
+		  "WHERE name = 'c'",
+		  "UPDATE collection SET seed = seed - (1 << 40)\n"
+		  "WHERE name = 'c'" },
+		{ "UPDATE collection SET seed = -seed - 1 WHERE name = 'c'",
+		  "UPDATE collection SET seed = -seed - 1 WHERE name = 'c'" },
+		{ "UPDATE collection SET seed = seed || ' '\n"
+		  "|| char(0) WHERE name = 'c'",
+		  "UPDATE collection SET seed = CAST(seed AS INTEGER)\n"
+		  "WHERE name = 'c'" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		close_db(self);
+		ASSERT_EQ(0, open_db(self));
+		ASSERT_EQ(0, change(self, changes[i][0]));
+		EXPECT_EQ(-EBADMSG, found(self, &alice, NULL))
+		{
+			TH_LOG("%s", changes[i][0]);
+		}
+		ASSERT_EQ(0, change(self, changes[i][1]));
+		EXPECT_EQ(ITEMS, found(self, &alice, NULL));
+	}
+}
+
 /* The last base is no multiple, or below them all. */
 TEST_F(base, a_new_collection_is_not_among_others)
 {

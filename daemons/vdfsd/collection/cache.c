@@ -287,7 +287,7 @@ bool vdfs_graph_worth_saving(struct vdfs_core *core)
 	struct vdfs_index_stats stats;
 	struct vdfs_graph *graph;
 
-	if (atomic_load(&core->dropped))
+	if (atomic_load(&core->dropped) || atomic_load(&core->stale))
 		return false;
 	graph = vdfs_graph_get(core);
 	vdfs_index_stats(graph->ix, &stats);
@@ -426,7 +426,7 @@ int vdfs_graph_save(struct vdfs_core *core)
 	int ret = -ENOENT;
 
 	pthread_mutex_lock(&core->care);
-	if (!atomic_load(&core->dropped))
+	if (!atomic_load(&core->dropped) && !atomic_load(&core->stale))
 		ret = save(core);
 	pthread_mutex_unlock(&core->care);
 	return ret;

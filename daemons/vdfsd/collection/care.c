@@ -171,7 +171,8 @@ static bool go_on(void *arg, uint64_t done, uint64_t total)
 
 	(void)done;
 	(void)total;
-	return !atomic_load(&core->db->stop) && !atomic_load(&core->dropped);
+	return !atomic_load(&core->db->stop) && !atomic_load(&core->dropped) &&
+	       !atomic_load(&core->stale);
 }
 
 /*

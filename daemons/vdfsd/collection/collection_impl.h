@@ -155,7 +155,8 @@ struct vdfs_curve {
  *         guarded by the db's lock.
  * @next: In the list of the db.
  * @used: When it was opened last, by @clock of the db.
- * @dropped: It is gone from the database, or a repair has changed it there.
+ * @dropped: It is gone from the database.
+ * @stale: A repair has changed it there: the saved index is that of its successor.
  * @care: See above.
  * @gate: See above.
  * @keys: See above.
@@ -182,6 +183,7 @@ struct vdfs_core {
 	struct vdfs_core *next;
 	uint64_t used;
 	atomic_bool dropped;
+	atomic_bool stale;
 	pthread_mutex_t care; /* see above */
 	pthread_rwlock_t gate;
 	pthread_mutex_t keys[KEY_LOCKS]; /* see above */

@@ -69,7 +69,9 @@ static int is_current(struct sqlite3 *db, void *arg)
 /*
  * The collection in use and the row that was read have different seeds. The
  * database says which of them is of before a repair. If it is the collection,
- * nobody uses it any more. The caller's lock of the db is given up.
+ * nobody uses it any more; a save of it that has begun ends before the next one
+ * is loaded, for both have the same file. The caller's lock of the db is given
+ * up.
  */
 static int forget_old(struct vdfs_core *core, bool *again)
 {
@@ -81,7 +83,9 @@ static int forget_old(struct vdfs_core *core, bool *again)
 	ret = vdfs_meta_read(db->meta, is_current, core);
 	*again = ret == -ENOENT;
 	if (*again) {
-		atomic_store(&core->dropped, true);
+		atomic_store(&core->stale, true);
+		pthread_mutex_lock(&core->care);
+		pthread_mutex_unlock(&core->care);
 		pthread_mutex_lock(&db->lock);
 		vdfs_core_forget(core);
 		pthread_mutex_unlock(&db->lock);

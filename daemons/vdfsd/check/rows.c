@@ -195,16 +195,17 @@ static const struct vdfs_rule *const rules[] = { names, vdfs_fsck_items,
 						 charges };
 
 #define TABLES ((int)(sizeof(rules) / sizeof(*rules)))
-#define RULES_MAX 64
 
 /**
- * struct count - how many rows break each rule
- * @n: By rule, those of all tables in their order.
- * @mend: Make them hold.
+ * struct rows - the rows that break a rule
+ * @rule: The rule.
+ * @mend: Make it hold.
+ * @n: Out: how many there are, or were.
  */
-struct count {
-	uint64_t n[RULES_MAX];
+struct rows {
+	const struct vdfs_rule *rule;
 	bool mend;
+	uint64_t n;
 };
 
 /*
@@ -250,13 +251,14 @@ static int is_later(struct sqlite3 *db, const struct vdfs_rule *rule)
 	return !n;
 }
 
-static int check_rule(struct sqlite3 *db, const struct vdfs_rule *rule,
-		      bool mend, uint64_t *n)
+static int check_rule(struct sqlite3 *db, void *arg)
 {
+	struct rows *rows = arg;
+	const struct vdfs_rule *rule = rows->rule;
 	struct sqlite3_stmt *st;
 	int i, err;
 
-	*n = 0;
+	rows->n = 0;
 	err = is_later(db, rule);
 	if (err)
 		return err < 0 ? err : 0;
@@ -265,23 +267,11 @@ static int check_rule(struct sqlite3 *db, const struct vdfs_rule *rule,
 		err = vdfs_sql_next(st);
 	if (err <= 0)
 		return err ?: -EBADMSG;
-	*n = sqlite3_column_int64(st, 0);
+	rows->n = sqlite3_column_int64(st, 0);
 	err = vdfs_sql_next(st);
-	for (i = 0; !err && mend && *n && i < 4 && rule->mend[i]; i++)
+	for (i = 0; !err && rows->mend && rows->n && i < 4 && rule->mend[i];
+	     i++)
 		err = vdfs_sql_run(db, rule->mend[i]);
-	return err;
-}
-
-static int check_rules(struct sqlite3 *db, void *arg)
-{
-	struct count *count = arg;
-	const struct vdfs_rule *rule;
-	uint64_t *n = count->n;
-	int i, err = 0;
-
-	for (i = 0; i < TABLES; i++)
-		for (rule = rules[i]; !err && rule->what; rule++)
-			err = check_rule(db, rule, count->mend, n++);
 	return err;
 }
 
@@ -296,27 +286,43 @@ static void report(struct vdfs_fsck *f, const struct vdfs_rule *rule,
 		f->result.repaired += n;
 }
 
+/* Writers wait only for a rule that rows break, and then look once more. */
+static int hold_rule(struct vdfs_fsck *f, const struct vdfs_rule *rule)
+{
+	struct vdfs_meta *meta = vdfs_store_meta(f->store);
+	struct rows rows = { .rule = rule };
+	int err;
+
+	err = vdfs_meta_read(meta, check_rule, &rows);
+	if (!err && rows.n && f->flags & VDFS_FSCK_REPAIR) {
+		rows.mend = true;
+		err = vdfs_meta_write(meta, check_rule, &rows);
+	}
+	if (!err)
+		report(f, rule, rows.n);
+	return err;
+}
+
 /**
  * vdfs_fsck_rows() - check what rows say of each other
  * @f: The check.
  *
+ * Each rule has a transaction of its own, after those that it relies on.
+ *
  * Context: The check's thread.
- * Return: 0 or a negative errno.
+ * Return: 0, -ECANCELED when it shall stop, or another negative errno: the rules
+ * before that hold.
  */
 int vdfs_fsck_rows(struct vdfs_fsck *f)
 {
-	struct count count = { .mend = f->flags & VDFS_FSCK_REPAIR };
-	struct vdfs_meta *meta = vdfs_store_meta(f->store);
 	const struct vdfs_rule *rule;
-	uint64_t *n = count.n;
-	int i, err;
+	int i, err = 0;
 
-	if (count.mend)
-		err = vdfs_meta_write(meta, check_rules, &count);
-	else
-		err = vdfs_meta_read(meta, check_rules, &count);
 	for (i = 0; !err && i < TABLES; i++)
-		for (rule = rules[i]; rule->what; rule++)
-			report(f, rule, *n++);
+		for (rule = rules[i]; !err && rule->what; rule++) {
+			err = vdfs_fsck_read(f, 0);
+			if (!err)
+				err = hold_rule(f, rule);
+		}
 	return err;
 }

@@ -4,6 +4,9 @@
  * each, and a repair gives nobody more than there was.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -246,6 +249,56 @@ TEST_F(rows, a_quota_that_nobody_set_is_found)
 					    &used));
 		EXPECT_EQ(0, quota);
 	}
+}
+
+static atomic_bool writes, may_end;
+
+static int wait_for_end(struct sqlite3 *db, void *arg)
+{
+	(void)db;
+	(void)arg;
+	atomic_store(&writes, true);
+	while (!atomic_load(&may_end))
+		sched_yield();
+	return 0;
+}
+
+static void *write_long(void *arg)
+{
+	return (void *)(intptr_t)vdfs_meta_write(arg, wait_for_end, NULL);
+}
+
+/* It would wait for the writer, who waits for its end. */
+TEST_F_TIMEOUT(rows, a_repair_of_what_is_sound_is_no_writer, 10)
+{
+	pthread_t writer;
+	void *ret;
+
+	ASSERT_EQ(0, pthread_create(&writer, NULL, write_long,
+				    self->t.store->meta));
+	while (!atomic_load(&writes))
+		sched_yield();
+	EXPECT_EQ(0, faults(self, VDFS_FSCK_REPAIR));
+	atomic_store(&may_end, true);
+	ASSERT_EQ(0, pthread_join(writer, &ret));
+	EXPECT_EQ(NULL, ret);
+}
+
+static bool stop(void *arg, uint64_t done, uint64_t total)
+{
+	(void)total;
+	/* All bytes were read: only rules are left. */
+	return ++*(int *)arg < 5 || !done;
+}
+
+/* The rules before the end hold, those behind it were not looked at. */
+TEST_F(rows, it_ends_between_rules)
+{
+	int steps = 0;
+
+	EXPECT_EQ(-ECANCELED, vdfs_fsck(self->t.store, VDFS_FSCK_REPAIR, NULL,
+					stop, &steps, NULL));
+	EXPECT_EQ(5, steps);
 }
 
 /* Every change of a name keeps its row sound. */

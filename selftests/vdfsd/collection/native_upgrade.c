@@ -36,11 +36,11 @@ static int close_all(FIXTURE_DATA(upgrade) * self)
 	return 0;
 }
 
+/* A load asks too, with a total of 0. */
 static bool count_calls(void *arg, uint64_t done, uint64_t total)
 {
 	(void)done;
-	(void)total;
-	++*(int *)arg;
+	*(int *)arg += total > 0;
 	return true;
 }
 

@@ -262,7 +262,7 @@ static int find_core(struct vdfs_db *db, struct vdfs_core_row *row,
 		ret = vdfs_core_get(db, row, progress, arg, out);
 		if (ret != -ESTALE)
 			return ret;
-		if (progress && !progress(arg, 0, row->items))
+		if (progress && !progress(arg, 0, 0))
 			return -ECANCELED;
 		before = *row;
 	}

@@ -154,7 +154,7 @@ static void phi_mapping_bury(struct phi_region *region, struct list_head *dead)
 
 	list_for_each_entry_safe(mapping, next, dead, node) {
 		phi_trace(phi_region_zap, &region->obj,
-			  region->nr << PAGE_SHIFT);
+			  mapping->nr << PAGE_SHIFT);
 		phi_mapping_uncharge(mapping);
 		phi_cap_put(mapping->cap);
 		phi_mapping_put(mapping);
@@ -202,7 +202,7 @@ void phi_mapping_cut(struct phi_region *region, struct phi_cap *cap)
 		cond_resched();
 	}
 	if (phi_mapping_pins(cap))
-		phi_pins_orphan(region, cap->expires_ns);
+		phi_pins_orphan(region, cap);
 	phi_mapping_zap(region, &dead);
 	phi_mapping_bury(region, &dead);
 }

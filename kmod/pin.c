@@ -37,11 +37,13 @@ static bool phi_page_pinned(struct page *page)
 	return refs > 1 + folio_mapcount(page_folio(page));
 }
 
+/* Of the pages that those capabilities gave access to which were lost. */
 static unsigned long phi_pins_count(const struct phi_region *region)
 {
 	unsigned long n = 0;
 
-	for (unsigned long i = 0; i < region->nr; i++) {
+	for (unsigned long i = region->orphans_from; i < region->orphans_to;
+	     i++) {
 		n += region->pages[i] && phi_page_pinned(region->pages[i]);
 		cond_resched();
 	}
@@ -75,7 +77,8 @@ static unsigned long phi_pins_replace(struct phi_region *region,
 {
 	unsigned long lost = 0;
 
-	for (unsigned long i = 0; i < region->nr; i++) {
+	for (unsigned long i = region->orphans_from; i < region->orphans_to;
+	     i++) {
 		struct page *old = region->pages[i];
 		struct page *copy;
 
@@ -123,6 +126,8 @@ static unsigned long phi_pins_try(struct phi_region *region,
 	phi_pins_arm(region);
 	WRITE_ONCE(region->orphans, false);
 	region->orphans_ns = 0;
+	region->orphans_from = 0;
+	region->orphans_to = 0;
 	up_write(&region->lock);
 	return 0;
 }
@@ -132,8 +137,9 @@ static unsigned long phi_pins_try(struct phi_region *region,
  * @region: The region. The mappings of the dead are zapped.
  *
  * A pin does not say through which capability it was made. So every pinned
- * page goes, those that live holders pinned too, and its pins stay with the
- * old page. The new one has the bytes that the old one had.
+ * page goes that one of the lost capabilities gave access to, those that live
+ * holders pinned too, and its pins stay with the old page. The new one has the
+ * bytes that the old one had.
  *
  * Memory is allocated without the lock. Live holders may pin more meanwhile,
  * so this repeats; it ends at the latest with a spare page for each.
@@ -199,15 +205,25 @@ static void phi_orphans_expire(struct work_struct *work)
 /**
  * phi_pins_orphan() - pins may outlive a capability
  * @region: The region; its lock is held exclusively.
- * @expires_ns: When the capability expires, 0 = never.
+ * @cap: The capability, which left its slot or died.
  *
  * The next revoke detaches what is pinned, and so does the expiry.
  *
  * Context: Process context.
  */
-void phi_pins_orphan(struct phi_region *region, u64 expires_ns)
+void phi_pins_orphan(struct phi_region *region, const struct phi_cap *cap)
 {
+	unsigned long from = cap->first;
+	unsigned long to = from + (cap->pages ?: region->nr);
+	u64 expires_ns = cap->expires_ns;
+
 	lockdep_assert_held_write(&region->lock);
+	if (region->orphans) {
+		from = min(from, region->orphans_from);
+		to = max(to, region->orphans_to);
+	}
+	region->orphans_from = from;
+	region->orphans_to = to;
 	/* phi_region_reclaim() looks without the lock. */
 	WRITE_ONCE(region->orphans, true);
 	if (!expires_ns)

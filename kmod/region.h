@@ -38,8 +38,8 @@
  * with EFAULT. Neither zapping nor munmap() ends a pin. So a capability with
  * PHI_RIGHT_PIN that was mapped leaves orphans behind when it leaves its slot
  * or dies, a root like any other, and a revoke or expiry then has
- * phi_pins_detach() take every pinned page out of the region and put a copy in
- * its place. The detached page stays charged to the creator until its last pin
+ * phi_pins_detach() take every pinned page that it reached out of the region
+ * and put a copy in its place. The detached page stays charged to the creator until its last pin
  * is gone; no event says when, so a work item looks again and again.
  */
 
@@ -62,6 +62,9 @@
  * @window: Where the window of the next mapping begins, in pages.
  * @orphans: A capability whose mappings could be pinned left its slot or died:
  *           its pins may have outlived it.
+ * @orphans_from: The first page that one of those capabilities gave access to,
+ *                and so may be pinned.
+ * @orphans_to: Behind the last.
  * @orphans_ns: When the first of those capabilities expires, 0 = never.
  *              CLOCK_BOOTTIME.
  * @orphans_due: Detaches what is pinned then.
@@ -87,6 +90,8 @@ struct phi_region {
 	u32 mapped;
 	pgoff_t window;
 	bool orphans;
+	unsigned long orphans_from;
+	unsigned long orphans_to;
 	u64 orphans_ns;
 	struct delayed_work orphans_due;
 	struct list_head detached;
@@ -158,7 +163,7 @@ extern const struct vm_operations_struct phi_mapping_vm_ops;
 /* pin.c */
 void phi_pins_start(struct phi_region *region);
 void phi_pins_stop(struct phi_region *region);
-void phi_pins_orphan(struct phi_region *region, u64 expires_ns);
+void phi_pins_orphan(struct phi_region *region, const struct phi_cap *cap);
 void phi_pins_detach(struct phi_region *region);
 void phi_pins_inherit(struct phi_region *region);
 int phi_pins_wait(struct phi_region *region);

@@ -318,6 +318,36 @@ TEST_F(detach, a_revoke_of_others_leaves_the_owners_buffer)
 	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
 }
 
+/* Who could pin two pages takes no others out of the region. */
+TEST_F(detach, a_slice_leaves_pins_of_other_pages)
+{
+	uint64_t mid, slice;
+	char page[PAGE];
+	char *mem;
+
+	/* What could pin all pages ends first, and a revoke looks once. */
+	ASSERT_EQ(0, do_derive(self->phi, self->root, PINNABLE, &mid));
+	ASSERT_EQ(0, do_drop(self->phi, self->cap));
+	ASSERT_EQ(0, do_revoke(self->phi, mid));
+
+	ASSERT_EQ(0, pin(&self->ring, self->own, 2 * PAGE));
+	ASSERT_EQ(0, do_slice(self->phi, mid, 4 * PAGE, 2 * PAGE, PINNABLE,
+			      &slice));
+	ASSERT_EQ(0, do_map(self->phi, slice, 2 * PAGE, RW, &mem));
+	ASSERT_EQ(PAGE, splice_out(self->pipe[1], mem + PAGE));
+	ASSERT_EQ(0, do_revoke(self->phi, mid));
+	EXPECT_EQ(-SIGBUS, peek(mem));
+	EXPECT_EQ(1, pinned(self->phi, self->root));
+	EXPECT_EQ(0, poke(self->own + 5 * PAGE, 99));
+	EXPECT_EQ(0, drained(self->pipe[0], 6));
+
+	memset(page, 0x44, PAGE);
+	ASSERT_EQ(PAGE, write(self->pipe[1], page, PAGE));
+	ASSERT_EQ(PAGE, read_fixed(&self->ring, self->pipe[0], self->own));
+	EXPECT_EQ(0x44, self->own[0]);
+	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
+}
+
 /* A thread that revokes and waits. */
 struct waiter {
 	pthread_t thread;

@@ -23,23 +23,23 @@
  * Shared futexes fail with EFAULT on both.
  *
  * When a capability with PHI_RIGHT_PIN that was mapped is revoked or expires,
- * each page of the region that is pinned then leaves the region, and a copy of
- * it takes its place. A pin that stays refers to the old page: who has it can
- * read what the page held at the revoke, and what is written through the pin
- * reaches nobody. This holds for every pin, also of live holders and of the
- * creator: buffers registered before have to be registered again. The old page
- * is charged to the creator until its last pin is gone, and not used again
- * before. When memory for the copies is short, pages are lost instead: the
- * revoke returns ENOMEM, its capabilities are dead all the same, and touching
- * such a page is SIGBUS.
+ * each page that it gave access to and that is pinned then leaves the region,
+ * and a copy of it takes its place. A pin that stays refers to the old page:
+ * who has it can read what the page held at the revoke, and what is written
+ * through the pin reaches nobody. This holds for every pin of these pages, also
+ * of live holders and of the creator: buffers registered before have to be
+ * registered again. The old page is charged to the creator until its last pin
+ * is gone, and not used again before. When memory for the copies is short,
+ * pages are lost instead: the revoke returns ENOMEM, its capabilities are dead
+ * all the same, and touching such a page is SIGBUS.
  *
  * A holder who drops such a capability or moves it to another cspace has lost
  * it too, also the creator: the next revoke through any capability to the
- * region takes all pinned pages out as above, whatever it kills. So the
- * receiver of a region that moved with all its rights has it for itself after
- * one revoke. Where nobody lost a capability that could pin, a revoke leaves
- * the pins of those who keep theirs alone, also when they have unmapped the
- * region since.
+ * region takes the pinned pages that it reached out as above, whatever it
+ * kills. So the receiver of a region that moved with all its rights has it for
+ * itself after one revoke. Where nobody lost a capability that could pin, a
+ * revoke leaves the pins of those who keep theirs alone, also when they have
+ * unmapped the region since.
  */
 
 /*

@@ -150,9 +150,7 @@ static int run_builtin(struct mathis_machine *m, uint16_t id)
 	case CALL_SPAWN:
 		return spawn(m);
 	case CALL_TASK_YIELD:
-		mathis_replace(m, 0, none);
-		mathis_make_ready(m, m->task);
-		return RUN_SWITCH;
+		return mathis_replace(m, 0, none);
 	case CALL_MEM_STATS:
 		return mem_stats(m);
 	case CALL_COLLECT:
@@ -216,6 +214,33 @@ static int put_future(struct mathis_machine *m, struct mathis_task *t,
 	return mathis_replace(m, call->argc, mathis_ref(KIND_TASK, t));
 }
 
+/* A call that the machine makes itself, with the bits of its result. */
+static int do_builtin(struct mathis_machine *m, uint16_t id, unsigned int argc)
+{
+	struct mathis_call call = { .argc = argc };
+	struct mathis_task *future = NULL;
+	int ret;
+
+	if (id & CALL_FUTURE && mathis_new_task(m, &future))
+		return RUN_THROWS;
+	ret = run_builtin(m, id & CALL_NUMBER);
+	if (!ret) {
+		call.result = TOP(0);
+		call.argc = 1;
+	}
+	if (future) {
+		ret = put_future(m, future, &call, ret);
+	} else if (id & CALL_RESULT) {
+		if (ret && catch_error(m, &call.result))
+			return RUN_THROWS;
+		ret = put_result(m, call.argc, call.result, ret != 0);
+	}
+	if (ret || (id & CALL_NUMBER) != CALL_TASK_YIELD)
+		return ret;
+	mathis_make_ready(m, m->task);
+	return RUN_SWITCH;
+}
+
 static int host_call(struct mathis_machine *m, struct mathis_call *call)
 {
 	mathis_throw(m, MATHIS_IO, "the call failed");
@@ -236,8 +261,8 @@ int mathis_do_call(struct mathis_machine *m, uint16_t id, unsigned int argc)
 	struct mathis_value v;
 	int ret;
 
-	if (builtin_arity(call.id) == (int)argc && call.id == id)
-		return run_builtin(m, id);
+	if (builtin_arity(call.id) == (int)argc)
+		return do_builtin(m, id, argc);
 	if (id & CALL_FUTURE && mathis_new_task(m, &future))
 		return RUN_THROWS;
 	call.ticket = future ? future->id : t->id;

@@ -142,6 +142,7 @@ int mathis_throw(struct mathis_machine *m, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int mathis_type_error(struct mathis_machine *m, const char *what,
 		      struct mathis_value v);
+int mathis_work_error(struct mathis_machine *m, int ret);
 int mathis_panic(struct mathis_machine *m, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int mathis_unwind(struct mathis_machine *m);
@@ -210,6 +211,13 @@ int mathis_loop(struct mathis_machine *m);
 static inline void mathis_charge(struct mathis_machine *m, uint64_t bytes)
 {
 	m->fuel -= bytes / FUEL_BYTES;
+}
+
+/* Bytes that one instruction may compare or hash: enough for all values. */
+static inline uint64_t mathis_most_work(const struct mathis_machine *m)
+{
+	return m->limits.heap > UINT64_MAX / 4 ? UINT64_MAX :
+						 4 * m->limits.heap;
 }
 
 static inline void mathis_pin(struct mathis_machine *m, struct mathis_value v)

@@ -7,23 +7,29 @@
 
 #include "machine.h"
 
-/* The entry of a key, or NULL. @work: bytes compared. */
-struct mathis_entry *mathis_map_find(struct mathis_map *map,
-				     struct mathis_value key, uint32_t hash,
-				     uint64_t *work)
+int mathis_map_find(struct mathis_map *map, struct mathis_value key,
+		    uint32_t hash, uint64_t *left, struct mathis_entry **entry)
 {
 	size_t mask = map->n_slots - 1;
 
+	*entry = NULL;
 	if (!map->n_slots)
-		return NULL;
+		return 0;
 	for (size_t i = hash & mask; map->slots[i]; i = (i + 1) & mask) {
 		struct mathis_entry *e = &map->entries[map->slots[i] - 1];
+		int equal;
 
-		*work += 16;
-		if (e->hash == hash && mathis_equal(e->key, key, 0, work) == 1)
-			return e;
+		if (*left < 16)
+			return MATHIS_TOO_MUCH;
+		*left -= 16;
+		equal = e->hash == hash ? mathis_equal(e->key, key, 0, left) :
+					  0;
+		if (equal == 1)
+			*entry = e;
+		if (equal)
+			return equal < 0 ? equal : 0;
 	}
-	return NULL;
+	return 0;
 }
 
 static void put_slot(struct mathis_map *map, uint32_t hash, uint32_t index)
@@ -68,26 +74,32 @@ static int grow(struct mathis_machine *m, struct mathis_map *map)
 	return 0;
 }
 
-static int hash_key(struct mathis_machine *m, struct mathis_value key,
-		    uint32_t *hash, uint64_t *work)
+/* Find a key, and its hash: 0 and its entry, or NULL; or RUN_THROWS. */
+static int find(struct mathis_machine *m, struct mathis_map *map,
+		struct mathis_value key, uint32_t *hash,
+		struct mathis_entry **entry)
 {
-	if (!mathis_hash(key, 0, hash, work))
+	uint64_t most = mathis_most_work(m);
+	uint64_t left = most;
+	int ret = mathis_hash(key, 0, hash, &left);
+	bool is_key = ret != MATHIS_TOO_DEEP;
+
+	if (!ret)
+		ret = mathis_map_find(map, key, *hash, &left, entry);
+	mathis_charge(m, most - left);
+	if (!ret)
 		return 0;
-	return mathis_type_error(m, "a key", key);
+	return is_key ? mathis_work_error(m, ret) :
+			mathis_type_error(m, "a key", key);
 }
 
 /* Find a key: 0 and its entry, or NULL; RUN_THROWS for what is no key. */
 int mathis_map_get(struct mathis_machine *m, struct mathis_map *map,
 		   struct mathis_value key, struct mathis_entry **entry)
 {
-	uint64_t work = 0;
 	uint32_t hash;
 
-	if (hash_key(m, key, &hash, &work))
-		return RUN_THROWS;
-	*entry = mathis_map_find(map, key, hash, &work);
-	mathis_charge(m, work);
-	return 0;
+	return find(m, map, key, &hash, entry);
 }
 
 /* Set the value of a key. The map, key and value are reached. */
@@ -95,13 +107,10 @@ int mathis_map_set(struct mathis_machine *m, struct mathis_map *map,
 		   struct mathis_value key, struct mathis_value value)
 {
 	struct mathis_entry *e;
-	uint64_t work = 0;
 	uint32_t hash;
 
-	if (hash_key(m, key, &hash, &work))
+	if (find(m, map, key, &hash, &e))
 		return RUN_THROWS;
-	e = mathis_map_find(map, key, hash, &work);
-	mathis_charge(m, work);
 	if (e) {
 		e->value = value;
 		return 0;

@@ -168,14 +168,13 @@ int op_arith(struct mathis_machine *m, const uint8_t *arg)
 
 int op_equal(struct mathis_machine *m, const uint8_t *arg)
 {
-	uint64_t work = 0;
-	int equal = mathis_equal(TOP(1), TOP(0), 0, &work);
+	uint64_t most = mathis_most_work(m);
+	uint64_t left = most;
+	int equal = mathis_equal(TOP(1), TOP(0), 0, &left);
 
-	mathis_charge(m, work);
+	mathis_charge(m, most - left);
 	if (equal < 0)
-		return mathis_throw(m, MATHIS_LIMIT,
-				    "containers nest deeper than %d",
-				    MATHIS_NEST);
+		return mathis_work_error(m, equal);
 	return mathis_replace(m, 2,
 			      MATHIS_V(KIND_BOOL, equal == (arg[-1] == OP_EQ)));
 }

@@ -151,16 +151,14 @@ static int text_contains(struct mathis_machine *m, struct mathis_value v,
 static int seq_contains(struct mathis_machine *m, struct mathis_seq *s,
 			struct mathis_value part)
 {
-	uint64_t work = 0;
+	uint64_t most = mathis_most_work(m);
+	uint64_t left = most;
 	int found = 0;
 
 	for (size_t i = 0; i < s->n && !found; i++)
-		found = mathis_equal(s->items[i], part, 0, &work);
-	mathis_charge(m, work);
-	if (found >= 0)
-		return found;
-	return mathis_throw(m, MATHIS_LIMIT, "containers nest deeper than %d",
-			    MATHIS_NEST);
+		found = mathis_equal(s->items[i], part, 0, &left);
+	mathis_charge(m, most - left);
+	return found < 0 ? mathis_work_error(m, found) : found;
 }
 
 int op_contains(struct mathis_machine *m, const uint8_t *arg)

@@ -83,6 +83,7 @@ int op_trace(struct mathis_machine *m, const uint8_t *arg)
 
 	(void)arg;
 	mathis_show(TOP(0), text, sizeof(text));
+	mathis_charge(m, strlen(text));
 	mathis_event(m, MATHIS_EVENT_TRACE, "%s", text);
 	return 0;
 }
@@ -93,6 +94,7 @@ int op_ai_learn(struct mathis_machine *m, const uint8_t *arg)
 	char value[256];
 
 	mathis_show(TOP(0), value, sizeof(value));
+	mathis_charge(m, strlen(value));
 	mathis_event(m, MATHIS_EVENT_HINT, "%.*s: %s", (int)text.len, text.data,
 		     value);
 	m->task->sp--;

@@ -66,6 +66,18 @@ int mathis_type_error(struct mathis_machine *m, const char *what,
 			    mathis_kind_name(v.kind));
 }
 
+/* A comparison, search or hash failed. */
+int mathis_work_error(struct mathis_machine *m, int ret)
+{
+	if (ret == MATHIS_TOO_DEEP)
+		return mathis_throw(m, MATHIS_LIMIT,
+				    "containers nest deeper than %d",
+				    MATHIS_NEST);
+	return mathis_throw(m, MATHIS_LIMIT,
+			    "it compares or hashes more than %llu bytes",
+			    (unsigned long long)mathis_most_work(m));
+}
+
 /* The program ends; nothing catches it. */
 int mathis_panic(struct mathis_machine *m, int code, const char *fmt, ...)
 {
@@ -86,8 +98,10 @@ static void describe(struct mathis_machine *m, struct mathis_value error)
 
 	m->error.code = MATHIS_THROWN;
 	mathis_show(error, m->error.text, sizeof(m->error.text));
+	mathis_charge(m, strlen(m->error.text));
 	if (error.kind != KIND_MAP)
 		return;
+	mathis_charge(m, map->n * sizeof(*map->entries));
 	for (size_t i = 0; i < map->n; i++) {
 		struct mathis_entry *e = &map->entries[i];
 		size_t n;
@@ -96,7 +110,8 @@ static void describe(struct mathis_machine *m, struct mathis_value error)
 		if (key && !strcmp(key, "code") && e->value.kind == KIND_INT)
 			m->error.code = e->value.i;
 		if (key && !strcmp(key, "message") && e->value.kind == KIND_STR)
-			snprintf(m->error.text, sizeof(m->error.text), "%s",
+			snprintf(m->error.text, sizeof(m->error.text), "%.*s",
+				 (int)sizeof(m->error.text) - 1,
 				 mathis_text(e->value, &n));
 	}
 }

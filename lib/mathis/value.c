@@ -34,15 +34,25 @@ const char *mathis_kind_name(uint32_t kind)
 	return "?";
 }
 
+static bool spend(uint64_t *left, uint64_t bytes)
+{
+	if (bytes > *left) {
+		*left = 0;
+		return false;
+	}
+	*left -= bytes;
+	return true;
+}
+
 static int seq_equal(struct mathis_seq *a, struct mathis_seq *b, int depth,
-		     uint64_t *work)
+		     uint64_t *left)
 {
 	if (a == b)
 		return 1;
 	if (a->n != b->n || a->type != b->type)
 		return 0;
 	for (size_t i = 0; i < a->n; i++) {
-		int ret = mathis_equal(a->items[i], b->items[i], depth, work);
+		int ret = mathis_equal(a->items[i], b->items[i], depth, left);
 
 		if (ret != 1)
 			return ret;
@@ -51,20 +61,20 @@ static int seq_equal(struct mathis_seq *a, struct mathis_seq *b, int depth,
 }
 
 static int map_equal(struct mathis_map *a, struct mathis_map *b, int depth,
-		     uint64_t *work)
+		     uint64_t *left)
 {
 	if (a == b)
 		return 1;
 	if (a->n != b->n)
 		return 0;
 	for (size_t i = 0; i < a->n; i++) {
-		struct mathis_entry *e = mathis_map_find(
-			b, a->entries[i].key, a->entries[i].hash, work);
-		int ret;
+		struct mathis_entry *e;
+		int ret = mathis_map_find(b, a->entries[i].key,
+					  a->entries[i].hash, left, &e);
 
-		if (!e)
-			return 0;
-		ret = mathis_equal(a->entries[i].value, e->value, depth, work);
+		if (ret || !e)
+			return ret;
+		ret = mathis_equal(a->entries[i].value, e->value, depth, left);
 		if (ret != 1)
 			return ret;
 	}
@@ -72,20 +82,21 @@ static int map_equal(struct mathis_map *a, struct mathis_map *b, int depth,
 }
 
 static int enum_equal(struct mathis_value a, struct mathis_value b, int depth,
-		      uint64_t *work)
+		      uint64_t *left)
 {
 	struct mathis_enum *x = (struct mathis_enum *)a.o;
 	struct mathis_enum *y = (struct mathis_enum *)b.o;
 
 	if (x->type != y->type || x->number != y->number || x->has != y->has)
 		return 0;
-	return x->has ? mathis_equal(x->value, y->value, depth, work) : 1;
+	return x->has ? mathis_equal(x->value, y->value, depth, left) : 1;
 }
 
 int mathis_equal(struct mathis_value a, struct mathis_value b, int depth,
-		 uint64_t *work)
+		 uint64_t *left)
 {
-	*work += 16;
+	if (!spend(left, 16))
+		return MATHIS_TOO_MUCH;
 	if (a.kind != b.kind) {
 		if (a.kind == KIND_INT && b.kind == KIND_FLOAT)
 			return (long double)a.i == (long double)b.f;
@@ -94,7 +105,7 @@ int mathis_equal(struct mathis_value a, struct mathis_value b, int depth,
 		return 0;
 	}
 	if (depth > MATHIS_NEST)
-		return -1;
+		return MATHIS_TOO_DEEP;
 	switch (a.kind) {
 	case KIND_NONE:
 		return 1;
@@ -104,20 +115,21 @@ int mathis_equal(struct mathis_value a, struct mathis_value b, int depth,
 	case KIND_BYTES:
 		if (mathis_str_of(a)->len != mathis_str_of(b)->len)
 			return 0;
-		*work += mathis_str_of(a)->len;
+		if (!spend(left, mathis_str_of(a)->len))
+			return MATHIS_TOO_MUCH;
 		return !memcmp(mathis_str_of(a)->data, mathis_str_of(b)->data,
 			       mathis_str_of(a)->len);
 	case KIND_LIST:
 	case KIND_TUPLE:
 	case KIND_STRUCT:
 		return seq_equal(mathis_seq_of(a), mathis_seq_of(b), depth + 1,
-				 work);
+				 left);
 	case KIND_MAP:
 	case KIND_SET:
 		return map_equal(mathis_map_of(a), mathis_map_of(b), depth + 1,
-				 work);
+				 left);
 	case KIND_ENUM:
-		return enum_equal(a, b, depth + 1, work);
+		return enum_equal(a, b, depth + 1, left);
 	default:
 		return a.i == b.i && a.aux == b.aux;
 	}
@@ -134,13 +146,16 @@ static uint32_t hash_bytes(uint32_t h, const void *data, size_t n)
 }
 
 int mathis_hash(struct mathis_value v, int depth, uint32_t *hash,
-		uint64_t *work)
+		uint64_t *left)
 {
 	uint32_t h = 2166136261U ^ v.kind;
 
-	*work += 16;
+	int ret;
+
+	if (!spend(left, 16))
+		return MATHIS_TOO_MUCH;
 	if (depth > MATHIS_NEST)
-		return -1;
+		return MATHIS_TOO_DEEP;
 	switch (v.kind) {
 	case KIND_BOOL:
 	case KIND_INT:
@@ -154,14 +169,15 @@ int mathis_hash(struct mathis_value v, int depth, uint32_t *hash,
 		if (isnan(v.f))
 			return -1;
 		/* Equal to an int: the same key. */
-		if (v.f == floor(v.f) && fabs(v.f) < 9.2e18) {
+		if (v.f == floor(v.f) && v.f >= -0x1p63 && v.f < 0x1p63) {
 			v = MATHIS_V(KIND_INT, (int64_t)v.f);
 			h = 2166136261U ^ v.kind;
 		}
 		break;
 	case KIND_STR:
 	case KIND_BYTES:
-		*work += mathis_str_of(v)->len;
+		if (!spend(left, mathis_str_of(v)->len))
+			return MATHIS_TOO_MUCH;
 		*hash = hash_bytes(h, mathis_str_of(v)->data,
 				   mathis_str_of(v)->len);
 		return 0;
@@ -169,9 +185,10 @@ int mathis_hash(struct mathis_value v, int depth, uint32_t *hash,
 		for (size_t i = 0; i < mathis_seq_of(v)->n; i++) {
 			uint32_t one;
 
-			if (mathis_hash(mathis_seq_of(v)->items[i], depth + 1,
-					&one, work))
-				return -1;
+			ret = mathis_hash(mathis_seq_of(v)->items[i], depth + 1,
+					  &one, left);
+			if (ret)
+				return ret;
 			h = hash_bytes(h, &one, sizeof(one));
 		}
 		*hash = h;
@@ -193,49 +210,58 @@ int mathis_hash(struct mathis_value v, int depth, uint32_t *hash,
 #define SHOW_ITEMS 32
 #define SHOW_BYTES 1024
 
-static void show(struct mathis_buf *b, struct mathis_value v, int depth);
+/* Text that is at least @size bytes, or whole. */
+struct shown {
+	struct mathis_buf b;
+	size_t size;
+};
 
-static void show_seq(struct mathis_buf *b, struct mathis_value v, int depth)
+static void show(struct shown *to, struct mathis_value v, int depth);
+
+static void show_seq(struct shown *to, struct mathis_value v, int depth)
 {
 	struct mathis_seq *s = mathis_seq_of(v);
+	struct mathis_buf *b = &to->b;
 
 	mathis_buf_print(b, v.kind == KIND_LIST	 ? "[" :
 			    v.kind == KIND_TUPLE ? "(" :
 						   "struct(");
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n && b->size < to->size; i++) {
 		mathis_buf_print(b, i ? ", " : "");
 		if (depth >= SHOW_NEST || i >= SHOW_ITEMS) {
 			mathis_buf_print(b, "...");
 			break;
 		}
-		show(b, s->items[i], depth + 1);
+		show(to, s->items[i], depth + 1);
 	}
 	mathis_buf_print(b, v.kind == KIND_LIST ? "]" : ")");
 }
 
-static void show_map(struct mathis_buf *b, struct mathis_value v, int depth)
+static void show_map(struct shown *to, struct mathis_value v, int depth)
 {
 	struct mathis_map *m = mathis_map_of(v);
+	struct mathis_buf *b = &to->b;
 
 	mathis_buf_print(b, "{");
-	for (size_t i = 0; i < m->n; i++) {
+	for (size_t i = 0; i < m->n && b->size < to->size; i++) {
 		mathis_buf_print(b, i ? ", " : "");
 		if (depth >= SHOW_NEST || i >= SHOW_ITEMS) {
 			mathis_buf_print(b, "...");
 			break;
 		}
-		show(b, m->entries[i].key, depth + 1);
+		show(to, m->entries[i].key, depth + 1);
 		if (v.kind == KIND_SET)
 			continue;
 		mathis_buf_print(b, ": ");
-		show(b, m->entries[i].value, depth + 1);
+		show(to, m->entries[i].value, depth + 1);
 	}
 	mathis_buf_print(b, "}");
 }
 
-static void show_enum(struct mathis_buf *b, struct mathis_value v, int depth)
+static void show_enum(struct shown *to, struct mathis_value v, int depth)
 {
 	struct mathis_enum *e = (struct mathis_enum *)v.o;
+	struct mathis_buf *b = &to->b;
 
 	if (e->type == KIND_RESULT)
 		mathis_buf_print(b, e->number ? "Err" : "Ok");
@@ -245,12 +271,13 @@ static void show_enum(struct mathis_buf *b, struct mathis_value v, int depth)
 		return;
 	mathis_buf_print(b, "(");
 	if (depth < SHOW_NEST)
-		show(b, e->value, depth + 1);
+		show(to, e->value, depth + 1);
 	mathis_buf_print(b, ")");
 }
 
-static void show(struct mathis_buf *b, struct mathis_value v, int depth)
+static void show(struct shown *to, struct mathis_value v, int depth)
 {
+	struct mathis_buf *b = &to->b;
 	struct mathis_span text;
 
 	switch (v.kind) {
@@ -285,14 +312,14 @@ static void show(struct mathis_buf *b, struct mathis_value v, int depth)
 	case KIND_LIST:
 	case KIND_TUPLE:
 	case KIND_STRUCT:
-		show_seq(b, v, depth);
+		show_seq(to, v, depth);
 		break;
 	case KIND_MAP:
 	case KIND_SET:
-		show_map(b, v, depth);
+		show_map(to, v, depth);
 		break;
 	case KIND_ENUM:
-		show_enum(b, v, depth);
+		show_enum(to, v, depth);
 		break;
 	case KIND_FUNC:
 		mathis_buf_print(b, "func %u", v.aux);
@@ -304,18 +331,18 @@ static void show(struct mathis_buf *b, struct mathis_value v, int depth)
 
 void mathis_show(struct mathis_value value, char *out, size_t size)
 {
-	struct mathis_buf b = { 0 };
+	struct shown s = { .size = size };
 	size_t n;
 
-	show(&b, value, 0);
-	n = b.bad ? 0 : b.size;
+	show(&s, value, 0);
+	n = s.b.bad ? 0 : s.b.size;
 	if (n >= size)
 		n = size - 4;
 	if (n)
-		memcpy(out, b.data, n);
-	memcpy(out + n, n < b.size || b.bad ? "..." : "",
-	       n < b.size || b.bad ? 4 : 1);
-	mathis_buf_fini(&b);
+		memcpy(out, s.b.data, n);
+	memcpy(out + n, n < s.b.size || s.b.bad ? "..." : "",
+	       n < s.b.size || s.b.bad ? 4 : 1);
+	mathis_buf_fini(&s.b);
 }
 
 const char *mathis_text(struct mathis_value value, size_t *size)

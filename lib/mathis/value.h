@@ -116,14 +116,22 @@ static inline struct mathis_map *mathis_map_of(struct mathis_value v)
 }
 
 const char *mathis_kind_name(uint32_t kind);
-/* 1, 0, or -1 for containers that nest too deep. @work: bytes compared. */
+/*
+ * A comparison, a search or a hash fails where containers nest too deep, or
+ * takes more than @left bytes, of which it takes what it compared: containers
+ * that share others may have more paths than there are bytes.
+ */
+#define MATHIS_TOO_DEEP (-1) /* a hash: or no key */
+#define MATHIS_TOO_MUCH (-2)
+
+/* 1, 0, or an error. */
 int mathis_equal(struct mathis_value a, struct mathis_value b, int depth,
-		 uint64_t *work);
-struct mathis_entry *mathis_map_find(struct mathis_map *map,
-				     struct mathis_value key, uint32_t hash,
-				     uint64_t *work);
-/* A hash of what can be a key: 0, -1 for another value. */
+		 uint64_t *left);
+/* The entry of a key, or NULL: 0, or an error. */
+int mathis_map_find(struct mathis_map *map, struct mathis_value key,
+		    uint32_t hash, uint64_t *left, struct mathis_entry **entry);
+/* A hash of what can be a key: 0, or an error. */
 int mathis_hash(struct mathis_value v, int depth, uint32_t *hash,
-		uint64_t *work);
+		uint64_t *left);
 
 #endif

@@ -355,6 +355,34 @@ TEST_F(machine, shows_as_much_as_fits)
 	EXPECT_STREQ("1234567", out);
 }
 
+#define DUP5 "DUP DUP DUP DUP DUP "
+#define WIDE DUP5 DUP5 DUP5 "MAKE_LIST 16\n"
+
+TEST_F(machine, prints_no_more_than_is_read)
+{
+	const struct mathis_limits limits = { .fuel = 1000 };
+
+	START(".func main\nCONST_I64 7\n" WIDE WIDE WIDE WIDE WIDE
+	      "TRACE DUP AI_LEARN \"x\" THROW\n.end",
+	      &limits);
+	sample_largest = 0;
+	EXPECT_EQ(MATHIS_FAILED, mathis_run(self->m));
+	EXPECT_GE(10000, sample_largest);
+	EXPECT_EQ(0, strncmp("[[[[[...], [", mathis_error(self->m)->text, 12));
+}
+
+TEST_F(machine, spends_fuel_for_what_it_prints)
+{
+	const struct mathis_limits limits = { .fuel = 1000 };
+
+	START(".func main\nCONST_I64 7\n" WIDE WIDE WIDE
+	      "TRACE TRACE TRACE TRACE TRACE TRACE TRACE TRACE HALT\n.end",
+	      &limits);
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	/* 58 instructions, 3 lists of 5 units, 8 texts of 3 units. */
+	EXPECT_GE(1000 - 58 - 15 - 24, mathis_fuel(self->m));
+}
+
 /* Everything from the source to the end: 0, or the request that failed. */
 static int all(void)
 {

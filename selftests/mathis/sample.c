@@ -9,6 +9,7 @@
 
 unsigned long sample_fail_at;
 unsigned long sample_requests;
+size_t sample_largest;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -17,24 +18,26 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 
-static bool fails(void)
+static bool fails(size_t size)
 {
+	if (size > sample_largest)
+		sample_largest = size;
 	return ++sample_requests == sample_fail_at;
 }
 
 void *__wrap_malloc(size_t size)
 {
-	return fails() ? NULL : __real_malloc(size);
+	return fails(size) ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-	return fails() ? NULL : __real_calloc(n, size);
+	return fails(n * size) ? NULL : __real_calloc(n, size);
 }
 
 void *__wrap_realloc(void *p, size_t size)
 {
-	return fails() ? NULL : __real_realloc(p, size);
+	return fails(size) ? NULL : __real_realloc(p, size);
 }
 
 const char *const sample_all =

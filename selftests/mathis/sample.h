@@ -27,5 +27,6 @@ void sample_repair(uint8_t *file, size_t size);
 /* Requests for memory until one fails; 0: none does. */
 extern unsigned long sample_fail_at;
 extern unsigned long sample_requests;
+extern size_t sample_largest; /* bytes of a request */
 
 #endif

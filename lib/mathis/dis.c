@@ -33,6 +33,19 @@ void dis_text(struct mathis_buf *b, struct mathis_span t)
 	mathis_buf_print(b, "\"");
 }
 
+/* A name without quotes, as the source has it; no control characters. */
+void dis_name(struct mathis_buf *b, struct mathis_span t)
+{
+	for (uint32_t i = 0; i < t.len; i++) {
+		unsigned char c = t.data[i];
+
+		if (c < ' ' || c == 0x7f)
+			mathis_buf_print(b, "\\x%02x", c);
+		else
+			mathis_buf_put(b, c, 1);
+	}
+}
+
 /* Bytes in quotes. */
 static void bytes(struct mathis_buf *b, struct mathis_span t)
 {
@@ -126,7 +139,9 @@ static void put_module(const struct mathis_module *m, struct mathis_buf *b)
 	for (uint32_t i = 0; i < m->n_props; i++) {
 		struct mathis_span key = mathis_const_str(m, m->props[2 * i]);
 
-		mathis_buf_print(b, ".%.*s ", (int)key.len, key.data);
+		mathis_buf_print(b, ".");
+		dis_name(b, key);
+		mathis_buf_print(b, " ");
 		dis_text(b, mathis_const_str(m, m->props[2 * i + 1]));
 		mathis_buf_print(b, "\n");
 	}
@@ -136,7 +151,9 @@ static void put_module(const struct mathis_module *m, struct mathis_buf *b)
 
 		mathis_buf_print(b, ".import ");
 		dis_text(b, mathis_const_str(m, m->imports[i].module));
-		mathis_buf_print(b, " as %.*s\n", (int)as.len, as.data);
+		mathis_buf_print(b, " as ");
+		dis_name(b, as);
+		mathis_buf_print(b, "\n");
 	}
 	for (uint32_t i = 0; i < m->n_exports; i++) {
 		mathis_buf_print(b, ".export ");

@@ -7,6 +7,7 @@
 #include "module.h"
 
 void dis_text(struct mathis_buf *b, struct mathis_span t);
+void dis_name(struct mathis_buf *b, struct mathis_span t);
 void dis_float(struct mathis_buf *b, double d);
 void dis_const(struct mathis_buf *b, const struct mathis_const *c);
 void dis_sig(struct mathis_buf *b, const struct mathis_module *m,

@@ -56,7 +56,7 @@ void dis_sig(struct mathis_buf *b, const struct mathis_module *m,
 	case KIND_STRUCT:
 		t = mathis_find_type(m, mathis_get(r, 4));
 		name = mathis_const_str(m, t ? t->name : MATHIS_NONE_IDX);
-		mathis_buf_print(b, "%.*s", (int)name.len, name.data);
+		dis_name(b, name);
 		return;
 	case KIND_TUPLE:
 		mathis_buf_print(b, "Tuple<");
@@ -104,9 +104,7 @@ static void put_init(struct mathis_buf *b, const struct mathis_module *m,
 static void put_name(struct mathis_buf *b, const struct mathis_module *m,
 		     uint32_t name)
 {
-	struct mathis_span t = mathis_const_str(m, name);
-
-	mathis_buf_print(b, "%.*s", (int)t.len, t.data);
+	dis_name(b, mathis_const_str(m, name));
 }
 
 static void put_field(struct mathis_buf *b, const struct mathis_module *m,

@@ -53,6 +53,39 @@ TEST(writes_the_bytes_of_the_public_format)
 	free(source);
 }
 
+/* A terminal obeys control characters. */
+TEST(prints_no_control_character_of_a_name)
+{
+	struct mathis_module *m;
+	struct sample s;
+	char *text;
+
+	sample_assemble(&s,
+			".author \"a\"\n.import \"m\" as qqq\n.types:\n"
+			".struct qqq\nqqq: i64\n.end\n.globals:\nqqq: qqq\n"
+			".func main\nCONST_NONE RET\n.end",
+			0);
+	for (size_t i = 0; i + 3 <= s.size; i++) {
+		uint8_t *at = (uint8_t *)s.file + i;
+
+		if (!memcmp(at, "qqq", 3))
+			memcpy(at, "q\x1b\x7f", 3);
+		if (!memcmp(at, "aut", 3))
+			memcpy(at, "a\n\x1b", 3);
+	}
+	sample_repair(s.file, s.size);
+	ASSERT_EQ(0, mathis_load(s.file, s.size, &m, NULL));
+	ASSERT_EQ(0, mathis_disassemble(m, &text));
+	EXPECT_EQ(NULL, strpbrk(text, "\x1b\x7f"));
+	EXPECT_NE(NULL, strstr(text, "    .struct q\\x1b\\x7f\n"));
+	EXPECT_NE(NULL, strstr(text, "\n.a\\x0a\\x1bhor \"a\"\n"));
+	EXPECT_NE(NULL, strstr(text, " as q\\x1b\\x7f\n"));
+	EXPECT_NE(NULL, strstr(text, "    q\\x1b\\x7f: q\\x1b\\x7f\n"));
+	free(text);
+	mathis_unload(m);
+	sample_fini(&s);
+}
+
 #define IN4(_type) "List<List<List<List<" _type ">>>>"
 
 TEST(nests_types_as_deep_as_the_loader)

@@ -154,7 +154,6 @@ static int run_builtin(struct mathis_machine *m, uint16_t id)
 	case CALL_MEM_STATS:
 		return mem_stats(m);
 	case CALL_COLLECT:
-		m->fuel -= m->bytes / FUEL_BYTES;
 		mathis_collect(m);
 		return mathis_replace(m, 0, none);
 	case CALL_CHAN_NEW:

@@ -154,6 +154,7 @@ void mathis_collect(struct mathis_machine *m)
 	struct mathis_object *gray = NULL;
 	uint64_t n = 0;
 
+	m->fuel -= m->bytes / FUEL_BYTES;
 	mark_roots(m, &gray);
 	while (gray) {
 		struct mathis_object *o = gray;
@@ -199,8 +200,9 @@ void mathis_free_objects(struct mathis_machine *m)
 /* Make room for @size more bytes: 0, or RUN_THROWS. */
 static int reserve(struct mathis_machine *m, size_t size)
 {
-	if (m->stress || m->bytes + size > m->threshold ||
-	    m->bytes + size > m->limits.heap)
+	if (size <= m->limits.heap &&
+	    (m->stress || m->bytes + size > m->threshold ||
+	     m->bytes + size > m->limits.heap))
 		mathis_collect(m);
 	if (size <= m->limits.heap && m->bytes <= m->limits.heap - size)
 		return 0;

@@ -288,6 +288,18 @@ TEST_F(machine, spends_fuel_for_bytes)
 	EXPECT_LE(1000000 - 1100, left);
 }
 
+TEST_F(machine, spends_fuel_for_what_a_collection_keeps)
+{
+	const struct mathis_limits limits = { .fuel = 1000000 };
+
+	START(".func main\nCONST_I64 640000 ALLOC CONST_I64 640000 ALLOC HALT\n"
+	      ".end",
+	      &limits);
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	/* Two pieces, and the collection before the second. */
+	EXPECT_GE(1000000 - 30000, mathis_fuel(self->m));
+}
+
 TEST_F(machine, starts_what_there_is)
 {
 	struct mathis_value args[2] = { number(1), number(2) };

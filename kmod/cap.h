@@ -83,6 +83,7 @@ struct phi_cspace;
  * @pages: How many are its own, 0 = those of the whole region.
  * @ended: The owner has released it, or it has died.
  * @lock: Of the tree, in a root; unused in others.
+ * @watched: Number of the first of its watches, 0 = none. Under the watch lock.
  * @children: Nodes derived from it, the dead ones first, then in the order of
  *            their @parent_version.
  * @sibling: In @children of @parent; empty when it is not linked.
@@ -121,6 +122,7 @@ struct phi_cap {
 	u32 first;
 	u32 pages;
 	spinlock_t lock; /* see main.h */
+	u32 watched;
 	struct list_head children;
 	struct list_head sibling;
 	struct rb_node expiry;
@@ -158,6 +160,9 @@ int phi_cap_check(const struct phi_cap *cap, u32 types, u32 rights);
 void phi_cap_revoke_children(struct phi_cap *cap);
 void phi_cap_kill(struct phi_cap *cap);
 void phi_expiry_sweep(struct work_struct *work);
+
+/* Their watches. kmod/watch.c. */
+void phi_watch_end(struct phi_cap *cap);
 
 /* The links of a tree, for node.c and sweep.c. */
 struct phi_cap *phi_tree_lock(struct phi_cap *cap);

@@ -349,6 +349,7 @@ struct phi_cap *phi_cspace_remove(struct phi_cspace *cs, u64 handle)
 		cap = phi_slot_empty(cs, handle);
 	if (!cap)
 		return ERR_PTR(-EBADF);
+	phi_watch_end(cap);
 	phi_cap_removed(cap);
 	return cap;
 }

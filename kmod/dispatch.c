@@ -79,6 +79,7 @@ static const struct phi_op phi_ops[] = {
 	       SETTLES(cap_rekey)),
 	PHI_OP(PHI_IOC_CAP_MINT, cap_mint, out, ON(cap_mint, endpoint),
 	       OUT(cap_mint, out, out), MAKES(cap_mint, out)),
+	PHI_OP(PHI_IOC_CAP_WATCH, cap_watch, gone, ON(cap_watch, cap)),
 
 	PHI_OP(PHI_IOC_REGION_CREATE, region_create, cap,
 	       OUT(region_create, cap, cap), MAKES(region_create, cap)),

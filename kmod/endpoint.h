@@ -142,13 +142,19 @@ struct phi_poller {
 };
 
 /**
- * struct phi_watch - a wish to hear of an endpoint's death
+ * struct phi_watch - a wish to hear of an end
  * @node: In the watches of the endpoint, or of the one that frees it.
  * @tie: To @through.
- * @through: The endpoint's capability that was shown; referenced. With it
- *           goes the watch.
+ * @through: Of an endpoint's death: the capability that was shown, referenced.
+ *           With it goes the watch. NULL when the end of a capability is
+ *           watched, which lists its watches by number.
  * @notify: Notify capability to signal; referenced.
- * @bits: Bits to set there.
+ * @bits: Bits to set there, when the endpoint dies or the capability is
+ *        revoked.
+ * @expired: Bits to set when the capability that is watched expires.
+ * @id: Number of a watch of a capability, else 0.
+ * @next: Number of the next one of the same capability, or 0. Under the watch
+ *        lock.
  * @user: The account it is charged to, as a capability is; referenced.
  */
 struct phi_watch {
@@ -157,6 +163,9 @@ struct phi_watch {
 	struct phi_cap *through;
 	struct phi_cap *notify;
 	u64 bits;
+	u64 expired;
+	u32 id;
+	u32 next;
 	struct phi_user *user;
 };
 
@@ -267,5 +276,7 @@ bool phi_watches_take(struct phi_endpoint *ep, struct list_head *watches);
 void phi_watch_free(struct phi_watch *watch);
 void phi_watches_fire(struct list_head *watches);
 void phi_watches_free(struct list_head *watches);
+
+DEFINE_FREE(phi_watch_free, struct phi_watch *, phi_watch_free(_T))
 
 #endif /* _PHI_KENDPOINT_H */

@@ -13,6 +13,7 @@
  *   endpoint->lock (spin)         queue, credits, callers
  *     notify->lock (spin)         bits, eventfd
  *     siglock                     the kernel's, in phi_park_due()
+ *     watch lock (spin)           watches of capabilities
  *   cspace->lock (spin)           slots; two are never held at once
  *     endpoint->lock, services    only in ops->installed
  *     buckets of sealed nodes     by rhashtable

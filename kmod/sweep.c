@@ -65,6 +65,7 @@ static void phi_sweep_node(struct phi_cap *cap)
 		phi_cap_put(cap);
 	}
 	phi_cap_end(cap);
+	phi_watch_end(cap);
 	root = phi_tree_lock(cap);
 	parent = phi_tree_bury(root, cap);
 	phi_tree_unlock(root);

@@ -2,10 +2,19 @@
 
 #include <linux/cleanup.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
+#include "dispatch.h"
 #include "endpoint.h"
 #include "notify.h"
 #include "quota.h"
+
+/*
+ * The watches of capabilities, by number. A capability has the number of its
+ * first one, which fits where a pointer would make each of them longer.
+ */
+static DEFINE_XARRAY_ALLOC1(phi_watches);
+static DEFINE_SPINLOCK(phi_watch_lock); /* see main.h; their lists */
 
 static void phi_watch_cut(struct phi_tie *tie, int error,
 			  struct list_head *loose)
@@ -16,8 +25,9 @@ static void phi_watch_cut(struct phi_tie *tie, int error,
 /**
  * phi_watch_new() - make a watch, in no list
  * @user: The account to charge, as for a capability.
- * @through: The endpoint's capability that was shown.
- * @notify: Notify capability to signal when the endpoint dies.
+ * @through: To hear of an endpoint's death: its capability that was shown. NULL
+ *           to hear of the end of a capability.
+ * @notify: Notify capability to signal.
  * @bits: Bits to set there.
  *
  * Takes its own references.
@@ -40,7 +50,8 @@ struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
 	}
 	INIT_LIST_HEAD(&watch->node);
 	watch->tie.cut = phi_watch_cut;
-	phi_cap_get(through);
+	if (through)
+		phi_cap_get(through);
 	watch->through = through;
 	phi_stub_get(notify);
 	watch->notify = notify;
@@ -52,12 +63,16 @@ struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
 
 /**
  * phi_watch_free() - destroy a watch
- * @watch: The watch, in no list that others see.
+ * @watch: The watch, in no list that others see; or NULL, or an ERR_PTR().
  *
  * Context: Process context. May sleep. No lock of this module is held.
  */
 void phi_watch_free(struct phi_watch *watch)
 {
+	if (IS_ERR_OR_NULL(watch))
+		return;
+	if (watch->id)
+		xa_erase(&phi_watches, watch->id);
 	phi_cap_put(watch->through);
 	phi_stub_put(watch->notify);
 	phi_quota_uncharge(watch->user, PHI_QUOTA_CAPS, 1);
@@ -80,6 +95,17 @@ void phi_watches_free(struct list_head *watches)
 	INIT_LIST_HEAD(watches);
 }
 
+static void phi_watch_fire(struct phi_watch *watch, u64 bits)
+{
+	struct phi_cap *notify = watch->notify;
+
+	if (!bits || !phi_cap_tryget(notify))
+		return;
+	if (!phi_cap_live(notify))
+		phi_notify_set(notify->obj, bits);
+	phi_cap_put(notify);
+}
+
 /**
  * phi_watches_fire() - signal what a list of watches names
  * @watches: The list, which nobody else sees.
@@ -90,15 +116,25 @@ void phi_watches_fire(struct list_head *watches)
 {
 	struct phi_watch *watch;
 
-	list_for_each_entry(watch, watches, node) {
-		struct phi_cap *notify = watch->notify;
+	list_for_each_entry(watch, watches, node)
+		phi_watch_fire(watch, watch->bits);
+}
 
-		if (!phi_cap_tryget(notify))
-			continue;
-		if (!phi_cap_live(notify))
-			phi_notify_set(notify->obj, watch->bits);
-		phi_cap_put(notify);
-	}
+static int phi_watch_link(struct phi_endpoint *ep, struct phi_watch *watch,
+			  const struct phi_waiter *w)
+{
+	int ret;
+
+	lockdep_assert_held(&ep->lock);
+	phi_tie_add(&watch->tie, watch->through);
+	ret = phi_waiter_check(w);
+	if (!ret && ep->dead)
+		ret = -EPIPE;
+	if (!ret)
+		list_add_tail(&watch->node, &ep->watches);
+	else
+		hlist_del_init(&watch->tie.node);
+	return ret;
 }
 
 /**
@@ -114,18 +150,8 @@ void phi_watches_fire(struct list_head *watches)
 int phi_watch_add(struct phi_endpoint *ep, struct phi_watch *watch,
 		  const struct phi_waiter *w)
 {
-	int ret;
-
 	guard(spinlock)(&ep->lock);
-	phi_tie_add(&watch->tie, watch->through);
-	ret = phi_waiter_check(w);
-	if (!ret && ep->dead)
-		ret = -EPIPE;
-	if (!ret)
-		list_add_tail(&watch->node, &ep->watches);
-	else
-		hlist_del_init(&watch->tie.node);
-	return ret;
+	return phi_watch_link(ep, watch, w);
 }
 
 /**
@@ -146,4 +172,157 @@ bool phi_watches_take(struct phi_endpoint *ep, struct list_head *watches)
 		list_move_tail(&watch->node, watches);
 	}
 	return !list_empty(&ep->watches);
+}
+
+/* A watch of the end of a capability, in no list. */
+static struct phi_watch *phi_watch_numbered(struct phi_user *user,
+					    struct phi_cap *notify, u64 revoked,
+					    u64 expired)
+{
+	struct phi_watch *watch __free(phi_watch_free) =
+		phi_watch_new(user, NULL, notify, revoked);
+	u32 id;
+	int ret;
+
+	if (IS_ERR(watch))
+		return_ptr(watch);
+	ret = xa_alloc(&phi_watches, &id, watch, xa_limit_32b,
+		       GFP_KERNEL_ACCOUNT);
+	if (ret)
+		return ERR_PTR(ret);
+	watch->id = id;
+	watch->expired = expired;
+	return_ptr(watch);
+}
+
+/* Return: 0, -ENOSPC, or what makes the handle of @w useless. */
+static int phi_watch_join(struct phi_watch *watch, const struct phi_waiter *w)
+{
+	struct phi_cap *cap = w->cap;
+	struct phi_watch *other;
+	u32 n = 0;
+	int ret;
+
+	guard(spinlock)(&phi_watch_lock);
+	for (u32 id = cap->watched; id; id = other->next) {
+		other = xa_load(&phi_watches, id);
+		n++;
+	}
+	if (n >= PHI_WATCHES_MAX)
+		return -ENOSPC;
+	watch->next = cap->watched;
+	WRITE_ONCE(cap->watched, watch->id);
+	/* Before the check; pairs with phi_watch_end(). */
+	smp_mb();
+	ret = phi_waiter_check(w);
+	if (ret)
+		WRITE_ONCE(cap->watched, watch->next);
+	return ret;
+}
+
+/**
+ * phi_watch_end() - a capability leaves its slot, or dies
+ * @cap: The capability. Its watches go, with a signal when it is dead.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_watch_end(struct phi_cap *cap)
+{
+	struct phi_watch *watch;
+	LIST_HEAD(watches);
+	int error;
+
+	/* The end of @cap before its watches; pairs with phi_watch_join(). */
+	smp_mb();
+	if (!READ_ONCE(cap->watched))
+		return;
+	scoped_guard(spinlock, &phi_watch_lock) {
+		for (u32 id = cap->watched; id; id = watch->next) {
+			watch = xa_load(&phi_watches, id);
+			list_add(&watch->node, &watches);
+		}
+		WRITE_ONCE(cap->watched, 0);
+	}
+	error = phi_cap_live(cap);
+	list_for_each_entry(watch, &watches, node) {
+		if (error)
+			phi_watch_fire(watch, error == -EKEYEXPIRED ?
+						      watch->expired :
+						      watch->bits);
+	}
+	phi_watches_free(&watches);
+}
+
+/*
+ * Let the death of an endpoint find @gone, and the end of a capability @end,
+ * unless that is NULL: both or none. Return: as phi_watch_add().
+ */
+static int phi_watch_both(struct phi_watch *gone, struct phi_watch *end,
+			  const struct phi_waiter *w)
+{
+	struct phi_endpoint *ep = phi_endpoint_behind(w->cap);
+	int joined = 0;
+	int ret;
+
+	guard(spinlock)(&ep->lock);
+	ret = phi_watch_link(ep, gone, w);
+	if (end && (!ret || ret == -EPIPE))
+		joined = phi_watch_join(end, w);
+	if (joined && !ret) {
+		list_del_init(&gone->node);
+		hlist_del_init(&gone->tie.node);
+	}
+	return joined ?: ret;
+}
+
+/**
+ * phi_cap_watch() - PHI_IOC_CAP_WATCH
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_watch.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_watch(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_watch *cmd = arg;
+	u32 types = cmd->gone ? PHI_TYPES_SEND : PHI_TYPES_ANY;
+	struct phi_watch *gone __free(phi_watch_free) = NULL;
+	struct phi_watch *end __free(phi_watch_free) = NULL;
+	struct phi_waiter w;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (!(cmd->revoked | cmd->expired | cmd->gone))
+		return -EINVAL;
+
+	struct phi_cap *cap __free(phi_cap_put) =
+		phi_cspace_lookup(cs, cmd->cap, types, 0);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	struct phi_cap *notify __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->notify, PHI_TYPES(NOTIFY), PHI_RIGHT_WRITE);
+	if (IS_ERR(notify))
+		return PTR_ERR(notify);
+	if (cmd->revoked | cmd->expired)
+		end = phi_watch_numbered(cs->user, notify, cmd->revoked,
+					 cmd->expired);
+	if (IS_ERR(end))
+		return PTR_ERR(end);
+	if (cmd->gone)
+		gone = phi_watch_new(cs->user, cap, notify, cmd->gone);
+	if (IS_ERR(gone))
+		return PTR_ERR(gone);
+	phi_waiter_init(&w, cs, cmd->cap, cap, types, 0);
+	ret = gone ? phi_watch_both(gone, end, &w) : phi_watch_join(end, &w);
+	if (ret && ret != -EPIPE)
+		return ret;
+	/* From here on they may have fired, and be gone. */
+	retain_and_null_ptr(end);
+	if (ret)
+		phi_notify_set(notify->obj, cmd->gone);
+	else
+		retain_and_null_ptr(gone);
+	return 0;
 }

@@ -184,6 +184,21 @@ int phi_cap_mint(int phi, uint64_t endpoint, uint32_t type, uint32_t rights,
 	return ret;
 }
 
+int phi_cap_watch(int phi, uint64_t cap, uint64_t notify, uint64_t revoked,
+		  uint64_t expired, uint64_t gone)
+{
+	struct phi_cap_watch arg = {
+		.size = sizeof(arg),
+		.cap = cap,
+		.notify = notify,
+		.revoked = revoked,
+		.expired = expired,
+		.gone = gone,
+	};
+
+	return phi_ioctl(phi, PHI_IOC_CAP_WATCH, &arg);
+}
+
 int phi_cspace_share(int phi, bool shared)
 {
 	struct phi_cspace_share arg = { .size = sizeof(arg), .shared = shared };

@@ -226,6 +226,23 @@ int phi_cap_mint(int phi, uint64_t endpoint, uint32_t type, uint32_t rights,
 		 uint64_t badge, uint64_t *out);
 
 /**
+ * phi_cap_watch() - hear of the end of a capability
+ * @phi: Cspace.
+ * @cap: Handle.
+ * @notify: NOTIFY handle with WRITE.
+ * @revoked: Bits to signal there when @cap is revoked, or 0.
+ * @expired: Bits to signal there when @cap expires, or 0.
+ * @gone: Bits to signal there when the endpoint behind @cap dies, or 0; 0
+ *        unless @cap is an ENDPOINT, MODEL, FILE or NETWORK.
+ *
+ * Context: Any thread.
+ * Return: 0; -ENOSPC when PHI_WATCHES_MAX watches are on @cap; or another
+ * negative errno.
+ */
+int phi_cap_watch(int phi, uint64_t cap, uint64_t notify, uint64_t revoked,
+		  uint64_t expired, uint64_t gone);
+
+/**
  * phi_cspace_share() - let others use this cspace, or not
  * @phi: Cspace of this process.
  * @shared: Whether whoever has the file may use it.

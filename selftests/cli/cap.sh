@@ -210,6 +210,29 @@ test_mint()
 	eq "$(json .badge phi cap query "$f")" 0x0000000000060050
 }
 
+test_watch()
+{
+	local r d n e s
+	r=$(phi region create 4096)
+	n=$(phi notify create)
+	d=$(phi cap derive "$r" --rights read)
+	phi cap watch "$d" "$n" --revoked 0x10 --expired 0x20
+	fails 1 "EAGAIN" phi notify wait "$n" --nonblock
+	phi cap revoke "$r"
+	eq "$(phi notify wait "$n" --timeout 5s)" 0x0000000000000010
+	d=$(phi cap derive "$r" --rights read --expires 1s)
+	eq "$(json .expired phi cap watch "$d" "$n" --expired 0x20)" \
+		0x0000000000000020
+	eq "$(phi notify wait "$n" --timeout 50s)" 0x0000000000000020
+	e=$(phi endpoint create)
+	s=$(phi cap derive "$e" --rights send)
+	phi cap watch "$s" "$n" --gone 0x40
+	phi cap drop "$e"
+	eq "$(phi notify wait "$n" --timeout 5s)" 0x0000000000000040
+	fails 2 "--revoked, --expired or --gone" phi cap watch "$r" "$n"
+	fails 1 "EINVAL" phi cap watch "$r" "$n" --gone 1
+}
+
 test_cspace_share()
 {
 	fails 1 "another process's" phi cspace share off

@@ -86,6 +86,11 @@ static int watch(struct stage *s)
 	return PHI_DO(s->phi, ENDPOINT_WATCH, &arg);
 }
 
+static int watch_cap(struct stage *s)
+{
+	return do_watch_cap(s->phi, s->cap, s->notify, 2, 2, 2);
+}
+
 static int derive_and_watch(struct stage *s)
 {
 	return derive_ep(s) ?: watch(s);
@@ -381,6 +386,7 @@ const struct row call_rows[] = {
 	ROW("cap_same", same),
 	ROW("cap_list", list),
 	ROW("cap_mint", mint, UNDO(drop_made)),
+	ROW("cap_watch", watch_cap, NEEDS(derive_ep), UNDO(drop_cap)),
 	ROW("cspace_share", share),
 	ROW("region_create", region_create, UNDO(drop_made)),
 	ROW("region_info", region_info),

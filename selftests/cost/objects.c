@@ -46,6 +46,19 @@ static int make_notifies(struct other *o, int n)
 	return ret;
 }
 
+/* Each on a capability of its own. */
+static int make_watched(struct other *o, int n)
+{
+	uint64_t cap;
+	int ret = 0;
+
+	for (int i = 0; i < n && !ret; i++) {
+		ret = do_derive(o->phi, o->ep, PHI_RIGHT_SEND, &cap) ?:
+			      do_watch_cap(o->phi, cap, o->bell, 1, 1, 0);
+	}
+	return ret;
+}
+
 static int make_watches(struct other *o, int n)
 {
 	struct phi_endpoint_watch arg = {
@@ -230,6 +243,7 @@ const struct kind object_kinds[] = {
 	KIND(endpoints, make_endpoints),
 	KIND(notifies, make_notifies),
 	KIND(watches, make_watches),
+	KIND(watched, make_watched),
 	KIND(files, make_files),
 	KIND(pollers, make_pollers),
 	KIND(epolls, make_epolls),

@@ -127,6 +127,33 @@ SET(cap_unseal, cap_unseal)
 	arg->token = (uintptr_t)&s->token;
 }
 
+SET(seal_aios, cap_seal)
+{
+	arg->flags = PHI_SEAL_AIOS;
+	arg->cap = s->notify;
+	arg->rights = PHI_RIGHT_WRITE;
+	arg->token = (uintptr_t)s->data;
+}
+
+static bool seen_seal_aios(struct stage *s)
+{
+	uint64_t out;
+
+	return !do_unseal_aios(s->other, s->data, &out);
+}
+
+SET(aios_token, cap_unseal)
+{
+	arg->flags = PHI_SEAL_AIOS;
+	arg->token = (uintptr_t)s->data;
+}
+
+static int set_unseal_aios(struct stage *s)
+{
+	return do_seal_aios(s->phi, s->notify, PHI_RIGHT_WRITE, 0, 0, (void *)s->data) ?:
+		       set_aios_token(s);
+}
+
 SET(cap_rekey, cap_rekey)
 {
 }
@@ -158,6 +185,22 @@ SET(mint_network, cap_mint)
 	arg->type = PHI_TYPE_NETWORK;
 	arg->rights = PHI_RIGHT_SEND;
 	arg->badge = PHI_NETWORK_BADGE(6, 8080);
+}
+
+SET(cap_watch, cap_watch)
+{
+	arg->cap = s->badged;
+	arg->notify = s->notify;
+	arg->revoked = 1;
+	arg->gone = 2;
+}
+
+static bool seen_cap_watch(struct stage *s)
+{
+	uint64_t bits;
+
+	return !do_revoke(s->phi, s->ep) &&
+	       !do_bits(s->phi, s->notify, 7, &bits) && bits == 1;
 }
 
 SET(region_small, region_create)
@@ -279,6 +322,7 @@ const struct scene call_scenes[] = {
 	SCENE(CAP_REKEY, cap_rekey, SEEN(cap_rekey)),
 	SCENE(CAP_MINT, mint_file),
 	SCENE(CAP_MINT, mint_network),
+	SCENE(CAP_WATCH, cap_watch, SEEN(cap_watch)),
 	SCENE(CSPACE_SHARE, cspace_share),
 	SCENE(REGION_CREATE, region_small),
 	SCENE(REGION_CREATE, region_huge),

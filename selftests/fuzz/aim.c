@@ -165,6 +165,14 @@ static void aim_ipc(struct fuzzer *f, unsigned int cmd, void *arg)
 		((struct phi_endpoint_watch *)arg)->notify =
 			a_handle(f, PHI_TYPE_NOTIFY);
 		break;
+	case PHI_IOC_CAP_WATCH:
+		*(struct phi_cap_watch *)arg = (struct phi_cap_watch){
+			.notify = a_handle(f, PHI_TYPE_NOTIFY),
+			.revoked = any(f) % 4,
+			.expired = any(f) % 4,
+			.gone = any(f) % 2,
+		};
+		break;
 	case PHI_IOC_NOTIFY_BIND:
 		((struct phi_notify_bind *)arg)->eventfd =
 			w->files[any(f) % ARRAY_SIZE(w->files)];

@@ -80,6 +80,7 @@ static const struct call calls[] __attribute__((unused)) = {
 	CALL(CAP_REKEY, cap_rekey, PAD(cap_rekey)),
 	CALL(CAP_MINT, cap_mint, ON(cap_mint, endpoint, ENDPOINT),
 	     MAKES(cap_mint, out, FILE)),
+	CALL(CAP_WATCH, cap_watch, ON_ANY(cap_watch, cap)),
 	CALL(REGION_CREATE, region_create, FLAGS(PHI_REGION_DMA),
 	     MAKES(region_create, cap, MEMORY)),
 	CALL(REGION_INFO, region_info, ON(region_info, cap, MEMORY)),

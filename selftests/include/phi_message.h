@@ -138,6 +138,22 @@ static inline int do_mint(int phi, uint64_t endpoint, uint32_t type,
 	return ret;
 }
 
+/* Bits for when a capability is revoked, when it expires, when its peer dies. */
+static inline int do_watch_cap(int phi, uint64_t cap, uint64_t notify,
+			       uint64_t revoked, uint64_t expired,
+			       uint64_t gone)
+{
+	struct phi_cap_watch arg = {
+		.cap = cap,
+		.notify = notify,
+		.revoked = revoked,
+		.expired = expired,
+		.gone = gone,
+	};
+
+	return PHI_DO(phi, CAP_WATCH, &arg);
+}
+
 /* A child of a capability, in another cspace. */
 static inline int do_give(int from, uint64_t cap, uint32_t rights, int to,
 			  uint64_t *out)

@@ -369,6 +369,35 @@ int cap_mint(struct args *args)
 	return made("cap", cap);
 }
 
+static int cap_watch(struct args *args)
+{
+	uint64_t revoked = 0;
+	uint64_t expired = 0;
+	uint64_t gone = 0;
+	uint64_t notify;
+	uint64_t cap;
+	int ret;
+
+	if (args_handle(args, 0, &cap) || args_handle(args, 1, &notify) ||
+	    option_u64(args, "revoked", UINT64_MAX, &revoked) ||
+	    option_u64(args, "expired", UINT64_MAX, &expired) ||
+	    option_u64(args, "gone", UINT64_MAX, &gone))
+		return EXIT_USAGE;
+	if (!revoked && !expired && !gone)
+		return usage_error(
+			args, "give bits for --revoked, --expired or --gone");
+	ret = phi_cap_watch(args->phi, cap, notify, revoked, expired, gone);
+	if (ret)
+		return fail(ret, "watch %s", args->operand[0]);
+	if (!out_json)
+		return EXIT_OK;
+	out_handle("cap", cap);
+	out_handle("revoked", revoked);
+	out_handle("expired", expired);
+	out_handle("gone", gone);
+	return out_end();
+}
+
 static const struct verb verbs[] = {
 	{ "derive", cap_derive,
 	  "CAP [--rights LIST] [--expires TIME] [--badge BITS]",
@@ -395,6 +424,10 @@ static const struct verb verbs[] = {
 	{ "mint", cap_mint,
 	  "ENDPOINT --type TYPE [--rights LIST] [--badge BITS] [--port PROTO/PORT]",
 	  "make a file or network capability whose messages reach the endpoint",
+	  HANDLES },
+	{ "watch", cap_watch,
+	  "CAP NOTIFY [--revoked BITS] [--expired BITS] [--gone BITS]",
+	  "signal bits of a notify when it is revoked or expires, or its endpoint dies",
 	  HANDLES },
 	{ 0 },
 };

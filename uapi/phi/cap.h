@@ -380,4 +380,42 @@ struct phi_cap_mint {
 
 #define PHI_IOC_CAP_MINT _IO(PHI_IOC_MAGIC, 0x1c)
 
+/* Watches on one capability at most. */
+#define PHI_WATCHES_MAX 8
+
+/**
+ * struct phi_cap_watch - ioctl(PHI_IOC_CAP_WATCH)
+ * @size: sizeof(struct phi_cap_watch).
+ * @flags: Must be 0.
+ * @cap: Handle.
+ * @notify: NOTIFY handle with WRITE.
+ * @revoked: Bits to signal when @cap is revoked.
+ * @expired: Bits to signal when @cap expires, whether or not it is used then.
+ * @gone: Bits to signal when the endpoint that messages through @cap reach
+ *        dies, after its last message; at once when it is dead already. 0
+ *        unless @cap is an ENDPOINT, MODEL, FILE or NETWORK.
+ *
+ * Signal bits of a notify when a capability comes to its end. Each event
+ * signals once, soon after nothing can be done through @cap any more; of revoke
+ * and expiry only the first does. At least one of the bits must be set, else
+ * EINVAL.
+ *
+ * One watch counts as a capability of the cspace's user, and one more when it
+ * has @gone bits and others: EDQUOT. It ends without a signal when @cap is
+ * dropped or moved to another cspace; @gone bits are not signalled after @cap
+ * has died. ENOSPC when PHI_WATCHES_MAX watches with @revoked or @expired bits
+ * are on @cap: derive another capability to watch.
+ */
+struct phi_cap_watch {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+	__aligned_u64 notify;
+	__aligned_u64 revoked;
+	__aligned_u64 expired;
+	__aligned_u64 gone;
+};
+
+#define PHI_IOC_CAP_WATCH _IO(PHI_IOC_MAGIC, 0x1d)
+
 #endif /* _PHI_CAP_H */

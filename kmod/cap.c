@@ -230,8 +230,7 @@ int phi_cap_mint(struct phi_cspace *cs, void *arg)
 		cs, cmd->endpoint, PHI_TYPES(ENDPOINT), PHI_RIGHT_ADMIN);
 	if (IS_ERR(endpoint))
 		return PTR_ERR(endpoint);
-	return phi_service_mint(cs, endpoint, cmd->type, cmd->rights,
-				cmd->badge, &cmd->out);
+	return phi_service_mint(cs, endpoint, cmd);
 }
 
 /**

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 struct phi_cap;
+struct phi_cap_mint;
 struct phi_cspace;
 struct phi_share;
 
@@ -171,7 +172,7 @@ u64 phi_agent_current(void);
 u32 phi_infer_running(pid_t pid);
 
 /* Service objects (FILE, NETWORK); kmod/service.c. */
-int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint, u32 type,
-		     u32 rights, u64 badge, u64 *handle);
+int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint,
+		     struct phi_cap_mint *cmd);
 
 #endif /* _PHI_HOOK_H */

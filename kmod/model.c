@@ -159,7 +159,7 @@ int phi_model_register(struct phi_cspace *cs, void *arg)
 		phi_service_join(&model->service, phi_model_shut);
 		cmd->id = model->id;
 		ret = phi_service_install(cs, &model->service, endpoint,
-					  PHI_MODEL_RIGHTS, cmd->badge,
+					  PHI_MODEL_RIGHTS, cmd->badge, 0,
 					  &cmd->cap);
 	}
 	phi_object_put(&model->service.obj);

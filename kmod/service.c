@@ -131,6 +131,7 @@ void phi_service_fini(struct phi_service *service)
  *            with it.
  * @rights: PHI_RIGHT_*.
  * @badge: Badge that the endpoint's receiver sees.
+ * @expires_ns: CLOCK_BOOTTIME; 0 = as @endpoint. The earlier of the two counts.
  * @handle: Out, the new handle.
  *
  * Context: Process context. May sleep.
@@ -138,11 +139,11 @@ void phi_service_fini(struct phi_service *service)
  */
 int phi_service_install(struct phi_cspace *cs, struct phi_service *service,
 			struct phi_cap *endpoint, u32 rights, u64 badge,
-			u64 *handle)
+			u64 expires_ns, u64 *handle)
 {
 	return phi_cspace_give(cs,
 			       phi_cap_child(endpoint, &service->obj, rights,
-					     badge, 0, cs->user),
+					     badge, expires_ns, cs->user),
 			       handle);
 }
 
@@ -330,8 +331,8 @@ void phi_service_bury(struct phi_endpoint *ep)
 }
 
 static int phi_service_mint_file(struct phi_cspace *cs,
-				 struct phi_cap *endpoint, u32 rights,
-				 u64 badge, u64 *handle)
+				 struct phi_cap *endpoint,
+				 struct phi_cap_mint *cmd)
 {
 	struct phi_service *file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	int ret;
@@ -343,15 +344,17 @@ static int phi_service_mint_file(struct phi_cspace *cs,
 		kfree(file);
 		return ret;
 	}
-	ret = phi_service_install(cs, file, endpoint, rights, badge, handle);
+	ret = phi_service_install(cs, file, endpoint, cmd->rights, cmd->badge,
+				  cmd->expires_ns, &cmd->out);
 	phi_object_put(&file->obj);
 	return ret;
 }
 
 static int phi_service_mint_network(struct phi_cspace *cs,
-				    struct phi_cap *endpoint, u32 rights,
-				    u64 badge, u64 *handle)
+				    struct phi_cap *endpoint,
+				    struct phi_cap_mint *cmd)
 {
+	u64 badge = cmd->badge;
 	u64 proto = badge >> 16;
 	struct phi_network *network;
 	int ret;
@@ -378,8 +381,8 @@ static int phi_service_mint_network(struct phi_cspace *cs,
 		return ret;
 	}
 	phi_service_join(&network->service, phi_network_shut);
-	ret = phi_service_install(cs, &network->service, endpoint, rights,
-				  badge, handle);
+	ret = phi_service_install(cs, &network->service, endpoint, cmd->rights,
+				  badge, cmd->expires_ns, &cmd->out);
 	phi_object_put(&network->service.obj);
 	return ret;
 }
@@ -388,31 +391,26 @@ static int phi_service_mint_network(struct phi_cspace *cs,
  * phi_service_mint() - make a FILE or NETWORK object
  * @cs: The caller's cspace.
  * @endpoint: ENDPOINT capability; the caller has checked ADMIN.
- * @type: PHI_TYPE_*, others are -EINVAL.
- * @rights: Rights of the new capability.
- * @badge: Its badge.
- * @handle: Out, the new handle.
+ * @cmd: The call. A type other than FILE and NETWORK is -EINVAL.
  *
  * Context: Process context. May sleep.
  * Return: 0 or a negative errno.
  */
-int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint, u32 type,
-		     u32 rights, u64 badge, u64 *handle)
+int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint,
+		     struct phi_cap_mint *cmd)
 {
 	int ret;
 
-	if (rights & ~PHI_RIGHT_ALL)
+	if (cmd->rights & ~PHI_RIGHT_ALL)
 		return -EINVAL;
-	ret = phi_service_check(endpoint, rights, badge);
+	ret = phi_service_check(endpoint, cmd->rights, cmd->badge);
 	if (ret)
 		return ret;
-	switch (type) {
+	switch (cmd->type) {
 	case PHI_TYPE_FILE:
-		return phi_service_mint_file(cs, endpoint, rights, badge,
-					     handle);
+		return phi_service_mint_file(cs, endpoint, cmd);
 	case PHI_TYPE_NETWORK:
-		return phi_service_mint_network(cs, endpoint, rights, badge,
-						handle);
+		return phi_service_mint_network(cs, endpoint, cmd);
 	default:
 		return -EINVAL;
 	}

@@ -45,7 +45,7 @@ int phi_service_init(struct phi_service *service,
 void phi_service_fini(struct phi_service *service);
 int phi_service_install(struct phi_cspace *cs, struct phi_service *service,
 			struct phi_cap *endpoint, u32 rights, u64 badge,
-			u64 *handle);
+			u64 expires_ns, u64 *handle);
 void phi_service_removed(struct phi_object *obj, struct phi_cap *cap);
 void phi_service_dead(struct phi_object *obj, struct phi_cap *cap);
 void phi_service_join(struct phi_service *service,

@@ -167,8 +167,9 @@ int phi_cap_rekey(int phi, uint32_t *key_id)
 	return ret;
 }
 
-int phi_cap_mint(int phi, uint64_t endpoint, uint32_t type, uint32_t rights,
-		 uint64_t badge, uint64_t *out)
+int phi_cap_mint_until(int phi, uint64_t endpoint, uint32_t type,
+		       uint32_t rights, uint64_t badge, uint64_t expires_ns,
+		       uint64_t *out)
 {
 	struct phi_cap_mint arg = {
 		.size = sizeof(arg),
@@ -176,12 +177,19 @@ int phi_cap_mint(int phi, uint64_t endpoint, uint32_t type, uint32_t rights,
 		.type = type,
 		.rights = rights,
 		.badge = badge,
+		.expires_ns = expires_ns,
 	};
 	int ret = phi_ioctl(phi, PHI_IOC_CAP_MINT, &arg);
 
 	if (!ret)
 		*out = arg.out;
 	return ret;
+}
+
+int phi_cap_mint(int phi, uint64_t endpoint, uint32_t type, uint32_t rights,
+		 uint64_t badge, uint64_t *out)
+{
+	return phi_cap_mint_until(phi, endpoint, type, rights, badge, 0, out);
 }
 
 int phi_cap_watch(int phi, uint64_t cap, uint64_t notify, uint64_t revoked,

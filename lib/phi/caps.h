@@ -190,6 +190,23 @@ int phi_cap_mint(int phi, uint64_t endpoint, uint32_t type, uint32_t rights,
 		 uint64_t badge, uint64_t *out);
 
 /**
+ * phi_cap_mint_until() - make a service object whose capability expires
+ * @phi: Cspace.
+ * @endpoint: As for phi_cap_mint().
+ * @type: As for phi_cap_mint().
+ * @rights: As for phi_cap_mint().
+ * @badge: As for phi_cap_mint().
+ * @expires_ns: CLOCK_BOOTTIME; 0 = as @endpoint.
+ * @out: Out, the new handle.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_mint_until(int phi, uint64_t endpoint, uint32_t type,
+		       uint32_t rights, uint64_t badge, uint64_t expires_ns,
+		       uint64_t *out);
+
+/**
  * phi_cap_watch() - hear of the end of a capability
  * @phi: Cspace.
  * @cap: Handle.

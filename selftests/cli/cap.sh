@@ -206,6 +206,9 @@ test_mint()
 	in=$(phi endpoint recv "$e" --json)
 	eq "$(jq -r .badge <<<"$in")" 0x0000000000000007
 	eq "$(jq -r .through <<<"$in")" file
+	f=$(phi cap mint "$e" --type file --expires 1ms)
+	sleep 0.01
+	fails 1 "EKEYEXPIRED" phi endpoint send "$f" hello
 	f=$(phi endpoint mint "$e" --type network --port tcp/80)
 	eq "$(json .badge phi cap query "$f")" 0x0000000000060050
 }

@@ -207,6 +207,7 @@ static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
 			.type = PHI_TYPE_FILE + any(f) % 2,
 			.rights = PHI_RIGHT_ALL,
 			.badge = PHI_NETWORK_BADGE(6, any(f) % 4),
+			.expires_ns = one_in(f, 4) ? boottime_ns() + any(f) : 0,
 		};
 		break;
 	case PHI_IOC_REGION_CREATE:

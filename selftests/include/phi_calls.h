@@ -79,7 +79,7 @@ static const struct call calls[] __attribute__((unused)) = {
 	CALL(CSPACE_SHARE, cspace_share, PAD(cspace_share)),
 	CALL(CAP_REKEY, cap_rekey, PAD(cap_rekey)),
 	CALL(CAP_MINT, cap_mint, ON(cap_mint, endpoint, ENDPOINT),
-	     MAKES(cap_mint, out, FILE)),
+	     MAKES(cap_mint, out, FILE), GREW(cap_mint, expires_ns)),
 	CALL(CAP_WATCH, cap_watch, ON_ANY(cap_watch, cap)),
 	CALL(REGION_CREATE, region_create, FLAGS(PHI_REGION_DMA),
 	     MAKES(region_create, cap, MEMORY)),

@@ -60,6 +60,51 @@ TEST_F(service, message_shows_badge_type_and_rights)
 	EXPECT_EQ(99, arg.badge);
 }
 
+static int mint_until(int phi, uint64_t ep, uint32_t type, uint64_t badge,
+		      uint64_t expires_ns, uint64_t *out)
+{
+	struct phi_cap_mint arg = {
+		.endpoint = ep,
+		.type = type,
+		.rights = PHI_RIGHT_SEND,
+		.badge = badge,
+		.expires_ns = expires_ns,
+	};
+	int ret = PHI_DO(phi, CAP_MINT, &arg);
+
+	*out = arg.out;
+	return ret;
+}
+
+TEST_F(service, expires)
+{
+	const uint64_t port = PHI_NETWORK_BADGE(IPPROTO_TCP, 8080);
+	uint64_t soon = boottime_ns() + 300 * MS, weak, cap[3];
+	struct phi_cap_query query;
+
+	ASSERT_EQ(0, mint_until(self->phi, self->ep, PHI_TYPE_FILE, 7, soon,
+				&cap[0]));
+	ASSERT_EQ(0, mint_until(self->phi, self->ep, PHI_TYPE_NETWORK, port,
+				soon, &cap[1]));
+	ASSERT_EQ(0, do_query(self->phi, cap[0], &query));
+	EXPECT_EQ(soon, query.expires_ns);
+	EXPECT_EQ(7, query.badge);
+	/* The endpoint's own time is the end of what is minted from it. */
+	ASSERT_EQ(0, do_derive_until(self->phi, self->ep,
+				     PHI_RIGHT_SEND | PHI_RIGHT_ADMIN, soon, 0,
+				     &weak));
+	ASSERT_EQ(0, mint_until(self->phi, weak, PHI_TYPE_FILE, 7,
+				soon + 3600000 * MS, &cap[2]));
+	ASSERT_EQ(0, do_query(self->phi, cap[2], &query));
+	EXPECT_EQ(soon, query.expires_ns);
+	while (boottime_ns() < soon)
+		usleep(10000);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(-EKEYEXPIRED, do_send(self->phi, cap[i], "x", 1));
+	}
+	EXPECT_EQ(0, do_probe(self->phi, self->ep));
+}
+
 TEST_F(service, needs_send_to_send)
 {
 	uint64_t file;

@@ -352,6 +352,7 @@ int cap_mint(struct args *args)
 	const char *port = args_option(args, "port");
 	uint32_t type = type_parse(args_option(args, "type"));
 	uint64_t endpoint;
+	uint64_t expires;
 	uint64_t badge = 0;
 	uint64_t cap;
 	int ret;
@@ -360,9 +361,11 @@ int cap_mint(struct args *args)
 		return usage_error(args, "--type is file or network");
 	if (args_handle(args, 0, &endpoint) || option_rights(args, &rights) ||
 	    option_u64(args, "badge", UINT64_MAX, &badge) ||
+	    option_when(args, "expires", CLOCK_BOOTTIME, &expires) ||
 	    (port && port_badge(args, port, &badge)))
 		return EXIT_USAGE;
-	ret = phi_cap_mint(args->phi, endpoint, type, rights, badge, &cap);
+	ret = phi_cap_mint_until(args->phi, endpoint, type, rights, badge,
+				 expires, &cap);
 	if (ret)
 		return fail(ret, "mint a %s capability on %s", type_name(type),
 			    args->operand[0]);
@@ -422,7 +425,7 @@ static const struct verb verbs[] = {
 	  "make a new key for tokens; the one before stays valid once more",
 	  VERB_PHI },
 	{ "mint", cap_mint,
-	  "ENDPOINT --type TYPE [--rights LIST] [--badge BITS] [--port PROTO/PORT]",
+	  "ENDPOINT --type TYPE [--rights LIST] [--badge BITS] [--port PROTO/PORT] [--expires TIME]",
 	  "make a file or network capability whose messages reach the endpoint",
 	  HANDLES },
 	{ "watch", cap_watch,

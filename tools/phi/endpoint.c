@@ -332,7 +332,7 @@ static const struct verb verbs[] = {
 	{ "watch", endpoint_watch, "CAP NOTIFY BITS",
 	  "signal bits of a notify when the endpoint dies", HANDLES },
 	{ "mint", cap_mint,
-	  "CAP --type TYPE [--rights LIST] [--badge BITS] [--port PROTO/PORT]",
+	  "CAP --type TYPE [--rights LIST] [--badge BITS] [--port PROTO/PORT] [--expires TIME]",
 	  "make a file or network capability whose messages arrive here",
 	  HANDLES },
 	{ 0 },

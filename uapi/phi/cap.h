@@ -361,6 +361,8 @@ struct phi_cap_rekey {
  *         PHI_NETWORK_BADGE() of protocol 6 (TCP) or 17 (UDP). When
  *         @endpoint has a badge it must be that one, else EPERM.
  * @out: Out, handle of the new service object.
+ * @expires_ns: CLOCK_BOOTTIME, nanoseconds; 0 = as @endpoint. The earlier of
+ *              this and the expiry of @endpoint counts.
  *
  * Make a service object: sending to it or calling it reaches @endpoint with
  * @badge. It dies with @endpoint. A NETWORK capability also opens its port
@@ -376,6 +378,7 @@ struct phi_cap_mint {
 	__u32 rights;
 	__aligned_u64 badge;
 	__aligned_u64 out;
+	__aligned_u64 expires_ns;
 };
 
 #define PHI_IOC_CAP_MINT _IO(PHI_IOC_MAGIC, 0x1c)

@@ -2,6 +2,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/minmax.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "dispatch.h"
@@ -109,6 +110,19 @@ int phi_cap_drop(struct phi_cspace *cs, void *arg)
 	return phi_cspace_drop(cs, cmd->cap);
 }
 
+/* Number the way from a node to its root: 0 for what no slot holds. */
+static void phi_cap_way(const struct phi_cap *cap, u64 ids[PHI_DEPTH_MAX])
+{
+	memset(ids, 0, PHI_DEPTH_MAX * sizeof(*ids));
+	/* As in phi_cap_live(). */
+	guard(phi_rcu)();
+	for (u32 i = 0; cap && i < PHI_DEPTH_MAX; i++) {
+		if (READ_ONCE(cap->held))
+			ids[i] = READ_ONCE(cap->id);
+		cap = READ_ONCE(cap->parent);
+	}
+}
+
 /**
  * phi_cap_query() - PHI_IOC_CAP_QUERY
  * @cs: The caller's cspace.
@@ -134,6 +148,7 @@ int phi_cap_query(struct phi_cspace *cs, void *arg)
 	cmd->version = atomic_read(&cap->version);
 	cmd->expires_ns = cap->expires_ns;
 	cmd->badge = cap->badge;
+	phi_cap_way(cap, cmd->ids);
 	return 0;
 }
 

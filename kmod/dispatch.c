@@ -65,7 +65,7 @@ static const struct phi_op phi_ops[] = {
 	       WAITS(cap_revoke, flags), .waits_if = PHI_REVOKE_WAIT),
 	PHI_OP(PHI_IOC_CAP_DROP, cap_drop, cap, ON(cap_drop, cap)),
 	PHI_OP(PHI_IOC_CAP_QUERY, cap_query, badge, ON(cap_query, cap),
-	       OUT(cap_query, type, badge)),
+	       OUT(cap_query, type, ids)),
 	PHI_OP(PHI_IOC_CAP_SEAL, cap_seal, token, ON(cap_seal, cap)),
 	PHI_OP(PHI_IOC_CAP_UNSEAL, cap_unseal, out, OUT(cap_unseal, out, out),
 	       MAKES(cap_unseal, out)),

@@ -79,7 +79,8 @@ int phi_cap_drop(int phi, uint64_t cap);
  * phi_cap_query() - say what a handle is
  * @phi: Cspace.
  * @cap: Handle.
- * @out: Out, type, rights, depth, version, expiry and badge.
+ * @out: Out, type, rights, depth, version, expiry, badge and the way to the
+ *       root.
  *
  * Context: Any thread.
  * Return: 0 or a negative errno.

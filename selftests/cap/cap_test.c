@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "phi_ioctl.h"
+#include "phi_message.h"
 
 #define NOTIFY_RIGHTS \
 	(PHI_RIGHT_READ | PHI_RIGHT_WRITE | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)
@@ -46,6 +46,48 @@ TEST_F(cap, query_tells_all)
 	EXPECT_EQ(0, query.expires_ns);
 	EXPECT_EQ(0, query.badge);
 	EXPECT_NE(0, self->root >> 32);
+}
+
+/* The way to the root: who is on it, and who left it. */
+TEST_F(cap, query_shows_the_way)
+{
+	struct phi_cap_query root, query;
+	uint64_t a, aa, far, ep;
+	int other = do_open();
+	struct phi_recv recv;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, do_derive(self->phi, self->root, NOTIFY_RIGHTS, &a));
+	ASSERT_EQ(0, do_derive(self->phi, a, NOTIFY_RIGHTS, &aa));
+	ASSERT_EQ(0, do_query(self->phi, self->root, &root));
+	EXPECT_NE(0, root.ids[0]);
+	for (int i = 1; i < PHI_DEPTH_MAX; i++) {
+		EXPECT_EQ(0, root.ids[i]);
+	}
+	ASSERT_EQ(0, do_query(self->phi, aa, &query));
+	EXPECT_EQ(3, query.depth);
+	EXPECT_EQ(root.ids[0], query.ids[2]);
+	EXPECT_NE(query.ids[0], query.ids[1]);
+	EXPECT_EQ(0, query.ids[3]);
+	/* Seen from another cspace. */
+	ASSERT_EQ(0, do_give(self->phi, aa, 0, other, &far));
+	ASSERT_EQ(0, do_query(other, far, &query));
+	EXPECT_EQ(root.ids[0], query.ids[3]);
+	/* One that was dropped has no number; another cspace is another one. */
+	ASSERT_EQ(0, do_drop(self->phi, a));
+	ASSERT_EQ(0, do_query(self->phi, aa, &query));
+	EXPECT_EQ(0, query.ids[1]);
+	EXPECT_EQ(root.ids[0], query.ids[2]);
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	ASSERT_EQ(0, do_send_cap(self->phi, ep, self->root, PHI_XFER_MOVE,
+				 PHI_RIGHT_ALL));
+	ASSERT_EQ(0, do_query(self->phi, aa, &query));
+	EXPECT_EQ(0, query.ids[2]);
+	ASSERT_EQ(0, do_recv(self->phi, ep, NULL, 0, &recv));
+	ASSERT_EQ(0, do_query(self->phi, aa, &query));
+	EXPECT_NE(0, query.ids[2]);
+	EXPECT_NE(root.ids[0], query.ids[2]);
+	close(other);
 }
 
 TEST_F(cap, derive_makes_a_weaker_child)

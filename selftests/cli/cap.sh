@@ -98,6 +98,23 @@ test_list()
 		revoked
 }
 
+test_list_shows_the_way()
+{
+	local r d l
+	r=$(phi region create 4096)
+	d=$(phi cap derive "$r")
+	l=$(phi cap derive "$d")
+	eq "$(json ".caps[] | select(.cap == \"$r\") | .from | length" \
+		phi cap list)" 0
+	eq "$(json ".caps[] | select(.cap == \"$l\") | .from | join(\" \")" \
+		phi cap list)" "$d $r"
+	has "$(phi cap list)" "^$l .*$d,$r"
+	phi cap drop "$d"
+	has "$(phi cap list)" "^$l .*elsewhere,$r"
+	eq "$(json ".caps[] | select(.cap == \"$l\") | .from[0]" phi cap list)" \
+		null
+}
+
 test_same()
 {
 	local r d other

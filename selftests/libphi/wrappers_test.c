@@ -124,6 +124,14 @@ TEST_F(calls, caps)
 	EXPECT_EQ(2, q.depth);
 	EXPECT_EQ(expires, q.expires_ns);
 	EXPECT_EQ(42, q.badge);
+	EXPECT_NE(0, q.ids[0]);
+	EXPECT_NE(0, q.ids[1]);
+	EXPECT_EQ(0, q.ids[2]);
+	ASSERT_EQ(0, phi_cap_mint_until(self->phi, root, PHI_TYPE_FILE,
+					PHI_RIGHT_SEND, 7, expires, &one));
+	ASSERT_EQ(0, phi_cap_query(self->phi, one, &q));
+	EXPECT_EQ(expires, q.expires_ns);
+	EXPECT_EQ(0, phi_cap_drop(self->phi, one));
 
 	EXPECT_EQ(1, phi_cap_same(self->phi, root, child));
 	EXPECT_EQ(-EBADF, phi_cap_same(self->phi, root, 12345));

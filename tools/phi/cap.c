@@ -184,44 +184,113 @@ static int list_all(int phi, uint64_t **handles)
 	return n;
 }
 
+/* A handle of the session, and what it is. */
+struct listed {
+	uint64_t cap;
+	int ret;
+	struct phi_cap_query info;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct listed *const *x = a;
+	const struct listed *const *y = b;
+
+	return ((*x)->info.ids[0] > (*y)->info.ids[0]) -
+	       ((*x)->info.ids[0] < (*y)->info.ids[0]);
+}
+
+/* Look at all of them; @sorted has the live ones by their number. */
+static size_t look_at(int phi, struct listed *caps, size_t n,
+		      const struct listed **sorted)
+{
+	size_t live = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		caps[i].ret = phi_cap_query(phi, caps[i].cap, &caps[i].info);
+		if (!caps[i].ret)
+			sorted[live++] = &caps[i];
+	}
+	qsort(sorted, live, sizeof(*sorted), by_id);
+	return live;
+}
+
+/* The way from a capability to its root, without itself. */
+static void way_field(const struct phi_cap_query *info,
+		      const struct listed **sorted, size_t live)
+{
+	uint64_t way[PHI_DEPTH_MAX] = { 0 };
+	uint32_t i;
+
+	for (i = 1; i < info->depth && i < PHI_DEPTH_MAX; i++) {
+		const struct listed wanted = { .info.ids = { info->ids[i] } };
+		const struct listed *key = &wanted;
+		const struct listed **found;
+
+		found = bsearch(&key, sorted, live, sizeof(*sorted), by_id);
+		if (found && info->ids[i])
+			way[i - 1] = (*found)->cap;
+	}
+	out_handles("from", way, i - 1);
+}
+
+static void list_row(const struct listed *cap, const struct listed **sorted,
+		     size_t live)
+{
+	out_row();
+	if (!cap->ret) {
+		cap_fields(cap->cap, &cap->info);
+		out_str("state", "live");
+		way_field(&cap->info, sorted, live);
+	} else {
+		out_handle("cap", cap->cap);
+		out_str("type", "-");
+		out_str("rights", "-");
+		out_unknown("depth");
+		out_unknown("revoked");
+		out_unknown("badge");
+		out_unknown("expires_ns");
+		out_str("state",
+			cap->ret == -EKEYREVOKED ? "revoked" :
+			cap->ret == -EKEYEXPIRED ? "expired" :
+						   strerror(-cap->ret));
+		out_unknown("from");
+	}
+	out_close();
+}
+
 static int cap_list(struct args *args)
 {
-	struct phi_cap_query info;
+	const struct listed **sorted;
+	struct listed *caps;
 	uint64_t *handles;
-	int ret;
+	size_t live;
 	int n;
 	int i;
 
 	n = list_all(args->phi, &handles);
+	caps = calloc(n > 0 ? (size_t)n : 1, sizeof(*caps));
+	sorted = calloc(n > 0 ? (size_t)n : 1, sizeof(*sorted));
+	if (n >= 0 && (!caps || !sorted))
+		n = -ENOMEM;
+	for (i = 0; i < n; i++)
+		caps[i].cap = handles[i];
+	free(handles);
 	if (n < 0) {
-		free(handles);
+		free(sorted);
+		free(caps);
 		return fail(n, "list the capabilities");
 	}
+	live = look_at(args->phi, caps, (size_t)n, sorted);
 	out_table("caps", "no capabilities in this session");
 	for (i = 0; i < n; i++) {
-		ret = phi_cap_query(args->phi, handles[i], &info);
-		if (ret == -EBADF)
-			continue;
-		out_row();
-		if (!ret) {
-			cap_fields(handles[i], &info);
-			out_str("state", "live");
-		} else {
-			out_handle("cap", handles[i]);
-			out_str("type", "-");
-			out_str("rights", "-");
-			out_unknown("depth");
-			out_unknown("revoked");
-			out_unknown("badge");
-			out_unknown("expires_ns");
-			out_str("state", ret == -EKEYREVOKED ? "revoked" :
-					 ret == -EKEYEXPIRED ? "expired" :
-							       strerror(-ret));
-		}
-		out_close();
+		if (caps[i].ret != -EBADF)
+			list_row(&caps[i], sorted, live);
 	}
 	out_close();
-	free(handles);
+	free(sorted);
+	free(caps);
 	return out_end();
 }
 

@@ -145,6 +145,26 @@ void out_bool(const char *key, bool value)
 	node_value(key, json_boolean(value), value ? "yes" : "no", false);
 }
 
+void out_handles(const char *key, const uint64_t *values, size_t n)
+{
+	json_t *list = must(json_array());
+	char text[24 * PHI_DEPTH_MAX] = "-";
+	char word[24];
+	size_t len = 0;
+	size_t i;
+
+	for (i = 0; i < n && len + sizeof(word) < sizeof(text); i++) {
+		snprintf(word, sizeof(word), "0x%016llx",
+			 (unsigned long long)values[i]);
+		json_array_append_new(list, values[i] ? json_string(word) :
+							json_null());
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
+					i ? "," : "",
+					values[i] ? word : "elsewhere");
+	}
+	node_value(key, list, text, false);
+}
+
 void out_rights(const char *key, uint32_t rights)
 {
 	json_t *list = must(json_array());

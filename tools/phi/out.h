@@ -58,6 +58,14 @@ void out_unknown(const char *key);
 void out_handle(const char *key, uint64_t value);
 
 /**
+ * out_handles() - report a list of handles
+ * @key: Name.
+ * @values: The handles; 0 for one of another session.
+ * @n: Of @values.
+ */
+void out_handles(const char *key, const uint64_t *values, size_t n);
+
+/**
  * out_str() - a string
  * @key: Its name.
  * @value: It.

@@ -137,6 +137,13 @@ struct phi_cap_drop {
  * @version: Out, times it was revoked.
  * @expires_ns: Out, CLOCK_BOOTTIME; 0 = never.
  * @badge: Out.
+ * @ids: Out, numbers of the capabilities on the way to the root: of @cap, of
+ *       the one it was derived from, and so on; 0 past the root.
+ *
+ * A capability has one number as long as it stays in one cspace, and no other
+ * one has the same; a caller that looks at all its handles learns which of them
+ * are on the way. It has 0 while it is in a message, and when it was dropped.
+ * No call takes such a number.
  */
 struct phi_cap_query {
 	__u32 size;
@@ -148,6 +155,7 @@ struct phi_cap_query {
 	__u32 version;
 	__aligned_u64 expires_ns;
 	__aligned_u64 badge;
+	__aligned_u64 ids[PHI_DEPTH_MAX];
 };
 
 #define PHI_IOC_CAP_QUERY _IO(PHI_IOC_MAGIC, 0x14)

@@ -109,6 +109,18 @@ static const struct phi_object_ops phi_agent_ops = {
 	.free = phi_agent_free,
 };
 
+/**
+ * phi_agent_id() - the number of an agent
+ * @obj: An object of type AGENT.
+ *
+ * Context: Any.
+ * Return: Its number, never 0.
+ */
+u64 phi_agent_id(const struct phi_object *obj)
+{
+	return container_of(obj, struct phi_agent, obj)->id;
+}
+
 /* May the opener of @cs write to the directory? */
 static int phi_agent_permission(struct phi_cspace *cs, struct file *file)
 {

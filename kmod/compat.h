@@ -9,8 +9,10 @@
  * nowhere else.
  */
 
+#include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/io_uring/cmd.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 
@@ -41,6 +43,23 @@ static inline vm_fault_t phi_insert_huge(struct vm_fault *vmf,
 #else
 	return vmf_insert_pfn_pmd(vmf, pfn, false);
 #endif
+}
+
+/**
+ * phi_pidfd_pid() - the process or thread that a file names
+ * @file: Any file.
+ *
+ * No function that does this is exported: a pidfd is a file of a filesystem of
+ * its own, whose inodes have the pid.
+ *
+ * Context: Any.
+ * Return: The pid, which @file keeps; NULL when it is no pidfd.
+ */
+static inline struct pid *phi_pidfd_pid(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	return inode->i_sb->s_magic == PID_FS_MAGIC ? inode->i_private : NULL;
 }
 
 /* The command in an SQE: a function until 6.17, then a macro with a type. */

@@ -14,6 +14,7 @@
 /* Slots of a cspace at most; an index fits 16 bits. */
 #define PHI_SLOTS_MAX 65536U
 
+struct phi_inbox;
 struct phi_slot_page;
 
 /**
@@ -35,6 +36,7 @@ struct phi_slot_page;
  * @end_work: Sees whether it has ended; with a reference while queued.
  * @parked: Calls that wait for their thread, by its number; for park.c alone.
  * @tickets: Inferences begun, by ticket; for infer.c alone.
+ * @inbox: Takes what others grant, or NULL; for inbox.c alone.
  */
 struct phi_cspace {
 	struct kref ref;
@@ -53,6 +55,7 @@ struct phi_cspace {
 	struct work_struct end_work;
 	struct xarray parked;
 	struct xarray tickets;
+	struct phi_inbox *inbox;
 };
 
 struct phi_cspace *phi_cspace_new(void);

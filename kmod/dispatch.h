@@ -105,7 +105,9 @@ int phi_cap_rekey(struct phi_cspace *cs, void *arg);
 void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_cap_mint(struct phi_cspace *cs, void *arg);
 int phi_cap_watch(struct phi_cspace *cs, void *arg);
+int phi_cap_grant(struct phi_cspace *cs, void *arg);
 int phi_cspace_share(struct phi_cspace *cs, void *arg);
+int phi_cspace_inbox(struct phi_cspace *cs, void *arg);
 
 int phi_region_create(struct phi_cspace *cs, void *arg);
 int phi_region_info(struct phi_cspace *cs, void *arg);

@@ -7,6 +7,7 @@
 struct phi_cap;
 struct phi_cap_mint;
 struct phi_cspace;
+struct phi_object;
 struct phi_share;
 
 /**
@@ -167,6 +168,9 @@ void phi_hook_infer_post(struct phi_hook_infer *infer);
 
 /* Number of the agent that the current process belongs to, 0 = none. */
 u64 phi_agent_current(void);
+
+/* Number of an agent, an object of type AGENT. */
+u64 phi_agent_id(const struct phi_object *obj);
 
 /* Inferences that a thread has begun and that have not ended; kmod/infer.c. */
 u32 phi_infer_running(pid_t pid);

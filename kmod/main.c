@@ -6,6 +6,7 @@
 #include <linux/rcupdate.h>
 
 #include "dispatch.h"
+#include "inbox.h"
 #include "main.h"
 #include "owner.h"
 
@@ -34,6 +35,7 @@ static int phi_release(struct inode *inode, struct file *file)
 	phi_infer_close(cs);
 	phi_park_close(cs);
 	phi_cspace_close(cs);
+	phi_inbox_close(cs);
 	phi_cspace_put(cs);
 	return 0;
 }

@@ -14,6 +14,7 @@
  *     notify->lock (spin)         bits, eventfd
  *     siglock                     the kernel's, in phi_park_due()
  *     watch lock (spin)           watches of capabilities
+ *   inbox lock (spin)             inboxes of processes and agents
  *   cspace->lock (spin)           slots; two are never held at once
  *     endpoint->lock, services    only in ops->installed
  *     buckets of sealed nodes     by rhashtable

@@ -10,6 +10,7 @@
 #include <linux/workqueue.h>
 
 #include "dispatch.h"
+#include "inbox.h"
 #include "owner.h"
 
 static void phi_owner_close(struct phi_cspace *cs)
@@ -19,6 +20,7 @@ static void phi_owner_close(struct phi_cspace *cs)
 	phi_infer_close(cs);
 	phi_park_close(cs);
 	phi_cspace_close(cs);
+	phi_inbox_close(cs);
 }
 
 /* A process is a thread group: dead when no thread of it is left. */

@@ -207,6 +207,48 @@ int phi_cap_watch(int phi, uint64_t cap, uint64_t notify, uint64_t revoked,
 	return phi_ioctl(phi, PHI_IOC_CAP_WATCH, &arg);
 }
 
+static int give_to(int phi, struct phi_cap_grant *arg,
+		   const struct phi_xfer *give, const void *data, size_t len)
+{
+	if (len > PHI_MSG_MAX)
+		return -EINVAL;
+	arg->size = sizeof(*arg);
+	arg->give = *give;
+	arg->data = (uintptr_t)data;
+	arg->len = (uint32_t)len;
+	return phi_ioctl(phi, PHI_IOC_CAP_GRANT, arg);
+}
+
+int phi_cap_grant(int phi, int pidfd, const struct phi_xfer *give,
+		  const void *data, size_t len)
+{
+	struct phi_cap_grant arg = { .pidfd = pidfd };
+
+	return give_to(phi, &arg, give, data, len);
+}
+
+int phi_cap_grant_agent(int phi, uint64_t agent, const struct phi_xfer *give,
+			const void *data, size_t len)
+{
+	struct phi_cap_grant arg = { .agent = agent, .pidfd = -1 };
+
+	/* Without it the call would take the pidfd. */
+	if (!agent)
+		return -EBADF;
+	return give_to(phi, &arg, give, data, len);
+}
+
+int phi_cspace_inbox(int phi, uint64_t endpoint, unsigned int flags)
+{
+	struct phi_cspace_inbox arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.endpoint = endpoint,
+	};
+
+	return phi_ioctl(phi, PHI_IOC_CSPACE_INBOX, &arg);
+}
+
 int phi_cspace_share(int phi, bool shared)
 {
 	struct phi_cspace_share arg = { .size = sizeof(arg), .shared = shared };

@@ -3,6 +3,7 @@
 #define PHI_CAPS_H
 
 #include <phi.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -223,6 +224,47 @@ int phi_cap_mint_until(int phi, uint64_t endpoint, uint32_t type,
  */
 int phi_cap_watch(int phi, uint64_t cap, uint64_t notify, uint64_t revoked,
 		  uint64_t expired, uint64_t gone);
+
+/**
+ * phi_cap_grant() - give a capability to a process
+ * @phi: Cspace.
+ * @pidfd: Pidfd of a process that has named an inbox.
+ * @give: Handle with GRANT, PHI_XFER_MOVE or 0, and a mask of rights.
+ * @data: Bytes that the receiver gets with it.
+ * @len: Of @data, 0 to PHI_MSG_MAX.
+ *
+ * Context: Any thread.
+ * Return: 0; -EPIPE when it has no inbox; -ESRCH when it has ended; -EAGAIN
+ * without credit; or another negative errno, see &struct phi_cap_grant.
+ */
+int phi_cap_grant(int phi, int pidfd, const struct phi_xfer *give,
+		  const void *data, size_t len);
+
+/**
+ * phi_cap_grant_agent() - give a capability to an agent
+ * @phi: Cspace.
+ * @agent: AGENT handle with READ.
+ * @give: As for phi_cap_grant().
+ * @data: Bytes that the receiver gets with it.
+ * @len: Of @data, 0 to PHI_MSG_MAX.
+ *
+ * Context: Any thread.
+ * Return: As phi_cap_grant().
+ */
+int phi_cap_grant_agent(int phi, uint64_t agent, const struct phi_xfer *give,
+			const void *data, size_t len);
+
+/**
+ * phi_cspace_inbox() - name the endpoint that takes what others grant
+ * @phi: Cspace.
+ * @endpoint: ENDPOINT handle with SEND and GRANT; 0 = none from now on.
+ * @flags: 0, or PHI_INBOX_AGENT for that of the caller's agent.
+ *
+ * Context: Any thread.
+ * Return: 0; -EEXIST when another cspace of the process, or of the agent, has
+ * one; -ENOENT when the caller has no agent; or another negative errno.
+ */
+int phi_cspace_inbox(int phi, uint64_t endpoint, unsigned int flags);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,8 @@
  * takes it back. CAP_REKEY is missing: it needs CAP_SYS_ADMIN.
  */
 
+#include <sys/syscall.h>
+
 #include "cost.h"
 
 static int drop_cap(struct stage *s)
@@ -199,6 +201,39 @@ static int share(struct stage *s)
 	return do_share(s->phi, 0);
 }
 
+static int inbox(struct stage *s)
+{
+	struct phi_cspace_inbox arg = { .endpoint = s->ep };
+
+	return PHI_DO(s->phi, CSPACE_INBOX, &arg);
+}
+
+static int inbox_and_pidfd(struct stage *s)
+{
+	s->fd = syscall(SYS_pidfd_open, getpid(), 0);
+	return s->fd < 0 ? -errno : inbox(s);
+}
+
+static int grant(struct stage *s)
+{
+	struct phi_cap_grant arg = {
+		.give = { .cap = s->notify, .rights = PHI_RIGHT_WRITE },
+		.pidfd = s->fd,
+	};
+
+	return PHI_DO(s->phi, CAP_GRANT, &arg);
+}
+
+static int take_grant(struct stage *s)
+{
+	struct phi_recv in;
+
+	close(s->fd);
+	return do_recv(s->server, s->there, s->data, sizeof(s->data), &in) ?:
+		       in.ncaps ? do_drop(s->server, in.caps[0].cap) :
+				  0;
+}
+
 static int mint(struct stage *s)
 {
 	return do_mint(s->phi, s->ep, PHI_TYPE_FILE, PHI_RIGHT_SEND, 5,
@@ -388,6 +423,9 @@ const struct row call_rows[] = {
 	ROW("cap_mint", mint, UNDO(drop_made)),
 	ROW("cap_watch", watch_cap, NEEDS(derive_ep), UNDO(drop_cap)),
 	ROW("cspace_share", share),
+	ROW("cspace_inbox", inbox),
+	ROW("cap_grant", grant, NEEDS(inbox_and_pidfd), UNDO(take_grant),
+	    .flags = TAKES),
 	ROW("region_create", region_create, UNDO(drop_made)),
 	ROW("region_info", region_info),
 	ROW("region_slice", region_slice, UNDO(drop_made)),

@@ -4,6 +4,7 @@
  */
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "scene.h"
 
@@ -203,6 +204,33 @@ static bool seen_cap_watch(struct stage *s)
 	       !do_bits(s->phi, s->notify, 7, &bits) && bits == 1;
 }
 
+SET(cspace_inbox, cspace_inbox)
+{
+	arg->endpoint = s->ep;
+}
+
+SET(cap_grant, cap_grant)
+{
+	arg->give.cap = s->notify;
+	arg->give.rights = PHI_RIGHT_WRITE;
+	arg->pidfd = s->file;
+}
+
+/* This process, which takes what it is granted by the other cspace. */
+static int set_inbox_and_grant(struct stage *s)
+{
+	struct phi_cspace_inbox inbox = { .endpoint = s->there };
+
+	close(s->file);
+	s->file = syscall(SYS_pidfd_open, getpid(), 0);
+	return set_cap_grant(s) ?: PHI_DO(s->other, CSPACE_INBOX, &inbox);
+}
+
+static bool seen_cap_grant(struct stage *s)
+{
+	return !do_take(s->phi, s->ep);
+}
+
 SET(region_small, region_create)
 {
 	arg->bytes = STAGE_BYTES;
@@ -324,6 +352,11 @@ const struct scene call_scenes[] = {
 	SCENE(CAP_MINT, mint_network),
 	SCENE(CAP_WATCH, cap_watch, SEEN(cap_watch)),
 	SCENE(CSPACE_SHARE, cspace_share),
+	SCENE(CSPACE_INBOX, cspace_inbox),
+	{ .name = "cap_grant",
+	  .cmd = PHI_IOC_CAP_GRANT,
+	  .set = set_inbox_and_grant,
+	  SEEN(cap_grant) },
 	SCENE(REGION_CREATE, region_small),
 	SCENE(REGION_CREATE, region_huge),
 	SCENE(REGION_CREATE, region_dma),

@@ -173,6 +173,17 @@ static void aim_ipc(struct fuzzer *f, unsigned int cmd, void *arg)
 			.gone = any(f) % 2,
 		};
 		break;
+	case PHI_IOC_CAP_GRANT: {
+		struct phi_cap_grant *grant = arg;
+
+		grant->give.flags = any(f) % 2;
+		grant->give.rights = PHI_RIGHT_ALL;
+		grant->agent = one_in(f, 4) ? a_handle(f, PHI_TYPE_AGENT) : 0;
+		grant->data = any_pointer(f);
+		grant->len = any(f) % (PHI_MSG_MAX + 2);
+		grant->pidfd = grant->agent ? -1 : w->self;
+		break;
+	}
 	case PHI_IOC_NOTIFY_BIND:
 		((struct phi_notify_bind *)arg)->eventfd =
 			w->files[any(f) % ARRAY_SIZE(w->files)];

@@ -12,6 +12,7 @@
 struct world {
 	int phi[2]; /* two cspaces */
 	int files[4]; /* for fields that want one */
+	int self; /* pidfd of the process */
 	/* Handles by cspace and type; those of type 0 are tickets. */
 	uint64_t pool[2][PHI_TYPE_AGENT + 1][POOL];
 	uint8_t *memory; /* PAGES pages, every fourth not accessible */

@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "fuzz.h"
 #include "phi_message.h"
@@ -54,6 +55,7 @@ static bool in_interface(int err)
 	case ENOSPC:
 	case ENOENT:
 	case EEXIST:
+	case ESRCH:
 	case ENOMEM:
 	case EINTR:
 		return true;
@@ -188,6 +190,7 @@ static int try_to_make_world(struct world *w)
 
 	w->phi[0] = do_open();
 	w->phi[1] = do_open();
+	w->self = syscall(SYS_pidfd_open, getpid(), 0);
 	w->files[0] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->files[1] = -1;
 	w->files[2] = open("/sys/fs/cgroup", O_RDONLY | O_CLOEXEC);
@@ -221,6 +224,7 @@ static int make_world(struct world *w)
 			close(w->phi[i]);
 		for (int i = 0; i < 4; i++)
 			close(w->files[i]);
+		close(w->self);
 		if (w->memory != MAP_FAILED)
 			munmap(w->memory, PAGES * 4096);
 	}

@@ -4,7 +4,9 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "out.h"
@@ -441,6 +443,56 @@ int cap_mint(struct args *args)
 	return made("cap", cap);
 }
 
+/* Give what --pid or --agent says. */
+static int grant_to(struct args *args, const struct phi_xfer *give,
+		    const char *pid, const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+	uint64_t receiver;
+	int pidfd;
+	int ret;
+
+	if (args_u64(args, pid ? "--pid" : "--agent",
+		     pid ? pid : args_option(args, "agent"),
+		     pid ? INT32_MAX : UINT64_MAX, &receiver))
+		return EXIT_USAGE;
+	if (pid) {
+		pidfd = (int)syscall(SYS_pidfd_open, (pid_t)receiver, 0);
+		if (pidfd < 0)
+			return fail(-errno, "find the process %s", pid);
+		ret = phi_cap_grant(args->phi, pidfd, give, text, len);
+		close(pidfd);
+	} else {
+		ret = phi_cap_grant_agent(args->phi, receiver, give, text, len);
+	}
+	if (ret == -EPIPE)
+		return fail_because("phi cspace inbox ENDPOINT names one there",
+				    "the receiver has no inbox", "grant %s",
+				    args->operand[0]);
+	return ret ? fail(ret, "grant %s", args->operand[0]) : EXIT_OK;
+}
+
+static int cap_grant(struct args *args)
+{
+	const char *pid = args_option(args, "pid");
+	struct phi_xfer give = { .rights = PHI_RIGHT_ALL };
+	uint64_t cap;
+	int ret;
+
+	if (!pid == !args_option(args, "agent"))
+		return usage_error(args, "give either --pid or --agent");
+	if (args_handle(args, 0, &cap) || option_rights(args, &give.rights))
+		return EXIT_USAGE;
+	give.cap = cap;
+	if (args_option(args, "move"))
+		give.flags = PHI_XFER_MOVE;
+	ret = grant_to(args, &give, pid, args->n > 1 ? args->operand[1] : NULL);
+	if (ret || !out_json)
+		return ret;
+	out_handle("granted", cap);
+	return out_end();
+}
+
 static int cap_watch(struct args *args)
 {
 	uint64_t revoked = 0;
@@ -497,6 +549,9 @@ static const struct verb verbs[] = {
 	  "ENDPOINT --type TYPE [--rights LIST] [--badge BITS] [--port PROTO/PORT] [--expires TIME]",
 	  "make a file or network capability whose messages reach the endpoint",
 	  HANDLES },
+	{ "grant", cap_grant,
+	  "CAP [DATA] [--pid PID] [--agent CAP] [--rights LIST] [--move]",
+	  "give it to a process or an agent that has named an inbox", HANDLES },
 	{ "watch", cap_watch,
 	  "CAP NOTIFY [--revoked BITS] [--expired BITS] [--gone BITS]",
 	  "signal bits of a notify when it is revoked or expires, or its endpoint dies",

@@ -90,10 +90,34 @@ static int cspace_share(struct args *args)
 	return out_end();
 }
 
+static int cspace_inbox(struct args *args)
+{
+	unsigned int flags = args_option(args, "agent") ? PHI_INBOX_AGENT : 0;
+	uint64_t endpoint = 0;
+	int ret;
+
+	if (args->n && args_handle(args, 0, &endpoint))
+		return EXIT_USAGE;
+	ret = phi_cspace_inbox(args->phi, endpoint, flags);
+	if (ret == -ENOENT)
+		return fail_because("phi agent register makes one",
+				    "this process belongs to no agent",
+				    "name its inbox");
+	if (ret)
+		return fail(ret, "name the inbox");
+	if (!out_json)
+		return EXIT_OK;
+	out_handle("inbox", endpoint);
+	return out_end();
+}
+
 static const struct verb verbs[] = {
 	{ "share", cspace_share, "[on|off]",
 	  "let other processes that have the file use the session, or not",
 	  VERB_PHI },
+	{ "inbox", cspace_inbox, "[ENDPOINT] [--agent]",
+	  "name the endpoint that takes what others grant to the session's process, or to the caller's agent; none without ENDPOINT",
+	  HANDLES },
 	{ 0 },
 };
 

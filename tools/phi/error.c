@@ -56,6 +56,7 @@ static const struct reason {
 	  "phi status shows what exists" },
 	{ EEXIST, "something is registered there already",
 	  "phi status shows what exists" },
+	{ ESRCH, "the process has ended", NULL },
 	{ ENOMEM, "the kernel is out of memory", NULL },
 	{ EINTR, "a signal came first", NULL },
 	{ EFAULT, "the memory is gone", NULL },

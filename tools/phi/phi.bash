@@ -32,6 +32,7 @@ _phi_word()
 	*:KIND) echo "cpu gpu tpu" ;;
 	*:TYPE) echo "file network" ;;
 	*:PROTO/PORT) echo "tcp/ udp/" ;;
+	*:PID) ps -eo pid= | tr -d ' ' ;;
 	*:USER) getent passwd | cut -d: -f1 ;;
 	*:IFACE) ls /sys/class/net ;;
 	*:METRIC) echo "l2 ip cosine" ;;

@@ -3,6 +3,7 @@
 #define _PHI_CAP_H
 
 #include <phi/base.h>
+#include <phi/endpoint.h>
 
 /**
  * DOC: Capabilities
@@ -428,5 +429,64 @@ struct phi_cap_watch {
 };
 
 #define PHI_IOC_CAP_WATCH _IO(PHI_IOC_MAGIC, 0x1d)
+
+/* Flag of CSPACE_INBOX: the inbox is that of the caller's agent. */
+#define PHI_INBOX_AGENT (1U << 1)
+
+/**
+ * struct phi_cspace_inbox - ioctl(PHI_IOC_CSPACE_INBOX)
+ * @size: sizeof(struct phi_cspace_inbox).
+ * @flags: 0 or PHI_INBOX_AGENT.
+ * @endpoint: ENDPOINT handle with SEND and GRANT; 0 = none from now on.
+ *
+ * Name the endpoint that takes what CAP_GRANT gives to the process that opened
+ * /dev/phi, or with PHI_INBOX_AGENT to the caller's agent: ENOENT when it has
+ * none. A cspace has one inbox at most; a new one takes the place of the one
+ * before. EEXIST when another cspace has the inbox of that process or agent.
+ *
+ * The inbox counts as a capability of the cspace's user. It dies with @endpoint
+ * when that is revoked or expires, and ends with the cspace; it does not keep
+ * the endpoint alive, and stays when the handle is dropped. Messages through it
+ * show the badge of @endpoint and the right SEND.
+ */
+struct phi_cspace_inbox {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 endpoint;
+};
+
+#define PHI_IOC_CSPACE_INBOX _IO(PHI_IOC_MAGIC, 0x1e)
+
+/**
+ * struct phi_cap_grant - ioctl(PHI_IOC_CAP_GRANT)
+ * @size: sizeof(struct phi_cap_grant).
+ * @flags: Must be 0.
+ * @give: The capability, as one of a message.
+ * @agent: AGENT handle with READ, or 0.
+ * @data: Pointer to @len bytes that the receiver gets with it.
+ * @len: 0 to PHI_MSG_MAX.
+ * @pidfd: A pidfd when @agent is 0, else -1.
+ *
+ * Give a capability to a process or an agent, by way of its inbox. It arrives
+ * there as a message: RECV shows type and rights, pid and uid of the sender,
+ * and leaves the capability where it is with PHI_RECV_NOCAPS. All crosses or
+ * nothing. The caller pays, and needs credit at the endpoint as for SEND; the
+ * call never waits for it: EAGAIN.
+ *
+ * EPIPE when the receiver has no inbox, or its endpoint is dead. ESRCH when the
+ * process has ended. EBADF when nothing is open under @pidfd, EINVAL when it is
+ * no pidfd.
+ */
+struct phi_cap_grant {
+	__u32 size;
+	__u32 flags;
+	struct phi_xfer give;
+	__aligned_u64 agent;
+	__aligned_u64 data;
+	__u32 len;
+	__s32 pidfd;
+};
+
+#define PHI_IOC_CAP_GRANT _IO(PHI_IOC_MAGIC, 0x12)
 
 #endif /* _PHI_CAP_H */

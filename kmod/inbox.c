@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Inboxes: where a process, or an agent, takes capabilities that others give it
+ * by its pidfd or its handle. A grant is a message to that endpoint.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/file.h>
+#include <linux/hashtable.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "dispatch.h"
+#include "endpoint.h"
+#include "hook.h"
+#include "inbox.h"
+
+/**
+ * struct phi_inbox - an endpoint that takes what others grant
+ * @node: In the table, or not.
+ * @tgid: The process that has it, that of the cspace, referenced; NULL for an
+ *        agent.
+ * @agent: Number of the agent, 0 for a process.
+ * @cap: To send there; the inbox owns it.
+ */
+struct phi_inbox {
+	struct hlist_node node;
+	struct pid *tgid;
+	u64 agent;
+	struct phi_cap *cap;
+};
+
+/* By process or agent; 16384 cspaces of one user are four in each. */
+static DEFINE_HASHTABLE(phi_inboxes, 12);
+static DEFINE_SPINLOCK(phi_inbox_lock); /* see main.h; with cspaces' inbox */
+
+static u64 phi_inbox_key(const struct pid *tgid, u64 agent)
+{
+	return agent ?: (unsigned long)tgid;
+}
+
+static struct phi_inbox *phi_inbox_find(const struct pid *tgid, u64 agent)
+{
+	struct phi_inbox *inbox;
+
+	lockdep_assert_held(&phi_inbox_lock);
+	hash_for_each_possible(phi_inboxes, inbox, node,
+			       phi_inbox_key(tgid, agent)) {
+		if (inbox->tgid == tgid && inbox->agent == agent)
+			return inbox;
+	}
+	return NULL;
+}
+
+/* Takes NULL and ERR_PTR() too. */
+static void phi_inbox_free(struct phi_inbox *inbox)
+{
+	if (IS_ERR_OR_NULL(inbox))
+		return;
+	phi_cap_release(inbox->cap);
+	put_pid(inbox->tgid);
+	kfree(inbox);
+}
+
+DEFINE_FREE(phi_inbox_free, struct phi_inbox *, phi_inbox_free(_T))
+
+/* An inbox in no table: of the agent, or of the process of @cs when it is 0. */
+static struct phi_inbox *phi_inbox_new(struct phi_cspace *cs, u64 endpoint,
+				       u64 agent)
+{
+	struct phi_cap *cap __free(phi_cap_put) =
+		phi_cspace_lookup(cs, endpoint, PHI_TYPES(ENDPOINT),
+				  PHI_RIGHT_SEND | PHI_RIGHT_GRANT);
+	if (IS_ERR(cap))
+		return ERR_CAST(cap);
+	struct phi_inbox *inbox __free(phi_inbox_free) =
+		kzalloc(sizeof(*inbox), GFP_KERNEL_ACCOUNT);
+	if (!inbox)
+		return ERR_PTR(-ENOMEM);
+	inbox->agent = agent;
+	inbox->tgid = agent ? NULL : get_pid(cs->tgid);
+	inbox->cap = phi_cap_child(cap, cap->obj, PHI_RIGHT_SEND, cap->badge, 0,
+				   cs->user);
+	if (IS_ERR(inbox->cap))
+		return ERR_CAST(inbox->cap);
+	return_ptr(inbox);
+}
+
+/*
+ * Put @inbox, or nothing, in the place of the one that @cs has. Return: 0, with
+ * that one in @inbox to free; or -EEXIST, -EBADF.
+ */
+static int phi_inbox_swap(struct phi_cspace *cs, struct phi_inbox **inbox)
+{
+	struct phi_inbox *fresh = *inbox;
+	struct phi_inbox *other;
+
+	guard(spinlock)(&phi_inbox_lock);
+	if (fresh && READ_ONCE(cs->closed))
+		return -EBADF;
+	other = fresh ? phi_inbox_find(fresh->tgid, fresh->agent) : NULL;
+	if (other && other != cs->inbox)
+		return -EEXIST;
+	if (cs->inbox)
+		hash_del(&cs->inbox->node);
+	if (fresh)
+		hash_add(phi_inboxes, &fresh->node,
+			 phi_inbox_key(fresh->tgid, fresh->agent));
+	swap(cs->inbox, *inbox);
+	return 0;
+}
+
+/**
+ * phi_inbox_close() - take back the inbox of a cspace
+ * @cs: The cspace, closed: it sets none any more.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_inbox_close(struct phi_cspace *cs)
+{
+	struct phi_inbox *inbox = NULL;
+
+	phi_inbox_swap(cs, &inbox);
+	phi_inbox_free(inbox);
+}
+
+/**
+ * phi_cspace_inbox() - PHI_IOC_CSPACE_INBOX
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cspace_inbox.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cspace_inbox(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cspace_inbox *cmd = arg;
+	u64 agent = 0;
+
+	if (cmd->flags & ~PHI_INBOX_AGENT)
+		return -EOPNOTSUPP;
+	if (cmd->flags & PHI_INBOX_AGENT && cmd->endpoint) {
+		agent = phi_agent_current();
+		if (!agent)
+			return -ENOENT;
+	}
+	struct phi_inbox *inbox __free(phi_inbox_free) =
+		cmd->endpoint ? phi_inbox_new(cs, cmd->endpoint, agent) : NULL;
+	if (IS_ERR(inbox))
+		return PTR_ERR(inbox);
+	return phi_inbox_swap(cs, &inbox);
+}
+
+/* The process behind a pidfd of the caller, referenced, or ERR_PTR(). */
+static struct pid *phi_grant_process(int fd)
+{
+	struct file *file __free(fput) = fget(fd);
+	struct task_struct *task;
+	struct pid *pid;
+	bool dead;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	pid = phi_pidfd_pid(file);
+	if (!pid)
+		return ERR_PTR(-EINVAL);
+	task = get_pid_task(pid, PIDTYPE_TGID);
+	dead = !task || !atomic_read(&task->signal->live);
+	if (task)
+		put_task_struct(task);
+	return dead ? ERR_PTR(-ESRCH) : get_pid(pid);
+}
+
+/* A capability to the inbox of @tgid or @agent, pinned, or ERR_PTR(-EPIPE). */
+static struct phi_cap *phi_grant_lookup(const struct pid *tgid, u64 agent)
+{
+	struct phi_inbox *inbox;
+
+	guard(spinlock)(&phi_inbox_lock);
+	inbox = phi_inbox_find(tgid, agent);
+	if (!inbox || !phi_cap_tryget(inbox->cap))
+		return ERR_PTR(-EPIPE);
+	return inbox->cap;
+}
+
+/* A capability to the receiver's inbox, pinned, or ERR_PTR(). */
+static struct phi_cap *phi_grant_inbox(struct phi_cspace *cs,
+				       const struct phi_cap_grant *cmd)
+{
+	struct phi_cap *inbox;
+	struct pid *tgid;
+
+	if (!cmd->agent) {
+		tgid = phi_grant_process(cmd->pidfd);
+		if (IS_ERR(tgid))
+			return ERR_CAST(tgid);
+		inbox = phi_grant_lookup(tgid, 0);
+		put_pid(tgid);
+		return inbox;
+	}
+	if (cmd->pidfd != -1)
+		return ERR_PTR(-EINVAL);
+	struct phi_cap *agent __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->agent, PHI_TYPES(AGENT), PHI_RIGHT_READ);
+	if (IS_ERR(agent))
+		return ERR_CAST(agent);
+	return phi_grant_lookup(NULL, phi_agent_id(agent->obj));
+}
+
+/**
+ * phi_cap_grant() - PHI_IOC_CAP_GRANT
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_grant.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_cap_grant(struct phi_cspace *cs, void *arg)
+{
+	struct phi_cap_grant *cmd = arg;
+	const struct phi_xfer caps[PHI_MSG_CAPS_MAX] = { cmd->give };
+	const struct phi_parcel parcel = {
+		.data = cmd->data,
+		.len = cmd->len,
+		.ncaps = 1,
+		.caps = caps,
+	};
+	struct phi_message *msg;
+	struct phi_moves moves;
+	struct phi_waiter w;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	struct phi_cap *inbox __free(phi_cap_put) = phi_grant_inbox(cs, cmd);
+	if (IS_ERR(inbox))
+		return PTR_ERR(inbox);
+	msg = phi_message_new(cs, inbox, &parcel, &moves);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
+	/* It never waits, so the handle is never looked at. */
+	phi_waiter_init(&w, cs, 0, inbox, PHI_TYPES_SEND, PHI_RIGHT_SEND);
+	ret = phi_queue_post(phi_endpoint_behind(inbox), &w, msg, &moves,
+			     PHI_NONBLOCK, 0);
+	if (!ret)
+		return 0;
+	phi_message_free(msg);
+	/* The inbox has come to its end, whatever the reason. */
+	return ret == -EKEYREVOKED || ret == -EKEYEXPIRED ? -EPIPE : ret;
+}

@@ -240,7 +240,7 @@ test_watch()
 	fails 1 "EAGAIN" phi notify wait "$n" --nonblock
 	phi cap revoke "$r"
 	eq "$(phi notify wait "$n" --timeout 5s)" 0x0000000000000010
-	d=$(phi cap derive "$r" --rights read --expires 1s)
+	d=$(phi cap derive "$r" --rights read --expires 5s)
 	eq "$(json .expired phi cap watch "$d" "$n" --expired 0x20)" \
 		0x0000000000000020
 	eq "$(phi notify wait "$n" --timeout 50s)" 0x0000000000000020
@@ -251,6 +251,24 @@ test_watch()
 	eq "$(phi notify wait "$n" --timeout 5s)" 0x0000000000000040
 	fails 2 "--revoked, --expired or --gone" phi cap watch "$r" "$n"
 	fails 1 "EINVAL" phi cap watch "$r" "$n" --gone 1
+}
+
+test_grant()
+{
+	local e r in
+	r=$(phi region create 4096)
+	e=$(phi endpoint create)
+	fails 1 "no inbox" phi cap grant "$r" --pid $$
+	phi cspace inbox "$e"
+	eq "$(json .granted phi cap grant "$r" hello --pid $$ \
+		--rights read)" "$r"
+	in=$(phi endpoint recv "$e" --json)
+	has "$in" hello
+	has "$in" memory
+	fails 2 "either --pid or --agent" phi cap grant "$r"
+	phi cspace inbox
+	fails 1 "no inbox" phi cap grant "$r" --pid $$
+	fails 1 "no agent" phi cspace inbox "$e" --agent
 }
 
 test_cspace_share()

@@ -94,6 +94,13 @@ static bool seen_cap_revoke(struct stage *s)
 	return do_probe(s->phi, s->badged) && !do_probe(s->phi, s->ep);
 }
 
+SET(revoke_one, cap_revoke)
+{
+	arg->flags = PHI_REVOKE_ONE;
+	arg->cap = s->ep;
+	arg->child = s->badged;
+}
+
 SET(cap_drop, cap_drop)
 {
 	arg->cap = s->region;
@@ -341,12 +348,15 @@ const struct scene call_scenes[] = {
 	SCENE(NOTIFY_BIND, notify_bind, SEEN(notify_bind)),
 	SCENE(CAP_DERIVE, cap_derive),
 	SCENE(CAP_REVOKE, cap_revoke, SEEN(cap_revoke)),
+	SCENE(CAP_REVOKE, revoke_one, SEEN(cap_revoke)),
 	SCENE(CAP_DROP, cap_drop),
 	SCENE(CAP_QUERY, cap_query),
 	SCENE(CAP_SAME, cap_same),
 	SCENE(CAP_LIST, cap_list),
 	SCENE(CAP_SEAL, cap_seal),
 	SCENE(CAP_UNSEAL, cap_unseal, .other = true),
+	SCENE(CAP_SEAL, seal_aios, SEEN(seal_aios)),
+	SCENE(CAP_UNSEAL, unseal_aios, .other = true),
 	SCENE(CAP_REKEY, cap_rekey, SEEN(cap_rekey)),
 	SCENE(CAP_MINT, mint_file),
 	SCENE(CAP_MINT, mint_network),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The library's calls that give capabilities to others. */
+/* The library's calls on capabilities that wrappers_test has no room for. */
 
 #include <errno.h>
 #include <phi/phi.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "kselftest_harness.h"
@@ -24,6 +25,38 @@ FIXTURE_SETUP(calls)
 FIXTURE_TEARDOWN(calls)
 {
 	EXPECT_EQ(0, phi_close(self->phi));
+}
+
+TEST_F(calls, watches)
+{
+	uint64_t root, lent, bell, bits;
+
+	ASSERT_EQ(0, phi_endpoint_create(self->phi, &root));
+	ASSERT_EQ(0,
+		  phi_cap_derive(self->phi, root, PHI_RIGHT_SEND, 0, 0, &lent));
+	ASSERT_EQ(0, phi_notify_create(self->phi, &bell));
+	ASSERT_EQ(0, phi_cap_watch(self->phi, lent, bell, 1, 2, 4));
+	EXPECT_EQ(-EINVAL, phi_cap_watch(self->phi, lent, bell, 0, 0, 0));
+	EXPECT_EQ(0, phi_cap_revoke_one(self->phi, root, lent));
+	EXPECT_EQ(0, phi_notify_wait(self->phi, bell, 7, 0, 0, &bits));
+	EXPECT_EQ(1, bits);
+}
+
+TEST_F(calls, files_that_expire)
+{
+	struct phi_cap_query root, file;
+	uint64_t ep, cap;
+
+	ASSERT_EQ(0, phi_endpoint_create(self->phi, &ep));
+	ASSERT_EQ(0, phi_cap_mint_until(self->phi, ep, PHI_TYPE_FILE,
+					PHI_RIGHT_SEND, 7, UINT64_MAX, &cap));
+	ASSERT_EQ(0, phi_cap_query(self->phi, ep, &root));
+	ASSERT_EQ(0, phi_cap_query(self->phi, cap, &file));
+	EXPECT_EQ(UINT64_MAX, file.expires_ns);
+	EXPECT_EQ(7, file.badge);
+	EXPECT_NE(0, root.ids[0]);
+	EXPECT_EQ(root.ids[0], file.ids[1]);
+	EXPECT_EQ(0, file.ids[2]);
 }
 
 TEST_F(calls, grants)

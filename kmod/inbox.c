@@ -23,12 +23,15 @@
  * @tgid: The process that has it, that of the cspace, referenced; NULL for an
  *        agent.
  * @agent: Number of the agent, 0 for a process.
+ * @exec: The program that the process executed, by the kernel's count; 0 for an
+ *        agent. No grant finds the inbox once the process executes another.
  * @cap: To send there; the inbox owns it.
  */
 struct phi_inbox {
 	struct hlist_node node;
 	struct pid *tgid;
 	u64 agent;
+	u64 exec;
 	struct phi_cap *cap;
 };
 
@@ -41,14 +44,16 @@ static u64 phi_inbox_key(const struct pid *tgid, u64 agent)
 	return agent ?: (unsigned long)tgid;
 }
 
-static struct phi_inbox *phi_inbox_find(const struct pid *tgid, u64 agent)
+static struct phi_inbox *phi_inbox_find(const struct pid *tgid, u64 agent,
+					u64 exec)
 {
 	struct phi_inbox *inbox;
 
 	lockdep_assert_held(&phi_inbox_lock);
 	hash_for_each_possible(phi_inboxes, inbox, node,
 			       phi_inbox_key(tgid, agent)) {
-		if (inbox->tgid == tgid && inbox->agent == agent)
+		if (inbox->tgid == tgid && inbox->agent == agent &&
+		    inbox->exec == exec)
 			return inbox;
 	}
 	return NULL;
@@ -66,7 +71,10 @@ static void phi_inbox_free(struct phi_inbox *inbox)
 
 DEFINE_FREE(phi_inbox_free, struct phi_inbox *, phi_inbox_free(_T))
 
-/* An inbox in no table: of the agent, or of the process of @cs when it is 0. */
+/*
+ * An inbox in no table: of the agent, or when it is 0 of the process of @cs,
+ * which is the caller then.
+ */
 static struct phi_inbox *phi_inbox_new(struct phi_cspace *cs, u64 endpoint,
 				       u64 agent)
 {
@@ -81,6 +89,7 @@ static struct phi_inbox *phi_inbox_new(struct phi_cspace *cs, u64 endpoint,
 		return ERR_PTR(-ENOMEM);
 	inbox->agent = agent;
 	inbox->tgid = agent ? NULL : get_pid(cs->tgid);
+	inbox->exec = agent ? 0 : current->self_exec_id;
 	inbox->cap = phi_cap_child(cap, cap->obj, PHI_RIGHT_SEND, cap->badge, 0,
 				   cs->user);
 	if (IS_ERR(inbox->cap))
@@ -89,10 +98,12 @@ static struct phi_inbox *phi_inbox_new(struct phi_cspace *cs, u64 endpoint,
 }
 
 /*
- * Put @inbox, or nothing, in the place of the one that @cs has. Return: 0, with
- * that one in @inbox to free; or -EEXIST, -EBADF.
+ * Put @inbox, or nothing, in the place of the one that @cs has, which must not
+ * be that of its process unless @any is set. Return: 0, with the one before in
+ * @inbox to free; or -EPERM, -EEXIST, -EBADF.
  */
-static int phi_inbox_swap(struct phi_cspace *cs, struct phi_inbox **inbox)
+static int phi_inbox_swap(struct phi_cspace *cs, struct phi_inbox **inbox,
+			  bool any)
 {
 	struct phi_inbox *fresh = *inbox;
 	struct phi_inbox *other;
@@ -100,7 +111,10 @@ static int phi_inbox_swap(struct phi_cspace *cs, struct phi_inbox **inbox)
 	guard(spinlock)(&phi_inbox_lock);
 	if (fresh && READ_ONCE(cs->closed))
 		return -EBADF;
-	other = fresh ? phi_inbox_find(fresh->tgid, fresh->agent) : NULL;
+	if (!any && cs->inbox && cs->inbox->tgid)
+		return -EPERM;
+	other = fresh ? phi_inbox_find(fresh->tgid, fresh->agent, fresh->exec) :
+			NULL;
 	if (other && other != cs->inbox)
 		return -EEXIST;
 	if (cs->inbox)
@@ -122,7 +136,7 @@ void phi_inbox_close(struct phi_cspace *cs)
 {
 	struct phi_inbox *inbox = NULL;
 
-	phi_inbox_swap(cs, &inbox);
+	phi_inbox_swap(cs, &inbox, true);
 	phi_inbox_free(inbox);
 }
 
@@ -137,10 +151,13 @@ void phi_inbox_close(struct phi_cspace *cs)
 int phi_cspace_inbox(struct phi_cspace *cs, void *arg)
 {
 	struct phi_cspace_inbox *cmd = arg;
+	bool owned = phi_cspace_owned(cs);
 	u64 agent = 0;
 
 	if (cmd->flags & ~PHI_INBOX_AGENT)
 		return -EOPNOTSUPP;
+	if (!(cmd->flags & PHI_INBOX_AGENT) && !owned)
+		return -EPERM;
 	if (cmd->flags & PHI_INBOX_AGENT && cmd->endpoint) {
 		agent = phi_agent_current();
 		if (!agent)
@@ -150,11 +167,14 @@ int phi_cspace_inbox(struct phi_cspace *cs, void *arg)
 		cmd->endpoint ? phi_inbox_new(cs, cmd->endpoint, agent) : NULL;
 	if (IS_ERR(inbox))
 		return PTR_ERR(inbox);
-	return phi_inbox_swap(cs, &inbox);
+	return phi_inbox_swap(cs, &inbox, owned);
 }
 
-/* The process behind a pidfd of the caller, referenced, or ERR_PTR(). */
-static struct pid *phi_grant_process(int fd)
+/*
+ * The process behind a pidfd of the caller, referenced, and which program it
+ * executes; or ERR_PTR().
+ */
+static struct pid *phi_grant_process(int fd, u64 *exec)
 {
 	struct file *file __free(fput) = fget(fd);
 	struct task_struct *task;
@@ -167,19 +187,25 @@ static struct pid *phi_grant_process(int fd)
 	if (!pid)
 		return ERR_PTR(-EINVAL);
 	task = get_pid_task(pid, PIDTYPE_TGID);
+	/* A thread that is not the first of its process. */
+	if (!task && pid_has_task(pid, PIDTYPE_PID))
+		return ERR_PTR(-EINVAL);
 	dead = !task || !atomic_read(&task->signal->live);
-	if (task)
+	if (task) {
+		*exec = READ_ONCE(task->self_exec_id);
 		put_task_struct(task);
+	}
 	return dead ? ERR_PTR(-ESRCH) : get_pid(pid);
 }
 
 /* A capability to the inbox of @tgid or @agent, pinned, or ERR_PTR(-EPIPE). */
-static struct phi_cap *phi_grant_lookup(const struct pid *tgid, u64 agent)
+static struct phi_cap *phi_grant_lookup(const struct pid *tgid, u64 agent,
+					u64 exec)
 {
 	struct phi_inbox *inbox;
 
 	guard(spinlock)(&phi_inbox_lock);
-	inbox = phi_inbox_find(tgid, agent);
+	inbox = phi_inbox_find(tgid, agent, exec);
 	if (!inbox || !phi_cap_tryget(inbox->cap))
 		return ERR_PTR(-EPIPE);
 	return inbox->cap;
@@ -191,12 +217,13 @@ static struct phi_cap *phi_grant_inbox(struct phi_cspace *cs,
 {
 	struct phi_cap *inbox;
 	struct pid *tgid;
+	u64 exec = 0;
 
 	if (!cmd->agent) {
-		tgid = phi_grant_process(cmd->pidfd);
+		tgid = phi_grant_process(cmd->pidfd, &exec);
 		if (IS_ERR(tgid))
 			return ERR_CAST(tgid);
-		inbox = phi_grant_lookup(tgid, 0);
+		inbox = phi_grant_lookup(tgid, 0, exec);
 		put_pid(tgid);
 		return inbox;
 	}
@@ -206,7 +233,7 @@ static struct phi_cap *phi_grant_inbox(struct phi_cspace *cs,
 		cs, cmd->agent, PHI_TYPES(AGENT), PHI_RIGHT_READ);
 	if (IS_ERR(agent))
 		return ERR_CAST(agent);
-	return phi_grant_lookup(NULL, phi_agent_id(agent->obj));
+	return phi_grant_lookup(NULL, phi_agent_id(agent->obj), 0);
 }
 
 /**

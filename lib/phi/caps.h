@@ -262,7 +262,8 @@ int phi_cap_grant_agent(int phi, uint64_t agent, const struct phi_xfer *give,
  *
  * Context: Any thread.
  * Return: 0; -EEXIST when another cspace of the process, or of the agent, has
- * one; -ENOENT when the caller has no agent; or another negative errno.
+ * one; -ENOENT when the caller has no agent; -EPERM when the cspace is that of
+ * another process; or another negative errno.
  */
 int phi_cspace_inbox(int phi, uint64_t endpoint, unsigned int flags);
 

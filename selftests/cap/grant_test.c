@@ -179,6 +179,169 @@ TEST_F(grant, reaches_a_process)
 	close(r.tell);
 }
 
+/*
+ * The same program once more, in the process that has set an inbox: it has none
+ * of its own until it sets one. With the descriptors to tell and to hear by,
+ * the one of the cspace that is still open, and the endpoint there.
+ */
+static int be_next(char *const *args)
+{
+	int tell = atoi(args[0]), hear = atoi(args[1]), old = atoi(args[2]);
+	char byte, data[8];
+	struct phi_recv in;
+	uint64_t ep;
+	int phi, ret;
+
+	if (write(tell, "", 1) != 1 || read(hear, &byte, 1) != 1)
+		return -EIO;
+	phi = do_open();
+	ret = phi < 0 ? phi : make_inbox(phi, &ep);
+	if (write(tell, "", 1) != 1)
+		return -EIO;
+	ret = ret ?: do_recv_soon(phi, ep, data, sizeof(data), &in);
+	if (!ret && in.ncaps != 1)
+		ret = -EBADMSG;
+	if (!ret && do_take(old, strtoull(args[3], NULL, 0)) != -EAGAIN)
+		ret = -EPROTO;
+	return ret;
+}
+
+__attribute__((constructor)) static void next_program(int argc, char **argv)
+{
+	if (argc == 6 && !strcmp(argv[1], "next"))
+		_exit(-be_next(argv + 2));
+}
+
+static void become_next(int tell, int hear)
+{
+	char fd[3][16], handle[24], byte;
+	int phi = open("/dev/phi", O_RDWR);
+	uint64_t ep;
+
+	if (phi < 0 || make_inbox(phi, &ep))
+		_exit(100);
+	snprintf(fd[0], sizeof(fd[0]), "%d", tell);
+	snprintf(fd[1], sizeof(fd[1]), "%d", hear);
+	snprintf(fd[2], sizeof(fd[2]), "%d", phi);
+	snprintf(handle, sizeof(handle), "%#llx", (unsigned long long)ep);
+	if (write(tell, "", 1) != 1 || read(hear, &byte, 1) != 1)
+		_exit(101);
+	/* What came before is for this program. */
+	if (do_take(phi, ep))
+		_exit(103);
+	execl("/proc/self/exe", "grant", "next", fd[0], fd[1], fd[2], handle,
+	      NULL);
+	_exit(102);
+}
+
+/* What is granted to a program does not go where the one before wants it. */
+TEST_F(grant, ends_with_the_program)
+{
+	int up[2], down[2], pidfd, status;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(up));
+	ASSERT_EQ(0, pipe(down));
+	pid = fork();
+	if (!pid) {
+		close(down[1]);
+		become_next(up[1], down[0]);
+	}
+	close(up[1]);
+	pidfd = pidfd_of(pid);
+	ASSERT_EQ(1, read(up[0], &byte, 1));
+	EXPECT_EQ(0, do_grant(self->phi, pidfd, self->root, 0, 0));
+	ASSERT_EQ(1, write(down[1], "", 1));
+	ASSERT_EQ(1, read(up[0], &byte, 1));
+	EXPECT_EQ(-EPIPE, do_grant(self->phi, pidfd, self->root, 0, 0));
+	ASSERT_EQ(1, write(down[1], "", 1));
+	ASSERT_EQ(1, read(up[0], &byte, 1));
+	EXPECT_EQ(0, do_grant(self->phi, pidfd, self->root, 0, 0));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	close(pidfd);
+	close(up[0]);
+	close(down[0]);
+	close(down[1]);
+}
+
+/* A process that uses the shared cspace of another one. */
+static int be_sharer(void *arg)
+{
+	const uint64_t *ep = arg;
+
+	if (do_inbox(ep[0], ep[1], 0) != -EPERM ||
+	    do_inbox(ep[0], 0, 0) != -EPERM ||
+	    do_inbox(ep[0], 0, PHI_INBOX_AGENT) != -EPERM)
+		return -EPROTO;
+	return 0;
+}
+
+TEST_F(grant, is_for_the_owner_to_arrange)
+{
+	uint64_t args[2] = { self->phi };
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, do_share(self->phi, 1));
+	ASSERT_EQ(0, make_inbox(self->phi, &args[1]));
+	pid = fork();
+	if (!pid)
+		_exit(-be_sharer(args));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, do_grant(self->phi, self->self, self->root, 0, 0));
+	EXPECT_EQ(0, do_take(self->phi, args[1]));
+}
+
+struct thread {
+	pthread_t thread;
+	pid_t tid;
+	int go[2];
+};
+
+static void *be_thread(void *arg)
+{
+	struct thread *t = arg;
+	char byte;
+
+	__atomic_store_n(&t->tid, gettid(), __ATOMIC_RELEASE);
+	if (read(t->go[0], &byte, 1) != 1)
+		_exit(1);
+	return NULL;
+}
+
+/* A pidfd of one thread names no process, unless it is the first. */
+TEST_F(grant, reaches_no_thread)
+{
+	struct thread t = {};
+	uint64_t ep;
+	int pidfd;
+
+	ASSERT_EQ(0, make_inbox(self->phi, &ep));
+	pidfd = syscall(SYS_pidfd_open, getpid(), O_EXCL);
+	ASSERT_LE(0, pidfd);
+	EXPECT_EQ(0, do_grant(self->phi, pidfd, self->root, 0, 0));
+	close(pidfd);
+	ASSERT_EQ(0, pipe(t.go));
+	ASSERT_EQ(0, pthread_create(&t.thread, NULL, be_thread, &t));
+	while (!__atomic_load_n(&t.tid, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	pidfd = syscall(SYS_pidfd_open, t.tid, O_EXCL); /* PIDFD_THREAD */
+	ASSERT_LE(0, pidfd);
+	EXPECT_EQ(-EINVAL, do_grant(self->phi, pidfd, self->root, 0, 0));
+	ASSERT_EQ(1, write(t.go[1], "", 1));
+	ASSERT_EQ(0, pthread_join(t.thread, NULL));
+	/* The kernel lets go of it a moment later. */
+	while (!syscall(SYS_tgkill, getpid(), t.tid, 0))
+		usleep(1000);
+	EXPECT_EQ(-ESRCH, do_grant(self->phi, pidfd, self->root, 0, 0));
+	close(pidfd);
+	close(t.go[0]);
+	close(t.go[1]);
+}
+
 TEST_F(grant, moves)
 {
 	struct phi_recv in;

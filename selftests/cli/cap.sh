@@ -255,19 +255,28 @@ test_watch()
 
 test_grant()
 {
-	local e r in
+	local a e r in group=/sys/fs/cgroup/phi-cli-grant
 	r=$(phi region create 4096)
 	e=$(phi endpoint create)
 	fails 1 "no inbox" phi cap grant "$r" --pid $$
-	phi cspace inbox "$e"
-	eq "$(json .granted phi cap grant "$r" hello --pid $$ \
+	fails 1 "the session's own process" phi cspace inbox "$e"
+	mkdir "$group"
+	a=$(json .cap phi agent register grantee --cgroup "$group")
+	fails 1 "no inbox" phi cap grant "$r" --agent "$a"
+	(
+		echo "$BASHPID" >"$group/cgroup.procs"
+		phi cspace inbox "$e" --agent
+	)
+	eq "$(json .granted phi cap grant "$r" hello --agent "$a" \
 		--rights read)" "$r"
 	in=$(phi endpoint recv "$e" --json)
 	has "$in" hello
 	has "$in" memory
 	fails 2 "either --pid or --agent" phi cap grant "$r"
-	phi cspace inbox
-	fails 1 "no inbox" phi cap grant "$r" --pid $$
+	phi cspace inbox --agent
+	fails 1 "no inbox" phi cap grant "$r" --agent "$a"
+	phi cap drop "$a"
+	rmdir "$group"
 	fails 1 "no agent" phi cspace inbox "$e" --agent
 }
 

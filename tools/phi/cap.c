@@ -466,9 +466,11 @@ static int grant_to(struct args *args, const struct phi_xfer *give,
 		ret = phi_cap_grant_agent(args->phi, receiver, give, text, len);
 	}
 	if (ret == -EPIPE)
-		return fail_because("phi cspace inbox ENDPOINT names one there",
-				    "the receiver has no inbox", "grant %s",
-				    args->operand[0]);
+		return fail_because(
+			pid ? "phi_cspace_inbox(3) names one there" :
+			      "phi cspace inbox ENDPOINT --agent names one there",
+			"the receiver has no inbox", "grant %s",
+			args->operand[0]);
 	return ret ? fail(ret, "grant %s", args->operand[0]) : EXIT_OK;
 }
 

@@ -103,6 +103,10 @@ static int cspace_inbox(struct args *args)
 		return fail_because("phi agent register makes one",
 				    "this process belongs to no agent",
 				    "name its inbox");
+	if (ret == -EPERM && !flags)
+		return fail_because("--agent names that of the caller's agent",
+				    "only the session's own process may",
+				    "name its inbox");
 	if (ret)
 		return fail(ret, "name the inbox");
 	if (!out_json)

@@ -443,11 +443,17 @@ struct phi_cap_watch {
  * /dev/phi, or with PHI_INBOX_AGENT to the caller's agent: ENOENT when it has
  * none. A cspace has one inbox at most; a new one takes the place of the one
  * before. EEXIST when another cspace has the inbox of that process or agent.
+ * EPERM when another process that shares the cspace names the inbox of the
+ * process, or would take its place.
+ *
+ * A process names it for the program that it executes: the next program has no
+ * inbox until it names one.
  *
  * The inbox counts as a capability of the cspace's user. It dies with @endpoint
  * when that is revoked or expires, and ends with the cspace; it does not keep
  * the endpoint alive, and stays when the handle is dropped. Messages through it
- * show the badge of @endpoint and the right SEND.
+ * show the badge of @endpoint and the right SEND. A grant that is on its way may
+ * arrive just after the inbox has gone.
  */
 struct phi_cspace_inbox {
 	__u32 size;
@@ -475,7 +481,7 @@ struct phi_cspace_inbox {
  *
  * EPIPE when the receiver has no inbox, or its endpoint is dead. ESRCH when the
  * process has ended. EBADF when nothing is open under @pidfd, EINVAL when it is
- * no pidfd.
+ * no pidfd, or that of a thread which is not the first of its process.
  */
 struct phi_cap_grant {
 	__u32 size;

@@ -52,18 +52,35 @@ static int phi_cap_reclaim(struct phi_cap *cap, u32 flags)
 	return cap->ops->reclaim(cap->obj, flags & PHI_REVOKE_WAIT);
 }
 
-/* Kill the capability behind a handle, which is @cap or below it. */
+/*
+ * Kill the capability behind a handle, which is @cap or below it.
+ *
+ * A stop, a debugger and some handlers have the kernel make the call again. It
+ * finds @child dead then, and waits on for the pins of the region of both. When
+ * @child is @cap nothing is left to wait through, so the call ends.
+ */
 static int phi_cap_revoke_one(struct phi_cspace *cs, struct phi_cap *cap,
 			      u64 handle, u32 flags)
 {
 	struct phi_cap *child __free(phi_cap_put) =
 		phi_cspace_lookup(cs, handle, PHI_TYPES_ANY, 0);
-	if (IS_ERR(child))
+	bool held;
+	int ret;
+
+	if (IS_ERR(child)) {
+		if (PTR_ERR(child) == -EKEYREVOKED && flags & PHI_REVOKE_WAIT)
+			return phi_cap_reclaim(cap, flags);
 		return PTR_ERR(child);
+	}
 	if (child != cap && !phi_cap_below(child, cap))
 		return phi_cap_live(child) ?: -EINVAL;
 	phi_cap_kill(child);
-	return phi_cap_reclaim(child, flags);
+	/* After the barrier in there; pairs with phi_message_move(). */
+	held = phi_cspace_holds(cs, handle, child);
+	ret = phi_cap_reclaim(child, flags);
+	if (ret == -ERESTARTSYS && child == cap)
+		ret = -EINTR;
+	return held ? ret : -EBADF;
 }
 
 /**

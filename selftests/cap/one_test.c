@@ -113,6 +113,10 @@ TEST_F(one, refuses_bad_input)
 	ASSERT_EQ(0, do_revoke_one(self->phi, self->root, b));
 	EXPECT_EQ(-EKEYREVOKED, do_revoke_one(self->phi, self->root, b));
 	EXPECT_EQ(-EKEYREVOKED, do_revoke_one(self->phi, b, ba));
+	/* There is something to wait for, so that one is no error. */
+	arg.flags = PHI_REVOKE_ONE | PHI_REVOKE_WAIT;
+	arg.child = b;
+	EXPECT_EQ(0, PHI_DO(self->phi, CAP_REVOKE, &arg));
 	EXPECT_EQ(0, do_probe(self->phi, a));
 }
 

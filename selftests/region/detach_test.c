@@ -4,6 +4,7 @@
 
 #include <kselftest_harness.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/syscall.h>
 
 #include "phi_message.h"
@@ -374,7 +375,7 @@ static bool sleeps(const struct waiter *w)
 	char path[64], text[256] = "";
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan",
+	snprintf(path, sizeof(path), "/proc/%d/wchan",
 		 __atomic_load_n(&w->tid, __ATOMIC_SEQ_CST));
 	file = fopen(path, "r");
 	if (!file)
@@ -439,6 +440,82 @@ TEST_F(detach, a_handler_ends_the_wait)
 	/* A second call waits for the same. */
 	ASSERT_EQ(0, do_revoke_wait(self->phi, self->root));
 	EXPECT_EQ(0, pinned(self->phi, self->root));
+}
+
+/*
+ * A process that pins a page, kills the capability that it was mapped through
+ * alone, by @itself or by its parent, and waits. It exits with the errno.
+ */
+static pid_t kill_one_and_wait(int pipe, bool itself)
+{
+	struct phi_cap_revoke arg = {
+		.flags = PHI_REVOKE_ONE | PHI_REVOKE_WAIT,
+	};
+	unsigned char *mem;
+	uint64_t root, cap;
+	pid_t pid = fork();
+	int phi;
+
+	if (pid)
+		return pid;
+	phi = do_open();
+	if (phi < 0 || do_region(phi, BYTES, PHI_REGION_DMA, &root) ||
+	    do_derive(phi, root, PINNABLE, &cap) ||
+	    do_map(phi, cap, BYTES, RW, &mem))
+		_exit(100);
+	memset(mem, 1, BYTES);
+	if (splice_out(pipe, mem) != PAGE)
+		_exit(101);
+	arg.cap = itself ? cap : root;
+	arg.child = cap;
+	_exit(-PHI_DO(phi, CAP_REVOKE, &arg));
+}
+
+/* Have a process stop and go on. Return: 0, or a negative errno. */
+static int stop_and_go(pid_t pid)
+{
+	int status;
+
+	if (kill(pid, SIGSTOP) || waitpid(pid, &status, WUNTRACED) != pid)
+		return -errno;
+	if (!WIFSTOPPED(status) || kill(pid, SIGCONT))
+		return -ECHILD;
+	return 0;
+}
+
+TEST_F(detach, a_stop_does_not_end_the_wait)
+{
+	struct waiter w = {
+		.tid = kill_one_and_wait(self->pipe[1], false),
+	};
+	int status;
+
+	ASSERT_TRUE(waits(&w));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, stop_and_go(w.tid));
+		ASSERT_EQ(w.tid, waitpid(w.tid, &status, WCONTINUED));
+		ASSERT_TRUE(WIFCONTINUED(status));
+		ASSERT_TRUE(waits(&w));
+	}
+	EXPECT_EQ(0, drained(self->pipe[0], 1));
+	ASSERT_EQ(w.tid, waitpid(w.tid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* Nothing is left to wait through, and the caller hears that it was cut. */
+TEST_F(detach, a_stop_ends_the_wait_of_one_that_ended_itself)
+{
+	struct waiter w = {
+		.tid = kill_one_and_wait(self->pipe[1], true),
+	};
+	int status;
+
+	ASSERT_TRUE(waits(&w));
+	ASSERT_EQ(0, stop_and_go(w.tid));
+	ASSERT_EQ(w.tid, waitpid(w.tid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(EINTR, WEXITSTATUS(status));
+	EXPECT_EQ(0, drained(self->pipe[0], 1));
 }
 
 /* Nothing to wait for, also where nothing can be pinned. */

@@ -65,7 +65,8 @@ struct phi_cap_derive {
 
 /*
  * Flag of struct phi_cap_revoke: return when no page that left a DMA region is
- * pinned any more. A signal handler ends the wait with EINTR.
+ * pinned any more. A signal handler ends the wait with EINTR; a stop does not,
+ * unless a capability ended itself: see @child.
  */
 #define PHI_REVOKE_WAIT (1U << 1)
 
@@ -88,7 +89,11 @@ struct phi_cap_derive {
  *
  * With PHI_REVOKE_ONE the same happens to @child and to every capability
  * derived from it; @cap and what else was derived from it stay alive. The step
- * is as atomic. When @child is @cap, a capability ends itself, be it a root.
+ * is as atomic. When @child is @cap, a capability ends itself, be it a root. A
+ * stop or any other signal then ends the wait of PHI_REVOKE_WAIT with EINTR, as
+ * no second call could wait on. With PHI_REVOKE_WAIT a @child that was revoked
+ * before is no error: the call waits. EBADF when another thread moved or dropped
+ * @child meanwhile; if it moved with fewer rights, what arrives may be alive.
  * Both are named by handles of the caller, because no other name of a
  * capability is safe from guessing: to be able to end what one receiver has,
  * derive one capability for each receiver, give or seal that one, and keep its

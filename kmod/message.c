@@ -117,8 +117,7 @@ static int phi_message_add(struct phi_message *msg, struct phi_cspace *cs,
 		return PTR_ERR(given);
 	if (move) {
 		moves->handle[moves->count] = x->cap;
-		moves->place[moves->count++] = given ? PHI_MSG_CAPS_MAX :
-						       msg->ncaps;
+		moves->place[moves->count++] = msg->ncaps;
 	}
 	msg->caps[msg->ncaps++] = given;
 	return 0;
@@ -176,6 +175,22 @@ static void phi_message_restore(struct phi_cspace *cs, struct phi_cap *cap)
 		pr_debug("a capability that could not move is lost\n");
 }
 
+/*
+ * A weaker node goes in the stead of one that has left its slot. A thread that
+ * kills the latter alone does not see the former: either this function finds the
+ * one that left dead, or that thread finds its slot empty.
+ */
+static void phi_message_replace(struct phi_cap *left, struct phi_cap *twin)
+{
+	/* The slot before the check; pairs with phi_cap_revoke_one(). */
+	smp_mb();
+	if (phi_cap_live(left) && phi_cap_tryget(twin)) {
+		phi_cap_kill(twin);
+		phi_cap_put(twin);
+	}
+	phi_cap_release(left);
+}
+
 /**
  * phi_message_move() - take what moves out of the sender's slots
  * @cs: The sender's cspace.
@@ -204,10 +219,12 @@ int phi_message_move(struct phi_cspace *cs, struct phi_message *msg,
 		}
 	}
 	for (u32 i = 0; i < moves->count; i++) {
-		if (moves->place[i] < PHI_MSG_CAPS_MAX)
-			msg->caps[moves->place[i]] = left[i];
+		struct phi_cap **place = &msg->caps[moves->place[i]];
+
+		if (*place)
+			phi_message_replace(left[i], *place);
 		else
-			phi_cap_release(left[i]);
+			*place = left[i];
 	}
 	msg->moved = moves->count;
 	return 0;

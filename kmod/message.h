@@ -48,8 +48,8 @@ struct phi_message {
  * struct phi_moves - what leaves the sender when the message is accepted
  * @count: Of the others.
  * @handle: Slots of the sender.
- * @place: Where in the message it goes; PHI_MSG_CAPS_MAX when a weaker
- *         sibling goes in its stead.
+ * @place: Where in the message it goes, unless a weaker sibling is there
+ *         already, which goes in its stead.
  */
 struct phi_moves {
 	u32 count;

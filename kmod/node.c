@@ -494,7 +494,7 @@ int phi_cap_live(const struct phi_cap *cap)
 	u64 expires_ns = cap->expires_ns;
 	const struct phi_cap *parent;
 
-	/* A root dies of nothing, and a node that has a parent keeps one. */
+	/* A root that was killed alone has a grave for a parent. */
 	if (!READ_ONCE(cap->parent))
 		return 0;
 	/* A parent may be freed under a reader of a node that is unlinked. */

@@ -166,6 +166,38 @@ TEST_F(one, reaches_one_receiver)
 	close(other);
 }
 
+/*
+ * A sender that waits for credit has made the weaker one that will arrive; the
+ * one it gives is still in its slot, and is killed there.
+ */
+TEST_F(one, reaches_what_is_about_to_move)
+{
+	uint64_t ep, a;
+	struct phi_recv recv;
+	struct phi_send send = {
+		.ncaps = 1,
+		.caps = { { .flags = PHI_XFER_MOVE,
+			    .rights = PHI_RIGHT_READ } },
+	};
+	struct job job = JOB(self->phi, SEND, &send);
+
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	ASSERT_EQ(0, do_derive(self->phi, self->root, RIGHTS, &a));
+	while (!do_send(self->phi, ep, NULL, 0))
+		;
+	send.endpoint = ep;
+	send.caps[0].cap = a;
+	ASSERT_EQ(0, job_start(&job));
+	ASSERT_EQ(0, do_revoke_one(self->phi, self->root, a));
+	ASSERT_EQ(0, do_take(self->phi, ep));
+	EXPECT_EQ(0, job_join(&job));
+	do {
+		ASSERT_EQ(0, do_recv(self->phi, ep, NULL, 0, &recv));
+	} while (!recv.ncaps);
+	EXPECT_EQ(-EKEYREVOKED, do_probe(self->phi, recv.caps[0].cap));
+	EXPECT_EQ(-EBADF, do_probe(self->phi, a));
+}
+
 /* Threads that wait on a notify, each by a capability of its own. */
 static void wait_through(struct phi_notify_wait *wait, uint64_t cap)
 {

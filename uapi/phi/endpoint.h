@@ -22,7 +22,8 @@
 /*
  * struct phi_xfer flags. Copy makes a child of the sender's capability. Move
  * gives that itself, or with fewer rights a sibling in its stead: it dies with
- * what the sender's would have died with.
+ * what the sender's would have died with, as far as that was above it. A
+ * revoke of the sender's alone, before it has moved, kills the sibling too.
  */
 #define PHI_XFER_MOVE (1U << 0)
 

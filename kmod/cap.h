@@ -163,6 +163,7 @@ void phi_expiry_sweep(struct work_struct *work);
 
 /* Their watches. kmod/watch.c. */
 void phi_watch_end(struct phi_cap *cap);
+void phi_watch_exit(void);
 
 /* The links of a tree, for node.c and sweep.c. */
 struct phi_cap *phi_tree_lock(struct phi_cap *cap);

@@ -311,4 +311,5 @@ void phi_sweep_exit(void)
 	hrtimer_cancel(&phi_expiry_timer);
 	destroy_workqueue(phi_sweep_wq);
 	WARN_ON(!RB_EMPTY_ROOT(&phi_expiries.rb_root));
+	phi_watch_exit();
 }

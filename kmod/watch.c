@@ -2,6 +2,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include <linux/xarray.h>
 
 #include "dispatch.h"
@@ -13,7 +14,8 @@
  * The watches of capabilities, by number. A capability has the number of its
  * first one, which fits where a pointer would make each of them longer.
  */
-static DEFINE_XARRAY_ALLOC1(phi_watches);
+static struct xarray phi_watches =
+	XARRAY_INIT(phi_watches, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 static DEFINE_SPINLOCK(phi_watch_lock); /* see main.h; their lists */
 
 static void phi_watch_cut(struct phi_tie *tie, int error,
@@ -195,20 +197,45 @@ static struct phi_watch *phi_watch_numbered(struct phi_user *user,
 	return_ptr(watch);
 }
 
-/* Return: 0, -ENOSPC, or what makes the handle of @w useless. */
-static int phi_watch_join(struct phi_watch *watch, const struct phi_waiter *w)
+/* Will a watch never signal, whatever happens? */
+static bool phi_watch_mute(const struct phi_watch *watch)
+{
+	return READ_ONCE(watch->notify->ended) || phi_cap_live(watch->notify);
+}
+
+/* Count the watches of @cap. Those that will never signal go to @mute. */
+static u32 phi_watch_count(struct phi_cap *cap, struct list_head *mute)
+{
+	u32 *link = &cap->watched;
+	struct phi_watch *watch;
+	u32 n = 0;
+
+	lockdep_assert_held(&phi_watch_lock);
+	while (*link) {
+		watch = xa_load(&phi_watches, *link);
+		if (phi_watch_mute(watch)) {
+			WRITE_ONCE(*link, watch->next);
+			list_add(&watch->node, mute);
+		} else {
+			link = &watch->next;
+			n++;
+		}
+	}
+	return n;
+}
+
+/*
+ * Return: 0, -ENOSPC, or what makes the handle of @w useless. The caller frees
+ * @mute without the lock.
+ */
+static int phi_watch_join(struct phi_watch *watch, const struct phi_waiter *w,
+			  struct list_head *mute)
 {
 	struct phi_cap *cap = w->cap;
-	struct phi_watch *other;
-	u32 n = 0;
 	int ret;
 
 	guard(spinlock)(&phi_watch_lock);
-	for (u32 id = cap->watched; id; id = other->next) {
-		other = xa_load(&phi_watches, id);
-		n++;
-	}
-	if (n >= PHI_WATCHES_MAX)
+	if (phi_watch_count(cap, mute) >= PHI_WATCHES_MAX)
 		return -ENOSPC;
 	watch->next = cap->watched;
 	WRITE_ONCE(cap->watched, watch->id);
@@ -218,6 +245,22 @@ static int phi_watch_join(struct phi_watch *watch, const struct phi_waiter *w)
 	if (ret)
 		WRITE_ONCE(cap->watched, watch->next);
 	return ret;
+}
+
+/*
+ * The bits that a watch signals for a capability that is dead as @error says. A
+ * revoke may come when its time is up and before a worker sees that. Both have
+ * happened then, and a watch of either signals.
+ */
+static u64 phi_watch_told(const struct phi_watch *watch,
+			  const struct phi_cap *cap, int error)
+{
+	bool due = cap->expires_ns &&
+		   ktime_get_boottime_ns() >= cap->expires_ns;
+
+	if (due && watch->expired)
+		return watch->expired;
+	return error == -EKEYREVOKED ? watch->bits : 0;
 }
 
 /**
@@ -246,9 +289,8 @@ void phi_watch_end(struct phi_cap *cap)
 	error = phi_cap_live(cap);
 	list_for_each_entry(watch, &watches, node) {
 		if (error)
-			phi_watch_fire(watch, error == -EKEYEXPIRED ?
-						      watch->expired :
-						      watch->bits);
+			phi_watch_fire(watch,
+				       phi_watch_told(watch, cap, error));
 	}
 	phi_watches_free(&watches);
 }
@@ -258,7 +300,7 @@ void phi_watch_end(struct phi_cap *cap)
  * unless that is NULL: both or none. Return: as phi_watch_add().
  */
 static int phi_watch_both(struct phi_watch *gone, struct phi_watch *end,
-			  const struct phi_waiter *w)
+			  const struct phi_waiter *w, struct list_head *mute)
 {
 	struct phi_endpoint *ep = phi_endpoint_behind(w->cap);
 	int joined = 0;
@@ -267,7 +309,7 @@ static int phi_watch_both(struct phi_watch *gone, struct phi_watch *end,
 	guard(spinlock)(&ep->lock);
 	ret = phi_watch_link(ep, gone, w);
 	if (end && (!ret || ret == -EPIPE))
-		joined = phi_watch_join(end, w);
+		joined = phi_watch_join(end, w, mute);
 	if (joined && !ret) {
 		list_del_init(&gone->node);
 		hlist_del_init(&gone->tie.node);
@@ -290,6 +332,7 @@ int phi_cap_watch(struct phi_cspace *cs, void *arg)
 	struct phi_watch *gone __free(phi_watch_free) = NULL;
 	struct phi_watch *end __free(phi_watch_free) = NULL;
 	struct phi_waiter w;
+	LIST_HEAD(mute);
 	int ret;
 
 	if (cmd->flags)
@@ -315,7 +358,9 @@ int phi_cap_watch(struct phi_cspace *cs, void *arg)
 	if (IS_ERR(gone))
 		return PTR_ERR(gone);
 	phi_waiter_init(&w, cs, cmd->cap, cap, types, 0);
-	ret = gone ? phi_watch_both(gone, end, &w) : phi_watch_join(end, &w);
+	ret = gone ? phi_watch_both(gone, end, &w, &mute) :
+		     phi_watch_join(end, &w, &mute);
+	phi_watches_free(&mute);
 	if (ret && ret != -EPIPE)
 		return ret;
 	/* From here on they may have fired, and be gone. */
@@ -325,4 +370,14 @@ int phi_cap_watch(struct phi_cspace *cs, void *arg)
 	else
 		retain_and_null_ptr(gone);
 	return 0;
+}
+
+/**
+ * phi_watch_exit() - see that all watches are gone
+ *
+ * Context: Module unload, or failed load. No file is open any more.
+ */
+void phi_watch_exit(void)
+{
+	WARN_ON(!xa_empty(&phi_watches));
 }

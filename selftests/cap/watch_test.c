@@ -216,6 +216,41 @@ TEST_F(watch, is_bounded)
 	EXPECT_EQ(REVOKED, rung(self->phi, self->bell));
 }
 
+/* Watches that can signal nothing any more make place. */
+TEST_F(watch, does_not_count_when_its_notify_is_dead)
+{
+	uint64_t a, dropped, dead;
+	struct phi_system_stats with, after;
+
+	ASSERT_EQ(0, do_derive(self->phi, self->root, 0, &a));
+	ASSERT_EQ(0, do_stats(self->phi, &with));
+	ASSERT_EQ(0,
+		  do_derive(self->phi, self->bell, PHI_RIGHT_WRITE, &dropped));
+	ASSERT_EQ(0, do_derive(self->phi, self->bell, PHI_RIGHT_WRITE, &dead));
+	/* One that lives between them, and last. */
+	for (int i = 0; i < PHI_WATCHES_MAX - 2; i++) {
+		ASSERT_EQ(0, watch_end(self->phi, a, i % 2 ? dead : dropped));
+		if (i == 2) {
+			ASSERT_EQ(0, watch_end(self->phi, a, self->bell));
+		}
+	}
+	ASSERT_EQ(0, do_watch_cap(self->phi, a, self->bell, 0, EXPIRED, 0));
+	EXPECT_EQ(-ENOSPC, watch_end(self->phi, a, self->bell));
+	ASSERT_EQ(0, do_drop(self->phi, dropped));
+	ASSERT_EQ(0, do_revoke_one(self->phi, self->bell, dead));
+	ASSERT_EQ(0, do_drop(self->phi, dead));
+	ASSERT_EQ(0, do_watch_cap(self->phi, a, self->bell, GONE, 0, 0));
+	/* The three that live, and nobody pays for others. */
+	ASSERT_EQ(0, do_stats(self->phi, &after));
+	EXPECT_EQ(with.used[PHI_QUOTA_CAPS] + 3, after.used[PHI_QUOTA_CAPS]);
+	for (int i = 0; i < PHI_WATCHES_MAX - 3; i++) {
+		ASSERT_EQ(0, watch_end(self->phi, a, self->bell));
+	}
+	EXPECT_EQ(-ENOSPC, watch_end(self->phi, a, self->bell));
+	ASSERT_EQ(0, do_revoke(self->phi, self->root));
+	EXPECT_EQ(REVOKED | GONE, rung(self->phi, self->bell));
+}
+
 TEST_F(watch, is_paid_for)
 {
 	int somebody = do_open_as(SOMEBODY), ret = 0, n = 0;
@@ -269,6 +304,26 @@ TEST_F(watch, refuses_bad_input)
 }
 
 #define ROUNDS 300
+
+/* A revoke comes when the time is up, before or after a worker sees that. */
+TEST_F(watch, hears_of_an_expiry_that_a_revoke_overtakes)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t due = boottime_ns() + 2 * MS, a;
+
+		ASSERT_EQ(0, do_derive_until(self->phi, self->root, 0, due, 0,
+					     &a));
+		if (do_watch_cap(self->phi, a, self->bell, 0, EXPIRED, 0)) {
+			ASSERT_EQ(0, do_drop(self->phi, a));
+			continue;
+		}
+		while (boottime_ns() < due)
+			;
+		ASSERT_EQ(0, do_revoke(self->phi, self->root));
+		ASSERT_EQ(EXPIRED, rings(self->phi, self->bell));
+		ASSERT_EQ(0, do_drop(self->phi, a));
+	}
+}
 
 /* A watch that is made while its capability is revoked. */
 struct late {

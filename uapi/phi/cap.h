@@ -414,14 +414,14 @@ struct phi_cap_mint {
  *
  * Signal bits of a notify when a capability comes to its end. Each event
  * signals once, soon after nothing can be done through @cap any more; of revoke
- * and expiry only the first does. At least one of the bits must be set, else
- * EINVAL.
+ * and expiry only the first does, and when both happen at nearly the same time
+ * either may. At least one of the bits must be set, else EINVAL.
  *
  * One watch counts as a capability of the cspace's user, and one more when it
  * has @gone bits and others: EDQUOT. It ends without a signal when @cap is
  * dropped or moved to another cspace; @gone bits are not signalled after @cap
  * has died. ENOSPC when PHI_WATCHES_MAX watches with @revoked or @expired bits
- * are on @cap: derive another capability to watch.
+ * are on @cap and can still signal: derive another capability to watch.
  */
 struct phi_cap_watch {
 	__u32 size;

@@ -36,7 +36,8 @@ struct phi_share;
  * A call passes phi_hook_enter(), which asks phi_hook_syscall_enter() with the
  * call published on this CPU: bpf_phi_call_cap() finds it there, because the
  * verifier of newer kernels trusts no argument of a traced function. mmap() of
- * a region passes it too, as the call PHI_NR_REGION_MAP.
+ * a region passes it too, as the call PHI_NR_REGION_MAP. CAP_GRANT sends a
+ * message: a policy that judges SEND and CALL must judge it too.
  *
  * A verdict of -511 to -1 is the errno that the call fails with. Any other
  * verdict of phi_hook_syscall_enter() but 0, and any other negative one of

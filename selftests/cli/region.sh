@@ -16,7 +16,7 @@ test_create()
 	has "$(json .cap phi region create 4096)" '^0x'
 }
 
-test_test_slice()
+test_slice()
 {
 	local r s
 	r=$(phi region create 64K)
@@ -33,7 +33,7 @@ test_test_slice()
 	fails 1 EKEYREVOKED phi region read "$s"
 }
 
-quota()
+test_quota()
 {
 	fails 1 "EDQUOT|ENOMEM" phi region create 1024G
 }

@@ -59,7 +59,7 @@
 #define PHI_IOC_MAGIC 'P'
 
 /* Version of this interface: raised when a call or a field is added. */
-#define PHI_ABI_VERSION 1
+#define PHI_ABI_VERSION 2
 
 /* Types of capabilities. */
 #define PHI_TYPE_MEMORY 1

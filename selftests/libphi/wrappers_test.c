@@ -137,8 +137,8 @@ TEST_F(calls, caps)
 	EXPECT_EQ(0, phi_cap_revoke(self->phi, root));
 	EXPECT_EQ(0, phi_cap_revoke_wait(self->phi, root));
 	ASSERT_EQ(0,
-		  phi_cap_derive(self->phi, root, PHI_RIGHT_READ, 0, 0, &one));
-	ASSERT_EQ(0, phi_cap_derive(self->phi, root, PHI_RIGHT_READ, 0, 0,
+		  phi_cap_derive(self->phi, root, PHI_RIGHT_SEND, 0, 0, &one));
+	ASSERT_EQ(0, phi_cap_derive(self->phi, root, PHI_RIGHT_SEND, 0, 0,
 				    &other));
 	EXPECT_EQ(0, phi_cap_revoke_one(self->phi, root, one));
 	EXPECT_EQ(-EKEYREVOKED, phi_cap_query(self->phi, one, &q));

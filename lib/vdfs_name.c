@@ -197,6 +197,16 @@ int phi_vdfs_change(struct phi_vdfs *v, const char *path, uint32_t mode,
 	return vdfs_do(v, &a);
 }
 
+int phi_vdfs_chown(struct phi_vdfs *v, const char *path, uint32_t owner,
+		   uint32_t group)
+{
+	struct vdfs_ask a = { .req.op = PHI_VDFS_CHOWN, .name = path };
+
+	a.req.value = owner;
+	a.req.mode = group;
+	return vdfs_do(v, &a);
+}
+
 int phi_vdfs_attr_set(struct phi_vdfs *v, const char *path, const char *attr,
 		      const void *value, size_t len)
 {

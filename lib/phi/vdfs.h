@@ -456,6 +456,21 @@ int phi_vdfs_change(struct phi_vdfs *v, const char *path, uint32_t mode,
 		    int64_t mtime_ns);
 
 /**
+ * phi_vdfs_chown() - change owner or group of a name
+ * @v: Session.
+ * @path: Name; of a directory alone, without what is in it.
+ * @owner: User who owns it and pays for what its owner paid for; ~0U = leave.
+ *         The administrator of the store changes it.
+ * @group: Group; ~0U = leave. Its owner changes it, to one that the owner is in.
+ *
+ * Context: Any thread. Waits for the daemon.
+ * Return: 0, -EPERM, -EDQUOT when the new owner has no room, -EBUSY for the
+ * root, or another negative errno.
+ */
+int phi_vdfs_chown(struct phi_vdfs *v, const char *path, uint32_t owner,
+		   uint32_t group);
+
+/**
  * phi_vdfs_attr_set() - set an attribute of a name
  * @v: Session.
  * @path: Name.

@@ -69,6 +69,7 @@
  *  UNLINK RMDIR name
  *  RENAME       name more + flags
  *  CHANGE       name + mode time_ns
+ *  CHOWN        name + value (the owner) mode (the group)
  *  ATTR_SET     more + name data flags
  *  ATTR_GET     more + name out                     -> bytes len
  *  ATTR_LIST    + name out                          -> bytes len
@@ -156,7 +157,8 @@
 #define PHI_VDFS_COLLECTION_SAVE 46
 #define PHI_VDFS_COLLECTION_STATS 47
 #define PHI_VDFS_USAGE 48
-#define PHI_VDFS_OPS 49
+#define PHI_VDFS_CHOWN 49
+#define PHI_VDFS_OPS 50
 
 /* Flags of requests, by what takes them. */
 #define PHI_VDFS_BY_HASH 0x1U /* BLOB_OPEN, MAP: by hash, not by name */
@@ -430,7 +432,7 @@ struct phi_vdfs_attached {
  * @data: Bytes that come.
  * @out: Room for the bytes that go back.
  * @hash: Of a blob.
- * @mode: Permission bits; ~0U = leave.
+ * @mode: Permission bits, or a group; ~0U = leave.
  * @k: Answers wanted.
  * @ef: Candidates.
  * @recall: f32 as bits.

@@ -152,6 +152,7 @@ int vdfs_verb_ln(struct args *args);
 int vdfs_verb_rm(struct args *args);
 int vdfs_verb_mv(struct args *args);
 int vdfs_verb_chmod(struct args *args);
+int vdfs_verb_chown(struct args *args);
 int vdfs_verb_attr(struct args *args);
 
 /* vdfs_admin.c */

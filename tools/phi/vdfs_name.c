@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* phi vdfs: names and their attributes. */
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -255,6 +257,62 @@ int vdfs_verb_chmod(struct args *args)
 		ret = phi_vdfs_change(v, path, mode, INT64_MIN);
 		if (ret)
 			ret = vdfs_fail(ret, "change the mode of /%s", path);
+	}
+	phi_vdfs_close(v);
+	return ret;
+}
+
+/* A name or a number; "" leaves what there is. */
+static int find_owner(const struct args *args, const char *text, uint32_t *uid)
+{
+	struct passwd *pw = getpwnam(text);
+	uint64_t number = UINT32_MAX;
+	int ret = EXIT_OK;
+
+	if (pw)
+		number = pw->pw_uid;
+	else if (*text)
+		ret = args_u64(args, "owner", text, UINT32_MAX - 1, &number);
+	*uid = (uint32_t)number;
+	return ret;
+}
+
+static int find_group(const struct args *args, const char *text, uint32_t *gid)
+{
+	struct group *gr = getgrnam(text);
+	uint64_t number = UINT32_MAX;
+	int ret = EXIT_OK;
+
+	if (gr)
+		number = gr->gr_gid;
+	else if (*text)
+		ret = args_u64(args, "group", text, UINT32_MAX - 1, &number);
+	*gid = (uint32_t)number;
+	return ret;
+}
+
+int vdfs_verb_chown(struct args *args)
+{
+	char *owner = args->operand[0];
+	char *group = strchr(owner, ':');
+	uint32_t uid, gid;
+	struct phi_vdfs *v;
+	int ret, i;
+
+	if (group)
+		*group++ = '\0';
+	if (find_owner(args, owner, &uid) ||
+	    find_group(args, group ? group : "", &gid))
+		return EXIT_USAGE;
+	ret = vdfs_begin(args, 0, &v);
+	if (ret)
+		return ret;
+	for (i = 1; i < args->n && !ret; i++) {
+		char *path = trim(args->operand[i]);
+
+		ret = phi_vdfs_chown(v, path, uid, gid);
+		if (ret)
+			ret = vdfs_fail(ret, "change the owner of /%s", path);
 	}
 	phi_vdfs_close(v);
 	return ret;

@@ -202,6 +202,21 @@ int vdfsd_change(struct vdfsd_call *c)
 }
 
 /**
+ * vdfsd_chown() - serve CHOWN
+ * @c: Call.
+ *
+ * Context: Worker.
+ * Return: 0 or a negative errno.
+ */
+int vdfsd_chown(struct vdfsd_call *c)
+{
+	if (c->req.value > UINT32_MAX)
+		return -EINVAL;
+	return vdfs_name_chown(store_of(c), who_of(c), c->name,
+			       (uint32_t)c->req.value, c->req.mode);
+}
+
+/**
  * vdfsd_attr_set() - serve ATTR_SET
  * @c: Call.
  *

@@ -289,6 +289,7 @@ static void compose(const struct step *step, struct phi_vdfs_request *req)
 	case PHI_VDFS_QUOTA_GET:
 	case PHI_VDFS_USAGE:
 	case PHI_VDFS_QUOTA_SET:
+	case PHI_VDFS_CHOWN:
 		req->value = step->k * 1000;
 		break;
 	case PHI_VDFS_CHANGE:

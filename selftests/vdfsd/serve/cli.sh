@@ -342,6 +342,15 @@ test_56_groups()
 		"${other[@]}" phi vdfs get team/file
 	echo new | "${member[@]}" phi vdfs put - team/new
 	eq "$(json '[.owner, .group] | @csv' phi vdfs stat team/new)" 1234,77
+	fails 1 "another user" "${member[@]}" phi vdfs chown 1234 team/file
+	fails 1 "another user" "${other[@]}" phi vdfs chown :78 team/new
+	phi vdfs chown 1234:78 team/file
+	eq "$(json '[.owner, .group] | @csv' phi vdfs stat team/file)" 1234,78
+	"${member[@]}" phi vdfs chown :77 team/file
+	eq "$(json '[.owner, .group] | @csv' phi vdfs stat team/file)" 1234,77
+	phi vdfs chown root team/file
+	eq "$(json '[.owner, .group] | @csv' phi vdfs stat team/file)" 0,77
+	fails 2 "nobody-at-all" phi vdfs chown nobody-at-all team/file
 	phi vdfs rm --recursive team
 }
 

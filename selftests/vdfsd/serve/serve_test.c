@@ -169,6 +169,15 @@ SLOW_TEST(serve, names_what_is_stored)
 	ASSERT_EQ(0, phi_vdfs_stat(v, "b/c/one", &st));
 	EXPECT_EQ(0600, st.mode & 0777);
 	EXPECT_EQ(5 * SECOND, st.mtime_ns);
+	ASSERT_EQ(0, phi_vdfs_chown(v, "b/c/one", 1234, 77));
+	ASSERT_EQ(0, phi_vdfs_stat(v, "b/c/one", &st));
+	EXPECT_EQ(1234, st.owner);
+	EXPECT_EQ(77, st.group);
+	ASSERT_EQ(0, phi_vdfs_chown(v, "b/c/one", 0, ~0U));
+	ASSERT_EQ(0, phi_vdfs_stat(v, "b/c/one", &st));
+	EXPECT_EQ(0, st.owner);
+	EXPECT_EQ(77, st.group);
+	EXPECT_EQ(-ENOENT, phi_vdfs_chown(v, "b/none", 0, 0));
 	ASSERT_EQ(0, phi_vdfs_attr_set(v, "b/c/one", "user.k", "value", 5));
 	ASSERT_EQ(5, phi_vdfs_attr_get(v, "b/c/one", "user.k", value, 16));
 	EXPECT_EQ(0, memcmp("value", value, 5));

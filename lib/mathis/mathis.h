@@ -307,8 +307,8 @@ enum mathis_state {
  * mathis_run() - run a program until it ends or cannot go on
  * @machine: A machine on which a function was started.
  *
- * A program ends when the started function returns, at HALT, or with an error
- * that no TRY block catches; other tasks end with it.
+ * A program ends when the started function returns, at HALT, or when no TRY
+ * block of the first task catches an error. Its end ends all other tasks.
  *
  * Return: Of enum mathis_state, never MATHIS_READY; the same again once the
  * program has ended; -EINVAL before mathis_start().

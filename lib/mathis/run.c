@@ -146,7 +146,7 @@ int mathis_start(struct mathis_machine *m, const char *function,
 		ret = -ENOMEM;
 	else
 		m->main = t;
-	/* That was the embedder's work, not the program's. */
+	/* The embedder started the function: the program pays no fuel for it. */
 	m->fuel = fuel;
 	return ret;
 }

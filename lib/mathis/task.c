@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Green tasks. One runs until it ends, waits, yields or spends the fuel. One
- * that waits stands in the list of each thing it waits for; when something
- * happens there, all that wait become ready and run their instruction again.
+ * Green tasks. A task runs until it ends, waits, yields or spends the fuel. A
+ * waiting task is in the wait list of each task and channel that it waits for.
+ * An event there makes all tasks of that list ready; each repeats its
+ * instruction.
  */
 #include <string.h>
 

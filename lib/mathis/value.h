@@ -117,9 +117,10 @@ static inline struct mathis_map *mathis_map_of(struct mathis_value v)
 
 const char *mathis_kind_name(uint32_t kind);
 /*
- * A comparison, a search or a hash fails where containers nest too deep, or
- * takes more than @left bytes, of which it takes what it compared: containers
- * that share others may have more paths than there are bytes.
+ * A comparison, a search or a hash subtracts from @left the bytes that it reads,
+ * and fails when @left is spent or containers nest too deep. The limit is
+ * needed because a container that occurs twice in another is read twice: the
+ * work can double with each level.
  */
 #define MATHIS_TOO_DEEP (-1) /* a hash: or no key */
 #define MATHIS_TOO_MUCH (-2)

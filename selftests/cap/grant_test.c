@@ -226,7 +226,7 @@ static void become_next(int tell, int hear)
 	snprintf(handle, sizeof(handle), "%#llx", (unsigned long long)ep);
 	if (write(tell, "", 1) != 1 || read(hear, &byte, 1) != 1)
 		_exit(101);
-	/* What came before is for this program. */
+	/* Take the grant that was made before the exec. */
 	if (do_take(phi, ep))
 		_exit(103);
 	execl("/proc/self/exe", "grant", "next", fd[0], fd[1], fd[2], handle,
@@ -234,7 +234,7 @@ static void become_next(int tell, int hear)
 	_exit(102);
 }
 
-/* What is granted to a program does not go where the one before wants it. */
+/* After an exec no grant reaches the inbox that the program before it named. */
 TEST_F(grant, ends_with_the_program)
 {
 	int up[2], down[2], pidfd, status;

@@ -10,9 +10,9 @@
 #include "store_impl.h"
 
 /*
- * Statements are stepped a multiple of so often when nothing is found. Below
- * that are the names that a few users have of one content, each in a few
- * directories.
+ * A search that finds nothing steps statements a multiple of STEPS times. One
+ * multiple suffices where a few users have names of the content, each name a few
+ * directories deep.
  */
 #define STEPS 64U
 

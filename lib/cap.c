@@ -66,29 +66,28 @@ int phi_cap_query(int phi, uint64_t cap, struct phi_cap_query *out)
 	return ret;
 }
 
-int phi_cap_seal(int phi, uint64_t cap, uint32_t rights, uint32_t audience,
-		 uint64_t expires_ns, struct phi_token *token)
+/* Seal into @token, which receives a whole token or nothing. */
+static int seal(int phi, struct phi_cap_seal arg, void *token, size_t len)
 {
-	struct phi_token sealed;
-	struct phi_cap_seal arg = {
-		.size = sizeof(arg),
-		.cap = cap,
-		.rights = rights,
-		.audience = audience,
-		.expires_ns = expires_ns,
-		.token = (uintptr_t)&sealed,
-	};
-	int ret = phi_ioctl(phi, PHI_IOC_CAP_SEAL, &arg);
+	union {
+		struct phi_token phi;
+		struct phi_aios_token aios;
+	} sealed;
+	int ret;
 
+	arg.size = sizeof(arg);
+	arg.token = (uintptr_t)&sealed;
+	ret = phi_ioctl(phi, PHI_IOC_CAP_SEAL, &arg);
 	if (!ret)
-		*token = sealed;
+		memcpy(token, &sealed, len);
 	return ret;
 }
 
-int phi_cap_unseal(int phi, const struct phi_token *token, uint64_t *out)
+static int unseal(int phi, uint32_t flags, const void *token, uint64_t *out)
 {
 	struct phi_cap_unseal arg = {
 		.size = sizeof(arg),
+		.flags = flags,
 		.token = (uintptr_t)token,
 	};
 	int ret = phi_ioctl(phi, PHI_IOC_CAP_UNSEAL, &arg);
@@ -96,41 +95,44 @@ int phi_cap_unseal(int phi, const struct phi_token *token, uint64_t *out)
 	if (!ret)
 		*out = arg.out;
 	return ret;
+}
+
+int phi_cap_seal(int phi, uint64_t cap, uint32_t rights, uint32_t audience,
+		 uint64_t expires_ns, struct phi_token *token)
+{
+	struct phi_cap_seal arg = {
+		.cap = cap,
+		.rights = rights,
+		.audience = audience,
+		.expires_ns = expires_ns,
+	};
+
+	return seal(phi, arg, token, sizeof(*token));
+}
+
+int phi_cap_unseal(int phi, const struct phi_token *token, uint64_t *out)
+{
+	return unseal(phi, 0, token, out);
 }
 
 int phi_cap_seal_aios(int phi, uint64_t cap, uint32_t rights, uint32_t audience,
 		      uint64_t expires_ns, struct phi_aios_token *token)
 {
-	struct phi_aios_token sealed;
 	struct phi_cap_seal arg = {
-		.size = sizeof(arg),
 		.flags = PHI_SEAL_AIOS,
 		.cap = cap,
 		.rights = rights,
 		.audience = audience,
 		.expires_ns = expires_ns,
-		.token = (uintptr_t)&sealed,
 	};
-	int ret = phi_ioctl(phi, PHI_IOC_CAP_SEAL, &arg);
 
-	if (!ret)
-		*token = sealed;
-	return ret;
+	return seal(phi, arg, token, sizeof(*token));
 }
 
 int phi_cap_unseal_aios(int phi, const struct phi_aios_token *token,
 			uint64_t *out)
 {
-	struct phi_cap_unseal arg = {
-		.size = sizeof(arg),
-		.flags = PHI_SEAL_AIOS,
-		.token = (uintptr_t)token,
-	};
-	int ret = phi_ioctl(phi, PHI_IOC_CAP_UNSEAL, &arg);
-
-	if (!ret)
-		*out = arg.out;
-	return ret;
+	return unseal(phi, PHI_SEAL_AIOS, token, out);
 }
 
 int phi_cap_same(int phi, uint64_t a, uint64_t b)

@@ -186,11 +186,12 @@ static inline int do_list(int phi, uint64_t *handles, uint32_t room,
 	return ret;
 }
 
-static inline int do_seal(int phi, uint64_t cap, uint32_t rights,
-			  uint32_t audience, uint64_t expires_ns,
-			  struct phi_token *token)
+static inline int do_seal_as(int phi, uint32_t flags, uint64_t cap,
+			     uint32_t rights, uint32_t audience,
+			     uint64_t expires_ns, void *token)
 {
 	struct phi_cap_seal arg = {
+		.flags = flags,
 		.cap = cap,
 		.rights = rights,
 		.audience = audience,
@@ -201,14 +202,30 @@ static inline int do_seal(int phi, uint64_t cap, uint32_t rights,
 	return PHI_DO(phi, CAP_SEAL, &arg);
 }
 
-static inline int do_unseal(int phi, const struct phi_token *token,
-			    uint64_t *out)
+static inline int do_unseal_as(int phi, uint32_t flags, const void *token,
+			       uint64_t *out)
 {
-	struct phi_cap_unseal arg = { .token = (uintptr_t)token };
+	struct phi_cap_unseal arg = {
+		.flags = flags,
+		.token = (uintptr_t)token,
+	};
 	int ret = PHI_DO(phi, CAP_UNSEAL, &arg);
 
 	*out = arg.out;
 	return ret;
+}
+
+static inline int do_seal(int phi, uint64_t cap, uint32_t rights,
+			  uint32_t audience, uint64_t expires_ns,
+			  struct phi_token *token)
+{
+	return do_seal_as(phi, 0, cap, rights, audience, expires_ns, token);
+}
+
+static inline int do_unseal(int phi, const struct phi_token *token,
+			    uint64_t *out)
+{
+	return do_unseal_as(phi, 0, token, out);
 }
 
 /* The same two in the encoding of AIOS. */
@@ -216,28 +233,13 @@ static inline int do_seal_aios(int phi, uint64_t cap, uint32_t rights,
 			       uint32_t audience, uint64_t expires_ns,
 			       struct phi_aios_token *token)
 {
-	struct phi_cap_seal arg = {
-		.flags = PHI_SEAL_AIOS,
-		.cap = cap,
-		.rights = rights,
-		.audience = audience,
-		.expires_ns = expires_ns,
-		.token = (uintptr_t)token,
-	};
-
-	return PHI_DO(phi, CAP_SEAL, &arg);
+	return do_seal_as(phi, PHI_SEAL_AIOS, cap, rights, audience, expires_ns,
+			  token);
 }
 
 static inline int do_unseal_aios(int phi, const void *token, uint64_t *out)
 {
-	struct phi_cap_unseal arg = {
-		.flags = PHI_SEAL_AIOS,
-		.token = (uintptr_t)token,
-	};
-	int ret = PHI_DO(phi, CAP_UNSEAL, &arg);
-
-	*out = arg.out;
-	return ret;
+	return do_unseal_as(phi, PHI_SEAL_AIOS, token, out);
 }
 
 static inline int do_rekey(int phi, uint32_t *key_id)

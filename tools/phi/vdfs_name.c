@@ -240,26 +240,43 @@ int vdfs_verb_mv(struct args *args)
 	return ret ? vdfs_fail(ret, "rename /%s to /%s", from, to) : EXIT_OK;
 }
 
-int vdfs_verb_chmod(struct args *args)
+/* Change a name to @to, of which each change knows the meaning. */
+typedef int change_fn(struct phi_vdfs *v, const char *path, const uint32_t *to);
+
+/* Change each path behind the first operand, until one fails. */
+static int change_paths(struct args *args, const char *what, change_fn *change,
+			const uint32_t *to)
 {
 	struct phi_vdfs *v;
-	uint32_t mode = 0;
 	int ret, i;
 
-	if (vdfs_option_mode(args, args->operand[0], &mode))
-		return EXIT_USAGE;
 	ret = vdfs_begin(args, 0, &v);
 	if (ret)
 		return ret;
 	for (i = 1; i < args->n && !ret; i++) {
 		char *path = trim(args->operand[i]);
 
-		ret = phi_vdfs_change(v, path, mode, INT64_MIN);
+		ret = change(v, path, to);
 		if (ret)
-			ret = vdfs_fail(ret, "change the mode of /%s", path);
+			ret = vdfs_fail(ret, "change the %s of /%s", what,
+					path);
 	}
 	phi_vdfs_close(v);
 	return ret;
+}
+
+static int change_mode(struct phi_vdfs *v, const char *path, const uint32_t *to)
+{
+	return phi_vdfs_change(v, path, to[0], INT64_MIN);
+}
+
+int vdfs_verb_chmod(struct args *args)
+{
+	uint32_t mode = 0;
+
+	if (vdfs_option_mode(args, args->operand[0], &mode))
+		return EXIT_USAGE;
+	return change_paths(args, "mode", change_mode, &mode);
 }
 
 /* A name or a number; "" leaves what there is. */
@@ -291,31 +308,24 @@ static int find_group(const struct args *args, const char *text, uint32_t *gid)
 	return ret;
 }
 
+static int change_owner(struct phi_vdfs *v, const char *path,
+			const uint32_t *to)
+{
+	return phi_vdfs_chown(v, path, to[0], to[1]);
+}
+
 int vdfs_verb_chown(struct args *args)
 {
 	char *owner = args->operand[0];
 	char *group = strchr(owner, ':');
-	uint32_t uid, gid;
-	struct phi_vdfs *v;
-	int ret, i;
+	uint32_t to[2];
 
 	if (group)
 		*group++ = '\0';
-	if (find_owner(args, owner, &uid) ||
-	    find_group(args, group ? group : "", &gid))
+	if (find_owner(args, owner, &to[0]) ||
+	    find_group(args, group ? group : "", &to[1]))
 		return EXIT_USAGE;
-	ret = vdfs_begin(args, 0, &v);
-	if (ret)
-		return ret;
-	for (i = 1; i < args->n && !ret; i++) {
-		char *path = trim(args->operand[i]);
-
-		ret = phi_vdfs_chown(v, path, uid, gid);
-		if (ret)
-			ret = vdfs_fail(ret, "change the owner of /%s", path);
-	}
-	phi_vdfs_close(v);
-	return ret;
+	return change_paths(args, "owner", change_owner, to);
 }
 
 static int attr_print(struct phi_vdfs *v, const char *path, const char *attr)

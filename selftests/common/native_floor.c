@@ -172,25 +172,6 @@ FIXTURE(floor)
 	struct session *s[3];
 };
 
-/* Seat a session as session_open() does, which takes a kernel's phi. */
-static struct session *seat(struct daemon *d, uint32_t i, uint32_t uid)
-{
-	struct session *session = calloc(1, sizeof(*session));
-
-	session->daemon = d;
-	session->refs = 1;
-	session->uid = uid;
-	session->index = i;
-	session->life_fd = -1;
-	session->badge = ++d->next_badge * DAEMON_SESSIONS_MAX + i;
-	if (handles_init(session))
-		abort();
-	session->user = user_get(d, uid);
-	d->sessions[i] = session;
-	d->nsessions++;
-	return session;
-}
-
 FIXTURE_SETUP(floor)
 {
 	n_ran = 0;

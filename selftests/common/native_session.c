@@ -40,13 +40,6 @@ static const struct op *find_op(uint32_t nr)
 	return nr == 1 ? &wait_op : NULL;
 }
 
-static bool published(struct daemon *d, const struct phi_msg_in *in)
-{
-	(void)d;
-	(void)in;
-	return false;
-}
-
 static void refuse(struct daemon *d, const struct op *op,
 		   const struct phi_msg_in *in, int status)
 {
@@ -54,15 +47,6 @@ static void refuse(struct daemon *d, const struct op *op,
 	(void)op;
 	(void)in;
 	refused = status;
-}
-
-static int check(struct session *session, const struct op *op,
-		 const struct phi_msg_in *in)
-{
-	(void)session;
-	(void)op;
-	(void)in;
-	return 0;
 }
 
 static void begin(struct call *c, const struct phi_msg_in *in)
@@ -99,9 +83,9 @@ static const struct daemon_kind kind = {
 	.handles = handles,
 	.nhandles = KINDS,
 	.op = find_op,
-	.published = published,
+	.published = publishes_nothing,
 	.refuse = refuse,
-	.check = check,
+	.check = checks_nothing,
 	.begin = begin,
 	.answer = answer,
 	.ended = count_ended,
@@ -113,25 +97,6 @@ FIXTURE(session)
 	struct daemon d;
 	struct session *s[PLACES];
 };
-
-/* Seat a session as session_open() does, which takes a kernel's phi. */
-static struct session *seat(struct daemon *d, uint32_t i, uint32_t uid)
-{
-	struct session *session = calloc(1, sizeof(*session));
-
-	session->daemon = d;
-	session->refs = 1;
-	session->uid = uid;
-	session->index = i;
-	session->life_fd = -1;
-	session->badge = ++d->next_badge * DAEMON_SESSIONS_MAX + i;
-	if (handles_init(session))
-		abort();
-	session->user = user_get(d, uid);
-	d->sessions[i] = session;
-	d->nsessions++;
-	return session;
-}
 
 /* 0 and 2 are of one user, 1 and 3 of users of their own. */
 FIXTURE_SETUP(session)

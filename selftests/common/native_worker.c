@@ -26,13 +26,6 @@ static const struct op *find_op(uint32_t nr)
 	return nr <= 2 ? &any_op : NULL;
 }
 
-static bool published(struct daemon *d, const struct phi_msg_in *in)
-{
-	(void)d;
-	(void)in;
-	return false;
-}
-
 static void refuse(struct daemon *d, const struct op *op,
 		   const struct phi_msg_in *in, int status)
 {
@@ -40,15 +33,6 @@ static void refuse(struct daemon *d, const struct op *op,
 	(void)op;
 	(void)in;
 	(void)status;
-}
-
-static int check(struct session *session, const struct op *op,
-		 const struct phi_msg_in *in)
-{
-	(void)session;
-	(void)op;
-	(void)in;
-	return 0;
 }
 
 static void begin(struct call *c, const struct phi_msg_in *in)
@@ -87,36 +71,15 @@ static const struct daemon_kind kind = {
 	.stage_len = 4096,
 	.credits = 8,
 	.op = find_op,
-	.published = published,
+	.published = publishes_nothing,
 	.refuse = refuse,
-	.check = check,
+	.check = checks_nothing,
 	.begin = begin,
 	.run = run,
 	.answer = answer,
 	.ended = count_ended,
 	.freed = count_freed,
 };
-
-/* Seat a session as session_open() does, which takes a kernel's phi. */
-static struct session *seat(struct daemon *d, uint32_t i, uint32_t uid)
-{
-	struct session *session = calloc(1, sizeof(*session));
-
-	session->daemon = d;
-	session->refs = 1;
-	session->uid = uid;
-	session->index = i;
-	session->life_fd = -1;
-	session->badge = ++d->next_badge * DAEMON_SESSIONS_MAX + i;
-	if (handles_init(session))
-		abort();
-	pthread_mutex_lock(&d->lock);
-	session->user = user_get(d, uid);
-	d->sessions[i] = session;
-	d->nsessions++;
-	pthread_mutex_unlock(&d->lock);
-	return session;
-}
 
 static void send(struct session *s)
 {

@@ -8,6 +8,7 @@
 
 #include "files.h"
 #include "items.h"
+#include "store.h"
 
 const struct vdfs_who items_me = { .uid = 1000 };
 
@@ -160,4 +161,12 @@ int items_count(const struct items_db *db, const char *query)
 	sqlite3_finalize(st);
 	sqlite3_close(sql);
 	return n;
+}
+
+int items_in_tree(const struct tree *t, struct vdfs_db **db)
+{
+	char graphs[80];
+
+	snprintf(graphs, sizeof(graphs), "%s/graph", t->dir);
+	return vdfs_db_open(vdfs_store_meta(t->store), graphs, 1, db);
 }

@@ -38,6 +38,11 @@ struct items_answers {
 
 extern const struct vdfs_who items_me;
 
+struct tree;
+
+/* The collections of a store that is open, with vdfs_db_close() at the end. */
+int items_in_tree(const struct tree *t, struct vdfs_db **db);
+
 int items_make(struct items_db *db);
 int items_open(struct items_db *db);
 void items_shut(struct items_db *db);

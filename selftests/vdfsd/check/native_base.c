@@ -12,6 +12,7 @@
 
 #include "daemons/common/sql/meta.h"
 #include "daemons/vdfsd/collection/collection.h"
+#include "vdfsd/items.h"
 #include "vdfsd/store.h"
 
 #define ITEMS 20
@@ -38,15 +39,6 @@ static void close_db(FIXTURE_DATA(base) * self)
 	self->db = NULL;
 }
 
-static int open_db(FIXTURE_DATA(base) * self)
-{
-	char graphs[80];
-
-	snprintf(graphs, sizeof(graphs), "%s/graph", self->t.dir);
-	return vdfs_db_open(vdfs_store_meta(self->t.store), graphs, 1,
-			    &self->db);
-}
-
 static int insert(struct vdfs_collection *c, const char *key, float x)
 {
 	struct vdfs_item item = {
@@ -64,7 +56,7 @@ FIXTURE_SETUP(base)
 	int i;
 
 	ASSERT_EQ(0, tree_make(&self->t, NULL));
-	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	ASSERT_EQ(0, vdfs_collection_create(self->db, &bob, "b", &p));
 	ASSERT_EQ(0, vdfs_collection_create(self->db, &alice, "c", &p));
 	ASSERT_EQ(0,
@@ -331,7 +323,7 @@ TEST_F(base, a_damaged_row_is_not_opened)
 
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
 		close_db(self);
-		ASSERT_EQ(0, open_db(self));
+		ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 		ASSERT_EQ(0, change(self, changes[i][0]));
 		EXPECT_EQ(-EBADMSG, found(self, &alice, NULL))
 		{

@@ -12,6 +12,7 @@
 
 #include "daemons/common/sql/meta.h"
 #include "daemons/vdfsd/collection/collection.h"
+#include "vdfsd/items.h"
 #include "vdfsd/store.h"
 
 #define ITEMS 20
@@ -28,15 +29,6 @@ static void close_db(FIXTURE_DATA(items) * self)
 	self->db = NULL;
 }
 
-static int open_db(FIXTURE_DATA(items) * self)
-{
-	char graphs[80];
-
-	snprintf(graphs, sizeof(graphs), "%s/graph", self->t.dir);
-	return vdfs_db_open(vdfs_store_meta(self->t.store), graphs, 1,
-			    &self->db);
-}
-
 FIXTURE_SETUP(items)
 {
 	struct vdfs_collection_params p = { .dim = 1, .mode = 0600 };
@@ -45,7 +37,7 @@ FIXTURE_SETUP(items)
 	int i;
 
 	ASSERT_EQ(0, tree_make(&self->t, NULL));
-	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	ASSERT_EQ(0, vdfs_collection_create(self->db, &bob, "b", &p));
 	ASSERT_EQ(0, vdfs_collection_create(self->db, &alice, "c", &p));
 	ASSERT_EQ(0,
@@ -173,7 +165,7 @@ TEST_F(items, a_damaged_item_is_dropped)
 				  "WHERE key = 'k3'"));
 	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
 	EXPECT_EQ(0, faults(self, 0));
-	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	ASSERT_EQ(0,
 		  vdfs_collection_open(self->db, &alice, "c", NULL, NULL, &c));
 	EXPECT_EQ(ITEMS - 1, found(c, NULL));
@@ -192,7 +184,7 @@ TEST_F(items, a_damaged_collection_is_roots)
 			    "base = base | 1125899906842624 WHERE name = 'c'"));
 	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
 	EXPECT_EQ(0, faults(self, 0));
-	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	EXPECT_EQ(-ENOENT,
 		  vdfs_collection_open(self->db, &bob, "c", NULL, NULL, &c));
 	EXPECT_EQ(-ENOENT,
@@ -212,7 +204,7 @@ TEST_F(items, a_lost_name_is_given_back)
 				  "WHERE name = 'c'"));
 	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
 	EXPECT_EQ(0, faults(self, 0));
-	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	ASSERT_EQ(0, vdfs_collection_open(self->db, &admin, "lost-2", NULL,
 					  NULL, &c));
 	EXPECT_EQ(ITEMS, found(c, NULL));
@@ -234,7 +226,7 @@ TEST_F(items, a_name_that_none_may_have_is_replaced)
 	struct vdfs_collection_params p = { .dim = 1 };
 	size_t i;
 
-	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
 		char name[24];
 
@@ -257,7 +249,7 @@ TEST_F(items, a_name_that_was_summed_is_replaced)
 	char name[65];
 	struct vdfs_collection_params p = { .dim = 1 };
 
-	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	ASSERT_EQ(0, vdfs_collection_create(self->db, &bob, "lost-2", &p));
 	ASSERT_EQ(0,
 		  change(self,
@@ -283,7 +275,7 @@ TEST_F(items, a_name_of_an_earlier_version_is_none_of_these)
 			    "dim, metric, type, codes, m, ef_build, seed,\n"
 			    "base) WHERE name = 'c'"));
 	EXPECT_EQ(0, faults(self, 0));
-	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	EXPECT_EQ(0, vdfs_collection_drop(self->db, &alice, "c\n"));
 }
 
@@ -292,7 +284,7 @@ static struct vdfs_collection *open_c(FIXTURE_DATA(items) * self,
 {
 	struct vdfs_collection *c = NULL;
 
-	if (!self->db && open_db(self))
+	if (!self->db && items_in_tree(&self->t, &self->db))
 		return NULL;
 	vdfs_collection_open(self->db, who, "c", NULL, NULL, &c);
 	return c;
@@ -511,7 +503,7 @@ TEST_F(items, one_wrong_value_is_one_row_less_and_one_more)
 	ASSERT_EQ(0, change(self, "UPDATE collection SET name =\n"
 				  "(SELECT count(*) || '-' || sum(n)\n"
 				  "FROM touched) WHERE name = 'b'"));
-	ASSERT_EQ(0, open_db(self));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	EXPECT_EQ(0, vdfs_collection_drop(self->db, &bob, "2-3"));
 }
 

@@ -11,6 +11,7 @@
 #include <kselftest_harness.h>
 
 #include "daemons/vdfsd/collection/collection_impl.h"
+#include "vdfsd/items.h"
 #include "vdfsd/store.h"
 
 #define ITEMS 20
@@ -94,9 +95,7 @@ TEST(an_index_of_before_a_repair_replaces_none)
 	int i;
 
 	ASSERT_EQ(0, tree_make(&race.t, NULL));
-	snprintf(path, sizeof(path), "%s/graph", race.t.dir);
-	ASSERT_EQ(0, vdfs_db_open(vdfs_store_meta(race.t.store), path, 1,
-				  &race.db));
+	ASSERT_EQ(0, items_in_tree(&race.t, &race.db));
 	ASSERT_EQ(0, vdfs_collection_create(race.db, &alice, "c", &p));
 	ASSERT_EQ(0,
 		  vdfs_collection_open(race.db, &alice, "c", NULL, NULL, &c));

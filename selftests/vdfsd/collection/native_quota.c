@@ -26,12 +26,8 @@ FIXTURE(quota)
 
 static int open_db(FIXTURE_DATA(quota) * self)
 {
-	char graphs[80];
-	int ret;
+	int ret = items_in_tree(&self->t, &self->db);
 
-	snprintf(graphs, sizeof(graphs), "%s/graph", self->t.dir);
-	ret = vdfs_db_open(vdfs_store_meta(self->t.store), graphs, 1,
-			   &self->db);
 	if (!ret)
 		vdfs_db_set_store(self->db, self->t.store);
 	return ret;

@@ -14,6 +14,7 @@
 #include <kselftest_harness.h>
 
 #include "vdfsd/kernel.h"
+#include "vdfsd/items.h"
 #include "vdfsd/store.h"
 
 /* The kernel's __FMODE_EXEC. */
@@ -34,12 +35,8 @@ FIXTURE(rights)
 
 FIXTURE_SETUP(rights)
 {
-	char graphs[80];
-
 	ASSERT_EQ(0, tree_make(&self->t, NULL));
-	snprintf(graphs, sizeof(graphs), "%s/graph", self->t.dir);
-	ASSERT_EQ(0, vdfs_db_open(vdfs_store_meta(self->t.store), graphs, 1,
-				  &self->db));
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	ASSERT_EQ(0, kernel_start(self->t.store, self->db, self->t.dir,
 				  &self->fuse, &self->kernel));
 	self->alice = by(&self->kernel, alice.uid);

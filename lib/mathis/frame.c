@@ -120,6 +120,15 @@ int op_call_indirect(struct mathis_machine *m, const uint8_t *arg)
 	return enter_value(m, func, *arg, m->task->sp - *arg - 1);
 }
 
+static bool is_named(struct mathis_machine *m, const struct mathis_func *f,
+		     const struct mathis_str *name)
+{
+	if (f->name.len != name->len)
+		return false;
+	mathis_charge(m, name->len);
+	return !name->len || !memcmp(f->name.data, name->data, name->len);
+}
+
 /* [name, arguments] -> [result] */
 int op_reflect_call(struct mathis_machine *m, const uint8_t *arg)
 {
@@ -134,16 +143,13 @@ int op_reflect_call(struct mathis_machine *m, const uint8_t *arg)
 	if (name.kind != KIND_STR || list.kind != KIND_LIST)
 		return mathis_type_error(m, "a name or arguments",
 					 name.kind == KIND_STR ? list : name);
+	mathis_charge(m, m->module->n_funcs * sizeof(*m->module->funcs));
 	while (func.aux < m->module->n_funcs &&
-	       (m->module->funcs[func.aux].name.len !=
-			mathis_str_of(name)->len ||
-		memcmp(m->module->funcs[func.aux].name.data,
-		       mathis_str_of(name)->data, mathis_str_of(name)->len)))
+	       !is_named(m, &m->module->funcs[func.aux], mathis_str_of(name)))
 		func.aux++;
-	mathis_charge(m, func.aux * 16);
 	if (func.aux == m->module->n_funcs ||
 	    m->module->funcs[func.aux].captured)
-		return mathis_throw(m, MATHIS_NOT_FOUND, "no function %s",
+		return mathis_throw(m, MATHIS_NOT_FOUND, "no function %.200s",
 				    mathis_str_of(name)->data);
 	n = mathis_seq_of(list)->n;
 	if (n > UINT8_MAX)

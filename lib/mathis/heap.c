@@ -12,6 +12,7 @@
 
 #define FIRST_COLLECTION (1U << 20)
 #define OBJECTS_FUEL 16 /* that a collection visits for a unit of fuel */
+#define LEAST_FREE 16
 
 static void mark_object(struct mathis_object **gray, struct mathis_object *o)
 {
@@ -35,6 +36,13 @@ static void mark_all(struct mathis_object **gray, struct mathis_value *v,
 		mark(gray, v[i]);
 }
 
+/* A thing that is reached may wake the tasks that wait for it. */
+static void mark_waiters(struct mathis_object **gray, struct mathis_wait *w)
+{
+	for (; w; w = w->next)
+		mark_object(gray, &w->task->base);
+}
+
 static void scan_task(struct mathis_object **gray, struct mathis_task *t)
 {
 	mark_all(gray, t->stack, t->sp);
@@ -44,6 +52,7 @@ static void scan_task(struct mathis_object **gray, struct mathis_task *t)
 	}
 	mark(gray, t->caught);
 	mark(gray, t->result);
+	mark_waiters(gray, t->waiters);
 }
 
 static void scan_map(struct mathis_object **gray, struct mathis_map *map)
@@ -58,6 +67,7 @@ static void scan_channel(struct mathis_object **gray, struct mathis_channel *c)
 {
 	for (size_t i = 0; i < c->n; i++)
 		mark(gray, c->items[(c->first + i) % c->room]);
+	mark_waiters(gray, c->waiters);
 }
 
 static void scan(struct mathis_object **gray, struct mathis_object *o)
@@ -100,10 +110,27 @@ static void mark_roots(struct mathis_machine *m, struct mathis_object **gray)
 	mark_all(gray, m->kept, m->n_kept);
 	if (m->has_thrown)
 		mark(gray, m->thrown);
-	for (struct mathis_task *t = m->tasks; t; t = t->next)
-		mark_object(gray, &t->base);
+	/* Tasks that rest or wait go on only when one that is reached wakes them. */
+	for (struct mathis_task *t = m->tasks; t; t = t->next) {
+		if (t->state != TASK_RESTS && t->state != TASK_WAITS)
+			mark_object(gray, &t->base);
+	}
 	if (m->main)
 		mark_object(gray, &m->main->base);
+}
+
+/* Take tasks that nothing can wake out of all lists, before they are freed. */
+static void drop_tasks(struct mathis_machine *m)
+{
+	struct mathis_task *next;
+
+	for (struct mathis_task *t = m->tasks; t; t = next) {
+		next = t->next;
+		if (t->base.marked)
+			continue;
+		mathis_unpark(t);
+		mathis_forget(t);
+	}
 }
 
 /* Free an object and what it alone has. */
@@ -162,6 +189,7 @@ void mathis_collect(struct mathis_machine *m)
 		gray = o->gray;
 		scan(&gray, o);
 	}
+	drop_tasks(m);
 	while (*link) {
 		struct mathis_object *o = *link;
 
@@ -178,6 +206,8 @@ void mathis_collect(struct mathis_machine *m)
 	m->threshold = m->bytes * 2;
 	if (m->threshold < FIRST_COLLECTION)
 		m->threshold = FIRST_COLLECTION;
+	if (m->threshold > m->limits.heap)
+		m->threshold = m->limits.heap;
 }
 
 /* Free all objects, when the machine goes. */
@@ -197,14 +227,22 @@ void mathis_free_objects(struct mathis_machine *m)
 	}
 }
 
-/* Make room for @size more bytes: 0, or RUN_THROWS. */
+/*
+ * Make room for @size more bytes: 0, or RUN_THROWS. A collection that leaves
+ * less than 1 / LEAST_FREE of the heap free is a failure: else each of the
+ * next few requests would collect again.
+ */
 static int reserve(struct mathis_machine *m, size_t size)
 {
-	if (size <= m->limits.heap &&
-	    (m->stress || m->bytes + size > m->threshold ||
-	     m->bytes + size > m->limits.heap))
+	uint64_t most = m->limits.heap;
+
+	mathis_charge(m, size);
+	if (size <= most && (m->stress || m->bytes + size > m->threshold)) {
 		mathis_collect(m);
-	if (size <= m->limits.heap && m->bytes <= m->limits.heap - size)
+		if (m->bytes > most - most / LEAST_FREE)
+			most = 0;
+	}
+	if (size <= most && m->bytes <= most - size)
 		return 0;
 	return mathis_throw(m, MATHIS_MEMORY_LIMIT,
 			    "%zu bytes more than the limit of %llu allows",
@@ -231,7 +269,6 @@ void *mathis_alloc(struct mathis_machine *m, size_t size, uint8_t kind)
 	o->next = m->objects;
 	m->objects = o;
 	m->bytes += size;
-	m->fuel -= size / FUEL_BYTES;
 	return o;
 }
 
@@ -257,7 +294,5 @@ void *mathis_resize(struct mathis_machine *m, void *p, size_t old, size_t size)
 	}
 	m->bytes += size;
 	m->bytes -= old;
-	if (size > old)
-		mathis_charge(m, size - old);
 	return more;
 }

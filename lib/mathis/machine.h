@@ -74,8 +74,8 @@ struct mathis_task {
 	struct mathis_value result; /* or the error, or what was yielded */
 	bool failed;
 	bool raise; /* throw @caught when it runs */
-	bool coroutine; /* it was resumed: it rests when it yields */
-	bool yielded; /* @result is for @resumer */
+	bool awaited; /* by one that wants its end alone: YIELD goes on */
+	bool yielded; /* @result is for the next RESUME */
 	struct mathis_task *resumer; /* waits for its YIELD or its end */
 	struct mathis_wait *waiters; /* for its end, or its YIELD */
 	struct mathis_wait *waits; /* what it waits for */
@@ -186,6 +186,7 @@ int mathis_park(struct mathis_machine *m, struct mathis_wait ***lists,
 		size_t n);
 void mathis_wake(struct mathis_machine *m, struct mathis_wait **list);
 void mathis_unpark(struct mathis_task *t);
+void mathis_forget(struct mathis_task *t);
 
 /* channel.c */
 int mathis_make_channel(struct mathis_machine *m, struct mathis_value room,

@@ -140,7 +140,6 @@ static int to_float(struct mathis_machine *m, struct mathis_value v,
 			return mathis_throw(m, MATHIS_FORMAT,
 					    "no number: %.40s",
 					    mathis_str_of(v)->data);
-		mathis_charge(m, mathis_str_of(v)->len);
 	} else if (v.kind != KIND_FLOAT) {
 		return no_cast(m, v, "number");
 	}
@@ -322,11 +321,30 @@ static int to_enum(struct mathis_machine *m, struct mathis_value v,
 			    (long long)v.i);
 }
 
+/* Bytes that a conversion reads. */
+static uint64_t bytes_of(struct mathis_value v)
+{
+	switch (v.kind) {
+	case KIND_STR:
+	case KIND_BYTES:
+		return mathis_str_of(v)->len;
+	case KIND_LIST:
+	case KIND_TUPLE:
+		return mathis_seq_of(v)->n * sizeof(v);
+	case KIND_MAP:
+	case KIND_SET:
+		return mathis_map_of(v)->n * sizeof(struct mathis_entry);
+	default:
+		return 0;
+	}
+}
+
 int op_cast(struct mathis_machine *m, const uint8_t *arg)
 {
 	uint32_t type = mathis_arg16(arg);
 	struct mathis_value v = TOP(0);
 
+	mathis_charge(m, bytes_of(v));
 	if (type >= KIND_I8 && type <= KIND_U64)
 		return to_int(m, v, type);
 	if (type_of(v) == type && type != KIND_FLOAT)

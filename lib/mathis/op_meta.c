@@ -18,8 +18,10 @@ int op_panic(struct mathis_machine *m, const uint8_t *arg)
 	char text[200];
 
 	(void)arg;
+	mathis_charge(m, sizeof(m->error.text));
 	if (TOP(0).kind == KIND_STR)
-		return mathis_panic(m, MATHIS_CRASH, "%s",
+		return mathis_panic(m, MATHIS_CRASH, "%.*s",
+				    (int)sizeof(m->error.text),
 				    mathis_str_of(TOP(0))->data);
 	mathis_show(TOP(0), text, sizeof(text));
 	return mathis_panic(m, MATHIS_CRASH, "%s", text);

@@ -99,15 +99,18 @@ static int find_field(struct mathis_machine *m, struct mathis_value object,
 
 	if (name.kind != KIND_STR)
 		return mathis_type_error(m, "the name of a field", name);
+	mathis_charge(m, type->n_fields * sizeof(*type->fields));
 	for (*i = 0; *i < type->n_fields; ++*i) {
 		struct mathis_span field =
 			mathis_const_str(m->module, type->fields[*i].name);
 
-		if (field.len == mathis_str_of(name)->len &&
-		    !memcmp(field.data, mathis_str_of(name)->data, field.len))
+		if (field.len != mathis_str_of(name)->len)
+			continue;
+		mathis_charge(m, field.len);
+		if (!memcmp(field.data, mathis_str_of(name)->data, field.len))
 			return 0;
 	}
-	return mathis_throw(m, MATHIS_NOT_FOUND, "no field %s",
+	return mathis_throw(m, MATHIS_NOT_FOUND, "no field %.200s",
 			    mathis_str_of(name)->data);
 }
 

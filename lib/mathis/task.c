@@ -93,7 +93,8 @@ int mathis_new_task(struct mathis_machine *m, struct mathis_task **task)
 	return 0;
 }
 
-static void forget(struct mathis_task *t)
+/* A task that has ended, or that nothing can wake any more. */
+void mathis_forget(struct mathis_task *t)
 {
 	*t->prev = t->next;
 	if (t->next)
@@ -132,7 +133,7 @@ int mathis_begin(struct mathis_machine *m, struct mathis_task *t,
 	mathis_make_ready(m, t);
 	return 0;
 failed:
-	forget(t);
+	mathis_forget(t);
 	return RUN_THROWS;
 }
 
@@ -147,8 +148,9 @@ void mathis_end_task(struct mathis_machine *m, struct mathis_task *t,
 {
 	t->result = result;
 	t->failed = failed;
+	t->yielded = true;
 	t->caught = MATHIS_V(KIND_NONE, 0);
-	forget(t);
+	mathis_forget(t);
 	free_stack(m, t);
 	if (t == m->main)
 		end_program(m, failed);
@@ -179,29 +181,47 @@ int op_spawn(struct mathis_machine *m, const uint8_t *arg)
 	return mathis_replace(m, argc, mathis_ref(KIND_TASK, t));
 }
 
+/* Wait for the end of a task, or its YIELD, and wake it if it rests. */
+static int wait_for(struct mathis_machine *m, struct mathis_task *t)
+{
+	int ret = mathis_park(m, (struct mathis_wait * *[]){ &t->waiters }, 1);
+
+	if (ret == RUN_SWITCH && t->state == TASK_RESTS)
+		mathis_make_ready(m, t);
+	return ret;
+}
+
 int op_await(struct mathis_machine *m, const uint8_t *arg)
 {
 	struct mathis_value v = TOP(0);
 	struct mathis_task *t = (struct mathis_task *)v.o;
-	struct mathis_wait **list;
+	int ret;
 
 	(void)arg;
 	if (v.kind != KIND_TASK)
 		return mathis_type_error(m, "a task", v);
-	if (t->state == TASK_ENDED)
+	if (t->state == TASK_ENDED) {
+		t->yielded = false;
 		return t->failed ? mathis_raise(m, t->result) :
 				   mathis_replace(m, 1, t->result);
+	}
 	if (t == m->task)
 		return mathis_throw(m, MATHIS_BAD_OPERATION,
 				    "a task awaits itself");
-	t->coroutine = false;
-	if (t->state == TASK_RESTS)
-		mathis_make_ready(m, t);
-	list = &t->waiters;
-	return mathis_park(m, (struct mathis_wait * *[]){ list }, 1);
+	ret = wait_for(m, t);
+	if (ret == RUN_SWITCH) {
+		t->awaited = true;
+		/* Drop a value that nobody resumes it for. */
+		t->yielded = t->yielded && t->resumer;
+	}
+	return ret;
 }
 
-/* YIELD: others run; a coroutine rests until it is resumed. */
+/*
+ * YIELD: the task rests until RESUME takes the value, whichever of the two
+ * comes first. One that is awaited, or that cannot be resumed, lets others
+ * run and goes on.
+ */
 int op_yield(struct mathis_machine *m, const uint8_t *arg)
 {
 	struct mathis_task *t = m->task;
@@ -209,7 +229,7 @@ int op_yield(struct mathis_machine *m, const uint8_t *arg)
 	(void)arg;
 	t->result = TOP(0);
 	t->sp--;
-	if (!t->coroutine) {
+	if (t == m->main || (t->awaited && !t->resumer)) {
 		mathis_make_ready(m, t);
 		return RUN_SWITCH;
 	}
@@ -219,19 +239,11 @@ int op_yield(struct mathis_machine *m, const uint8_t *arg)
 	return RUN_SWITCH;
 }
 
-/* The end of a RESUME: what the coroutine yielded or returned. */
-static int resumed(struct mathis_machine *m, struct mathis_task *t)
-{
-	t->resumer = NULL;
-	t->yielded = false;
-	return t->failed ? mathis_raise(m, t->result) :
-			   mathis_replace(m, 2, t->result);
-}
-
 int op_resume(struct mathis_machine *m, const uint8_t *arg)
 {
 	struct mathis_value v = TOP(1);
 	struct mathis_task *t = (struct mathis_task *)v.o;
+	int ret;
 
 	(void)arg;
 	if (v.kind != KIND_TASK)
@@ -242,13 +254,16 @@ int op_resume(struct mathis_machine *m, const uint8_t *arg)
 	if (t == m->task || (t->resumer && t->resumer != m->task))
 		return mathis_throw(m, MATHIS_BAD_OPERATION,
 				    "the task is being resumed");
-	if (t->resumer && (t->yielded || t->state == TASK_ENDED))
-		return resumed(m, t);
+	if (t->yielded) {
+		t->resumer = NULL;
+		t->yielded = false;
+		return t->failed ? mathis_raise(m, t->result) :
+				   mathis_replace(m, 2, t->result);
+	}
 	if (t->state == TASK_ENDED)
 		return mathis_throw(m, MATHIS_CLOSED, "the task has ended");
-	t->resumer = m->task;
-	t->coroutine = true;
-	if (t->state == TASK_RESTS)
-		mathis_make_ready(m, t);
-	return mathis_park(m, (struct mathis_wait * *[]){ &t->waiters }, 1);
+	ret = wait_for(m, t);
+	if (ret == RUN_SWITCH)
+		t->resumer = m->task;
+	return ret;
 }

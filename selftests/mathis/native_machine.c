@@ -395,6 +395,77 @@ TEST_F(machine, spends_fuel_for_what_it_prints)
 	EXPECT_GE(1000 - 58 - 15 - 24, mathis_fuel(self->m));
 }
 
+TEST_F(machine, spends_fuel_for_the_names_of_fields)
+{
+	const struct mathis_limits limits = { .fuel = 100000 };
+	char source[8192] = ".types:\n.struct S\n";
+
+	for (int i = 0; i < 100; i++)
+		sprintf(source + strlen(source), "field%02d: any\n", i);
+	strcat(source, ".end\n.func main\n.locals 1\nCONST_NONE\n");
+	for (int i = 1; i < 100; i++)
+		strcat(source, i % 20 ? "DUP " : "DUP\n");
+	strcat(source, "MAKE_STRUCT \"S\" 100 SET_LOCAL 0\n");
+	for (int i = 0; i < 10; i++)
+		strcat(source,
+		       "GET_LOCAL 0 CONST_STR \"field99\" GET_FIELD_DYN POP\n");
+	strcat(source, "HALT\n.end");
+	START(source, &limits);
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	/* Ten searches among 100 fields of 16 bytes or more. */
+	EXPECT_GE(100000 - 142 - 250, mathis_fuel(self->m));
+}
+
+TEST_F(machine, spends_fuel_for_a_panic)
+{
+	const struct mathis_limits limits = { .fuel = 100 };
+
+	START(".func main\nCONST_STR \"why\" PANIC\n.end", &limits);
+	EXPECT_EQ(MATHIS_FAILED, mathis_run(self->m));
+	EXPECT_STREQ("why", mathis_error(self->m)->text);
+	EXPECT_EQ(100 - 2 - 4, mathis_fuel(self->m));
+}
+
+/* Who could not wait for a task does not keep others from it. */
+TEST_F(machine, resumes_after_a_resume_that_failed)
+{
+	static const char source[] =
+		".func g\nCONST_I64 7 YIELD CONST_NONE RET\n.end\n"
+		".func other\n.arity 1\nGET_LOCAL 0 CONST_NONE RESUME RET\n"
+		".end\n.func main\n.locals 1\nSPAWN \"g\" SET_LOCAL 0\n"
+		"TRY_START .h GET_LOCAL 0 CONST_NONE RESUME RET\n"
+		".h: CATCH POP GET_LOCAL 0 SPAWN \"other\" AWAIT RET\n.end";
+	unsigned long n = 0;
+	unsigned int caught = 0;
+	bool failed;
+
+	ASSERT_EQ(0, sample_load(source, &self->module));
+	do {
+		char shown[64] = "";
+		int state = MATHIS_FAILED;
+
+		sample_requests = 0;
+		sample_fail_at = ++n;
+		if (!mathis_machine_new(self->module, NULL, NULL, &self->m) &&
+		    !mathis_start(self->m, "main", NULL, 0))
+			state = mathis_run(self->m);
+		sample_fail_at = 0;
+		failed = sample_requests >= n;
+		if (state == MATHIS_DONE) {
+			mathis_show(mathis_result(self->m), shown,
+				    sizeof(shown));
+			EXPECT_STREQ("7", shown);
+			caught += failed;
+		} else if (self->m && mathis_error(self->m)->code) {
+			EXPECT_EQ(MATHIS_OUT_OF_MEMORY,
+				  mathis_error(self->m)->code);
+		}
+		mathis_machine_free(self->m);
+		self->m = NULL;
+	} while (failed);
+	EXPECT_LE(1, caught);
+}
+
 /* Everything from the source to the end: 0, or the request that failed. */
 static int all(void)
 {

@@ -112,6 +112,18 @@ TEST_F(tool, names_the_place_of_an_error)
 	EXPECT_EQ(1, self->status);
 }
 
+TEST_F(tool, prints_no_bytes_that_steer_a_terminal)
+{
+	put(self, "a.masm",
+	    ".file \"a\\u{1b}[2J\\u{9b}\u00e9\"\n.func main\n.line 1\n"
+	    "PROFILE_START \"\\u{7f}p\"\n"
+	    ".line 7\nCONST_STR \"\\nx\" PANIC\n.end\n");
+	type(self, "$m run --trace $d/a.masm");
+	EXPECT_NE(NULL, strstr(self->out, "profile: \\x7fp\n"));
+	EXPECT_NE(NULL, strstr(self->out,
+			       "a\\x1b[2J\\xc2\\x9b\u00e9:7: Crash: \\x0ax ("));
+}
+
 TEST_F(tool, gives_only_the_console)
 {
 	put(self, "a.masm",

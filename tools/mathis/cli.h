@@ -3,6 +3,8 @@
 #ifndef MATHIS_CLI_H
 #define MATHIS_CLI_H
 
+#include <stdio.h>
+
 #include <mathis/mathis.h>
 
 /* Exit statuses: what was asked for is wrong; the command line is. */
@@ -13,6 +15,7 @@ int read_input(const char *name, char **data, size_t *size);
 int load_input(const char *name, unsigned int flags,
 	       struct mathis_module **module);
 int cmd_run(int argc, char **argv);
+void print_text(FILE *f, const char *text);
 void print_error(const char *name, const struct mathis_error *error);
 
 #endif

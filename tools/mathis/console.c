@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli.h"
 #include "console.h"
 
 #define LINE_MAX 65536
@@ -116,5 +117,7 @@ void console_event(void *arg, enum mathis_event event, const char *text)
 	    !(event == MATHIS_EVENT_TRACE && console->allowed))
 		return;
 	fflush(stdout);
-	fprintf(stderr, "mathis: %s: %s\n", names[event], text);
+	fprintf(stderr, "mathis: %s: ", names[event]);
+	print_text(stderr, text);
+	fputc('\n', stderr);
 }

@@ -11,22 +11,43 @@
 
 #define INPUT_MAX (64UL << 20)
 
+/* Print text of a module; bytes that steer a terminal become \xNN. */
+void print_text(FILE *f, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	for (; *p; p++) {
+		bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		if (*p >= ' ' && *p != 0x7f && !c1) {
+			fputc(*p, f);
+			continue;
+		}
+		fprintf(f, "\\x%02x", *p);
+		if (c1)
+			fprintf(f, "\\x%02x", *++p);
+	}
+}
+
 /* "FILE:LINE: error MASM001: in FUNCTION: TEXT" */
 void print_error(const char *name, const struct mathis_error *e)
 {
-	fprintf(stderr, "%s:", e->file[0] ? e->file : name);
+	print_text(stderr, e->file[0] ? e->file : name);
+	fputc(':', stderr);
 	if (e->line)
 		fprintf(stderr, "%u:", e->line);
 	if (e->masm)
 		fprintf(stderr,
-			" %s MASM%03d:", e->masm < 100 ? "error" : "warning",
+			" %s MASM%03d: ", e->masm < 100 ? "error" : "warning",
 			e->masm);
 	else
-		fprintf(stderr, " %s:", mathis_code_name(e->code));
-	fprintf(stderr, " %s", e->text);
-	if (e->function[0] && !e->masm)
-		fprintf(stderr, " (in %s, instruction %u)", e->function,
-			e->offset);
+		fprintf(stderr, " %s: ", mathis_code_name(e->code));
+	print_text(stderr, e->text);
+	if (e->function[0] && !e->masm) {
+		fputs(" (in ", stderr);
+		print_text(stderr, e->function);
+		fprintf(stderr, ", instruction %u)", e->offset);
+	}
 	fputc('\n', stderr);
 }
 

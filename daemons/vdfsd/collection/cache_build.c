@@ -77,7 +77,8 @@ static int batch_sql(struct batch *batch, struct sqlite3 *db,
 
 	switch (batch->sql) {
 	case SQL_ROWS:
-		return vdfs_sql(db, st, sql, row, end, VDFS_INT(batch->room));
+		return vdfs_sql(db, st, sql, row, end, VDFS_INT(batch->room),
+				VDFS_INT(batch->core->id));
 	case SQL_SINCE:
 		return vdfs_sql(db, st, sql, VDFS_INT(batch->core->id),
 				VDFS_INT(batch->generation), row,
@@ -216,8 +217,8 @@ static int sample_fn(struct sqlite3 *db, void *arg)
 	do {
 		ret = vdfs_sql(db, &st, vdfs_item_sql[SQL_ROWS],
 			       VDFS_INT(vdfs_row(batch->core, from)),
-			       VDFS_INT(vdfs_row_end(batch->core)),
-			       VDFS_INT(1));
+			       VDFS_INT(vdfs_row_end(batch->core)), VDFS_INT(1),
+			       VDFS_INT(batch->core->id));
 		if (!ret)
 			ret = vdfs_sql_next(st);
 		if (ret <= 0)

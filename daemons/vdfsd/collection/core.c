@@ -8,7 +8,11 @@
 #define SUM(gen, metadata, vector) \
 	"vdfs_sum(id, collection, key, " gen ", " metadata ", " vector ")"
 
-/* ?1 is a collection, or a row of one; see vdfs_row(). */
+/*
+ * ?1 is a collection, or a row of one; see vdfs_row(). Searches for rows by
+ * their numbers name the collection too: a damaged row of another may be among
+ * them.
+ */
 const char *const vdfs_item_sql[SQL_COUNT] = {
 	[SQL_ADD] = "INSERT INTO item(collection, id, key, gen, metadata,\n"
 		    " vector, sum)\n"
@@ -36,12 +40,12 @@ const char *const vdfs_item_sql[SQL_COUNT] = {
 	[SQL_METADATA] = "SELECT metadata FROM item WHERE id = ?1",
 	[SQL_CONTENT] = "SELECT metadata, vector FROM item WHERE id = ?1",
 	[SQL_ROWS] = "SELECT id, vector FROM item WHERE id > ?1 AND id <= ?2\n"
-		     " ORDER BY id LIMIT ?3",
+		     " AND +collection = ?4 ORDER BY id LIMIT ?3",
 	[SQL_SINCE] = "SELECT id, vector, gen FROM item\n"
 		      " WHERE collection = ?1 AND (gen, id) > (?2, ?3)\n"
 		      " ORDER BY gen, id LIMIT ?4",
 	[SQL_NEXT] = "SELECT id FROM item WHERE id >= ?1 AND id <= ?2\n"
-		     " ORDER BY id LIMIT 1",
+		     " AND +collection = ?3 ORDER BY id LIMIT 1",
 	[SQL_GONE_SINCE] = "SELECT id FROM gone WHERE id > ?1 AND id <= ?2\n"
 			   " AND gen > ?3 ORDER BY id LIMIT ?4",
 	[SQL_GONE_TRIM] =

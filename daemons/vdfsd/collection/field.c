@@ -23,7 +23,8 @@
 	"  WHEN 'true' THEN 3 WHEN 'false' THEN 4 WHEN 'null' THEN 5\n"   \
 	"  END AS kind, json_extract(" METADATA ", path) AS value,\n"     \
 	"  item.id AS item FROM field CROSS JOIN item\n"                  \
-	"  WHERE " fields " AND item.id >= ?2 AND item.id <= ?3)\n"       \
+	"  WHERE " fields " AND item.id >= ?2 AND item.id <= ?3\n"        \
+	"  AND +item.collection = field.collection)\n"                    \
 	" WHERE kind IS NOT NULL"
 
 /**

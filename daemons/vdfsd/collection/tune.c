@@ -75,7 +75,8 @@ static int pick_fn(struct sqlite3 *db, void *arg)
 		ret = vdfs_sql(db, &st, vdfs_item_sql[SQL_NEXT],
 			       VDFS_INT(vdfs_row(s->core,
 						 state.next_id * i / s->want)),
-			       VDFS_INT(vdfs_row_end(s->core)));
+			       VDFS_INT(vdfs_row_end(s->core)),
+			       VDFS_INT(s->core->id));
 		if (!ret)
 			ret = vdfs_sql_next(st);
 		if (ret <= 0)

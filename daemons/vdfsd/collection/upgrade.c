@@ -77,11 +77,13 @@ static int move_items(struct sqlite3 *db, struct moving *m)
 	m->more = sqlite3_changes(db) > 0;
 	if (ret || !m->more)
 		return ret;
-	return execute(db, sqlite3_mprintf(
-				   "DELETE FROM item_%lld WHERE id <=\n"
-				   " (SELECT max(id) - %lld FROM item\n"
-				   "  WHERE id > %lld AND id < %lld + %lld)",
-				   id, base, base, base, (long long)VDFS_SPAN));
+	return execute(
+		db, sqlite3_mprintf("DELETE FROM item_%lld WHERE id <=\n"
+				    " (SELECT max(id) - %lld FROM item\n"
+				    "  WHERE id > %lld AND id < %lld + %lld\n"
+				    "  AND +collection = %lld)",
+				    id, base, base, base, (long long)VDFS_SPAN,
+				    id));
 }
 
 /*

@@ -244,6 +244,22 @@ TEST_F(upgrade, it_goes_on_where_it_was)
 	EXPECT_EQ(0, rows(self, OLD));
 }
 
+/* A damaged item of another, with a number behind those that have moved. */
+TEST_F(upgrade, an_item_of_another_takes_none_away)
+{
+	int builds;
+
+	ASSERT_NE(0, interrupted(self, 1));
+	ASSERT_EQ(0, tree_shell(&self->t,
+				"sqlite3 meta.db \"INSERT INTO item SELECT\n"
+				"base + 900000, 77, 'x', 1, 0, '{}', x'00'\n"
+				"FROM collection WHERE name = 'docs'\"\n"
+				"rm -r graph"));
+	ASSERT_EQ(0, open_all(self, &builds));
+	EXPECT_LT(0, builds);
+	EXPECT_EQ(0, docs_sound(self));
+}
+
 /* Without a daemon that may write nothing moves. */
 TEST_F(upgrade, a_look_leaves_it_as_it_is)
 {

@@ -17,7 +17,7 @@
 
 #define COLUMNS                                                                \
 	"id, owner, mode, dim, metric, type, codes, m, ef_build, seed, items," \
-	" base"
+	" base, sum IS " VDFS_COLLECTION_SUM("name")
 
 /* Earlier versions let a name have newlines: such a one can still be dropped. */
 static int name_check(const char *name, bool make)
@@ -35,6 +35,12 @@ static bool may(const struct vdfs_who *who,
 		const struct vdfs_collection_params *params, uint32_t mode)
 {
 	return who->admin || who->uid == params->owner || params->mode & mode;
+}
+
+/* The mode of a damaged row grants nothing: the row is its owner's alone. */
+static bool may_see(const struct vdfs_core_row *row)
+{
+	return may(row->who, &row->params, row->summed ? 0006 : 0);
 }
 
 static void read_row(struct sqlite3_stmt *st, struct vdfs_core_row *row)
@@ -56,6 +62,7 @@ static void read_row(struct sqlite3_stmt *st, struct vdfs_core_row *row)
 	row->base = sqlite3_column_int64(st, 11);
 	if (sqlite3_column_type(st, 11) != SQLITE_INTEGER)
 		row->base = -1;
+	row->summed = sqlite3_column_int(st, 12);
 }
 
 /* Whether there is a collection that the row can be that of. */
@@ -65,7 +72,10 @@ static bool is_sound(const struct vdfs_core_row *row)
 	       row->base % VDFS_SPAN == 0;
 }
 
-/* -ENOENT too when it is nothing to this user. */
+/*
+ * -ENOENT too when it is nothing to this user, -EBADMSG when the row is damaged:
+ * no index is made, and nobody let in, by what it says.
+ */
 static int find_row(struct sqlite3 *db, void *arg)
 {
 	struct vdfs_core_row *row = arg;
@@ -80,7 +90,9 @@ static int find_row(struct sqlite3 *db, void *arg)
 	if (ret <= 0)
 		return ret ? ret : -ENOENT;
 	read_row(st, row);
-	return may(row->who, &row->params, 0006) ? 0 : -ENOENT;
+	if (!may_see(row))
+		return -ENOENT;
+	return row->summed ? 0 : -EBADMSG;
 }
 
 /**
@@ -407,10 +419,10 @@ static int list_rows(struct sqlite3 *db, void *arg)
 	if (ret)
 		return ret;
 	while ((ret = vdfs_sql_next(st)) > 0) {
-		struct vdfs_core_row row = { 0 };
+		struct vdfs_core_row row = { .who = list->who };
 
 		read_row(st, &row);
-		if (!may(list->who, &row.params, 0006))
+		if (!may_see(&row))
 			continue;
 		more = realloc(list->entry, (list->n + 1) * sizeof(*more));
 		if (!more)
@@ -420,7 +432,7 @@ static int list_rows(struct sqlite3 *db, void *arg)
 		more->params = row.params;
 		more->items = row.items;
 		snprintf(more->name, sizeof(more->name), "%s",
-			 (const char *)sqlite3_column_text(st, 12));
+			 (const char *)sqlite3_column_text(st, 13));
 	}
 	return ret;
 }

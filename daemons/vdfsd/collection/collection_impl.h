@@ -310,6 +310,7 @@ int vdfs_collection_owned(struct sqlite3 *db, void *owned);
  * @seed: Of its index; one that does not fit in 32 bits is damaged.
  * @items: How many there are.
  * @base: Its items have the numbers behind this one; -1 = it is no integer.
+ * @summed: The row has the checksum of what it says.
  */
 struct vdfs_core_row {
 	const struct vdfs_who *who;
@@ -319,6 +320,7 @@ struct vdfs_core_row {
 	int64_t seed;
 	uint64_t items;
 	int64_t base;
+	bool summed;
 };
 
 /* load.c */

@@ -195,6 +195,54 @@ TEST_F(items, a_damaged_collection_is_roots)
 	vdfs_collection_put(c);
 }
 
+static int open_close(FIXTURE_DATA(items) * self, const struct vdfs_who *who)
+{
+	struct vdfs_collection *c = NULL;
+	int ret = vdfs_collection_open(self->db, who, "c", NULL, NULL, &c);
+
+	vdfs_collection_put(c);
+	return ret;
+}
+
+/* Before any check has run: it is neither opened, nor shown, nor dropped. */
+TEST_F(items, a_damaged_collection_lets_nobody_in)
+{
+	static const char *const changes[][2] = {
+		{ "UPDATE collection SET mode = mode | 4 WHERE name = 'c'",
+		  "UPDATE collection SET mode = mode & ~4 WHERE name = 'c'" },
+		{ "UPDATE collection SET dim = 2 WHERE name = 'c'",
+		  "UPDATE collection SET dim = 1 WHERE name = 'c'" },
+		{ "UPDATE collection SET metric = metric + 1 WHERE name = 'c'",
+		  "UPDATE collection SET metric = metric - 1 WHERE name = 'c'" },
+		{ "UPDATE collection SET seed = seed - 1 WHERE name = 'c'",
+		  "UPDATE collection SET seed = seed + 1 WHERE name = 'c'" },
+	};
+	struct vdfs_collection_params p;
+	char name[VDFS_COLLECTION_NAME_MAX + 1] = "";
+	size_t i;
+
+	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
+	ASSERT_EQ(0, vdfs_collection_drop(self->db, &bob, "b"));
+	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		ASSERT_EQ(0, change(self, changes[i][0]));
+		EXPECT_EQ(-EBADMSG, open_close(self, &alice))
+		{
+			TH_LOG("%s", changes[i][0]);
+		}
+		EXPECT_EQ(-EBADMSG, open_close(self, &admin));
+		EXPECT_EQ(-ENOENT, open_close(self, &bob));
+		EXPECT_EQ(-EBADMSG,
+			  vdfs_collection_look(self->db, &alice, "c", &p));
+		EXPECT_EQ(-EBADMSG,
+			  vdfs_collection_drop(self->db, &alice, "c"));
+		EXPECT_EQ(0, vdfs_collection_list(self->db, &bob, note_name,
+						  name));
+		EXPECT_STREQ("", name);
+		ASSERT_EQ(0, change(self, changes[i][1]));
+		EXPECT_EQ(0, open_close(self, &alice));
+	}
+}
+
 /* It is not taken for one that was dropped, and its items stay. */
 TEST_F(items, a_lost_name_is_given_back)
 {
@@ -494,6 +542,7 @@ TEST_F(items, one_wrong_value_is_one_row_less_and_one_more)
 		"UPDATE field_value SET value = 2 WHERE item =\n"
 		"(SELECT id FROM item WHERE key = 'k3')",
 	};
+	char name[VDFS_COLLECTION_NAME_MAX + 1] = "";
 	size_t i;
 
 	for (i = 0; i < sizeof(made) / sizeof(*made); i++)
@@ -504,7 +553,8 @@ TEST_F(items, one_wrong_value_is_one_row_less_and_one_more)
 				  "(SELECT count(*) || '-' || sum(n)\n"
 				  "FROM touched) WHERE name = 'b'"));
 	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
-	EXPECT_EQ(0, vdfs_collection_drop(self->db, &bob, "2-3"));
+	EXPECT_EQ(0, vdfs_collection_list(self->db, &bob, note_name, name));
+	EXPECT_STREQ("2-3", name);
 }
 
 static int keep_key(void *arg, const struct vdfs_item *item, float dist)

@@ -12,7 +12,7 @@
 #include "meta_impl.h"
 
 #define APPLICATION 0x56444653 /* "VDFS", in the header of the file */
-#define VERSION 8
+#define VERSION 9
 #define VERSION_FIRST 1 /* what is missing in it is added */
 #define IDLE_MAX 64
 #define BUSY_MS 10000

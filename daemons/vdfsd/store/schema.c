@@ -5,7 +5,8 @@
  * object: what bytes are kept as, each once a user; its hash, with the user in
  *	4 bytes behind it unless it is common, is NULL while it is being put, or
  *	when it was found damaged. A blob is an object with
- *	users. Objects with neither users nor parts are garbage. By kind:
+ *	users; they have an index of their own, for pieces are many more. Objects
+ *	with neither users nor parts are garbage. By kind:
  *	0 a record: in a pack, from place on, stored bytes with its header
  *	1 a file of its own; block has the checksums of its blocks
  *	2 a list of others; part says which, by where they start
@@ -34,6 +35,8 @@ const char vdfs_schema_blob[] =
 	" segment INTEGER, place INTEGER, stored INTEGER);\n"
 	"CREATE INDEX IF NOT EXISTS object_place\n"
 	" ON object(segment, place, stored) WHERE segment IS NOT NULL;\n"
+	"CREATE INDEX IF NOT EXISTS object_blob\n"
+	" ON object(hash) WHERE users > 0;\n"
 	"CREATE INDEX IF NOT EXISTS object_dead\n"
 	" ON object(id) WHERE users = 0 AND parts = 0;\n"
 	"CREATE TABLE IF NOT EXISTS part(list INTEGER NOT NULL,\n"

@@ -18,6 +18,7 @@
 
 #define HIDDEN 1000
 #define MOST 2000
+#define LARGE ((size_t)8 << 20)
 
 /* Steps of this thread. */
 static _Thread_local unsigned long work;
@@ -43,6 +44,7 @@ int sqlite3_step(sqlite3_stmt *st)
 struct list {
 	struct vdfs_hash seen[MOST];
 	int n;
+	uint64_t other; /* size that a blob may have but for numbers */
 };
 
 FIXTURE(beside)
@@ -102,7 +104,7 @@ static int note(void *arg, const struct vdfs_hash *hash, uint64_t size)
 {
 	struct list *list = arg;
 
-	if (size != sizeof(int) || list->n == MOST ||
+	if ((size != sizeof(int) && size != list->other) || list->n == MOST ||
 	    (list->n &&
 	     memcmp(&list->seen[list->n - 1], hash, sizeof(*hash)) >= 0))
 		return -EILSEQ;
@@ -110,16 +112,22 @@ static int note(void *arg, const struct vdfs_hash *hash, uint64_t size)
 	return 0;
 }
 
-/* Bob's list of blobs: its length, and its cost. */
-static int list_blobs(FIXTURE_DATA(beside) * self, unsigned long *cost)
+/* A user's list of blobs: its length, and its cost. */
+static int list_as(FIXTURE_DATA(beside) * self, const struct vdfs_who *who,
+		   unsigned long *cost)
 {
 	int err;
 
 	self->list->n = 0;
 	work = 0;
-	err = vdfs_blob_list(self->t.store, &bob, NULL, note, self->list);
+	err = vdfs_blob_list(self->t.store, who, NULL, note, self->list);
 	*cost = work;
 	return err ?: self->list->n;
+}
+
+static int list_blobs(FIXTURE_DATA(beside) * self, unsigned long *cost)
+{
+	return list_as(self, &bob, cost);
 }
 
 static bool has(FIXTURE_DATA(beside) * self, int number)
@@ -147,6 +155,26 @@ TEST_F(beside, blobs_that_others_hide_cost_nothing)
 	ASSERT_EQ(5, list_blobs(self, &with));
 	EXPECT_LT(0, alone);
 	EXPECT_EQ(alone, with);
+}
+
+/* Neither do their pieces, whoever lists. */
+TEST_F(beside, pieces_of_others_cost_nothing)
+{
+	unsigned long alone, with, all, all_with;
+	struct vdfs_hash hash;
+	uint8_t *data = random_bytes(LARGE, 3);
+
+	ASSERT_EQ(5, list_blobs(self, &alone));
+	ASSERT_EQ(6, list_as(self, &admin, &all));
+	ASSERT_EQ(0, put_bytes(self->t.store, &alice, data, LARGE, 0, NULL,
+			       &hash));
+	ASSERT_EQ(5, list_blobs(self, &with));
+	EXPECT_EQ(alone, with);
+	self->list->other = LARGE;
+	ASSERT_EQ(7, list_as(self, &admin, &all_with));
+	/* The blob itself is one more. */
+	EXPECT_GT(all + 64, all_with);
+	free(data);
 }
 
 TEST_F(beside, names_of_others_cost_little)

@@ -209,7 +209,9 @@ struct old {
 	const char *make;
 };
 
-#define TO_VERSION_7 "ALTER TABLE collection DROP COLUMN stamp_sum;"
+#define TO_VERSION_8 "DROP INDEX object_blob;"
+#define TO_VERSION_7 \
+	TO_VERSION_8 "ALTER TABLE collection DROP COLUMN stamp_sum;"
 #define TO_VERSION_6 TO_VERSION_7 "ALTER TABLE node DROP COLUMN ctime;"
 #define TO_VERSION_3                                 \
 	TO_VERSION_6                                 \
@@ -289,6 +291,28 @@ TEST_F(version, gets_groups_and_times)
 					    &used));
 		EXPECT_EQ(7 * MIB, quota);
 	}
+}
+
+#define HAS_INDEX                                                        \
+	"test \"$(sqlite3 meta.db 'SELECT count(*) FROM sqlite_schema\n" \
+	"WHERE name = \"object_blob\"; PRAGMA user_version')\" = "
+
+/* Lists of blobs pass over the pieces of others since then. */
+TEST_F(version, gets_an_index_of_blobs)
+{
+	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	vdfs_store_close(self->t.store);
+	self->t.store = NULL;
+	ASSERT_EQ(0, tree_shell(&self->t, "sqlite3 meta.db '" TO_VERSION_8
+					  "PRAGMA user_version = 8'"));
+	ASSERT_EQ(0, tree_reopen(&self->t, &look));
+	EXPECT_EQ(0, sound(self));
+	vdfs_store_close(self->t.store);
+	self->t.store = NULL;
+	EXPECT_EQ(0, tree_shell(&self->t, HAS_INDEX "\"$(printf '0\\n8')\""));
+	ASSERT_EQ(0, tree_reopen(&self->t, NULL));
+	EXPECT_EQ(0, sound(self));
+	EXPECT_EQ(0, tree_shell(&self->t, HAS_INDEX "\"$(printf '1\\n9')\""));
 }
 
 /* A checksum that is made anew would make a damaged row a sound one. */

@@ -29,8 +29,10 @@ static bool rolled_back(struct sqlite3 *db)
 }
 
 /* Run one request so that it leaves everything or nothing. */
-static int run_one(struct sqlite3 *db, struct vdfs_request *r)
+static int run_one(struct vdfs_meta *meta, struct vdfs_request *r)
 {
+	struct vdfs_after **after = meta->after_last;
+	struct sqlite3 *db = meta->writer;
 	int err;
 
 	if (!r->fn)
@@ -40,6 +42,8 @@ static int run_one(struct sqlite3 *db, struct vdfs_request *r)
 		return err;
 	err = r->fn(db, r->arg);
 	vdfs_sql_reset(db);
+	if (err || rolled_back(db))
+		vdfs_meta_after_end(meta, after, false);
 	if (rolled_back(db))
 		return err ?: -EIO;
 	if (err && vdfs_sql_run(db, "ROLLBACK TO request"))
@@ -91,9 +95,10 @@ static struct vdfs_request *run_group(struct vdfs_meta *meta,
 	int err = meta->broken ? -EROFS : vdfs_sql_run(db, "BEGIN IMMEDIATE");
 
 	for (r = first; !err && r != end; r = r->next) {
-		r->err = run_one(db, r);
+		r->err = run_one(meta, r);
 		if (rolled_back(db)) {
 			vdfs_sql_reset(db);
+			vdfs_meta_after_end(meta, &meta->after, false);
 			return r;
 		}
 	}
@@ -101,6 +106,7 @@ static struct vdfs_request *run_group(struct vdfs_meta *meta,
 		err = commit(meta);
 	else
 		roll_back(db);
+	vdfs_meta_after_end(meta, &meta->after, !err);
 	for (r = first; err && r != end; r = r->next)
 		r->err = err;
 	return NULL;
@@ -162,7 +168,9 @@ int vdfs_meta_start(struct vdfs_meta *meta)
 	int err;
 
 	meta->last = &meta->first;
-	err = -pthread_create(&meta->committer, NULL, committer, meta);
+	err = vdfs_meta_after_begin(meta);
+	if (!err)
+		err = -pthread_create(&meta->committer, NULL, committer, meta);
 	meta->started = !err;
 	return err;
 }

@@ -35,11 +35,15 @@ struct vdfs_meta;
  * @arg: The caller's.
  *
  * A writer may be run again, when the commit that it shared has to be
- * split: it must set its results, not add to them. It does nothing slow.
+ * split: it must set its results, not add to them. It does nothing slow. It
+ * leaves its effects outside the database to vdfs_meta_after().
  *
  * Return: 0 or a negative errno, which undoes what it did.
  */
 typedef int vdfs_meta_fn(struct sqlite3 *db, void *arg);
+
+/* The effect of a change once it is on the disk; for @uid, by @n. */
+typedef void vdfs_after_fn(void *arg, uint32_t uid, uint64_t n);
 
 /*
  * Begins a text of a schema that is run only on a database that a version before
@@ -62,6 +66,9 @@ void vdfs_meta_close(struct vdfs_meta *meta);
 int vdfs_meta_write(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg);
 /* A change that gives room back, for which some is kept; see room.c. */
 int vdfs_meta_free(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg);
+/* In a change: do this once it is on the disk, and never if it is undone. */
+int vdfs_meta_after(struct sqlite3 *db, vdfs_after_fn *fn, void *arg,
+		    uint32_t uid, uint64_t n);
 int vdfs_meta_reserve(struct vdfs_meta *meta);
 int vdfs_meta_room(struct vdfs_meta *meta);
 void vdfs_meta_lend(int dir);

@@ -22,6 +22,7 @@ struct vdfs_conn {
 };
 
 struct vdfs_request;
+struct vdfs_after;
 
 /**
  * struct vdfs_meta - an open database
@@ -34,6 +35,8 @@ struct vdfs_request;
  * @tight: They are not there: nothing is written but by vdfs_meta_free().
  * @room: Held by the one who has given the reserve up, or makes it.
  * @committer: Thread that runs all writes.
+ * @after: Things to do behind the commit, oldest first; the committer's.
+ * @after_last: Where the next of them is linked.
  * @lock: Of all below.
  * @work: A request came, or @stop was set.
  * @first: Requests that wait, oldest first.
@@ -54,6 +57,8 @@ struct vdfs_meta {
 	atomic_bool tight;
 	pthread_mutex_t room; /* outermost */
 	pthread_t committer;
+	struct vdfs_after *after;
+	struct vdfs_after **after_last;
 	pthread_mutex_t lock; /* innermost but for SQLite's own */
 	pthread_cond_t work;
 	struct vdfs_request *first;
@@ -68,6 +73,9 @@ struct vdfs_meta {
 int vdfs_meta_connect(struct vdfs_meta *meta, bool writer,
 		      struct sqlite3 **out);
 int vdfs_meta_start(struct vdfs_meta *meta);
+int vdfs_meta_after_begin(struct vdfs_meta *meta);
+void vdfs_meta_after_end(struct vdfs_meta *meta, struct vdfs_after **from,
+			 bool committed);
 /* @fn NULL: vdfs_meta_shrink(). */
 int vdfs_meta_commit(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg);
 int vdfs_meta_room_open(struct vdfs_meta *meta);

@@ -103,6 +103,12 @@ static int ref_add(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 			    VDFS_INT(names), VDFS_INT(kept));
 }
 
+/* The object is dead from the commit on. */
+static void leave(void *store, uint32_t uid, uint64_t n)
+{
+	vdfs_litter(store, uid, n, false);
+}
+
 /* After one went: is the user charged for nothing any more? */
 static int ref_last(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 		    const struct vdfs_object *object)
@@ -118,10 +124,10 @@ static int ref_last(struct sqlite3 *db, struct vdfs_store *store, uint32_t uid,
 	err = vdfs_sql_run(db,
 			   "UPDATE object SET users = users - 1 WHERE id = ?",
 			   VDFS_INT(object->id));
+	if (!err && store && object->users <= 1 && object->kind != VDFS_AWAY)
+		err = vdfs_meta_after(db, leave, store, uid, object->size);
 	if (err)
 		return err;
-	if (store && object->users <= 1 && object->kind != VDFS_AWAY)
-		vdfs_litter(store, uid, object->size, false);
 	return vdfs_quota_charge(db, NULL, uid, -(int64_t)object->size);
 }
 

@@ -11,6 +11,7 @@
 #include <kselftest_harness.h>
 
 #include "daemons/vdfsd/store/gc_impl.h"
+#include "daemons/vdfsd/store/quota.h"
 #include "vdfsd/store.h"
 
 #define MIB ((size_t)1 << 20)
@@ -155,6 +156,51 @@ TEST_F(sweep, deleting_makes_room)
 	ASSERT_EQ(0, vdfs_fsck(self->t.store, 0, NULL, NULL, NULL, &r));
 	EXPECT_EQ(0, r.faults);
 	EXPECT_GE(3 * QUOTA, r.garbage);
+}
+
+/**
+ * struct dropping - a reference that is dropped, as often as it is tried
+ * @store: The store.
+ * @hash: Of the blob.
+ * @tries: How often it was tried.
+ * @err: What comes of it.
+ */
+struct dropping {
+	struct vdfs_store *store;
+	struct vdfs_hash hash;
+	int tries;
+	int err;
+};
+
+static int drop(struct sqlite3 *db, void *arg)
+{
+	struct dropping *d = arg;
+	struct vdfs_object object;
+	int err = vdfs_ref_find(db, alice.uid, &d->hash, true, &object);
+
+	d->tries++;
+	if (!err)
+		err = vdfs_ref_drop(db, d->store, alice.uid, &object);
+	return err ?: d->err;
+}
+
+/* A change that is undone, as one that is tried again, has deleted nothing. */
+TEST_F(sweep, what_is_not_deleted_is_no_litter)
+{
+	struct dropping d = { .store = self->t.store, .err = -EDQUOT };
+	struct vdfs_meta *meta = vdfs_store_meta(self->t.store);
+	int i;
+
+	ASSERT_EQ(0, put(self, 0, 0, &d.hash));
+	vdfs_gc_stop(self->t.store);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(-EDQUOT, vdfs_meta_write(meta, drop, &d));
+	EXPECT_EQ(3, d.tries);
+	EXPECT_EQ(0, staged(self));
+	d.err = 0;
+	EXPECT_EQ(0, vdfs_meta_write(meta, drop, &d));
+	EXPECT_EQ(BIG, staged(self));
+	vdfs_gc_allow(self->t.store);
 }
 
 /* Somebody has it open: it is on the disk still, and its owner pays. */

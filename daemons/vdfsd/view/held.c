@@ -75,38 +75,16 @@ static void hold(struct vdfs_locks *locks, struct vdfs_lock *lock)
 	locks->chance ^= locks->chance << 17;
 	lock->range.rank = locks->chance;
 	lock->req = NULL;
-	TAILQ_INIT(&lock->blocked);
+	lock->blocked = NULL;
 	vdfs_range_add(set_of(lock), &lock->range);
 	TAILQ_INSERT_HEAD(vdfs_lock_own(locks, lock), lock, own);
 	TAILQ_INSERT_HEAD(vdfs_lock_via(locks, lock), lock, via);
 }
 
-/**
- * vdfs_lock_line_up() - insert one that waits behind those that came before it
- * @list: Of those that wait.
- * @lock: The one.
- */
-void vdfs_lock_line_up(struct vdfs_lock_list *list, struct vdfs_lock *lock)
-{
-	struct vdfs_lock *last = TAILQ_LAST(list, vdfs_lock_list);
-
-	while (last && last->came > lock->came)
-		last = TAILQ_PREV(last, vdfs_lock_list, line);
-	if (last)
-		TAILQ_INSERT_AFTER(list, last, lock, line);
-	else
-		TAILQ_INSERT_HEAD(list, lock, line);
-}
-
 /* A lock goes, or becomes another: those that wait for it try again. */
 static void let_go(struct vdfs_locks *locks, struct vdfs_lock *lock)
 {
-	struct vdfs_lock *next;
-
-	while ((next = TAILQ_FIRST(&lock->blocked))) {
-		TAILQ_REMOVE(&lock->blocked, next, line);
-		vdfs_lock_line_up(&locks->again, next);
-	}
+	vdfs_line_join(&locks->again, &lock->blocked);
 }
 
 static void file_put(struct vdfs_lock_file *file)
@@ -124,7 +102,8 @@ static void file_put(struct vdfs_lock_file *file)
  */
 void vdfs_lock_free(struct vdfs_locks *locks, struct vdfs_lock *lock)
 {
-	vdfs_uncharge(locks->store, lock->uid, VDFS_CHARGE_LOCKS, 1);
+	vdfs_uncharge(locks->store, lock->uid, VDFS_CHARGE_LOCKS,
+		      lock->charged);
 	free(lock);
 }
 
@@ -256,18 +235,46 @@ static unsigned int more_ranges(const struct vdfs_lock_list *own,
 	return more;
 }
 
-/* Charge for ranges: what takes none is always granted. */
-static int charge(struct vdfs_locks *locks, const struct vdfs_lock *want)
+/**
+ * vdfs_lock_charge() - charge for the ranges that a lock will take
+ * @locks: The locks of the view.
+ * @want: One that is not held.
+ *
+ * A change that takes none is always granted. One that has waited was charged, and within
+ * the limit of ranges, before it did: it is granted, unless its owner has another
+ * range divided by it meanwhile.
+ *
+ * Return: 0, or -ENOLCK when its user or owner may have no more.
+ */
+int vdfs_lock_charge(struct vdfs_locks *locks, struct vdfs_lock *want)
 {
 	const struct vdfs_lock_list *own = vdfs_lock_own(locks, want);
 	unsigned int ranges, more = more_ranges(own, want, &ranges);
 
-	if (!more)
+	if (more <= want->charged)
 		return 0;
-	if (ranges >= RANGES_MAX ||
-	    vdfs_charge(locks->store, want->uid, VDFS_CHARGE_LOCKS, more))
+	if ((!want->charged && ranges >= RANGES_MAX) ||
+	    vdfs_charge(locks->store, want->uid, VDFS_CHARGE_LOCKS,
+			more - want->charged))
 		return -ENOLCK;
+	want->charged = more;
 	return 0;
+}
+
+/**
+ * vdfs_lock_next() - take the next one that may be granted by now
+ * @locks: The locks of the view.
+ *
+ * Return: The first that came of those whose blocker let go, or NULL.
+ */
+struct vdfs_lock *vdfs_lock_next(struct vdfs_locks *locks)
+{
+	struct vdfs_waiter *first = locks->again;
+
+	if (!first)
+		return NULL;
+	vdfs_line_remove(&locks->again, first);
+	return (void *)((uintptr_t)first - offsetof(struct vdfs_lock, place));
 }
 
 /* The locks of a file, made if there are none; NULL without memory. */
@@ -290,18 +297,20 @@ static struct vdfs_lock_file *file_get(struct vdfs_locks *locks,
 /**
  * vdfs_lock_grant() - replace what an owner has in a range
  * @locks: The locks of the view.
- * @want: The range, in whose way nothing is, and what it becomes. Those that
- *        wait for what goes are in locks.again afterwards.
+ * @want: The range, in whose way nothing is, and what it becomes. The
+ *        granted one takes over its charge. Those that wait for what goes are in
+ *        locks.again afterwards.
  *
  * Return: 0, -ENOLCK or -ENOMEM, and nothing has changed.
  */
-int vdfs_lock_grant(struct vdfs_locks *locks, const struct vdfs_lock *want)
+int vdfs_lock_grant(struct vdfs_locks *locks, struct vdfs_lock *want)
 {
 	struct vdfs_lock_list *own = vdfs_lock_own(locks, want);
 	struct vdfs_lock *lock, *next, *rest = malloc(sizeof(*rest));
 	struct vdfs_lock *new = malloc(sizeof(*new));
 	struct vdfs_lock_file *file = file_get(locks, want);
-	int err = rest && new && file ? charge(locks, want) : -ENOMEM;
+	int err = rest && new && file ? vdfs_lock_charge(locks, want) : -ENOMEM;
+	unsigned int took = 0;
 
 	if (err)
 		goto free;
@@ -312,10 +321,18 @@ int vdfs_lock_grant(struct vdfs_locks *locks, const struct vdfs_lock *want)
 	}
 	if (want->type != F_UNLCK) {
 		*new = *want;
+		new->charged = 1;
 		new->file = file;
 		hold(locks, new);
 		new = NULL;
+		took++;
 	}
+	took += !rest;
+	/* It may have waited to divide a range that is there no more. */
+	if (want->charged > took)
+		vdfs_uncharge(locks->store, want->uid, VDFS_CHARGE_LOCKS,
+			      want->charged - took);
+	want->charged = 0;
 free:
 	if (file)
 		file_put(file);

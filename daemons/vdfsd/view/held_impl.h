@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include "line_impl.h"
 #include "range_impl.h"
 #include "view_impl.h"
 
@@ -34,11 +35,14 @@ LIST_HEAD(vdfs_lock_file_list, vdfs_lock_file);
  * @own: With others of its owner, while it is held.
  * @via: With others that came by its open file; of one that waits, with others
  *       by @req.
- * @line: Of one that waits, in blocker.blocked.
+ * @done: Of one that has waited, with others to be answered.
+ * @place: Of one that waits, in blocker.blocked.
  * @range: First and last byte; in file.held while it is held.
  * @file: Where it is held.
  * @ino: Of the file.
- * @uid: The user who is charged.
+ * @uid: The user who is charged,
+ * @charged: and for how many ranges: 1 while it is held; while it waits as many
+ *           as it will take.
  * @flock: By flock(2): locks of the two kinds do not see each other.
  * @owner: As the kernel names it, a process or an open file.
  * @fh: The open file that it came by.
@@ -47,26 +51,26 @@ LIST_HEAD(vdfs_lock_file_list, vdfs_lock_file);
  * @blocked: Those that wait for it, in the order in which they came.
  * @req: Request that waits for it, NULL once it is held.
  * @blocker: A lock that keeps it from being granted, of others that may.
- * @came: When it began to wait, as a number.
  * @result: Answer to @req, 0 or a negative errno.
  */
 struct vdfs_lock {
 	TAILQ_ENTRY(vdfs_lock) own;
 	TAILQ_ENTRY(vdfs_lock) via;
-	TAILQ_ENTRY(vdfs_lock) line;
+	TAILQ_ENTRY(vdfs_lock) done;
+	struct vdfs_waiter place;
 	struct vdfs_range range;
 	struct vdfs_lock_file *file;
 	uint64_t ino;
 	uint32_t uid;
+	unsigned int charged;
 	bool flock;
 	uint64_t owner;
 	uint64_t fh;
 	int type;
 	pid_t pid;
-	struct vdfs_lock_list blocked;
+	struct vdfs_waiter *blocked;
 	fuse_req_t req;
 	struct vdfs_lock *blocker;
-	uint64_t came;
 	int result;
 };
 
@@ -78,7 +82,7 @@ struct vdfs_lock {
  * @own: Locks that are held, by file and owner.
  * @via: The same by open file, and those that wait by their request.
  * @again: Those whose blocker let go, in the order in which they came.
- * @came: lock.came of the last one.
+ * @came: lock.place.came of the last one.
  * @chance: State of what draws ranks.
  *
  * No list has what a user who is not concerned holds, but for chance.
@@ -89,7 +93,7 @@ struct vdfs_locks {
 	struct vdfs_lock_file_list file[VDFS_LOCK_BUCKETS];
 	struct vdfs_lock_list own[VDFS_LOCK_BUCKETS];
 	struct vdfs_lock_list via[VDFS_LOCK_BUCKETS];
-	struct vdfs_lock_list again;
+	struct vdfs_waiter *again;
 	uint64_t came;
 	uint64_t chance;
 };
@@ -101,10 +105,11 @@ struct vdfs_lock_list *vdfs_lock_via(struct vdfs_locks *locks,
 				     const struct vdfs_lock *lock);
 bool vdfs_lock_same_owner(const struct vdfs_lock *lock,
 			  const struct vdfs_lock *want);
-void vdfs_lock_line_up(struct vdfs_lock_list *list, struct vdfs_lock *lock);
+int vdfs_lock_charge(struct vdfs_locks *locks, struct vdfs_lock *want);
+struct vdfs_lock *vdfs_lock_next(struct vdfs_locks *locks);
 struct vdfs_lock *vdfs_lock_conflict(struct vdfs_locks *locks,
 				     const struct vdfs_lock *want);
-int vdfs_lock_grant(struct vdfs_locks *locks, const struct vdfs_lock *want);
+int vdfs_lock_grant(struct vdfs_locks *locks, struct vdfs_lock *want);
 void vdfs_lock_drop(struct vdfs_locks *locks, struct vdfs_lock *lock);
 void vdfs_lock_free(struct vdfs_locks *locks, struct vdfs_lock *lock);
 

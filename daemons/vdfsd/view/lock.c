@@ -33,7 +33,6 @@ struct vdfs_locks *vdfs_locks_new(struct vdfs_store *store)
 	locks->store = store;
 	locks->chance = (uintptr_t)locks;
 	pthread_mutex_init(&locks->lock, NULL);
-	TAILQ_INIT(&locks->again);
 	for (i = 0; i < VDFS_LOCK_BUCKETS; i++) {
 		TAILQ_INIT(&locks->own[i]);
 		TAILQ_INIT(&locks->via[i]);
@@ -47,7 +46,7 @@ static void answer(struct vdfs_locks *locks, struct vdfs_lock_list *done)
 	struct vdfs_lock *lock;
 
 	while ((lock = TAILQ_FIRST(done))) {
-		TAILQ_REMOVE(done, lock, line);
+		TAILQ_REMOVE(done, lock, done);
 		fuse_reply_err(lock->req, -lock->result);
 		vdfs_lock_free(locks, lock);
 	}
@@ -59,6 +58,7 @@ static void answer(struct vdfs_locks *locks, struct vdfs_lock_list *done)
  */
 void vdfs_locks_free(struct vdfs_locks *locks)
 {
+	struct vdfs_lock_list done = TAILQ_HEAD_INITIALIZER(done);
 	struct vdfs_lock *lock;
 	size_t i;
 
@@ -68,9 +68,11 @@ void vdfs_locks_free(struct vdfs_locks *locks)
 		while ((lock = TAILQ_FIRST(&locks->own[i])))
 			vdfs_lock_drop(locks, lock);
 	}
-	TAILQ_FOREACH(lock, &locks->again, line)
-	lock->result = -EINTR;
-	answer(locks, &locks->again);
+	while ((lock = vdfs_lock_next(locks))) {
+		lock->result = -EINTR;
+		TAILQ_INSERT_TAIL(&done, lock, done);
+	}
+	answer(locks, &done);
 	pthread_mutex_destroy(&locks->lock);
 	free(locks);
 }
@@ -79,7 +81,7 @@ void vdfs_locks_free(struct vdfs_locks *locks)
 static void block(struct vdfs_lock *blocker, struct vdfs_lock *lock)
 {
 	lock->blocker = blocker;
-	vdfs_lock_line_up(&blocker->blocked, lock);
+	vdfs_line_add(&blocker->blocked, &lock->place);
 }
 
 /* Grant what waited for what was let go. */
@@ -87,8 +89,7 @@ static void wake(struct vdfs_locks *locks, struct vdfs_lock_list *done)
 {
 	struct vdfs_lock *lock, *blocker;
 
-	while ((lock = TAILQ_FIRST(&locks->again))) {
-		TAILQ_REMOVE(&locks->again, lock, line);
+	while ((lock = vdfs_lock_next(locks))) {
 		blocker = vdfs_lock_conflict(locks, lock);
 		if (blocker) {
 			block(blocker, lock);
@@ -96,7 +97,7 @@ static void wake(struct vdfs_locks *locks, struct vdfs_lock_list *done)
 		}
 		lock->result = vdfs_lock_grant(locks, lock);
 		TAILQ_REMOVE(vdfs_lock_via(locks, lock), lock, via);
-		TAILQ_INSERT_TAIL(done, lock, line);
+		TAILQ_INSERT_TAIL(done, lock, done);
 	}
 }
 
@@ -112,10 +113,10 @@ static void interrupted(fuse_req_t req, void *arg)
 	{
 		if (lock->req != req)
 			continue;
-		TAILQ_REMOVE(&lock->blocker->blocked, lock, line);
+		vdfs_line_remove(&lock->blocker->blocked, &lock->place);
 		TAILQ_REMOVE(vdfs_lock_via(locks, lock), lock, via);
 		lock->result = -EINTR;
-		TAILQ_INSERT_TAIL(&done, lock, line);
+		TAILQ_INSERT_TAIL(&done, lock, done);
 		break;
 	}
 	pthread_mutex_unlock(&locks->lock);
@@ -123,9 +124,10 @@ static void interrupted(fuse_req_t req, void *arg)
 }
 
 /* Lock now, or note the request as one that waits: -EINPROGRESS. */
-static int lock_or_wait(struct vdfs_locks *locks, const struct vdfs_lock *want)
+static int lock_or_wait(struct vdfs_locks *locks, struct vdfs_lock *want)
 {
 	struct vdfs_lock *copy, *blocker = vdfs_lock_conflict(locks, want);
+	int err;
 
 	if (!blocker)
 		return vdfs_lock_grant(locks, want);
@@ -137,12 +139,13 @@ static int lock_or_wait(struct vdfs_locks *locks, const struct vdfs_lock *want)
 	copy = malloc(sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
-	if (vdfs_charge(locks->store, want->uid, VDFS_CHARGE_LOCKS, 1)) {
-		free(copy);
-		return -ENOLCK;
-	}
 	*copy = *want;
-	copy->came = ++locks->came;
+	err = vdfs_lock_charge(locks, copy);
+	if (err) {
+		free(copy);
+		return err;
+	}
+	copy->place.came = ++locks->came;
 	TAILQ_INSERT_TAIL(vdfs_lock_via(locks, copy), copy, via);
 	block(blocker, copy);
 	return -EINPROGRESS;
@@ -150,7 +153,7 @@ static int lock_or_wait(struct vdfs_locks *locks, const struct vdfs_lock *want)
 
 /* @req: To be answered; @want has it as well if it may wait. */
 static void set(fuse_req_t req, struct vdfs_locks *locks,
-		const struct vdfs_lock *want)
+		struct vdfs_lock *want)
 {
 	struct vdfs_lock_list done = TAILQ_HEAD_INITIALIZER(done);
 	struct vdfs_lock off = *want;

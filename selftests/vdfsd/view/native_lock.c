@@ -375,6 +375,35 @@ TEST_F(lock, that_is_waited_for_in_order)
 	ASSERT_EQ(0, hear_two(w, WAITING + 2));
 }
 
+/* One that waits has paid for what it is granted. */
+TEST_F(lock, that_is_waited_for_at_the_limit)
+{
+	uint64_t most = vdfs_charge_limit(self->t.store, VDFS_CHARGE_LOCKS);
+	const struct opened *w = &self->writer;
+	const uint32_t uid = self->kernel.uid;
+	uint64_t first = 0, second = 0;
+	struct fuse_lk_in in;
+	struct asker a = w->a;
+
+	ASSERT_EQ(0, set_range(w, 1, F_WRLCK, 0, 9));
+	ASSERT_EQ(0, wait_as(self, WAITING, 3, 5, 9));
+	ASSERT_EQ(0,
+		  vdfs_charge(self->t.store, uid, VDFS_CHARGE_LOCKS, most - 2));
+	/* What is left of the first is a range still. */
+	in = range(w, 1, F_UNLCK, 5, 9);
+	a.node = w->node;
+	ASSERT_EQ(0, tell(a, UNLOCK, FUSE_SETLK, &in, sizeof(in), NULL));
+	EXPECT_EQ(0, hear(a, &first, NULL, 0));
+	EXPECT_EQ(0, hear(a, &second, NULL, 0));
+	EXPECT_EQ(UNLOCK + WAITING, first + second);
+	EXPECT_EQ(most, charged(self, uid));
+	EXPECT_EQ(-EAGAIN, set_range(&self->reader, 6, F_WRLCK, 5, 9));
+	EXPECT_EQ(0, set_range(w, 3, F_UNLCK, 0, 9));
+	EXPECT_EQ(most - 1, charged(self, uid));
+	vdfs_uncharge(self->t.store, uid, VDFS_CHARGE_LOCKS, most - 2);
+	EXPECT_EQ(1, charged(self, uid));
+}
+
 TEST_F(lock, that_is_given_up)
 {
 	struct fuse_interrupt_in in = { .unique = WAITING };

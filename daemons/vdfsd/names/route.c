@@ -185,31 +185,6 @@ static int place_name(struct sqlite3 *db, struct vdfs_store *store,
 	return vdfs_name_place(db, store, who, p->place, object, &p->st);
 }
 
-/* A new name, by a path that a remote knows. */
-static int commit_at_remote(struct vdfs_store *store,
-			    const struct vdfs_name_ops *ops,
-			    struct vdfs_put *put,
-			    const struct vdfs_place *place,
-			    struct vdfs_stat *out)
-{
-	struct vdfs_name_change asked = { .at = place->dir,
-					  .path = place->path };
-	struct whole w = { .asked = &asked };
-	struct vdfs_place there = *place;
-	int err;
-
-	if (place->ino || !place->dir)
-		return ops->commit_at(store, put, place, out);
-	err = vdfs_meta_read(vdfs_store_meta(store), find_whole, &w);
-	if (err) {
-		vdfs_put_abort(put);
-		return err;
-	}
-	there.dir = 0;
-	there.path = w.path;
-	return ops->commit_at(store, put, &there, out);
-}
-
 /**
  * vdfs_put_commit_at() - store the blob as what one name stands for
  * @put: The put, which ends, whatever happens.
@@ -228,7 +203,7 @@ int vdfs_put_commit_at(struct vdfs_put *put, const struct vdfs_place *place,
 	int err = vdfs_put_error(put);
 
 	if (ops)
-		return commit_at_remote(store, ops, put, place, out);
+		return ops->commit_at(store, put, place, out);
 	if (!err && !place->ino)
 		err = vdfs_name_check(place->path);
 	if (err) {

@@ -257,16 +257,25 @@ struct commit {
 /**
  * struct named - a name that a blob would have
  * @store: The store.
- * @who: For whom.
- * @path: Of the name.
+ * @who: For whom; its path begins where @who is.
+ * @place: The name.
  * @hash: Of the blob.
+ * @path: Out: its path from the root.
  */
 struct named {
 	struct vdfs_store *store;
-	const struct vdfs_who *who;
-	const char *path;
+	struct vdfs_who who;
+	struct vdfs_place place;
 	const struct vdfs_hash *hash;
+	char path[VDFS_PATH_MAX + 1];
 };
+
+static int find_path(struct sqlite3 *db, void *arg)
+{
+	struct named *n = arg;
+
+	return vdfs_remote_place_path(db, &n->place, n->path);
+}
 
 /* Make the name, and undo that. */
 static int try_name(struct sqlite3 *db, void *arg)
@@ -275,10 +284,11 @@ static int try_name(struct sqlite3 *db, void *arg)
 	struct vdfs_object object;
 	int err;
 
-	err = vdfs_object_find(db, vdfs_object_user(n->store, n->who->uid),
+	err = vdfs_object_find(db, vdfs_object_user(n->store, n->who.uid),
 			       n->hash, &object);
 	if (!err)
-		err = vdfs_name_set(db, n->store, n->who, n->path, &object);
+		err = vdfs_name_set(db, n->store, &n->who, n->place.path,
+				    &object);
 	return err ?: -ECANCELED;
 }
 
@@ -287,11 +297,19 @@ static int try_name(struct sqlite3 *db, void *arg)
  * for hours to hear then that a quota is spent.
  */
 static int ask_quota(struct vdfs_remote *remote, const struct vdfs_who *who,
-		     const char *path, const struct vdfs_hash *hash)
+		     const struct vdfs_place *place,
+		     const struct vdfs_hash *hash)
 {
-	struct named n = { remote->store, who, path, hash };
-	int err = vdfs_remote_look(remote->store, path, false);
+	struct named n = { .store = remote->store,
+			   .who = *who,
+			   .place = *place,
+			   .hash = hash };
+	int err;
 
+	err = vdfs_meta_read(vdfs_store_meta(remote->store), find_path, &n);
+	if (!err)
+		err = vdfs_remote_look(remote->store, n.path, false);
+	n.who.at = place->dir;
 	if (!err)
 		err = vdfs_store_write(remote->store, try_name, &n);
 	/* All else is found where the name is made. */
@@ -308,12 +326,12 @@ static int commit(struct vdfs_remote *remote, struct commit *c)
 	struct vdfs_store *store = remote->store;
 	struct vdfs_put *put = c->put;
 	struct vdfs_who who = *vdfs_put_who(put);
-	const char *path = c->place && c->place->ino ? NULL :
-			   c->place		     ? c->place->path :
-						       c->name;
+	struct vdfs_place new = { .dir = who.at, .path = c->name };
 	int err;
 
-	err = vdfs_put_error(put) ?: path ? vdfs_name_check(path) : 0;
+	if (c->place)
+		new = *c->place;
+	err = vdfs_put_error(put) ?: new.ino ? 0 : vdfs_name_check(new.path);
 	if (err) {
 		vdfs_put_abort(put);
 		return err;
@@ -321,15 +339,15 @@ static int commit(struct vdfs_remote *remote, struct commit *c)
 	put_begins(remote);
 	vdfs_put_change_who(put, &keeper);
 	err = vdfs_put_commit(put, c->expect, NULL, &c->hash);
-	if (!err && path)
-		err = ask_quota(remote, &who, path, &c->hash);
+	if (!err && !new.ino)
+		err = ask_quota(remote, &who, &new, &c->hash);
 	if (!err)
 		err = vdfs_remote_upload(remote, &c->hash);
 	if (!err && c->place)
 		err = vdfs_remote_place(remote, &who, c->place, &c->hash,
 					&c->st);
 	else if (!err)
-		err = vdfs_name_link_any(store, &who, path, &c->hash);
+		err = vdfs_name_link_any(store, &who, c->name, &c->hash);
 	put_ends(remote);
 	if (err)
 		vdfs_gc_objects(store);

@@ -14,7 +14,7 @@
  * @place: Where to.
  * @hash: Of the blob, which somebody refers to.
  * @st: Out, what the name is then.
- * @path: Of the name.
+ * @path: Of the name, from the root, where other hosts begin.
  */
 struct placing {
 	struct vdfs_store *store;
@@ -25,11 +25,29 @@ struct placing {
 	char path[VDFS_PATH_MAX + 1];
 };
 
+/**
+ * vdfs_remote_place_path() - where a name is by now
+ * @db: A connection inside a transaction.
+ * @place: The name.
+ * @path: Out: its path from the root.
+ *
+ * Context: Inside a vdfs_meta_fn.
+ * Return: 0, -ESTALE when it, or the directory that it would be in, is gone, or
+ * another negative errno.
+ */
+int vdfs_remote_place_path(struct sqlite3 *db, const struct vdfs_place *place,
+			   char path[VDFS_PATH_MAX + 1])
+{
+	if (place->ino)
+		return vdfs_node_path(db, (int64_t)place->ino, "", path);
+	return vdfs_node_path(db, (int64_t)place->dir, place->path, path);
+}
+
 static int find_path(struct sqlite3 *db, void *arg)
 {
 	struct placing *p = arg;
 
-	return vdfs_node_path(db, (int64_t)p->place.ino, "", p->path);
+	return vdfs_remote_place_path(db, &p->place, p->path);
 }
 
 static int place_blob(struct sqlite3 *db, void *arg)
@@ -37,11 +55,10 @@ static int place_blob(struct sqlite3 *db, void *arg)
 	struct placing *p = arg;
 	char path[VDFS_PATH_MAX + 1];
 	struct vdfs_object object;
-	int err = 0;
+	int err = vdfs_remote_place_path(db, &p->place, path);
 
-	if (p->place.ino)
-		err = vdfs_node_path(db, (int64_t)p->place.ino, "", path);
-	if (!err && p->place.ino && strcmp(path, p->path))
+	/* The bucket learns the path that was found. */
+	if (!err && strcmp(path, p->path))
 		err = -EAGAIN;
 	if (!err)
 		err = vdfs_object_find(db,
@@ -60,7 +77,8 @@ static int place_blob(struct sqlite3 *db, void *arg)
  * @hash: Of the blob, which the bucket has and somebody refers to.
  * @out: The attributes of the name afterwards.
  *
- * A name that other hosts took away or moved is no more.
+ * A name that other hosts took away or moved is no more. One that is moved here
+ * meanwhile, or whose directory is, is followed.
  *
  * Context: Any thread. Waits for disk and network.
  * Return: 0, -EEXIST, -ESTALE, or another negative errno.
@@ -82,15 +100,12 @@ int vdfs_remote_place(struct vdfs_remote *remote, const struct vdfs_who *who,
 	/* The same, however often the change is made. */
 	if (place->mtime_ns == INT64_MIN)
 		p.place.mtime_ns = vdfs_name_now();
-	if (!place->ino) {
-		/* That it is not there yet is not to be an old answer. */
-		stpcpy(p.path, place->path);
-		vdfs_remote_doubt(remote, p.path);
-		return vdfs_remote_change(remote->store, &change);
-	}
 	for (i = 0; err == -EAGAIN && i < TRIES; i++) {
 		err = vdfs_meta_read(vdfs_store_meta(remote->store), find_path,
 				     &p);
+		/* That it is not there yet is not to be an old answer. */
+		if (!err && !place->ino)
+			vdfs_remote_doubt(remote, p.path);
 		if (!err)
 			err = vdfs_remote_change(remote->store, &change);
 	}

@@ -170,6 +170,8 @@ int vdfs_remote_get_name(struct vdfs_remote *remote, const char *key,
 int vdfs_remote_look(struct vdfs_store *store, const char *path, bool list);
 int vdfs_remote_look_below(struct vdfs_remote *remote, const char *path);
 void vdfs_remote_doubt(struct vdfs_remote *remote, const char *path);
+int vdfs_remote_place_path(struct sqlite3 *db, const struct vdfs_place *place,
+			   char path[VDFS_PATH_MAX + 1]);
 int vdfs_remote_place(struct vdfs_remote *remote, const struct vdfs_who *who,
 		      const struct vdfs_place *place,
 		      const struct vdfs_hash *hash, struct vdfs_stat *out);

@@ -92,6 +92,7 @@ struct other {
 	const char *to; /* or where to move it */
 	const char *same; /* or what it has to be */
 	uint64_t ino; /* with text: of the name, wherever it is */
+	uint64_t dir; /* of where the name is new */
 	atomic_bool done;
 	int err;
 };
@@ -100,10 +101,14 @@ static void *work(void *arg)
 {
 	struct other *o = arg;
 	const struct vdfs_who *who = o->who ? o->who : &alice;
-	struct vdfs_place there = { .ino = o->ino, .mtime_ns = INT64_MIN };
+	struct vdfs_place there = { .ino = o->ino,
+				    .dir = o->dir,
+				    .path = o->name,
+				    .mode = 0600,
+				    .mtime_ns = INT64_MIN };
 	struct vdfs_stat st;
 
-	if (o->ino)
+	if (o->ino || o->dir)
 		o->err = put_at(o->t->store, who, o->text, &there, &st);
 	else if (o->text)
 		o->err = put_as(o->t, who, o->name, o->text);
@@ -325,6 +330,23 @@ TEST_F_TIMEOUT(busy, a_file_that_moves_is_followed, 120)
 	EXPECT_EQ(0, same(&self->p.there, "a/y", "two"));
 	EXPECT_EQ(-ENOENT,
 		  vdfs_name_stat(self->p.there.store, &alice, "a/x", &st));
+}
+
+/* Another one may be where the directory was. */
+TEST_F_TIMEOUT(busy, a_directory_that_moves_is_followed, 120)
+{
+	struct other first = { .name = "a", .to = "c" };
+	struct other second = { .name = "n", .text = "new" };
+	struct vdfs_stat st;
+
+	ASSERT_EQ(0, vdfs_name_stat(self->p.here.store, &alice, "a", &st));
+	second.dir = st.ino;
+	in_turn(_metadata, self, "PUT " NAME "c/x", &first, &second);
+	EXPECT_EQ(0, second.err);
+	EXPECT_EQ(0, same(&self->p.here, "c/n", "new"));
+	EXPECT_EQ(0, same(&self->p.there, "c/n", "new"));
+	EXPECT_EQ(-ENOENT,
+		  vdfs_name_stat(self->p.there.store, &alice, "a", &st));
 }
 
 TEST_F_TIMEOUT(busy, a_new_directory_is_the_first_ones, 120)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "blob_impl.h"
+#include "hole.h"
 
 #define PARTS 64 /* of a list, looked up at once */
 #define HALF ((size_t)256 << 10) /* so long that two threads read it */
@@ -219,6 +220,10 @@ static int read_piece(struct vdfs_blob *blob, struct vdfs_object *object,
 {
 	int err = 0;
 
+	if (vdfs_hole_named(&object->hash, object->size)) {
+		memset(buf, 0, len);
+		return 0;
+	}
 	if (!offset && len == object->size)
 		return read_object(blob->store, object, buf);
 	pthread_mutex_lock(&blob->lock);

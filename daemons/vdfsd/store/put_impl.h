@@ -101,6 +101,8 @@ struct vdfs_committer {
  *       part of that of the stream.
  * @start: The first that is not cut.
  * @end: Behind the last.
+ * @hole: Zeros that the caller knows to be some: the longest row of them,
+ * @hole_end: and behind it.
  * @whole: Hashes what came.
  * @part: Its first part in the group,
  * @parts: and how many it has.
@@ -110,6 +112,8 @@ struct vdfs_window {
 	uint8_t *mem;
 	size_t start;
 	size_t end;
+	size_t hole;
+	size_t hole_end;
 	struct vdfs_hashing whole;
 	unsigned int part;
 	unsigned int parts;

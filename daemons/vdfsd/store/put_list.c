@@ -5,45 +5,38 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hole.h"
 #include "put_impl.h"
 
 #define TOGETHER ((size_t)512 << 10) /* looked up and written at once */
 #define TOGETHER_MAX 64 /* none but the last is shorter than 16 KiB */
 
-/* Hash of a piece of zeros, as long as pieces are: holes of files are many. */
-static struct vdfs_hash zeros;
-static int zeros_err;
-
-static void hash_zeros(void)
-{
-	void *piece = calloc(1, VDFS_CHUNK_MAX);
-
-	zeros_err = piece ? vdfs_hash_bytes(piece, VDFS_CHUNK_MAX, &zeros) :
-			    -ENOMEM;
-	free(piece);
-}
-
-static bool is_zeros(const uint8_t *data, size_t len)
-{
-	return !data[0] && !memcmp(data, data + 1, len - 1);
-}
-
 static int hash_piece(struct vdfs_job *job)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct vdfs_hashing *h = (struct vdfs_hashing *)job;
 
-	if (h->len != VDFS_CHUNK_MAX || !is_zeros(h->data, h->len))
+	if (!vdfs_hole_is(h->data, h->len))
 		return vdfs_hash_job(job);
-	pthread_once(&once, hash_zeros);
-	if (zeros_err)
-		return vdfs_hash_job(job);
-	*h->out = zeros;
+	*h->out = vdfs_hole()->hash;
 	return 0;
+}
+
+static int hash_hole(struct vdfs_job *job)
+{
+	*((struct vdfs_hashing *)job)->out = vdfs_hole()->hash;
+	return 0;
+}
+
+/* Whether the next piece is one of zeros: nobody has to look. */
+static bool is_hole(const struct vdfs_window *w)
+{
+	const struct vdfs_hole *hole = vdfs_hole();
+
+	return hole && w->start >= w->hole &&
+	       w->start + hole->len <= w->hole_end;
 }
 
 /**
@@ -60,18 +53,21 @@ void vdfs_list_cut(struct vdfs_put *put, struct vdfs_window *w, bool last)
 	struct vdfs_group *g = &s->group[s->filling];
 	struct vdfs_part *part;
 	size_t left;
+	bool hole;
 
 	w->part = g->n_parts;
 	while ((left = w->end - w->start) >= VDFS_CHUNK_MAX || (last && left)) {
 		part = &g->parts[g->n_parts++];
 		memset(part, 0, sizeof(*part));
 		part->data = w->mem + w->start;
-		part->len = vdfs_chunk_cut(part->data, left);
+		hole = is_hole(w);
+		part->len = hole ? vdfs_hole()->len :
+				   vdfs_chunk_cut(part->data, left);
 		part->start = s->cut;
 		part->hashing.data = part->data;
 		part->hashing.len = part->len;
 		part->hashing.out = &part->hash;
-		part->hashing.job.fn = hash_piece;
+		part->hashing.job.fn = hole ? hash_hole : hash_piece;
 		vdfs_job_start(&put->store->helpers, &s->queue,
 			       &part->hashing.job);
 		w->start += part->len;

@@ -161,6 +161,14 @@ static int turn_to(struct vdfs_put *put, struct vdfs_window *from,
 		return -ENOMEM;
 	to->start = VDFS_CHUNK_MAX - left;
 	to->end = VDFS_CHUNK_MAX;
+	to->hole = 0;
+	to->hole_end = 0;
+	if (from->hole_end == from->end && from->hole < from->end) {
+		if (from->hole < from->start)
+			from->hole = from->start;
+		to->hole = to->start + (from->hole - from->start);
+		to->hole_end = to->end;
+	}
 	memcpy(to->mem + to->start, from->mem + from->start, left);
 	s->now ^= 1;
 	return 0;
@@ -302,6 +310,68 @@ int vdfs_stream_write(struct vdfs_put *put, const uint8_t *data, size_t len)
 		len -= n;
 	}
 	return err;
+}
+
+/* So many zeros come to the window next. */
+static void note_hole(struct vdfs_window *w, size_t n)
+{
+	size_t start = w->hole_end == w->end ? w->hole : w->end;
+
+	if (w->end + n - start < w->hole_end - w->hole)
+		return;
+	w->hole = start;
+	w->hole_end = w->end + n;
+}
+
+static int stream_zeros(struct vdfs_put *put, uint64_t len)
+{
+	struct vdfs_stream *s = put->stream;
+	struct vdfs_window *w;
+	size_t n;
+	int err = 0;
+
+	while (!err && len) {
+		w = &s->window[s->now];
+		n = FULL - w->end;
+		if (n > len)
+			n = (size_t)len;
+		memset(w->mem + w->end, 0, n);
+		note_hole(w, n);
+		err = advance(put, n);
+		len -= n;
+	}
+	return err;
+}
+
+/**
+ * vdfs_put_zeros() - give a put zeros, as a hole of a file is
+ * @put: The put.
+ * @len: How many.
+ *
+ * Pieces of zeros are neither looked at nor hashed; the whole is.
+ *
+ * Context: One thread at a time.
+ * Return: As vdfs_put_write().
+ */
+int vdfs_put_zeros(struct vdfs_put *put, uint64_t len)
+{
+	static const uint8_t zeros[4096];
+	size_t n;
+
+	if (!put->err && len > (uint64_t)INT64_MAX - put->size)
+		put->err = -EFBIG;
+	if (put->err || !vdfs_put_is_large(put, len)) {
+		for (; !put->err && len; len -= n) {
+			n = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
+			vdfs_put_write(put, zeros, n);
+		}
+		return put->err;
+	}
+	if (!put->stream)
+		put->err = vdfs_stream_new(put, false);
+	if (!put->err)
+		put->err = stream_zeros(put, len);
+	return put->err;
 }
 
 /**

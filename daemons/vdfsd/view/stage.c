@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 
 #define PIECE (1U << 20)
 #define JUMP (64U << 20)
+#define HOLE_STEP ((uint64_t)16 << 20) /* between two looks at a signal */
 
 /**
  * vdfs_stage_new() - begin without content
@@ -79,6 +81,12 @@ static int write_all(int fd, const char *buf, size_t len, uint64_t offset)
 	return 0;
 }
 
+static bool is_zeros(const char *buf, size_t len)
+{
+	return !buf[0] && !memcmp(buf, buf + 1, len - 1);
+}
+
+/* Zeros become a hole: they take no room, and are not read again. */
 static int copy_base(struct vdfs_blob *base, int fd, uint64_t end)
 {
 	char *buf = malloc(PIECE);
@@ -89,13 +97,16 @@ static int copy_base(struct vdfs_blob *base, int fd, uint64_t end)
 		size_t want = end - at < PIECE ? end - at : PIECE;
 		ssize_t n = vdfs_blob_read(base, buf, want, at);
 
-		err = n < 0  ? (int)n :
-		      n == 0 ? -EIO :
-			       write_all(fd, buf, (size_t)n, at);
+		if (n <= 0)
+			err = n ? (int)n : -EIO;
+		else if (!is_zeros(buf, (size_t)n))
+			err = write_all(fd, buf, (size_t)n, at);
 		if (!err)
 			at += (uint64_t)n;
 	}
 	free(buf);
+	if (!err && ftruncate(fd, (off_t)end) < 0)
+		err = -errno;
 	return err;
 }
 
@@ -317,27 +328,67 @@ int vdfs_stage_allocate(struct vdfs_fuse *fuse, struct vdfs_stage *stage,
 	return err;
 }
 
+/*
+ * Where data or a hole begins, @at or behind; the end where there is none. A file
+ * system that does not tell has data everywhere.
+ */
+static uint64_t seek_to(const struct vdfs_stage *stage, uint64_t at, int whence)
+{
+	off_t found = lseek(stage->fd, (off_t)at, whence);
+
+	if (found < 0)
+		return whence == SEEK_DATA && errno != ENXIO ? at : stage->size;
+	return (uint64_t)found < stage->size ? (uint64_t)found : stage->size;
+}
+
+/* Put the next bytes, up to @end, which are data: how many, or an errno. */
+static ssize_t put_data(struct vdfs_stage *stage, struct vdfs_put *put,
+			char *buf, uint64_t at, uint64_t end)
+{
+	size_t want = end - at < PIECE ? (size_t)(end - at) : PIECE;
+	ssize_t n;
+	int err;
+
+	do {
+		n = pread(stage->fd, buf, want, (off_t)at);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n ? -errno : -EIO;
+	err = vdfs_put_write(put, buf, (size_t)n);
+	return err ? err : n;
+}
+
+static ssize_t put_zeros(struct vdfs_put *put, uint64_t len)
+{
+	int err;
+
+	if (len > HOLE_STEP)
+		len = HOLE_STEP;
+	err = vdfs_put_zeros(put, len);
+	return err ? err : (ssize_t)len;
+}
+
+/* Holes are not read. */
 static int put_content(struct vdfs_call *call, struct vdfs_stage *stage,
 		       struct vdfs_put *put)
 {
 	char *buf = malloc(PIECE);
-	uint64_t at = 0;
-	int err = buf ? 0 : -ENOMEM;
+	uint64_t at = 0, data = 0, hole = 0;
+	ssize_t n = buf ? 0 : -ENOMEM;
 
-	while (!err && at < stage->size) {
-		ssize_t n = pread(stage->fd, buf, PIECE, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		err = n < 0  ? -errno :
-		      n == 0 ? -EIO :
-			       vdfs_put_write(put, buf, (size_t)n);
+	while (n >= 0 && at < stage->size) {
+		if (at >= hole) {
+			data = seek_to(stage, at, SEEK_DATA);
+			hole = seek_to(stage, data, SEEK_HOLE);
+		}
+		n = at < data ? put_zeros(put, data - at) :
+				put_data(stage, put, buf, at, hole);
 		at += n > 0 ? (uint64_t)n : 0;
-		if (!err && vdfs_call_killed(call))
-			err = -EINTR;
+		if (n >= 0 && vdfs_call_killed(call))
+			n = -EINTR;
 	}
 	free(buf);
-	return err;
+	return n < 0 ? (int)n : 0;
 }
 
 /**

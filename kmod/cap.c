@@ -10,6 +10,25 @@
 #include "slot.h"
 
 /**
+ * phi_cap_badge() - the badge of what is derived from a capability
+ * @parent: The capability, pinned.
+ * @badge: The badge that was asked for; 0 = that of @parent.
+ * @out: Out, the badge.
+ *
+ * Context: Any.
+ * Return: 0; -EINVAL when @parent is no ENDPOINT, -EPERM when it has a badge.
+ */
+int phi_cap_badge(const struct phi_cap *parent, u64 badge, u64 *out)
+{
+	*out = badge ?: parent->badge;
+	if (!badge)
+		return 0;
+	if (parent->type != PHI_TYPE_ENDPOINT)
+		return -EINVAL;
+	return parent->badge ? -EPERM : 0;
+}
+
+/**
  * phi_cap_derive() - PHI_IOC_CAP_DERIVE
  * @cs: The caller's cspace.
  * @arg: struct phi_cap_derive.
@@ -20,6 +39,8 @@
 int phi_cap_derive(struct phi_cspace *cs, void *arg)
 {
 	struct phi_cap_derive *cmd = arg;
+	u64 badge;
+	int ret;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
@@ -30,17 +51,13 @@ int phi_cap_derive(struct phi_cspace *cs, void *arg)
 		cs, cmd->cap, PHI_TYPES_ANY & ~PHI_TYPES(REPLY), 0);
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
-	if (cmd->badge) {
-		if (parent->type != PHI_TYPE_ENDPOINT)
-			return -EINVAL;
-		if (parent->badge)
-			return -EPERM;
-	}
+	ret = phi_cap_badge(parent, cmd->badge, &badge);
+	if (ret)
+		return ret;
 
 	return phi_cspace_give(cs,
 			       phi_cap_child(parent, parent->obj, cmd->rights,
-					     cmd->badge ?: parent->badge,
-					     cmd->expires_ns, cs->user),
+					     badge, cmd->expires_ns, cs->user),
 			       &cmd->out);
 }
 

@@ -15,16 +15,17 @@ static atomic64_t phi_cspace_ids;
 
 /**
  * phi_cspace_new() - make an empty cspace
+ * @tgid: The process that it belongs to.
+ * @cred: The credentials that it uses; their user is charged an object.
  *
- * It belongs to the current process, uses its credentials, and is charged to
- * its user as an object.
+ * Takes its own references.
  *
  * Context: Process context. May sleep.
  * Return: The cspace with one reference, or ERR_PTR() of -EDQUOT or -ENOMEM.
  */
-struct phi_cspace *phi_cspace_new(void)
+struct phi_cspace *phi_cspace_new(struct pid *tgid, const struct cred *cred)
 {
-	struct phi_user *user = phi_user_get(current_euid());
+	struct phi_user *user = phi_user_get(cred->euid);
 	struct phi_cspace *cs;
 	int ret;
 
@@ -44,8 +45,8 @@ struct phi_cspace *phi_cspace_new(void)
 	xa_init_flags(&cs->tickets, XA_FLAGS_ACCOUNT);
 	cs->free = PHI_SLOTS_MAX;
 	cs->id = atomic64_inc_return(&phi_cspace_ids);
-	cs->tgid = get_pid(task_tgid(current));
-	cs->cred = get_current_cred();
+	cs->tgid = get_pid(tgid);
+	cs->cred = get_cred(cred);
 	atomic64_inc(&phi_cspaces);
 	return cs;
 

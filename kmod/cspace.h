@@ -27,7 +27,7 @@ struct phi_slot_page;
  * @used: Slots in use.
  * @top: Slots ever used.
  * @id: Never used twice; names the sender where a pointer must not be kept.
- * @tgid: The process that opened it.
+ * @tgid: The process that opened it, or for which its parent did.
  * @cred: Its credentials then; every check uses these.
  * @user: The account of that process, referenced.
  * @shared: Others that have the file may use it.
@@ -58,7 +58,7 @@ struct phi_cspace {
 	struct phi_inbox *inbox;
 };
 
-struct phi_cspace *phi_cspace_new(void);
+struct phi_cspace *phi_cspace_new(struct pid *tgid, const struct cred *cred);
 void phi_cspace_get(struct phi_cspace *cs);
 void phi_cspace_put(struct phi_cspace *cs);
 void phi_cspace_close(struct phi_cspace *cs);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/build_bug.h>
+#include <linux/file.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
 #include <phi.h>
@@ -91,6 +92,9 @@ static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_REGION_SLICE, region_slice, out, ON(region_slice, cap),
 	       OUT(region_slice, out, out), MAKES(region_slice, out)),
 
+	PHI_OP(PHI_IOC_PROCESS_ENDOW, process_endow, pad,
+	       OUT(process_endow, fd, fd), SETTLES(process_endow)),
+
 	PHI_OP(PHI_IOC_AGENT_REGISTER, agent_register, cap,
 	       ON(agent_register, parent), OUT(agent_register, id, cap),
 	       MAKES(agent_register, cap)),
@@ -173,6 +177,28 @@ bool phi_frame_writable(void __user *to, size_t len)
 		return true;
 	return phi_byte_writable(to) &&
 	       (phi_same_page(to, len) || phi_byte_writable(to + len - 1));
+}
+
+/**
+ * phi_frame_open() - let a reserved descriptor name the file in hand
+ * @arg: Argument of the handler, which left the file in the frame.
+ * @fd: The descriptor.
+ * @told: The caller knows the descriptor; else both go.
+ *
+ * Until then the descriptor is nobody's: another thread cannot close it.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_frame_open(void *arg, int fd, bool told)
+{
+	struct file *file = phi_frame_of(arg)->file;
+
+	if (told) {
+		fd_install(fd, file);
+	} else {
+		put_unused_fd(fd);
+		fput(file);
+	}
 }
 
 /* The same for outputs, whose bytes are known. */

@@ -85,6 +85,7 @@ static inline struct phi_frame *phi_frame_of(void *arg)
 }
 
 bool phi_frame_writable(void __user *to, size_t len);
+void phi_frame_open(void *arg, int fd, bool told);
 long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 		  bool nowait);
 u32 phi_dispatch_count(void);
@@ -145,6 +146,9 @@ int phi_infer_select(struct phi_cspace *cs, void *arg);
 void phi_infer_close(struct phi_cspace *cs);
 void phi_park_forget(struct phi_cspace *cs);
 void phi_park_close(struct phi_cspace *cs);
+
+int phi_process_endow(struct phi_cspace *cs, void *arg);
+void phi_process_endow_settle(struct phi_cspace *cs, void *arg, bool told);
 
 int phi_agent_register(struct phi_cspace *cs, void *arg);
 

@@ -80,21 +80,13 @@ int phi_endpoint_fd(struct phi_cspace *cs, void *arg)
  * @arg: struct phi_endpoint_fd.
  * @told: The caller knows the descriptor.
  *
- * Until then the descriptor is nobody's: another thread cannot close it.
- *
  * Context: Process context. May sleep.
  */
 void phi_endpoint_fd_settle(struct phi_cspace *cs, void *arg, bool told)
 {
 	struct phi_endpoint_fd *cmd = arg;
-	struct file *file = phi_frame_of(arg)->file;
 
-	if (told) {
-		fd_install(cmd->fd, file);
-	} else {
-		put_unused_fd(cmd->fd);
-		fput(file);
-	}
+	phi_frame_open(arg, cmd->fd, told);
 }
 
 /**

@@ -5,17 +5,16 @@
  */
 
 #include <linux/cleanup.h>
-#include <linux/file.h>
 #include <linux/hashtable.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
-#include "compat.h"
 #include "dispatch.h"
 #include "endpoint.h"
 #include "hook.h"
 #include "inbox.h"
+#include "process.h"
 
 /**
  * struct phi_inbox - an endpoint that takes what others grant
@@ -176,26 +175,16 @@ int phi_cspace_inbox(struct phi_cspace *cs, void *arg)
  */
 static struct pid *phi_grant_process(int fd, u64 *exec)
 {
-	struct file *file __free(fput) = fget(fd);
-	struct task_struct *task;
+	struct task_struct *task = phi_process_get(fd);
 	struct pid *pid;
-	bool dead;
 
-	if (!file)
-		return ERR_PTR(-EBADF);
-	pid = phi_pidfd_pid(file);
-	if (!pid)
-		return ERR_PTR(-EINVAL);
-	task = get_pid_task(pid, PIDTYPE_TGID);
-	/* A thread that is not the first of its process. */
-	if (!task && pid_has_task(pid, PIDTYPE_PID))
-		return ERR_PTR(-EINVAL);
-	dead = !task || !atomic_read(&task->signal->live);
-	if (task) {
-		*exec = READ_ONCE(task->self_exec_id);
-		put_task_struct(task);
-	}
-	return dead ? ERR_PTR(-ESRCH) : get_pid(pid);
+	if (IS_ERR(task))
+		return ERR_CAST(task);
+	*exec = READ_ONCE(task->self_exec_id);
+	pid = get_task_pid(task, PIDTYPE_TGID);
+	put_task_struct(task);
+	/* Its last thread has ended, and was waited for, since. */
+	return pid ?: ERR_PTR(-ESRCH);
 }
 
 /* A capability to the inbox of @tgid or @agent, pinned, or ERR_PTR(-EPIPE). */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+#include <linux/anon_inodes.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -12,7 +13,8 @@
 
 static int phi_open(struct inode *inode, struct file *file)
 {
-	struct phi_cspace *cs = phi_cspace_new();
+	struct phi_cspace *cs =
+		phi_cspace_new(task_tgid(current), current_cred());
 
 	if (IS_ERR(cs))
 		return PTR_ERR(cs);
@@ -50,6 +52,7 @@ static long phi_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 			    (void __user *)arg, false);
 }
 
+/* The same for a file of a process and for one that its parent made for it. */
 static const struct file_operations phi_fops = {
 	.owner = THIS_MODULE,
 	.open = phi_open,
@@ -61,6 +64,22 @@ static const struct file_operations phi_fops = {
 	.mmap = phi_region_mmap,
 	.get_unmapped_area = phi_region_area,
 };
+
+/**
+ * phi_file_new() - make a file of a cspace that another process will have
+ * @cs: The cspace, which nobody else has; the file owns it when this succeeds.
+ *
+ * Context: Process context. May sleep.
+ * Return: The file, or ERR_PTR() of -ENFILE or -ENOMEM.
+ */
+struct file *phi_file_new(struct phi_cspace *cs)
+{
+	struct file *file = anon_inode_getfile("[phi]", &phi_fops, cs, O_RDWR);
+
+	if (!IS_ERR(file))
+		phi_owner_watch(cs);
+	return file;
+}
 
 static struct miscdevice phi_device = {
 	.minor = MISC_DYNAMIC_MINOR,

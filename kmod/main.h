@@ -52,6 +52,7 @@ int phi_hook_init(void);
 void phi_hook_exit(void);
 
 struct file;
+struct phi_cspace;
 struct vm_area_struct;
 struct io_uring_cmd;
 
@@ -59,6 +60,7 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long phi_region_area(struct file *file, unsigned long addr,
 			      unsigned long len, unsigned long pgoff,
 			      unsigned long flags);
+struct file *phi_file_new(struct phi_cspace *cs);
 int phi_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags);
 
 #endif /* _PHI_MAIN_H */

@@ -9,7 +9,7 @@
  *  0x10-0x1f  capabilities                 cap.h
  *  0x20-0x3f  memory                       region.h
  *  0x40-0x4f  threads
- *  0x50-0x5f  processes
+ *  0x50-0x5f  processes                    process.h
  *  0x60-0x6f  agents                       agent.h
  *  0x70-0x8f  units, models, inferences    unit.h infer.h
  *  0x90-0x9f  checkpoint and restore
@@ -22,6 +22,7 @@
 #include <phi/endpoint.h>
 #include <phi/infer.h>
 #include <phi/notify.h>
+#include <phi/process.h>
 #include <phi/region.h>
 #include <phi/system.h>
 #include <phi/unit.h>

@@ -20,6 +20,7 @@ struct stage {
 	uint64_t model_id;
 	struct phi_token token;
 	int file; /* an eventfd, or what the scene opens */
+	pid_t child; /* a process that the scene starts */
 	char *map;
 	uint64_t arg[CALL_BYTES / 8]; /* the struct of the call */
 	uint64_t out[CALL_BYTES / 8]; /* and as the call left it */

@@ -90,6 +90,8 @@ static const struct call calls[] __attribute__((unused)) = {
 	CALL(REGION_INFO, region_info, ON(region_info, cap, MEMORY)),
 	CALL(REGION_SLICE, region_slice, PAD(region_slice),
 	     ON(region_slice, cap, MEMORY), MAKES_LIKE(region_slice, out)),
+	CALL(PROCESS_ENDOW, process_endow, FLAGS(PHI_ENDOW_SHARED),
+	     PAD(process_endow)),
 	CALL(AGENT_REGISTER, agent_register, PAD(agent_register),
 	     MAKES(agent_register, cap, AGENT)),
 	CALL(UNIT_REGISTER, unit_register, FLAGS(PHI_UNIT_SHARED),

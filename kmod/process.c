@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Endowments: a parent makes the cspace of a child and fills it before the child
+ * executes a program.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "dispatch.h"
+#include "main.h"
+#include "owner.h"
+#include "process.h"
+
+/* Takes NULL and ERR_PTR() too. */
+static void phi_process_put(struct task_struct *task)
+{
+	if (!IS_ERR_OR_NULL(task))
+		put_task_struct(task);
+}
+
+DEFINE_FREE(phi_process_put, struct task_struct *, phi_process_put(_T))
+
+/**
+ * phi_process_get() - the process behind a pidfd of the caller
+ * @fd: The pidfd.
+ *
+ * Context: Process context. May sleep.
+ * Return: Its first thread, referenced; or ERR_PTR() of -EBADF, of -EINVAL when
+ * it is no pidfd of a process, of -ESRCH when no thread is left.
+ */
+struct task_struct *phi_process_get(int fd)
+{
+	struct file *file __free(fput) = fget(fd);
+	struct task_struct *task;
+	struct pid *pid;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	pid = phi_pidfd_pid(file);
+	if (!pid)
+		return ERR_PTR(-EINVAL);
+	task = get_pid_task(pid, PIDTYPE_TGID);
+	if (!task) {
+		/* A thread that is not the first of its process. */
+		bool thread = pid_has_task(pid, PIDTYPE_PID);
+
+		return ERR_PTR(thread ? -EINVAL : -ESRCH);
+	}
+	if (atomic_read(&task->signal->live))
+		return task;
+	put_task_struct(task);
+	return ERR_PTR(-ESRCH);
+}
+
+/*
+ * Only a child that still runs the caller's own program takes what its parent
+ * gives: nothing that another user wrote, or that trusts its environment.
+ */
+static bool phi_process_ours(struct task_struct *task)
+{
+	guard(rcu)();
+	return READ_ONCE(task->flags) & PF_FORKNOEXEC &&
+	       same_thread_group(rcu_dereference(task->real_parent), current);
+}
+
+/* A child of a capability of the caller, which the new cspace owns. */
+static int phi_process_give(struct phi_cspace *cs, struct phi_cspace *to,
+			    const struct phi_endowment *give, u64 expected)
+{
+	u64 badge, handle;
+	int ret;
+
+	if (give->pad || give->rights & ~PHI_RIGHT_ALL)
+		return -EINVAL;
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, give->cap, PHI_TYPES_ANY & ~PHI_TYPES(REPLY),
+		PHI_RIGHT_GRANT);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	ret = phi_cap_badge(cap, give->badge, &badge);
+	if (ret)
+		return ret;
+	ret = phi_cspace_give(to,
+			      phi_cap_child(cap, cap->obj, give->rights, badge,
+					    give->expires_ns, to->user),
+			      &handle);
+	WARN_ON_ONCE(!ret && handle != expected);
+	return ret;
+}
+
+static int phi_process_fill(struct phi_cspace *cs, struct phi_cspace *to,
+			    const struct phi_process_endow *cmd)
+{
+	struct phi_endowment *caps __free(kfree) = memdup_array_user(
+		u64_to_user_ptr(cmd->caps), cmd->ncaps, sizeof(*caps));
+	int ret = 0;
+
+	if (IS_ERR(caps))
+		return PTR_ERR(no_free_ptr(caps));
+	for (u32 i = 0; !ret && i < cmd->ncaps; i++)
+		ret = phi_process_give(cs, to, &caps[i], PHI_ENDOWED(i));
+	return ret;
+}
+
+/* An empty cspace of a process. */
+static struct phi_cspace *phi_process_cspace(struct task_struct *task)
+{
+	struct pid *tgid = get_task_pid(task, PIDTYPE_TGID);
+	const struct cred *cred;
+	struct phi_cspace *to;
+
+	/* Another thread of the caller has waited for it. */
+	if (!tgid)
+		return ERR_PTR(-ESRCH);
+	cred = get_task_cred(task);
+	to = phi_cspace_new(tgid, cred);
+	put_cred(cred);
+	put_pid(tgid);
+	return to;
+}
+
+/* A filled cspace of a child, behind a file. */
+static struct file *phi_process_file(struct phi_cspace *cs,
+				     struct task_struct *task,
+				     const struct phi_process_endow *cmd)
+{
+	struct phi_cspace *to = phi_process_cspace(task);
+	struct file *file;
+	int ret = 0;
+
+	if (IS_ERR(to))
+		return ERR_CAST(to);
+	to->shared = cmd->flags & PHI_ENDOW_SHARED;
+	if (cmd->ncaps)
+		ret = phi_process_fill(cs, to, cmd);
+	file = ret ? ERR_PTR(ret) : phi_file_new(to);
+	if (IS_ERR(file)) {
+		phi_cspace_close(to);
+		phi_cspace_put(to);
+		return file;
+	}
+	/* Its end from now on closes the cspace, which it did not before. */
+	if (!atomic_read(&task->signal->live)) {
+		fput(file);
+		return ERR_PTR(-ESRCH);
+	}
+	return file;
+}
+
+/**
+ * phi_process_endow() - PHI_IOC_PROCESS_ENDOW
+ * @cs: The caller's cspace.
+ * @arg: struct phi_process_endow.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_process_endow(struct phi_cspace *cs, void *arg)
+{
+	struct phi_process_endow *cmd = arg;
+	struct file *file;
+
+	if (cmd->flags & ~PHI_ENDOW_SHARED)
+		return -EOPNOTSUPP;
+	if (cmd->pad || cmd->ncaps > PHI_ENDOW_MAX)
+		return -EINVAL;
+	struct task_struct *task __free(phi_process_put) =
+		phi_process_get(cmd->pidfd);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	if (!phi_process_ours(task))
+		return -EPERM;
+	file = phi_process_file(cs, task, cmd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	cmd->fd = get_unused_fd_flags(O_CLOEXEC);
+	if (cmd->fd < 0) {
+		fput(file);
+		return cmd->fd;
+	}
+	phi_frame_of(arg)->file = file;
+	return 0;
+}
+
+/**
+ * phi_process_endow_settle() - let the descriptor name its file
+ * @cs: The caller's cspace.
+ * @arg: struct phi_process_endow.
+ * @told: The caller knows the descriptor.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_process_endow_settle(struct phi_cspace *cs, void *arg, bool told)
+{
+	struct phi_process_endow *cmd = arg;
+
+	phi_frame_open(arg, cmd->fd, told);
+}

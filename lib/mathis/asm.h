@@ -171,6 +171,7 @@ bool asm_bytes(struct mathis_asm *a, struct mathis_span *text);
 bool asm_string(struct mathis_asm *a, struct mathis_span *text);
 bool asm_char(struct mathis_asm *a, uint32_t *c);
 bool asm_int(struct mathis_asm *a, int64_t min, uint64_t max, int64_t *value);
+bool asm_call(struct mathis_asm *a, int64_t *value);
 bool asm_float(struct mathis_asm *a, double *value);
 bool asm_bool(struct mathis_asm *a, bool *value);
 bool asm_peek(struct mathis_asm *a, char c);

@@ -473,6 +473,8 @@ static bool operand(struct mathis_asm *a, char letter, int64_t *value)
 		return true;
 	case 'L':
 		return asm_int(a, 0, UINT32_MAX, value);
+	case 'i':
+		return asm_call(a, value);
 	default:
 		return asm_int(a, 0,
 			       mathis_operand_size(letter) == 1 ? UINT8_MAX :

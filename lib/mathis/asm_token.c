@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "asm.h"
+#include "calls.h"
+#include "verify.h"
 
 static void skip_blanks(struct mathis_asm *a)
 {
@@ -324,4 +326,37 @@ bool asm_bool(struct mathis_asm *a, bool *value)
 		return true;
 	asm_error(a, ASM_TYPE, "expected true or false");
 	return false;
+}
+
+/* A call: its number, or its name, also with .result or .future behind it. */
+bool asm_call(struct mathis_asm *a, int64_t *value)
+{
+	static const struct {
+		const char *text;
+		int bit;
+	} ways[] = { { ".result", CALL_RESULT }, { ".future", CALL_FUTURE } };
+	struct mathis_span name;
+	int bits = 0;
+
+	if (asm_at_end(a) || (*a->p >= '0' && *a->p <= '9'))
+		return asm_int(a, 0, UINT16_MAX, value);
+	if (!asm_word(a, &name))
+		return false;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		size_t n = strlen(ways[i].text);
+
+		if (name.len <= n ||
+		    memcmp(name.data + name.len - n, ways[i].text, n))
+			continue;
+		name.len -= n;
+		bits |= ways[i].bit;
+	}
+	*value = mathis_call_number(name.data, name.len);
+	if (*value < 0) {
+		asm_error(a, ASM_NAME, "unknown call %.*s", (int)name.len,
+			  name.data);
+		return false;
+	}
+	*value |= bits;
+	return true;
 }

@@ -4,42 +4,130 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
+#include "calls.h"
 #include "verify.h"
 
-static const struct {
-	uint16_t id;
-	uint8_t arity;
-	const char *name;
-} calls[] = {
-#define MATHIS_CALL(_id, _name, _arity) { _id, _arity, #_name },
+#define ID_MAX 0x1400
+
+static const struct mathis_call_info calls[] = {
+#define CALL(_mode, _id, _name, _args, _result, _right, _errors, _doc) \
+	{                                                              \
+		.id = _id,                                             \
+		.mode = MATHIS_MODE_##_mode,                           \
+		.name = #_name,                                        \
+		.args = _args,                                         \
+		.result = _result,                                     \
+		.right = _right,                                       \
+		.errors = _errors,                                     \
+		.doc = _doc,                                           \
+	},
+#define MATHIS_CALL(_id, _name, _arity) \
+	{ .id = _id, .arity = _arity, .name = #_name },
 #include "calls.def"
+#undef CALL
 #undef MATHIS_CALL
 };
 
 #define N_CALLS (sizeof(calls) / sizeof(*calls))
 
+enum row {
+#define CALL(_mode, _id, ...) ROW_##_id,
+#define MATHIS_CALL(_id, ...) ROW_##_id,
+#include "calls.def"
+#undef CALL
+#undef MATHIS_CALL
+};
+
+/* Row plus 1 by number. Two rows of one number are an error above. */
+/* clang-format off */
+static const uint16_t index_of[ID_MAX] = {
+#define CALL(_mode, _id, ...)                                                         \
+	[_id] = 1 + ROW_##_id,
+#define MATHIS_CALL(_id, ...)                                                  \
+	[_id] = 1 + ROW_##_id,
+#include "calls.def"
+#undef CALL
+#undef MATHIS_CALL
+};
+/* clang-format on */
+
+const struct mathis_call_info *mathis_calls(size_t *n)
+{
+	*n = N_CALLS;
+	return calls;
+}
+
+const struct mathis_call_info *mathis_call_find(uint16_t id)
+{
+	id &= CALL_NUMBER;
+	if (id >= ID_MAX || !index_of[id])
+		return NULL;
+	return &calls[index_of[id] - 1];
+}
+
+int mathis_call_number(const char *name, size_t size)
+{
+	for (size_t i = 0; i < N_CALLS; i++) {
+		if (strlen(calls[i].name) == size &&
+		    !memcmp(calls[i].name, name, size))
+			return calls[i].id;
+	}
+	return -ENOENT;
+}
+
+unsigned int mathis_args_min(const char *args)
+{
+	unsigned int n = 0;
+	int nest = 0;
+
+	if (!*args)
+		return 0;
+	for (;; args++) {
+		nest += !!strchr("<{[", *args) && *args;
+		nest -= !!strchr(">}]", *args) && *args;
+		/* It may be missing, and so may all that follow. */
+		if (!nest && (*args == '?' || *args == '='))
+			return n;
+		n += !nest && (*args == ',' || !*args);
+		if (!*args)
+			return n;
+	}
+}
+
 /* The values that a call takes by SYSCALL, or -ENOENT. */
 int mathis_call_arity(const struct mathis_host *host, uint16_t id)
 {
+	static uint8_t known[N_CALLS]; /* arity plus 1 */
+	const struct mathis_call_info *call;
 	int arity = -ENOENT;
+	uint8_t *k;
 
 	id &= CALL_NUMBER;
 	if (host && host->arity)
 		arity = host->arity(host->arg, id);
-	for (size_t i = 0; i < N_CALLS && arity < 0; i++) {
-		if (calls[i].id == id)
-			arity = calls[i].arity;
+	if (arity >= 0)
+		return arity;
+	call = mathis_call_find(id);
+	if (!call)
+		return -ENOENT;
+	if (!call->args)
+		return call->arity;
+	/* Threads that come at once compute the same. */
+	k = &known[call - calls];
+	arity = __atomic_load_n(k, __ATOMIC_RELAXED);
+	if (!arity) {
+		arity = mathis_args_min(call->args) + 1;
+		__atomic_store_n(k, arity, __ATOMIC_RELAXED);
 	}
-	return arity;
+	return arity - 1;
 }
 
 /* The name of a call, or NULL. */
 const char *mathis_call_name(uint16_t id)
 {
-	for (size_t i = 0; i < N_CALLS; i++) {
-		if (calls[i].id == (id & CALL_NUMBER))
-			return calls[i].name;
-	}
-	return NULL;
+	const struct mathis_call_info *call = mathis_call_find(id);
+
+	return call ? call->name : NULL;
 }

@@ -52,6 +52,12 @@ int mathis_call_fail(struct mathis_call *call, int code, const char *fmt, ...)
 	return -ECANCELED;
 }
 
+int mathis_call_throw(struct mathis_call *call, struct mathis_value error)
+{
+	mathis_raise(call->machine, error);
+	return -ECANCELED;
+}
+
 /* io_emit: a byte becomes a list, for ADD to join to another. */
 static int emit(struct mathis_machine *m)
 {
@@ -302,11 +308,18 @@ int mathis_complete(struct mathis_machine *m, uint64_t ticket, int code,
 
 	if (!t)
 		return -ENOENT;
-	if (code != MATHIS_OK) {
+	mathis_pin(m, value);
+	if (code != MATHIS_OK && code != MATHIS_THROWN) {
 		memset(&m->error, 0, sizeof(m->error));
-		if (mathis_error_value(m, code, text ?: "", &value))
+		if (mathis_error_value(m, code, text ?: "", &value)) {
+			m->n_pins = 0;
 			return -ENOMEM;
+		}
 		mathis_pin(m, value);
+	} else if (code == MATHIS_THROWN) {
+		/* For the text of an error that no one awaits. */
+		mathis_raise(m, value);
+		m->has_thrown = false;
 	}
 	if (!t->n_frames) {
 		mathis_end_task(m, t, value, code != MATHIS_OK);

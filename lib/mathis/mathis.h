@@ -16,29 +16,52 @@
 /* Reasons of errors; the numbers never change. */
 enum mathis_code {
 	MATHIS_OK = 0,
-	MATHIS_BAD_SYSCALL = 2,
-	MATHIS_DENIED = 3,
-	MATHIS_MEMORY_LIMIT = 5,
-	MATHIS_LIMIT = 8,
-	MATHIS_OUT_OF_MEMORY = 14,
-	MATHIS_BAD_POINTER = 15,
-	MATHIS_BAD_ADDRESS = 16,
-	MATHIS_BAD_OPERATION = 17,
-	MATHIS_BAD_HANDLE = 18,
-	MATHIS_NOT_READY = 19,
-	MATHIS_ARG_TYPE = 20,
-	MATHIS_ARG_RANGE = 21,
-	MATHIS_ARITY = 22,
-	MATHIS_ENCODING = 23,
-	MATHIS_FORMAT = 24,
-	MATHIS_NOT_FOUND = 25,
-	MATHIS_CANCELLED = 28,
-	MATHIS_CLOSED = 29,
-	MATHIS_IO = 31,
-	MATHIS_VERIFY = 37,
-	MATHIS_UNSUPPORTED = 42,
-	MATHIS_CRASH = 43,
-	MATHIS_FUEL = 46,
+	MATHIS_BAD_CAPABILITY,
+	MATHIS_BAD_SYSCALL,
+	MATHIS_DENIED,
+	MATHIS_TOO_LARGE,
+	MATHIS_MEMORY_LIMIT,
+	MATHIS_TIMEOUT,
+	MATHIS_NO_AGENT,
+	MATHIS_LIMIT,
+	MATHIS_BAD_SPEC,
+	MATHIS_REGISTERED,
+	MATHIS_BAD_SUPERVISOR,
+	MATHIS_SMALL_BUFFER,
+	MATHIS_NO_MESSAGE,
+	MATHIS_OUT_OF_MEMORY,
+	MATHIS_BAD_POINTER,
+	MATHIS_BAD_ADDRESS,
+	MATHIS_BAD_OPERATION,
+	MATHIS_BAD_HANDLE,
+	MATHIS_NOT_READY,
+	MATHIS_ARG_TYPE,
+	MATHIS_ARG_RANGE,
+	MATHIS_ARITY,
+	MATHIS_ENCODING,
+	MATHIS_FORMAT,
+	MATHIS_NOT_FOUND,
+	MATHIS_EXISTS,
+	MATHIS_BUSY,
+	MATHIS_CANCELLED,
+	MATHIS_CLOSED,
+	MATHIS_POLICY,
+	MATHIS_IO,
+	MATHIS_DNS,
+	MATHIS_CONNECT,
+	MATHIS_TLS,
+	MATHIS_PROTO,
+	MATHIS_AUTH,
+	MATHIS_VERIFY,
+	MATHIS_DB,
+	MATHIS_CONFLICT,
+	MATHIS_UPSTREAM,
+	MATHIS_RATE_LIMIT,
+	MATHIS_UNSUPPORTED,
+	MATHIS_CRASH,
+	MATHIS_HANDLER,
+	MATHIS_STACK_UNDERFLOW,
+	MATHIS_FUEL,
 	MATHIS_THROWN = 1000, /* a value that is no error map */
 };
 
@@ -221,6 +244,8 @@ enum mathis_event {
  *	any other negative number after mathis_call_fail(). NULL: every call is
  *	refused with Denied.
  * @event: Hear of an event. NULL: none is reported.
+ * @poll: Called between two tasks while calls are in progress; it may make
+ *	values and call mathis_complete(). NULL: nothing is.
  */
 struct mathis_host {
 	void *arg;
@@ -228,6 +253,7 @@ struct mathis_host {
 	int (*arity)(void *arg, uint16_t id);
 	int (*call)(void *arg, struct mathis_call *call);
 	void (*event)(void *arg, enum mathis_event event, const char *text);
+	void (*poll)(void *arg);
 };
 
 /**
@@ -359,8 +385,9 @@ const struct mathis_error *mathis_error(const struct mathis_machine *machine);
  * @machine: A machine that does not run.
  * @ticket: Of the call.
  * @code: MATHIS_OK, or the reason of a failure.
- * @value: The result.
- * @text: The failure, one line; NULL with MATHIS_OK.
+ * @value: The result; with MATHIS_THROWN the error, as mathis_call_throw()
+ *	takes it.
+ * @text: The failure, one line; NULL with MATHIS_OK and MATHIS_THROWN.
  *
  * Return: 0; -ENOENT when no call with that ticket is in progress.
  */
@@ -377,6 +404,15 @@ int mathis_complete(struct mathis_machine *machine, uint64_t ticket, int code,
  */
 int mathis_call_fail(struct mathis_call *call, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/**
+ * mathis_call_throw() - fail with an error of one's own making
+ * @call: The call.
+ * @error: The error: a map with at least code and message.
+ *
+ * Return: -ECANCELED, for the function that makes calls to return.
+ */
+int mathis_call_throw(struct mathis_call *call, struct mathis_value error);
 
 /**
  * mathis_call_name() - the name of a call

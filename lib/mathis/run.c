@@ -199,6 +199,10 @@ int mathis_run(struct mathis_machine *m)
 		if (m->fuel <= 0 || run_task(m))
 			return MATHIS_NO_FUEL;
 		m->task = NULL;
+		if (m->n_calls && m->host.poll) {
+			m->host.poll(m->host.arg);
+			m->n_kept = 0;
+		}
 	}
 	return m->state;
 }

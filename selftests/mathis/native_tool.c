@@ -134,7 +134,71 @@ TEST_F(tool, gives_only_the_console)
 	type(self, "$m run --deny-console $e/hello.masm");
 	EXPECT_NE(NULL, strstr(self->out, "Denied: io_println: "));
 	type(self, "$m run --deny-console --allow-console $e/hello.masm");
-	EXPECT_STREQ("Hello, MATHIS!\n", self->out);
+	EXPECT_NE(NULL, strstr(self->out, "Denied: io_println: "));
+}
+
+TEST_F(tool, gives_the_rights_of_its_options)
+{
+	put(self, "a.masm",
+	    ".func main\n.arity 1\nGET_LOCAL 0 CONST_I64 0 INDEX\n"
+	    "SYSCALL io_read_file SYSCALL io_print RET\n.end\n");
+	type(self, "echo yes >$d/b; $m run --allow-fs.read=$d $d/a.masm $d/b");
+	EXPECT_STREQ("yes\n", self->out);
+	type(self, "cd $d && $m run --allow-fs.read=. a.masm b");
+	EXPECT_STREQ("yes\n", self->out);
+	type(self, "cd $d && $m run --allow-fs.read=/proc,. a.masm ./b");
+	EXPECT_STREQ("yes\n", self->out);
+	type(self, "$m run --allow-all --deny-fs.read=$d $d/a.masm $d/b");
+	EXPECT_NE(NULL, strstr(self->out, "Denied: io_read_file: needs "));
+	type(self, "$m run --allow-fs.write $d/a.masm $d/b");
+	EXPECT_NE(NULL, strstr(self->out, "needs the right fs.read"));
+	type(self, "$m run --allow-fs.read=$d/none $d/a.masm $d/b");
+	EXPECT_NE(NULL, strstr(self->out, "none: No such file"));
+	EXPECT_EQ(2, self->status);
+	type(self, "$m run --allow-console=x $d/a.masm $d/b");
+	EXPECT_NE(NULL, strstr(self->out, "it takes no such parameter"));
+	EXPECT_EQ(2, self->status);
+}
+
+TEST_F(tool, runs_other_tasks_while_a_call_waits)
+{
+	/* The first task waits for a line; the second one lets it come. */
+	put(self, "a.masm",
+	    ".func main\nSPAWN \"asks\" SYSCALL io_input.future\n"
+	    "SWAP AWAIT POP AWAIT SYSCALL io_println RET\n.end\n"
+	    ".func asks\nCONST_STR \"ready\" SYSCALL io_println RET\n.end\n");
+	type(self,
+	     "mkfifo $d/in $d/out; $m run $d/a.masm <$d/in >$d/out &\n"
+	     "exec 3>$d/in 4<$d/out; read -r a <&4; echo \"$a?\" >&3; cat <&4");
+	EXPECT_STREQ("ready?\n", self->out);
+}
+
+TEST_F(tool, returns_errors_as_the_program_asks)
+{
+	put(self, "a.masm",
+	    ".func main\n.locals 1\n"
+	    "CONST_STR \"/none\" SYSCALL io_read_file.result\n"
+	    "CONST_STR \"value\" GET_FIELD_DYN SET_LOCAL 0\n"
+	    "GET_LOCAL 0 CONST_STR \"call\" INDEX SYSCALL io_println POP\n"
+	    "GET_LOCAL 0 CONST_STR \"name\" INDEX SYSCALL io_println POP\n"
+	    "GET_LOCAL 0 CONST_STR \"detail\" INDEX CONST_STR \"errno\" INDEX\n"
+	    "RET\n.end\n");
+	type(self, "$m run --allow-all $d/a.masm");
+	EXPECT_STREQ("io_read_file\nNotFound\n", self->out);
+	EXPECT_EQ(2, self->status);
+}
+
+TEST_F(tool, documents_the_calls)
+{
+	type(self, "$m calls | grep -c ^0x00");
+	EXPECT_STREQ("18\n", self->out);
+	type(self, "$m calls io_open");
+	EXPECT_NE(NULL, strstr(self->out, "io_open(path str, flags i64"));
+	EXPECT_NE(NULL, strstr(self->out, "Right:  fs.read fs.write\n"));
+	type(self, "$m calls 0x10 | head -1");
+	EXPECT_STREQ("io_print (0x0010)\n", self->out);
+	type(self, "$m calls none 0x13fe");
+	EXPECT_EQ(1, self->status);
 }
 
 TEST_F(tool, reads_and_prints_lines)
@@ -203,6 +267,8 @@ TEST_F(tool, refuses_what_it_does_not_know)
 		"$m run --fuel -1 $e/hello.masm",
 		"$m run --heap x $e/hello.masm",
 		"$m run --stack 99999999999 $e/hello.masm",
+		"$m run --deadline 0 $e/hello.masm",
+		"$m run --allow-frob $e/hello.masm",
 		"$m asm",
 		"$m asm -q $e/hello.masm",
 		"$m dis",

@@ -9,13 +9,14 @@
 
 /* Exit statuses: what was asked for is wrong; the command line is. */
 #define EXIT_BAD 1
-#define EXIT_USAGE 2
+#define EXIT_USAGE (-1) /* main() makes 2 of it */
 
 int read_input(const char *name, char **data, size_t *size);
 int load_input(const char *name, unsigned int flags,
 	       struct mathis_module **module);
 int cmd_run(int argc, char **argv);
 void print_text(FILE *f, const char *text);
+int cmd_calls(int argc, char **argv);
 void print_error(const char *name, const struct mathis_error *error);
 
 #endif

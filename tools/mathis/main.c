@@ -16,8 +16,11 @@ static const char usage[] =
 	"usage: mathis asm [-sW] [-o FILE.mbc] FILE.masm\n"
 	"       mathis dis FILE\n"
 	"       mathis check FILE...\n"
-	"       mathis run [--allow-console] [--deny-console] [--trace] [--fuel N]\n"
-	"                  [--heap BYTES] [--stack VALUES] FILE [ARGUMENT...]\n";
+	"       mathis run [--allow-RIGHT[=PARAMETER,...]]\n"
+	"                  [--deny-RIGHT[=PARAMETER,...]] [--trace] [--deadline MS]\n"
+	"                  [--fuel N] [--heap BYTES] [--stack VALUES]\n"
+	"                  FILE [ARGUMENT...]\n"
+	"       mathis calls [NAME|NUMBER...]\n";
 
 static void tell(void *arg, const struct mathis_error *e)
 {
@@ -213,10 +216,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "asm", cmd_asm },
-	{ "dis", cmd_dis },
-	{ "check", cmd_check },
-	{ "run", cmd_run },
+	{ "asm", cmd_asm }, { "dis", cmd_dis },	    { "check", cmd_check },
+	{ "run", cmd_run }, { "calls", cmd_calls },
 };
 
 int main(int argc, char **argv)
@@ -232,7 +233,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			status = commands[i].run(argc - 1, argv + 1);
 	}
-	if (status == EXIT_USAGE)
-		fputs(usage, stderr);
-	return status;
+	if (status != EXIT_USAGE)
+		return status;
+	fputs(usage, stderr);
+	return 2;
 }

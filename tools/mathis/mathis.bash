@@ -7,11 +7,17 @@ _mathis()
 	local word=${COMP_WORDS[COMP_CWORD]} words=
 
 	if ((COMP_CWORD == 1)); then
-		words="asm dis check run"
+		words="asm dis check run calls"
 	elif [[ $word == -* ]]; then
 		case ${COMP_WORDS[1]} in
 		asm) words="-o -s -W" ;;
-		run) words="--allow-console --deny-console --trace --fuel --heap --stack" ;;
+		run)
+			words="--trace --deadline --fuel --heap --stack"
+			for word in all console fs.read fs.write io.special; do
+				words+=" --allow-$word --deny-$word"
+			done
+			word=${COMP_WORDS[COMP_CWORD]}
+			;;
 		esac
 	else
 		compopt -o filenames

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mathis run - a program, alone in this process, with the console for its
- * only right.
+ * mathis run - a program, alone in this process, with the rights that the
+ * command line gives it.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -9,8 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <calls/calls.h>
+#include <program/program.h>
+
 #include "cli.h"
-#include "console.h"
+#include "rights.h"
+
+struct run {
+	struct md_program program; /* first: what the machine calls gets it */
+	bool trace;
+};
 
 static int set_limit(const char *name, uint64_t max, uint64_t *limit)
 {
@@ -26,35 +34,29 @@ static int set_limit(const char *name, uint64_t max, uint64_t *limit)
 	return -EINVAL;
 }
 
-enum { CONSOLE, NO_CONSOLE, TRACE, FUEL, HEAP, STACK };
+enum { TRACE = RIGHTS_OPTIONS, FUEL, HEAP, STACK, DEADLINE };
 
-static int parse(int argc, char **argv, struct console *console,
-		 struct mathis_limits *limits)
+static int parse(int argc, char **argv, struct run *run,
+		 struct md_session *session, struct mathis_limits *limits)
 {
-	static const struct option options[] = {
-		{ "allow-console", no_argument, NULL, CONSOLE },
-		{ "deny-console", no_argument, NULL, NO_CONSOLE },
+	static const struct option own[] = {
 		{ "trace", no_argument, NULL, TRACE },
 		{ "fuel", required_argument, NULL, FUEL },
 		{ "heap", required_argument, NULL, HEAP },
 		{ "stack", required_argument, NULL, STACK },
-		{ 0 },
+		{ "deadline", required_argument, NULL, DEADLINE },
 	};
+	struct option options[RIGHTS_OPTIONS + sizeof(own) / sizeof(*own) + 1];
 	uint64_t stack = 0;
 	int ret = 0;
 	int opt;
 
+	rights_options(options, own, sizeof(own) / sizeof(*own));
 	while (!ret &&
 	       (opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		switch (opt) {
-		case CONSOLE:
-			console->allowed = true;
-			break;
-		case NO_CONSOLE:
-			console->allowed = false;
-			break;
 		case TRACE:
-			console->trace = true;
+			run->trace = true;
 			break;
 		case FUEL:
 			ret = set_limit("fuel", INT64_MAX, &limits->fuel);
@@ -65,8 +67,12 @@ static int parse(int argc, char **argv, struct console *console,
 		case STACK:
 			ret = set_limit("stack", 1U << 24, &stack);
 			break;
+		case DEADLINE:
+			ret = set_limit("deadline", INT32_MAX,
+					&session->call_ms);
+			break;
 		default:
-			ret = -EINVAL;
+			ret = rights_set(&session->rights, opt, optarg);
 		}
 	}
 	limits->stack = stack;
@@ -107,10 +113,6 @@ static int report_end(const char *name, struct mathis_machine *m, int state)
 {
 	struct mathis_value v = mathis_result(m);
 
-	if (fflush(stdout)) {
-		fprintf(stderr, "mathis: %s\n", strerror(errno));
-		return EXIT_BAD;
-	}
 	switch (state) {
 	case MATHIS_DONE:
 		return v.kind == MATHIS_INT && v.i >= 0 && v.i <= 255 ? v.i : 0;
@@ -123,47 +125,107 @@ static int report_end(const char *name, struct mathis_machine *m, int state)
 	}
 }
 
-static int run(const char *name, const struct mathis_module *module,
-	       char **args, const struct mathis_limits *limits,
-	       struct console *console)
+/* Print a report of the program; @arg is the struct run. */
+static void hear(void *arg, enum mathis_event event, const char *text)
 {
-	struct mathis_host host = { .arg = console,
-				    .trace = console->trace,
-				    .call = console_call,
-				    .event = console_event };
-	struct mathis_machine *m;
+	static const char *const names[] = {
+		[MATHIS_EVENT_CALL] = "call",
+		[MATHIS_EVENT_RETURN] = "return",
+		[MATHIS_EVENT_TRACE] = "trace",
+		[MATHIS_EVENT_BREAKPOINT] = "breakpoint",
+		[MATHIS_EVENT_EXPLAIN] = "explain",
+		[MATHIS_EVENT_PROFILE] = "profile",
+		[MATHIS_EVENT_HINT] = "hint",
+		[MATHIS_EVENT_LOST] = "a task failed",
+	};
+	const struct run *run = arg;
+
+	/* TRACE prints, as far as the program may; lost errors are seen. */
+	if (!run->trace && event != MATHIS_EVENT_LOST &&
+	    !(event == MATHIS_EVENT_TRACE &&
+	      md_rights_any(&run->program.session->rights, "console")))
+		return;
+	fprintf(stderr, "mathis: %s: ", names[event]);
+	print_text(stderr, text);
+	fputc('\n', stderr);
+}
+
+static int run_module(const char *name, const struct mathis_module *module,
+		      char **args, const struct mathis_limits *limits,
+		      struct run *run, struct md_session *session)
+{
+	struct mathis_host host = { .trace = run->trace, .event = hear };
+	struct md_program *p = &run->program;
 	int status;
 	int ret;
 
-	ret = mathis_machine_new(module, limits, &host, &m);
+	md_program_init(p, session, &host);
+	ret = mathis_machine_new(module, limits, &host, &p->machine);
 	if (ret) {
 		fprintf(stderr, "mathis: %s\n", strerror(-ret));
-		return EXIT_BAD;
+		status = EXIT_BAD;
+	} else {
+		ret = start(p->machine, args);
+		status = ret ? report_start(name, ret) :
+			       report_end(name, p->machine, md_program_run(p));
 	}
-	ret = start(m, args);
-	status = ret ? report_start(name, ret) :
-		       report_end(name, m, mathis_run(m));
-	mathis_machine_free(m);
+	md_program_fini(p);
+	mathis_machine_free(p->machine);
 	return status;
 }
 
-int cmd_run(int argc, char **argv)
+static int load_and_run(char **argv, struct run *run,
+			struct md_session *session,
+			const struct mathis_limits *limits)
 {
-	struct console console = { .allowed = true };
-	struct mathis_limits limits = { 0 };
 	struct mathis_error error = { 0 };
 	struct mathis_module *module;
 	int status = EXIT_BAD;
 
-	if (parse(argc, argv, &console, &limits) || optind == argc)
-		return EXIT_USAGE;
-	if (load_input(argv[optind], 0, &module))
+	if (load_input(argv[0], 0, &module))
 		return EXIT_BAD;
 	if (mathis_verify(module, NULL, &error))
-		print_error(argv[optind], &error);
+		print_error(argv[0], &error);
 	else
-		status = run(argv[optind], module, argv + optind + 1, &limits,
-			     &console);
+		status = run_module(argv[0], module, argv + 1, limits, run,
+				    session);
 	mathis_unload(module);
+	return status;
+}
+
+static int run_in(struct md_session *session, int argc, char **argv)
+{
+	struct mathis_limits limits = { 0 };
+	struct run run = { 0 };
+	int ret;
+
+	for (int i = 0; i < 3; i++)
+		session->console[i] = i;
+	ret = md_rights_add(&session->rights, false, "console", NULL);
+	if (!ret)
+		ret = parse(argc, argv, &run, session, &limits);
+	if (ret || optind == argc)
+		return EXIT_USAGE;
+	return load_and_run(argv + optind, &run, session, &limits);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct md_session *session = NULL;
+	struct md_misfit error = { 0 };
+	struct md_core *core;
+	int status = EXIT_BAD;
+	int ret = md_calls_core(&core, &error);
+
+	if (!ret)
+		session = md_session_new(core);
+	if (session) {
+		status = run_in(session, argc, argv);
+		md_session_end(session);
+	} else {
+		fprintf(stderr, "mathis: %s\n",
+			ret == -EINVAL ? error.text : strerror(ENOMEM));
+	}
+	md_core_free(core);
 	return status;
 }

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The dispatcher: the table of calls, worker threads, timers.
+ *
+ * core->lock guards turns, workers, timers, and the calls of all sessions. It
+ * is taken last; nobody holds it over a function that serves a call.
+ */
+#ifndef MATHISD_CORE_CORE_H
+#define MATHISD_CORE_CORE_H
+
+#include <mathis/calls.h>
+#include <mathis/item.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "call.h"
+#include "timer.h"
+#include "type.h"
+
+#define MD_WORKERS_MAX 16
+
+struct md_session;
+TAILQ_HEAD(md_session_list, md_session);
+
+typedef int md_function(struct md_call *c);
+
+/**
+ * struct md_serve - what serves a call
+ * @id: Number of the call.
+ * @function: Serves it.
+ */
+struct md_serve {
+	uint16_t id;
+	md_function *function;
+};
+
+/**
+ * struct md_row - a call
+ * @info: Its row of calls.def.
+ * @function: Serves it.
+ * @args: Types of its arguments.
+ * @min: Arguments that cannot be missing.
+ * @max: Arguments.
+ * @result: Type of its result.
+ */
+struct md_row {
+	const struct mathis_call_info *info;
+	md_function *function;
+	struct md_type *args;
+	unsigned int min;
+	unsigned int max;
+	struct md_type *result;
+};
+
+struct md_core {
+	struct mathis_pool pool; /* of the types */
+	struct md_row *rows;
+	size_t n_rows;
+	uint16_t *index; /* row plus 1 by number */
+	bool strict; /* end the program when a result has a wrong type */
+
+	pthread_mutex_t lock; /* see above */
+	pthread_cond_t work;
+	struct md_session_list turns; /* with calls that wait for a worker */
+	pthread_t workers[MD_WORKERS_MAX];
+	unsigned int n_workers;
+	unsigned int idle;
+	bool stop;
+	struct md_timers timers;
+};
+
+/**
+ * md_core_new() - make a dispatcher
+ * @serve: Functions that serve calls.
+ * @n: Their count.
+ * @core: Out, the dispatcher, which the caller frees; NULL on failure.
+ * @error: Out, the reason of -EINVAL.
+ *
+ * Return: 0; -EINVAL for a row of calls.def with a type that cannot be read,
+ * or that nothing serves; -ENOMEM.
+ */
+int md_core_new(const struct md_serve *serve, size_t n, struct md_core **core,
+		struct md_misfit *error);
+/* Free a dispatcher whose sessions have ended; wait for its threads. */
+void md_core_free(struct md_core *core);
+/* The row of a call that is served, or NULL. */
+const struct md_row *md_core_row(const struct md_core *core, uint16_t id);
+
+uint64_t md_now(void);
+
+#endif

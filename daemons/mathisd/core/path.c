@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Resolve paths beneath the folders of the rights.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "path.h"
+#include "session.h"
+
+#define TRIES 8
+
+/* Make a path absolute, without "." and "..": 0 or -1, which was reported. */
+static int clean(struct md_call *c, const char *path, char out[PATH_MAX])
+{
+	char whole[2 * PATH_MAX + 2];
+	size_t n = 0;
+	char *at = whole;
+	char *part;
+
+	if (!*path || strlen(path) >= PATH_MAX)
+		return md_fail(c, MATHIS_ARG_RANGE, "a path has 1 to %d bytes",
+			       PATH_MAX - 1);
+	snprintf(whole, sizeof(whole), "%s/%s",
+		 *path == '/' ? "" : c->session->base, path);
+	while ((part = strsep(&at, "/"))) {
+		if (!*part || !strcmp(part, "."))
+			continue;
+		if (!strcmp(part, "..")) {
+			while (n && out[--n] != '/')
+				;
+			continue;
+		}
+		if (n + strlen(part) + 2 > PATH_MAX)
+			return md_fail_errno(c, ENAMETOOLONG, "a path");
+		out[n++] = '/';
+		memcpy(out + n, part, strlen(part));
+		n += strlen(part);
+	}
+	if (!n)
+		out[n++] = '/';
+	out[n] = 0;
+	return 0;
+}
+
+/* The part of a path behind a folder, or NULL when it is not below it. */
+static const char *below(const char *path, const char *folder)
+{
+	size_t n = folder && strcmp(folder, "/") ? strlen(folder) : 0;
+
+	if (n && (strncmp(path, folder, n) || (path[n] && path[n] != '/')))
+		return NULL;
+	path += n;
+	return path + (*path == '/');
+}
+
+/* The widest rule that allows a path, and the path in its folder. */
+static const struct md_rule *find_rule(struct md_call *c, const char *right,
+				       const char *path, const char **rest)
+{
+	const struct md_rights *rights = &c->session->rights;
+	const struct md_rule *best = NULL;
+
+	for (size_t i = 0; i < rights->n; i++) {
+		const struct md_rule *rule = &rights->rules[i];
+		const char *in = below(path, rule->param);
+
+		if (strcmp(rule->right->name, right) || !in)
+			continue;
+		if (rule->deny) {
+			best = NULL;
+			break;
+		}
+		if (!best || !rule->param ||
+		    (best->param &&
+		     strlen(rule->param) < strlen(best->param))) {
+			best = rule;
+			*rest = rule->leaf ?: in;
+		}
+	}
+	if (!best)
+		md_deny(c, right, path);
+	return best;
+}
+
+/* Whether no rule denies the place where a file is, and a name in it. */
+static int check_place(struct md_call *c, const char *right, int fd,
+		       const char *name)
+{
+	const struct md_rights *rights = &c->session->rights;
+	char link[32], real[PATH_MAX + NAME_MAX + 2];
+	ssize_t n = -1;
+
+	for (size_t i = 0; i < rights->n; i++) {
+		const struct md_rule *rule = &rights->rules[i];
+
+		if (!rule->deny || strcmp(rule->right->name, right))
+			continue;
+		if (n < 0) {
+			snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+			n = readlink(link, real, PATH_MAX);
+			if (n < 0)
+				return md_fail_errno(c, errno, "/proc");
+			snprintf(real + n, sizeof(real) - (size_t)n, "%s%s",
+				 name ? "/" : "", name ?: "");
+		}
+		if (below(real, rule->param))
+			return md_fail(c, MATHIS_POLICY,
+				       "a link leads to what is denied");
+	}
+	return MD_DONE;
+}
+
+static int open_beneath(const struct md_rule *rule, const char *rest, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned int)(flags | O_PATH | O_CLOEXEC),
+		/* Without a folder links may be absolute. */
+		.resolve = RESOLVE_NO_MAGICLINKS |
+			   (rule->param ? RESOLVE_BENEATH : RESOLVE_IN_ROOT),
+	};
+
+	return (int)syscall(SYS_openat2, rule->fd, *rest ? rest : ".", &how,
+			    sizeof(how));
+}
+
+/* An error of a path that the program named. */
+static int path_error(struct md_call *c, const char *path)
+{
+	char text[120];
+
+	snprintf(text, sizeof(text), "%s", path);
+	return md_fail_errno(c, errno, text);
+}
+
+int md_path_find(struct md_call *c, const char *right, const char *path,
+		 int flags)
+{
+	char whole[PATH_MAX];
+	const struct md_rule *rule;
+	const char *rest;
+	int fd;
+
+	if (clean(c, path, whole))
+		return -1;
+	rule = find_rule(c, right, whole, &rest);
+	if (!rule)
+		return -1;
+	fd = open_beneath(rule, rest, flags);
+	if (fd < 0)
+		return path_error(c, path);
+	if (!check_place(c, right, fd, NULL))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int md_path_parent(struct md_call *c, const char *right, const char *path,
+		   char name[NAME_MAX + 1])
+{
+	char whole[PATH_MAX], *slash;
+	const struct md_rule *rule;
+	const char *rest;
+	int fd;
+
+	if (clean(c, path, whole))
+		return -1;
+	rule = find_rule(c, right, whole, &rest);
+	if (!rule)
+		return -1;
+	slash = strrchr(whole, '/');
+	if (!*rest || !slash[1])
+		return md_fail(c, MATHIS_POLICY,
+			       "it is the folder of a right itself");
+	if (strlen(slash + 1) > NAME_MAX)
+		return md_fail_errno(c, ENAMETOOLONG, "a path");
+	memcpy(name, slash + 1, strlen(slash + 1) + 1);
+	if (rest >= whole && rest <= slash)
+		*slash = 0;
+	else
+		rest = "";
+	fd = open_beneath(rule, rest, O_DIRECTORY);
+	if (fd < 0)
+		return path_error(c, path);
+	if (!check_place(c, right, fd, name))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Open what an O_PATH file stands for, if it may be opened. */
+static int reopen(struct md_call *c, const char *path, int place, int flags)
+{
+	char link[32];
+	struct stat st;
+	int fd;
+
+	if (fstat(place, &st))
+		return path_error(c, path);
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+		if (!md_has(c, "io.special", NULL))
+			return md_fail(
+				c, MATHIS_UNSUPPORTED,
+				"it is no regular file, and the right io.special is missing");
+		flags |= O_NONBLOCK;
+	}
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", place);
+	fd = open(link, (flags & ~O_CREAT) | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? path_error(c, path) : fd;
+}
+
+/* Make a file that is not there; -1 and EEXIST when it is by now. */
+static int make(struct md_call *c, const char *path, int flags, mode_t mode)
+{
+	char name[NAME_MAX + 1];
+	int parent = md_path_parent(c, "fs.write", path, name);
+	int fd, saved;
+
+	errno = 0;
+	if (parent < 0)
+		return -1;
+	fd = openat(parent, name,
+		    flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	saved = errno;
+	if (fd < 0)
+		path_error(c, path);
+	close(parent);
+	errno = saved;
+	return fd;
+}
+
+int md_path_open(struct md_call *c, const char *path, int flags, mode_t mode)
+{
+	bool writes = (flags & O_ACCMODE) != O_RDONLY;
+	bool reads = (flags & O_ACCMODE) != O_WRONLY;
+	const char *right = writes ? "fs.write" : "fs.read";
+	int place, fd;
+
+	if (writes && reads) {
+		char whole[PATH_MAX];
+		const char *rest;
+
+		if (clean(c, path, whole) ||
+		    !find_rule(c, "fs.read", whole, &rest))
+			return -1;
+	}
+	for (int i = 0; i < TRIES; i++) {
+		place = md_path_find(c, right, path, 0);
+		if (place >= 0) {
+			fd = writes && reads &&
+					     check_place(c, "fs.read", place,
+							 NULL) ?
+				     -1 :
+				     reopen(c, path, place, flags);
+			close(place);
+			return fd;
+		}
+		if (c->code != MATHIS_NOT_FOUND || !(flags & O_CREAT))
+			return -1;
+		memset(&c->detail, 0, sizeof(c->detail));
+		fd = make(c, path, flags & ~O_TRUNC, mode);
+		if (fd >= 0 || errno != EEXIST)
+			return fd;
+		memset(&c->detail, 0, sizeof(c->detail));
+	}
+	return md_fail(c, MATHIS_POLICY, "a link leads to nothing");
+}

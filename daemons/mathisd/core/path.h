@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Paths that a program names, resolved beneath the folders that its rights
+ * give. A relative path begins at session->base; "." and ".." are resolved
+ * before links are, which must not lead out of the folder. Where a rule denies,
+ * the place that links lead to counts.
+ */
+#ifndef MATHISD_CORE_PATH_H
+#define MATHISD_CORE_PATH_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+struct md_call;
+
+/**
+ * md_path_find() - find a file
+ * @c: The call.
+ * @right: "fs.read" or "fs.write".
+ * @path: The path.
+ * @flags: O_NOFOLLOW for a link itself, or 0.
+ *
+ * Return: A file opened with O_PATH, which the caller closes; -1: reported.
+ */
+int md_path_find(struct md_call *c, const char *right, const char *path,
+		 int flags);
+
+/**
+ * md_path_parent() - find the folder that a name is to be made or removed in
+ * @c: The call.
+ * @right: "fs.read" or "fs.write".
+ * @path: The path; its last part need not exist, and is not followed.
+ * @name: Out, that part.
+ *
+ * Return: The folder, opened with O_PATH; -1: reported.
+ */
+int md_path_parent(struct md_call *c, const char *right, const char *path,
+		   char name[NAME_MAX + 1]);
+
+/**
+ * md_path_open() - open a file for its content
+ * @c: The call.
+ * @path: The path.
+ * @flags: O_RDONLY, O_WRONLY or O_RDWR, with O_CREAT, O_TRUNC, O_APPEND. Each
+ *	needs fs.read, fs.write or both.
+ * @mode: Of a file that is made.
+ *
+ * A file that is neither regular nor a folder needs io.special, and is opened
+ * with O_NONBLOCK.
+ *
+ * Return: The file; -1: reported.
+ */
+int md_path_open(struct md_call *c, const char *path, int flags, mode_t mode);
+
+#endif

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rules for rights.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "session.h"
+
+static const struct md_right all[] = {
+#define RIGHT(_name, _param, _doc) { _name, MD_PARAM_##_param, _doc },
+#include "rights.def"
+#undef RIGHT
+};
+
+#define N_RIGHTS (sizeof(all) / sizeof(*all))
+
+const struct md_right *md_rights_all(size_t *n)
+{
+	*n = N_RIGHTS;
+	return all;
+}
+
+const struct md_right *md_right_find(const char *name, size_t size)
+{
+	for (size_t i = 0; i < N_RIGHTS; i++) {
+		if (strlen(all[i].name) == size &&
+		    !memcmp(all[i].name, name, size))
+			return &all[i];
+	}
+	return NULL;
+}
+
+/* Open the folder of a rule for paths: 0 or -errno. */
+static int open_path(struct md_rule *rule, const char *path)
+{
+	char real[PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	if (!realpath(path, real) || stat(real, &st))
+		return -errno;
+	rule->param = strdup(real);
+	if (!rule->param)
+		return -ENOMEM;
+	if (!S_ISDIR(st.st_mode)) {
+		slash = strrchr(real, '/');
+		rule->leaf = rule->param + (slash - real) + 1;
+		slash[slash == real] = 0;
+	}
+	rule->fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return rule->fd < 0 ? -errno : 0;
+}
+
+static int fill(struct md_rule *rule, const char *param)
+{
+	if (!param && rule->right->param != MD_PARAM_PATH)
+		return 0;
+	if (!param) {
+		rule->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return rule->fd < 0 ? -errno : 0;
+	}
+	if (rule->right->param == MD_PARAM_NONE || !*param)
+		return -EINVAL;
+	if (rule->right->param == MD_PARAM_PATH)
+		return open_path(rule, param);
+	rule->param = strdup(param);
+	return rule->param ? 0 : -ENOMEM;
+}
+
+static void fini(struct md_rule *rule)
+{
+	if (rule->fd >= 0)
+		close(rule->fd);
+	free(rule->param);
+}
+
+static int add(struct md_rights *rights, bool deny,
+	       const struct md_right *right, const char *param)
+{
+	struct md_rule rule = { .deny = deny, .right = right, .fd = -1 };
+	struct md_rule *more;
+	int ret = fill(&rule, param);
+
+	more = ret ? NULL :
+		     realloc(rights->rules,
+			     (rights->n + 1) * sizeof(*rights->rules));
+	if (!more) {
+		fini(&rule);
+		return ret ?: -ENOMEM;
+	}
+	rights->rules = more;
+	rights->rules[rights->n++] = rule;
+	return 0;
+}
+
+int md_rights_add(struct md_rights *rights, bool deny, const char *name,
+		  const char *params)
+{
+	const struct md_right *right = md_right_find(name, strlen(name));
+	char *copy, *at, *param;
+	int ret = 0;
+
+	if (!strcmp(name, "all") && !params) {
+		for (size_t i = 0; i < N_RIGHTS && !ret; i++)
+			ret = add(rights, deny, &all[i], NULL);
+		return ret;
+	}
+	if (!right)
+		return -ENOENT;
+	if (!params)
+		return add(rights, deny, right, NULL);
+	copy = strdup(params);
+	if (!copy)
+		return -ENOMEM;
+	at = copy;
+	while (!ret && (param = strsep(&at, ",")))
+		ret = add(rights, deny, right, param);
+	free(copy);
+	return ret;
+}
+
+void md_rights_fini(struct md_rights *rights)
+{
+	for (size_t i = 0; i < rights->n; i++)
+		fini(&rights->rules[i]);
+	free(rights->rules);
+}
+
+static bool matches(const struct md_rule *rule, const char *param)
+{
+	size_t n;
+
+	if (!rule->param)
+		return true;
+	if (!param)
+		return false;
+	n = strlen(rule->param);
+	if (rule->param[n - 1] == '*')
+		return !strncmp(rule->param, param, n - 1);
+	return !strcmp(rule->param, param);
+}
+
+/* Whether a right is held, for a parameter, or, for paths, at all. */
+static bool holds(const struct md_rights *rights, const struct md_right *right,
+		  const char *param, bool at_all)
+{
+	bool allowed = false;
+
+	for (size_t i = 0; i < rights->n; i++) {
+		const struct md_rule *rule = &rights->rules[i];
+
+		if (rule->right != right)
+			continue;
+		if (rule->deny && matches(rule, param))
+			return false;
+		if (!rule->deny && (at_all || matches(rule, param)))
+			allowed = true;
+	}
+	return allowed;
+}
+
+bool md_rights_any(const struct md_rights *rights, const char *names)
+{
+	while (*names) {
+		size_t n = strcspn(names, " ");
+		const struct md_right *right = md_right_find(names, n);
+
+		if (right && holds(rights, right, NULL, true))
+			return true;
+		names += n + (names[n] == ' ');
+	}
+	return false;
+}
+
+bool md_has(struct md_call *c, const char *right, const char *param)
+{
+	const struct md_right *r = md_right_find(right, strlen(right));
+
+	return r && holds(&c->session->rights, r, param, false);
+}
+
+int md_deny(struct md_call *c, const char *right, const char *param)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s%s%s", right, param ? "=" : "",
+		 param ?: "");
+	md_detail(c, "right", md_text(c, text));
+	return md_fail(c, MATHIS_DENIED, "needs the right %s", text);
+}
+
+int md_may(struct md_call *c, const char *right, const char *param)
+{
+	return md_has(c, right, param) ? MD_DONE : md_deny(c, right, param);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sessions: a program or a client, with its rights and what it holds.
+ */
+#ifndef MATHISD_CORE_SESSION_H
+#define MATHISD_CORE_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "call.h"
+#include "handle.h"
+#include "rights.h"
+
+#define MD_CALLS_MAX 4096 /* under way, of a session */
+#define MD_CALL_BYTES (64UL << 20) /* of arguments and result */
+
+struct md_core;
+struct md_own;
+
+/**
+ * struct md_own_kind - state that a category keeps for each session
+ * @size: Its bytes, zero at first.
+ * @init: Prepares it, or NULL.
+ * @fini: Drops what it has when the session ends, or NULL.
+ */
+struct md_own_kind {
+	size_t size;
+	void (*init)(void *state);
+	void (*fini)(void *state);
+};
+
+struct md_session {
+	struct md_core *core;
+	atomic_uint refs; /* its maker, and each call */
+	struct md_rights rights;
+	char *base; /* folder that paths begin at, absolute */
+	int console[3]; /* input, output, errors; -1: none */
+	uint64_t call_ms; /* deadline of each call; 0: none */
+	/*
+	 * Hear that a call ended which md_call_start() left to later, or NULL.
+	 * Runs in any thread, under core->lock, and must not block.
+	 */
+	void (*wake)(struct md_session *s);
+	void *arg; /* of @wake */
+	/* Hear of each call that ended, in its caller's thread, or NULL. */
+	void (*trace)(struct md_session *s, struct md_call *c);
+
+	pthread_mutex_t lock; /* guards the next three */
+	bool dead;
+	struct md_handles handles;
+	struct md_own *owns;
+
+	/* Under core->lock. */
+	struct md_call_list calls; /* under way */
+	struct md_call_list queue; /* of these, for a worker */
+	struct md_call_list ended; /* for the caller to take */
+	unsigned int n_calls;
+	unsigned int running; /* by workers */
+	bool has_turn;
+	TAILQ_ENTRY(md_session) turn;
+};
+
+/* Begin a session without rights, or NULL without memory. */
+struct md_session *md_session_new(struct md_core *core);
+/*
+ * End a session: its calls are cancelled, its handles closed once no call uses
+ * them. The caller must not touch it afterwards.
+ */
+void md_session_end(struct md_session *s);
+void md_session_put(struct md_session *s);
+
+/* The state of a category; NULL without memory. */
+void *md_session_own(struct md_session *s, const struct md_own_kind *kind);
+
+/* A call that has ended, which the caller puts; NULL: none has. */
+struct md_call *md_session_take(struct md_session *s);
+/* End the call with a ticket with Cancelled: -ENOENT when none is under way. */
+int md_session_cancel(struct md_session *s, uint64_t ticket);
+
+#endif

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * 0x0001 to 0x0018: files by handle, whole files, the console.
+ */
+#include <fcntl.h>
+#include <kselftest_harness.h>
+#include <sys/stat.h>
+
+#include "dispatch.h"
+
+FIXTURE(io)
+{
+	struct dispatch d;
+};
+
+FIXTURE_SETUP(io)
+{
+	ASSERT_TRUE(dispatch_init(&self->d));
+}
+
+FIXTURE_TEARDOWN(io)
+{
+	dispatch_fini(&self->d);
+}
+
+#define DO(...) CALL(&self->d, __VA_ARGS__)
+#define TEXT(_text) result_is(_text)
+
+static bool result_is(const char *text)
+{
+	return RESULT.n == strlen(text) && !memcmp(RESULT.text, text, RESULT.n);
+}
+
+/* Only the rights that the test names, for paths below its folder. */
+static void limit(struct dispatch *d, const char *const (*rules)[3])
+{
+	md_rights_fini(&d->session->rights);
+	d->session->rights = (struct md_rights){ 0 };
+	for (; (*rules)[0]; rules++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "%s/%s", d->folder, (*rules)[2]);
+		if (md_rights_add(&d->session->rights,
+				  !strcmp((*rules)[0], "deny"), (*rules)[1],
+				  path))
+			abort();
+	}
+}
+
+TEST_F(io, io_open_and_write_and_read_and_close)
+{
+	struct mathis_item f;
+
+	EXPECT_EQ(MATHIS_NOT_FOUND, DO("io_open", STR("a"), INT(1)));
+	ASSERT_EQ(0, DO("io_open", STR("a"), INT(0x103)));
+	f = RESULT;
+	EXPECT_EQ(0, DO("io_write", f, STR("hello ")));
+	EXPECT_EQ(6, RESULT.i);
+	EXPECT_EQ(0, DO("io_write", f, BYTES("\0\1", 2)));
+	EXPECT_EQ(0, DO("io_seek", f, INT(0), INT(0)));
+	EXPECT_EQ(0, DO("io_read", f, INT(5)));
+	EXPECT_TRUE(TEXT("hello"));
+	EXPECT_EQ(0, DO("io_read", f, INT(100)));
+	EXPECT_EQ(3, RESULT.n);
+	EXPECT_EQ(0, DO("io_read", f, INT(100)));
+	EXPECT_EQ(0, RESULT.n);
+	EXPECT_EQ(0, DO("io_read", f, INT(0)));
+	EXPECT_EQ(0, DO("io_flush", f));
+	EXPECT_EQ(0, DO("io_close", f));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("io_close", f));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("io_read", f, INT(1)));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("io_write", f, STR("x")));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("io_seek", f, INT(0), INT(0)));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("io_flush", f));
+}
+
+TEST_F(io, io_open_flags)
+{
+	struct mathis_item f;
+
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("io_open", STR("a"), INT(0x100)));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("io_open", STR("a"), INT(0x101)));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("io_open", STR("a"), INT(0x201)));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("io_open", STR("a"), INT(0x401)));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("io_open", STR("a"), INT(0x83)));
+	ASSERT_EQ(0, DO("io_write_file", STR("a"), STR("12345")));
+	ASSERT_EQ(0, DO("io_open", STR("a"), INT(0x402)));
+	f = RESULT;
+	EXPECT_EQ(0, DO("io_write", f, STR("6")));
+	EXPECT_EQ(MATHIS_BAD_OPERATION, DO("io_read", f, INT(1)));
+	EXPECT_EQ(0, DO("io_read_file", STR("a")));
+	EXPECT_TRUE(TEXT("123456"));
+	ASSERT_EQ(0, DO("io_open", STR("a"), INT(1)));
+	EXPECT_EQ(MATHIS_BAD_OPERATION, DO("io_write", RESULT, STR("x")));
+	ASSERT_EQ(0, DO("io_open", STR("a"), INT(0x202)));
+	EXPECT_EQ(0, DO("io_read_file", STR("a")));
+	EXPECT_TRUE(TEXT(""));
+}
+
+TEST_F(io, io_seek_to_each_place)
+{
+	struct mathis_item f;
+
+	ASSERT_EQ(0, DO("io_write_file", STR("a"), STR("12345")));
+	ASSERT_EQ(0, DO("io_open", STR("a"), INT(1)));
+	f = RESULT;
+	EXPECT_EQ(0, DO("io_seek", f, INT(-2), INT(2)));
+	EXPECT_EQ(3, RESULT.i);
+	EXPECT_EQ(0, DO("io_seek", f, INT(1), INT(1)));
+	EXPECT_EQ(4, RESULT.i);
+	EXPECT_EQ(0, DO("io_read", f, INT(9)));
+	EXPECT_TRUE(TEXT("5"));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("io_seek", f, INT(-6), INT(2)));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("io_seek", f, INT(INT64_MAX), INT(1)));
+	EXPECT_EQ(0, DO("io_seek", f, INT(0), INT(1)));
+	EXPECT_EQ(5, RESULT.i);
+}
+
+TEST_F(io, io_stat_and_exists)
+{
+	ASSERT_EQ(0, DO("io_write_file", STR("a"), STR("12345")));
+	ASSERT_EQ(0, DO("io_stat", STR("a")));
+	EXPECT_EQ(5, mathis_item_get(&RESULT, "size")->i);
+	EXPECT_TRUE(mathis_item_is(mathis_item_get(&RESULT, "type"), "file"));
+	EXPECT_EQ(1, mathis_item_get(&RESULT, "nlink")->i);
+	ASSERT_EQ(0, DO("io_stat", STR(".")));
+	EXPECT_TRUE(mathis_item_is(mathis_item_get(&RESULT, "type"), "dir"));
+	EXPECT_EQ(MATHIS_NOT_FOUND, DO("io_stat", STR("b")));
+	EXPECT_EQ(0, DO("io_exists", STR("a")));
+	EXPECT_EQ(1, RESULT.i);
+	EXPECT_EQ(0, DO("io_exists", STR("b")));
+	EXPECT_EQ(0, RESULT.i);
+	EXPECT_EQ(0, DO("io_exists", STR("a/b")));
+	EXPECT_EQ(0, RESULT.i);
+	EXPECT_EQ(MATHIS_ARG_RANGE,
+		  DO("io_exists", dispatch_text(MATHIS_STR, "a\0b", 3)));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("io_exists", STR("")));
+}
+
+TEST_F(io, whole_files)
+{
+	struct mathis_item items[] = { INT(1), INT(255) };
+	struct mathis_item list = { .kind = MATHIS_LIST,
+				    .n = 2,
+				    .items = items };
+	char path[128];
+	struct stat st;
+
+	EXPECT_EQ(0, DO("io_write_file", STR("a"), STR("text")));
+	EXPECT_EQ(0, DO("io_read_file", STR("a")));
+	EXPECT_TRUE(TEXT("text"));
+	snprintf(path, sizeof(path), "%s/a", self->d.folder);
+	EXPECT_EQ(0, chmod(path, 0604));
+	EXPECT_EQ(0, DO("io_write_file_bin", STR("a"), list));
+	EXPECT_EQ(0, stat(path, &st));
+	EXPECT_EQ(0604, st.st_mode & 0777);
+	EXPECT_EQ(0, DO("io_read_file_bin", STR("a")));
+	EXPECT_TRUE(RESULT.n == 2 && !memcmp(RESULT.text, "\1\377", 2));
+	EXPECT_EQ(MATHIS_ENCODING, DO("io_read_file", STR("a")));
+	items[1] = INT(256);
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("io_write_file_bin", STR("a"), list));
+	EXPECT_EQ(MATHIS_NOT_FOUND,
+		  DO("io_write_file_bin", STR("b/a"), BYTES("x", 1)));
+	EXPECT_EQ(MATHIS_UNSUPPORTED, DO("io_read_file", STR(".")));
+	EXPECT_EQ(0, truncate(path, (16 << 20) + 1));
+	EXPECT_EQ(MATHIS_LIMIT, DO("io_read_file_bin", STR("a")));
+	EXPECT_EQ(0, truncate(path, 16 << 20));
+	EXPECT_EQ(0, DO("io_read_file_bin", STR("a")));
+	EXPECT_EQ(16 << 20, RESULT.n);
+}
+
+TEST_F(io, a_failed_write_leaves_the_old_file)
+{
+	ASSERT_EQ(0, DO("io_write_file", STR("a"), STR("old")));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "mkdir d"));
+	EXPECT_EQ(MATHIS_IO, DO("io_write_file", STR("d"), STR("x")));
+	EXPECT_EQ(0, dispatch_shell(&self->d, "test $(ls -A | wc -l) = 2"));
+}
+
+TEST_F(io, a_full_disk_says_how_much_it_took)
+{
+	struct mathis_item f;
+
+	ASSERT_EQ(0, DO("io_open", STR("/dev/full"), INT(2)));
+	f = RESULT;
+	EXPECT_EQ(MATHIS_IO, DO("io_write", f, STR("x")));
+	EXPECT_EQ(0, mathis_item_get(&dispatch_last->detail, "written")->i);
+	EXPECT_EQ(ENOSPC, mathis_item_get(&dispatch_last->detail, "errno")->i);
+}
+
+TEST_F(io, paths_stay_in_the_folder)
+{
+	static const char *const rules[][3] = { { "allow", "fs.read", "in" },
+						{ "allow", "fs.write", "in" },
+						{ NULL } };
+	static const char *const outside[] = {
+		"secret",      "in/../secret",
+		"/etc/passwd", "in/../../../etc/passwd",
+		"..",	       "/",
+		"in2/x",
+	};
+	static const char *const leading_out[] = { "in/up", "in/abs",
+						   "in/dir/secret", "in/proc" };
+	ASSERT_EQ(0, dispatch_shell(&self->d, "mkdir in in2 in/sub"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "echo s >secret"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "echo x >in2/x"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "echo f >in/f"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s ../secret in/up"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s $PWD/secret in/abs"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s .. in/dir"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s /proc/self/root in/proc"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s f in/good"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s ../f in/sub/good"));
+	limit(&self->d, rules);
+	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++) {
+		EXPECT_EQ(MATHIS_DENIED, DO("io_read_file", STR(outside[i])))
+		{
+			TH_LOG("%s", outside[i]);
+		}
+	}
+	for (size_t i = 0; i < sizeof(leading_out) / sizeof(*leading_out);
+	     i++) {
+		EXPECT_EQ(MATHIS_POLICY, DO("io_stat", STR(leading_out[i])))
+		{
+			TH_LOG("%s: %s", leading_out[i], MESSAGE);
+		}
+	}
+	EXPECT_EQ(MATHIS_POLICY, DO("io_open", STR("in/up"), INT(0x302)));
+	EXPECT_EQ(MATHIS_POLICY, DO("io_write_file", STR("in"), STR("x")));
+	EXPECT_EQ(0, DO("io_read_file", STR("in/good")));
+	EXPECT_EQ(0, DO("io_read_file", STR("in/sub/good")));
+	EXPECT_EQ(0, DO("io_read_file", STR("in/./sub/../f")));
+	EXPECT_EQ(0, DO("io_write_file", STR("in/sub/new"), STR("x")));
+}
+
+TEST_F(io, deny_beats_allow)
+{
+	static const char *const rules[][3] = { { "allow", "fs.read", "." },
+						{ "allow", "fs.write", "." },
+						{ "deny", "fs.write", "no" },
+						{ "deny", "fs.read", "no/r" },
+						{ NULL } };
+	ASSERT_EQ(0, dispatch_shell(&self->d, "mkdir -p no/r"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "echo f >no/f"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "echo r >no/r/f"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s no/r/f way"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s no/f wway"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s no/new nway"));
+	limit(&self->d, rules);
+	EXPECT_EQ(0, DO("io_read_file", STR("no/f")));
+	EXPECT_EQ(MATHIS_DENIED, DO("io_read_file", STR("no/r/f")));
+	EXPECT_EQ(MATHIS_POLICY, DO("io_read_file", STR("way")));
+	EXPECT_EQ(MATHIS_DENIED, DO("io_write_file", STR("no/f"), STR("x")));
+	EXPECT_EQ(MATHIS_POLICY, DO("io_open", STR("wway"), INT(0x202)));
+	EXPECT_EQ(MATHIS_POLICY, DO("io_open", STR("nway"), INT(0x102)));
+	EXPECT_EQ(0, DO("io_read_file", STR("no/f")));
+	EXPECT_TRUE(TEXT("f\n"));
+	EXPECT_EQ(MATHIS_NOT_FOUND, DO("io_stat", STR("no/new")));
+}
+
+TEST_F(io, special_files_need_a_right)
+{
+	static const char *const rules[][3] = { { "allow", "fs.read", "." },
+						{ "allow", "fs.write", "." },
+						{ NULL } };
+	char path[128];
+	struct mathis_item f;
+	struct md_call *reads;
+
+	snprintf(path, sizeof(path), "%s/fifo", self->d.folder);
+	ASSERT_EQ(0, mkfifo(path, 0600));
+	ASSERT_EQ(0, DO("io_open", STR("fifo"), INT(3)));
+	f = RESULT;
+	EXPECT_EQ(MATHIS_UNSUPPORTED, DO("io_seek", f, INT(0), INT(0)));
+	/* A read waits for a write, and can be cancelled. */
+	reads = dispatch_begin(&self->d, "io_read",
+			       (struct mathis_item[]){ f, INT(9) }, 2);
+	EXPECT_EQ(0, md_session_cancel(self->d.session, reads->ticket));
+	EXPECT_EQ(MATHIS_CANCELLED, dispatch_wait(&self->d, reads));
+	EXPECT_EQ(-ENOENT, md_session_cancel(self->d.session, reads->ticket));
+	md_call_put(reads);
+	limit(&self->d, rules);
+	EXPECT_EQ(MATHIS_UNSUPPORTED, DO("io_open", STR("fifo"), INT(3)));
+}
+
+TEST_F(io, a_deadline_ends_a_call)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/fifo", self->d.folder);
+	ASSERT_EQ(0, mkfifo(path, 0600));
+	ASSERT_EQ(0, DO("io_open", STR("fifo"), INT(3)));
+	self->d.session->call_ms = 1;
+	EXPECT_EQ(MATHIS_TIMEOUT, DO("io_read", RESULT, INT(9)));
+}
+
+TEST_F(io, many_calls_are_under_way)
+{
+	struct md_call *calls[20];
+	struct mathis_item f;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/fifo", self->d.folder);
+	ASSERT_EQ(0, mkfifo(path, 0600));
+	ASSERT_EQ(0, DO("io_open", STR("fifo"), INT(3)));
+	f = RESULT;
+	for (int i = 0; i < 20; i++)
+		calls[i] = dispatch_begin(&self->d, "io_read",
+					  (struct mathis_item[]){ f, INT(1) },
+					  2);
+	EXPECT_EQ(20, self->d.session->n_calls);
+	/* Those of the queue and those that run, in any order. */
+	for (int i = 19; i >= 0; i -= 2) {
+		md_call_stop(calls[i], MATHIS_CANCELLED);
+		EXPECT_EQ(MATHIS_CANCELLED, dispatch_wait(&self->d, calls[i]));
+		md_call_put(calls[i]);
+	}
+	/* The end of the session ends the others. */
+}
+
+TEST_F(io, console)
+{
+	int in[2], out[2], err[2];
+	char data[64];
+
+	ASSERT_EQ(0, pipe(in) | pipe(out) | pipe(err));
+	self->d.session->console[0] = in[0];
+	self->d.session->console[1] = out[1];
+	self->d.session->console[2] = err[1];
+	EXPECT_EQ(0, DO("io_print", STR("a")));
+	EXPECT_EQ(0, DO("io_println", STR("b")));
+	EXPECT_EQ(0, DO("io_eprint", STR("oops")));
+	ASSERT_EQ(3, read(out[0], data, sizeof(data)));
+	EXPECT_EQ(0, memcmp(data, "ab\n", 3));
+	ASSERT_EQ(4, read(err[0], data, sizeof(data)));
+	ASSERT_EQ(13, write(in[1], "one\ntwo\n\377\nend", 13));
+	EXPECT_EQ(0, DO("io_input"));
+	EXPECT_TRUE(TEXT("one"));
+	EXPECT_EQ(0, DO("io_input_prompt", STR("? ")));
+	EXPECT_TRUE(TEXT("two"));
+	ASSERT_EQ(2, read(out[0], data, sizeof(data)));
+	EXPECT_EQ(MATHIS_ENCODING, DO("io_input"));
+	close(in[1]);
+	EXPECT_EQ(0, DO("io_input"));
+	EXPECT_TRUE(TEXT("end"));
+	EXPECT_EQ(MATHIS_CLOSED, DO("io_input"));
+	close(out[0]);
+	signal(SIGPIPE, SIG_IGN);
+	EXPECT_EQ(MATHIS_CLOSED, DO("io_print", STR("x")));
+}
+
+TEST_F(io, a_line_has_a_limit)
+{
+	char *line = calloc(1, 65538);
+	char path[128];
+	FILE *f;
+
+	memset(line, 'x', 65537);
+	snprintf(path, sizeof(path), "%s/in", self->d.folder);
+	f = fopen(path, "w");
+	fwrite(line, 1, 65536, f);
+	fputs("\n", f);
+	fwrite(line, 1, 65537, f);
+	fclose(f);
+	free(line);
+	self->d.session->console[0] = open(path, O_RDONLY);
+	EXPECT_EQ(0, DO("io_input"));
+	EXPECT_EQ(65536, RESULT.n);
+	EXPECT_EQ(MATHIS_LIMIT, DO("io_input"));
+}
+
+TEST_HARNESS_MAIN

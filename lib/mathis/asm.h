@@ -71,6 +71,8 @@ struct asm_func {
 	uint32_t size;
 	uint32_t meta;
 	int used; /* the highest local that is used, or -1 */
+	struct mathis_span module; /* that it is imported from */
+	struct mathis_span symbol;
 };
 
 /* A place of the code that waits for a label or a function. */

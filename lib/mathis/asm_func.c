@@ -128,6 +128,10 @@ void asm_end_func(struct mathis_asm *a)
 			     f->n_params, f->arity);
 	if (a->meta.used)
 		put_meta(a);
+	if (f->flags & FUNC_EXTERN && (f->size || f->locals))
+		asm_error_at(a, f->line, ASM_SYNTAX,
+			     "function %.*s is imported and has code or locals",
+			     (int)f->name.len, f->name.data);
 	if (a->flags & MATHIS_ASM_WARN)
 		warn(a);
 	a->no_memory |= a->meta.depends.bad || a->meta.effects.bad;
@@ -212,6 +216,14 @@ static void async(struct mathis_asm *a)
 	a->func.flags |= FUNC_ASYNC;
 }
 
+/* ".extern "MODULE" "SYMBOL"": another module, or the embedder, has it. */
+static void external(struct mathis_asm *a)
+{
+	if (!asm_string(a, &a->func.module) || !asm_string(a, &a->func.symbol))
+		return;
+	a->func.flags |= FUNC_EXTERN;
+}
+
 static void ai_block(struct mathis_asm *a)
 {
 	a->meta.used = true;
@@ -277,19 +289,13 @@ static const struct {
 	const char *name;
 	void (*run)(struct mathis_asm *a);
 } directives[] = {
-	{ ".arity", arity },
-	{ ".locals", locals },
-	{ ".params", params },
-	{ ".returns", returns },
-	{ ".throws", throws },
-	{ ".async", async },
-	{ ".line", own_line },
-	{ ".ai_block", ai_block },
-	{ ".ai_intent", ai_intent },
-	{ ".ai_pure", ai_pure },
-	{ ".ai_complexity", complexity },
-	{ ".ai_depends", ai_depends },
-	{ ".ai_effects", ai_effects },
+	{ ".arity", arity },	       { ".locals", locals },
+	{ ".params", params },	       { ".returns", returns },
+	{ ".throws", throws },	       { ".async", async },
+	{ ".extern", external },       { ".line", own_line },
+	{ ".ai_block", ai_block },     { ".ai_intent", ai_intent },
+	{ ".ai_pure", ai_pure },       { ".ai_complexity", complexity },
+	{ ".ai_depends", ai_depends }, { ".ai_effects", ai_effects },
 };
 
 /* Read a directive of a function; false for one that functions lack. */

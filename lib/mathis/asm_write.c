@@ -146,13 +146,32 @@ static void put_symbols(struct mathis_asm *a, struct mathis_buf *b)
 	}
 }
 
+static bool is_extern(const struct asm_func *f)
+{
+	return f->flags & FUNC_EXTERN;
+}
+
+/* Those of functions come first, in the order of the functions. */
 static void put_imports(struct mathis_asm *a, struct mathis_buf *b)
 {
 	size_t n = ASM_N(a->imports, asm_import);
+	size_t externs = 0;
 
-	if (!n)
+	for (size_t i = 0; i < ASM_N(a->funcs, asm_func); i++)
+		externs += is_extern(ASM_AT(a->funcs, asm_func, i));
+	if (!n && !externs)
 		return;
-	mathis_buf_put(b, n, 4);
+	mathis_buf_put(b, n + externs, 4);
+	for (size_t i = 0; i < ASM_N(a->funcs, asm_func); i++) {
+		struct asm_func *f = ASM_AT(a->funcs, asm_func, i);
+
+		if (!is_extern(f))
+			continue;
+		mathis_buf_put(b, asm_add_str(a, f->module), 4);
+		mathis_buf_put(b, asm_add_str(a, f->symbol), 4);
+		mathis_buf_put(b, MATHIS_NONE_IDX, 4);
+		mathis_buf_put(b, SYMBOL_FUNC, 1);
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct asm_import *im = ASM_AT(a->imports, asm_import, i);
 
@@ -283,6 +302,12 @@ static void add_names(struct mathis_asm *a)
 	for (size_t i = 0; i < ASM_N(a->imports, asm_import); i++) {
 		asm_add_str(a, ASM_AT(a->imports, asm_import, i)->module);
 		asm_add_str(a, ASM_AT(a->imports, asm_import, i)->alias);
+	}
+	for (size_t i = 0; i < ASM_N(a->funcs, asm_func); i++) {
+		if (!is_extern(ASM_AT(a->funcs, asm_func, i)))
+			continue;
+		asm_add_str(a, ASM_AT(a->funcs, asm_func, i)->module);
+		asm_add_str(a, ASM_AT(a->funcs, asm_func, i)->symbol);
 	}
 	if (a->flags & MATHIS_ASM_STRIP)
 		return;

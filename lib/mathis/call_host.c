@@ -16,10 +16,6 @@
 #define CALL_COLLECT 0x0405
 #define CALL_CHAN_NEW 0x0500
 #define CALL_CHAN_CLOSE 0x0503
-#define CALL_LOG 0x0f00
-#define CALL_COMPLETE 0x0a01
-#define CALL_EMBED 0x0a10
-#define CALL_SIMILARITY 0x0a12
 
 void mathis_event(struct mathis_machine *m, enum mathis_event event,
 		  const char *fmt, ...)
@@ -37,7 +33,7 @@ void mathis_event(struct mathis_machine *m, enum mathis_event event,
 
 int mathis_call_fail(struct mathis_call *call, int code, const char *fmt, ...)
 {
-	const char *name = mathis_call_name(call->id);
+	const char *name = call->native ?: mathis_call_name(call->id);
 	char text[200];
 	va_list args;
 
@@ -45,7 +41,7 @@ int mathis_call_fail(struct mathis_call *call, int code, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	if (name)
-		mathis_throw(call->machine, code, "%s: %s", name, text);
+		mathis_throw(call->machine, code, "%.200s: %s", name, text);
 	else
 		mathis_throw(call->machine, code, "call 0x%04x: %s", call->id,
 			     text);
@@ -249,25 +245,26 @@ static int do_builtin(struct mathis_machine *m, uint16_t id, unsigned int argc)
 static int host_call(struct mathis_machine *m, struct mathis_call *call)
 {
 	mathis_throw(m, MATHIS_IO, "the call failed");
-	if (!m->host.call)
+	if (call->native ? !m->host.native : !m->host.call)
 		return mathis_call_fail(call, MATHIS_DENIED, "not allowed");
-	return m->host.call(m->host.arg, call);
+	return call->native ? m->host.native(m->host.arg, call) :
+			      m->host.call(m->host.arg, call);
 }
 
-/* Make a call with the @argc values on top of the stack. */
-int mathis_do_call(struct mathis_machine *m, uint16_t id, unsigned int argc)
+/* Ask the embedder, with the @argc values on top of the stack. */
+static int ask_host(struct mathis_machine *m, uint16_t id, unsigned int argc,
+		    const char *native)
 {
 	struct mathis_task *t = m->task;
 	struct mathis_task *future = NULL;
 	struct mathis_call call = { .machine = m,
 				    .id = id & CALL_NUMBER,
 				    .argc = argc,
-				    .args = t->stack + t->sp - argc };
+				    .args = t->stack + t->sp - argc,
+				    .native = native };
 	struct mathis_value v;
 	int ret;
 
-	if (builtin_arity(call.id) == (int)argc)
-		return do_builtin(m, id, argc);
 	if (id & CALL_FUTURE && mathis_new_task(m, &future))
 		return RUN_THROWS;
 	call.ticket = future ? future->id : t->id;
@@ -288,6 +285,14 @@ int mathis_do_call(struct mathis_machine *m, uint16_t id, unsigned int argc)
 	if (ret && catch_error(m, &v))
 		return RUN_THROWS;
 	return put_result(m, argc, v, ret != 0);
+}
+
+/* Make a call with the @argc values on top of the stack. */
+int mathis_do_call(struct mathis_machine *m, uint16_t id, unsigned int argc)
+{
+	if (builtin_arity(id & CALL_NUMBER) == (int)argc)
+		return do_builtin(m, id, argc);
+	return ask_host(m, id, argc, NULL);
 }
 
 static struct mathis_task *find_ticket(struct mathis_machine *m,
@@ -356,6 +361,16 @@ int op_syscall(struct mathis_machine *m, const uint8_t *arg)
 			      arg[-1] == OP_SYSCALL_N ?
 				      arg[2] :
 				      mathis_call_arity(&m->host, id));
+}
+
+/* NATIVE_CALL: an imported function, which the embedder has. */
+int op_native_call(struct mathis_machine *m, const uint8_t *arg)
+{
+	const struct mathis_func *f = &m->module->funcs[mathis_arg16(arg)];
+	char name[MATHIS_NATIVE_NAME];
+
+	mathis_import_name(m->module, f, name, sizeof(name));
+	return ask_host(m, 0, f->arity, name);
 }
 
 /* AI_CALL, AI_EMBED, AI_SIMILARITY: calls of their own. */

@@ -129,8 +129,18 @@ static void put_consts(const struct mathis_module *m, struct mathis_buf *b)
 	mathis_buf_print(b, "\n");
 }
 
+/* The next import of a function, at or behind function @f; they ascend. */
+static uint32_t import_of(const struct mathis_module *m, uint32_t *f)
+{
+	while (*f < m->n_funcs && !(m->funcs[*f].flags & FUNC_EXTERN))
+		++*f;
+	return *f < m->n_funcs ? m->funcs[*f].import : MATHIS_NONE_IDX;
+}
+
 static void put_module(const struct mathis_module *m, struct mathis_buf *b)
 {
+	uint32_t f = 0;
+
 	if (m->name != MATHIS_NONE_IDX) {
 		mathis_buf_print(b, ".module ");
 		dis_text(b, mathis_const_str(m, m->name));
@@ -149,6 +159,10 @@ static void put_module(const struct mathis_module *m, struct mathis_buf *b)
 		struct mathis_span as =
 			mathis_const_str(m, m->imports[i].alias);
 
+		if (i == import_of(m, &f)) { /* as .extern */
+			f++;
+			continue;
+		}
 		mathis_buf_print(b, ".import ");
 		dis_text(b, mathis_const_str(m, m->imports[i].module));
 		mathis_buf_print(b, " as ");
@@ -252,6 +266,13 @@ static void put_head(const struct mathis_module *m, struct mathis_buf *b,
 		mathis_buf_print(b, "    .throws\n");
 	if (f->flags & FUNC_ASYNC)
 		mathis_buf_print(b, "    .async\n");
+	if (f->flags & FUNC_EXTERN) {
+		mathis_buf_print(b, "    .extern ");
+		dis_text(b, mathis_const_str(m, m->imports[f->import].module));
+		mathis_buf_print(b, " ");
+		dis_text(b, mathis_const_str(m, m->imports[f->import].symbol));
+		mathis_buf_print(b, "\n");
+	}
 	put_meta(m, b, f->meta);
 }
 

@@ -3,6 +3,7 @@
  * Frames: calls, returns, TRY blocks.
  */
 #include <endian.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "machine.h"
@@ -31,7 +32,7 @@ int mathis_room(struct mathis_machine *m, struct mathis_task *t, size_t n)
 	return 0;
 }
 
-static int add_frame(struct mathis_machine *m, struct mathis_task *t)
+int mathis_add_frame(struct mathis_machine *m, struct mathis_task *t)
 {
 	size_t room = t->room_frames ? t->room_frames * 2 : 8;
 	struct mathis_frame *more;
@@ -50,6 +51,26 @@ static int add_frame(struct mathis_machine *m, struct mathis_task *t)
 	t->frames = more;
 	t->room_frames = room;
 	return 0;
+}
+
+/* "MODULE:SYMBOL" */
+void mathis_import_name(const struct mathis_module *module,
+			const struct mathis_func *f, char *name, size_t size)
+{
+	const struct mathis_import *im = &module->imports[f->import];
+	struct mathis_span of = mathis_const_str(module, im->module);
+	struct mathis_span symbol = mathis_const_str(module, im->symbol);
+
+	snprintf(name, size, "%.*s:%.*s", (int)of.len, of.data, (int)symbol.len,
+		 symbol.data);
+}
+
+static int not_linked(struct mathis_machine *m, const struct mathis_func *f)
+{
+	char name[MATHIS_NATIVE_NAME];
+
+	mathis_import_name(m->module, f, name, sizeof(name));
+	return mathis_throw(m, MATHIS_NOT_FOUND, "%.200s is not linked", name);
 }
 
 static void clear_locals(struct mathis_task *t, const struct mathis_func *f)
@@ -74,8 +95,10 @@ int mathis_enter(struct mathis_machine *m, struct mathis_task *t, uint32_t func,
 {
 	const struct mathis_func *f = &m->module->funcs[func];
 
+	if (f->flags & FUNC_EXTERN)
+		return not_linked(m, f);
 	if (mathis_room(m, t, f->locals + (size_t)f->depth + 1) ||
-	    add_frame(m, t))
+	    mathis_add_frame(m, t))
 		return RUN_THROWS;
 	t->frames[t->n_frames++] = (struct mathis_frame){
 		.func = f,
@@ -169,6 +192,8 @@ int op_tail_call(struct mathis_machine *m, const uint8_t *arg)
 	struct mathis_task *t = m->task;
 	struct mathis_frame *frame = mathis_top_frame(t);
 
+	if (f->flags & FUNC_EXTERN)
+		return not_linked(m, f);
 	if (mathis_room(m, t, f->locals + (size_t)f->depth + 1))
 		return RUN_THROWS;
 	memmove(t->stack + frame->base, t->stack + t->sp - f->arity,

@@ -51,6 +51,7 @@ static void scan_task(struct mathis_object **gray, struct mathis_task *t)
 			mark_object(gray, &t->frames[i].closure->base);
 	}
 	mark(gray, t->caught);
+	mark(gray, t->fork);
 	mark(gray, t->result);
 	mark_waiters(gray, t->waiters);
 }
@@ -115,6 +116,8 @@ static void mark_roots(struct mathis_machine *m, struct mathis_object **gray)
 		if (t->state != TASK_RESTS && t->state != TASK_WAITS)
 			mark_object(gray, &t->base);
 	}
+	for (struct mathis_task *t = m->ready; t; t = t->next_ready)
+		mark_object(gray, &t->base);
 	if (m->main)
 		mark_object(gray, &m->main->base);
 }

@@ -83,6 +83,10 @@ struct mathis_task {
 	uint16_t call; /* in progress, with the bits of its result */
 	unsigned int argc;
 	bool drop; /* the result of the call */
+
+	struct mathis_value fork; /* its branches, a list, or none */
+	bool deciding; /* which of them, on top of the stack */
+	bool merged; /* a branch at its AI_MERGE */
 };
 
 struct mathis_channel {
@@ -172,7 +176,11 @@ int mathis_map_get(struct mathis_machine *m, struct mathis_map *map,
 /* frame.c: push and pop what a function needs; @t is the task. */
 int mathis_enter(struct mathis_machine *m, struct mathis_task *t, uint32_t func,
 		 struct mathis_closure *closure, uint32_t ret);
+int mathis_add_frame(struct mathis_machine *m, struct mathis_task *t);
 int mathis_room(struct mathis_machine *m, struct mathis_task *t, size_t n);
+#define MATHIS_NATIVE_NAME 256 /* bytes of "MODULE:SYMBOL" */
+void mathis_import_name(const struct mathis_module *module,
+			const struct mathis_func *f, char *name, size_t size);
 
 /* task.c */
 int mathis_new_task(struct mathis_machine *m, struct mathis_task **task);
@@ -187,6 +195,10 @@ int mathis_park(struct mathis_machine *m, struct mathis_wait ***lists,
 void mathis_wake(struct mathis_machine *m, struct mathis_wait **list);
 void mathis_unpark(struct mathis_task *t);
 void mathis_forget(struct mathis_task *t);
+void mathis_free_stack(struct mathis_machine *m, struct mathis_task *t);
+
+/* fork.c */
+void mathis_drop_fork(struct mathis_machine *m, struct mathis_task *t);
 
 /* channel.c */
 int mathis_make_channel(struct mathis_machine *m, struct mathis_value room,
@@ -194,6 +206,11 @@ int mathis_make_channel(struct mathis_machine *m, struct mathis_value room,
 int mathis_close_channel(struct mathis_machine *m, struct mathis_value v);
 
 /* call_host.c */
+#define CALL_LOG 0x0f00
+#define CALL_COMPLETE 0x0a01
+#define CALL_DECIDE 0x0a03
+#define CALL_EMBED 0x0a10
+#define CALL_SIMILARITY 0x0a12
 int mathis_do_call(struct mathis_machine *m, uint16_t id, unsigned int argc);
 void mathis_event(struct mathis_machine *m, enum mathis_event event,
 		  const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -211,6 +211,8 @@ struct mathis_value {
  * @argc: Values in @args.
  * @args: The values; they live until the call returns.
  * @ticket: Names the call to mathis_complete().
+ * @native: "MODULE:SYMBOL" of a NATIVE_CALL, valid until @native of the host
+ *	returns; NULL for a call by number.
  * @result: Out, the result; none by default.
  */
 struct mathis_call {
@@ -219,6 +221,7 @@ struct mathis_call {
 	unsigned int argc;
 	const struct mathis_value *args;
 	uint64_t ticket;
+	const char *native;
 	struct mathis_value result;
 };
 
@@ -243,6 +246,8 @@ enum mathis_event {
  * @call: Make a call: 0; -EINPROGRESS, when mathis_complete() will follow;
  *	any other negative number after mathis_call_fail(). NULL: every call is
  *	refused with Denied.
+ * @native: Make a NATIVE_CALL, as @call does. NULL: every one is refused with
+ *	Denied.
  * @event: Hear of an event. NULL: none is reported.
  * @poll: Called between two tasks while calls are in progress; it may make
  *	values and call mathis_complete(). NULL: nothing is.
@@ -252,6 +257,7 @@ struct mathis_host {
 	bool trace;
 	int (*arity)(void *arg, uint16_t id);
 	int (*call)(void *arg, struct mathis_call *call);
+	int (*native)(void *arg, struct mathis_call *call);
 	void (*event)(void *arg, enum mathis_event event, const char *text);
 	void (*poll)(void *arg);
 };

@@ -183,6 +183,8 @@ static int read_file(struct mathis_module *m)
 			ret = sections[i].load(m, parts[i]);
 	}
 	if (!ret)
+		ret = mathis_load_externs(m);
+	if (!ret)
 		ret = find_name(m, &parts[0], name);
 	if (!ret && m->entry && m->entry >= m->n_funcs)
 		return mathis_bad(m, "the entry is no function");

@@ -79,6 +79,7 @@ enum mathis_func_flags {
 	FUNC_ASYNC = 4,
 	FUNC_PURE = 8,
 	FUNC_THROWS = 0x100,
+	FUNC_EXTERN = 0x200, /* of another module, or native: no code */
 };
 
 /* Text that does not end in a zero; it stands in the file's bytes. */
@@ -143,6 +144,7 @@ struct mathis_func {
 	uint32_t depth; /* set by the verifier: values on the stack, at most */
 	uint16_t flags;
 	uint16_t captured; /* set by the verifier: captured values */
+	uint32_t import; /* index, of FUNC_EXTERN */
 	uint8_t arity;
 	uint8_t locals;
 	uint8_t n_params;
@@ -248,6 +250,7 @@ int mathis_load_meta(struct mathis_module *m, struct mathis_part part);
 int mathis_load_debug(struct mathis_module *m, struct mathis_part part);
 int mathis_load_symbols(struct mathis_module *m, struct mathis_part part);
 int mathis_load_imports(struct mathis_module *m, struct mathis_part part);
+int mathis_load_externs(struct mathis_module *m);
 int mathis_load_exports(struct mathis_module *m, struct mathis_part part);
 int mathis_load_custom(struct mathis_module *m, struct mathis_part part);
 

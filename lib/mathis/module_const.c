@@ -199,6 +199,35 @@ int mathis_load_imports(struct mathis_module *m, struct mathis_part part)
 	return 0;
 }
 
+#define NATIVE_NAME_MAX 250 /* bytes of module and symbol */
+
+static bool names_func(const struct mathis_module *m,
+		       const struct mathis_import *im)
+{
+	return im->kind == SYMBOL_FUNC && im->symbol != MATHIS_NONE_IDX &&
+	       mathis_const_str(m, im->module).len +
+			       mathis_const_str(m, im->symbol).len <=
+		       NATIVE_NAME_MAX;
+}
+
+/* Imports of functions belong to the imported functions, in order. */
+int mathis_load_externs(struct mathis_module *m)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < m->n_funcs; i++) {
+		if (!(m->funcs[i].flags & FUNC_EXTERN))
+			continue;
+		while (at < m->n_imports && !names_func(m, &m->imports[at]))
+			at++;
+		if (at == m->n_imports)
+			return mathis_bad(
+				m, "function %u is imported from nowhere", i);
+		m->funcs[i].import = at++;
+	}
+	return 0;
+}
+
 int mathis_load_exports(struct mathis_module *m, struct mathis_part part)
 {
 	struct mathis_reader r = { part.data, part.data + part.size, false };

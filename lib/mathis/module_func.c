@@ -58,6 +58,8 @@ int mathis_load_funcs(struct mathis_module *m, struct mathis_part part)
 		    f->size > m->code_size - f->code)
 			return mathis_bad(m, "function %u is outside the code",
 					  i);
+		if (f->flags & FUNC_EXTERN && (f->size || f->locals))
+			return mathis_bad(m, "function %u is imported", i);
 		end = f->code + f->size;
 		if (f->meta != MATHIS_NONE_IDX && f->meta >= m->n_metas)
 			return mathis_bad(m,

@@ -13,7 +13,7 @@ enum mathis_op {
 };
 
 /* How an instruction goes on. */
-enum mathis_op_flags { MATHIS_OP_PLAIN, MATHIS_OP_ENDS, MATHIS_OP_REFUSED };
+enum mathis_op_flags { MATHIS_OP_PLAIN, MATHIS_OP_ENDS };
 
 /* A count that depends on an operand. */
 #define MATHIS_OP_VAR (-1)

@@ -137,7 +137,7 @@ int mathis_start(struct mathis_machine *m, const char *function,
 
 	if (m->main)
 		return -EBUSY;
-	if (i < 0)
+	if (i < 0 || m->module->funcs[i].flags & FUNC_EXTERN)
 		return -ENOENT;
 	if (m->module->funcs[i].arity != argc || m->module->funcs[i].captured)
 		return -EINVAL;
@@ -154,13 +154,16 @@ int mathis_start(struct mathis_machine *m, const char *function,
 /* The task that has been ready for longest, or NULL. */
 static struct mathis_task *next_task(struct mathis_machine *m)
 {
-	struct mathis_task *t = m->ready;
+	struct mathis_task *t;
 
-	if (!t)
-		return NULL;
-	m->ready = t->next_ready;
-	if (!m->ready)
-		m->last_ready = &m->ready;
+	do {
+		t = m->ready;
+		if (!t)
+			return NULL;
+		m->ready = t->next_ready;
+		if (!m->ready)
+			m->last_ready = &m->ready;
+	} while (t->state != TASK_READY); /* a branch that was dropped */
 	return t;
 }
 

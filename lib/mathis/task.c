@@ -102,7 +102,7 @@ void mathis_forget(struct mathis_task *t)
 	t->state = TASK_ENDED;
 }
 
-static void free_stack(struct mathis_machine *m, struct mathis_task *t)
+void mathis_free_stack(struct mathis_machine *m, struct mathis_task *t)
 {
 	mathis_resize(m, t->stack, t->room * sizeof(*t->stack), 0);
 	mathis_resize(m, t->frames, t->room_frames * sizeof(*t->frames), 0);
@@ -151,10 +151,10 @@ void mathis_end_task(struct mathis_machine *m, struct mathis_task *t,
 	t->yielded = true;
 	t->caught = MATHIS_V(KIND_NONE, 0);
 	mathis_forget(t);
-	free_stack(m, t);
+	mathis_free_stack(m, t);
 	if (t == m->main)
 		end_program(m, failed);
-	else if (failed && !t->waiters)
+	else if (failed && !t->waiters && !t->awaited)
 		mathis_event(m, MATHIS_EVENT_LOST, "%s", m->error.text);
 	mathis_wake(m, &t->waiters);
 }

@@ -178,6 +178,7 @@ int mathis_unwind(struct mathis_machine *m)
 	}
 	m->error = error;
 	m->has_thrown = false;
+	mathis_drop_fork(m, t);
 	if (!t->n_tries) {
 		mathis_end_task(m, t, v, true);
 		return RUN_SWITCH;

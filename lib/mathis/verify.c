@@ -22,7 +22,7 @@ struct verify_state {
 	bool reached;
 	bool handler; /* reached by an error alone */
 	uint32_t depth;
-	uint32_t outer; /* the TRY_START that it is inside of, or NO_TRY */
+	uint32_t outer; /* the TRY_START or AI_FORK around it, or NO_TRY */
 };
 
 int verify_refuse(struct verifier *v, uint32_t at, const char *fmt, ...)
@@ -77,9 +77,6 @@ static int find_insns(struct verifier *v)
 		if (ret)
 			return verify_refuse(v, at,
 					     "the instruction is cut off");
-		if (mathis_opcode(insn.op)->flags == MATHIS_OP_REFUSED)
-			return verify_refuse(v, at, "%s cannot be run",
-					     mathis_opcode(insn.op)->name);
 		v->states[at].begins = true;
 		ret = verify_operands(v, at, &insn);
 		if (ret)
@@ -108,6 +105,7 @@ static uint32_t pops(const struct verifier *v, const struct mathis_insn *insn)
 	case OP_SYSCALL:
 		return mathis_call_arity(v->host, insn->arg[0]);
 	case OP_SPAWN:
+	case OP_NATIVE_CALL:
 		return v->m->funcs[insn->arg[0]].arity;
 	default:
 		return insn->arg[0];
@@ -155,18 +153,34 @@ static int reach(struct verifier *v, uint32_t at, int64_t to,
 			(uint32_t)to, s->depth, state.depth);
 	if (s->outer != state.outer)
 		return verify_refuse(v, at,
-				     "offset %u is reached from two TRY blocks",
+				     "offset %u is reached from two blocks",
 				     (uint32_t)to);
 	return 0;
 }
 
-/* The least depth inside of a TRY block: that of its start. */
+/* The least depth inside of a block: that of its start. */
 static uint32_t floor_of(const struct verifier *v, uint32_t outer)
 {
 	return outer == NO_TRY ? 0 : v->states[outer].depth;
 }
 
-/* TRY_START, TRY_END, TAIL_CALL: how they fit into TRY blocks. */
+/* The instruction that begins the block around, or -1. */
+static int begins(const struct verifier *v, uint32_t outer)
+{
+	return outer == NO_TRY ? -1 : v->m->code[v->f->code + outer];
+}
+
+/* A branch comes to its AI_MERGE, or fails: it returns to no one. */
+static int check_fork(struct verifier *v, uint32_t at, uint32_t outer)
+{
+	for (; outer != NO_TRY; outer = v->states[outer].outer) {
+		if (begins(v, outer) == OP_AI_FORK)
+			return verify_refuse(v, at, "RET before AI_MERGE");
+	}
+	return 0;
+}
+
+/* How TRY blocks, and those from AI_FORK to AI_MERGE, nest. */
 static int check_try(struct verifier *v, uint32_t at,
 		     const struct mathis_insn *insn, struct verify_state *state)
 {
@@ -178,15 +192,27 @@ static int check_try(struct verifier *v, uint32_t at,
 		state->outer = at;
 		return reach(v, at, (int64_t)at + insn->size + insn->arg[0],
 			     handler);
+	case OP_AI_FORK:
+		state->outer = at;
+		return 0;
+	case OP_RET:
+		return check_fork(v, at, state->outer);
+	case OP_AI_MERGE:
+		if (begins(v, state->outer) != OP_AI_FORK)
+			return verify_refuse(v, at, "AI_MERGE without AI_FORK");
+		state->outer = v->states[state->outer].outer;
+		return 0;
 	case OP_TRY_END:
-		if (state->outer == NO_TRY)
+		if (begins(v, state->outer) != OP_TRY_START)
 			return verify_refuse(v, at,
 					     "TRY_END without TRY_START");
 		state->outer = v->states[state->outer].outer;
 		return 0;
 	case OP_TAIL_CALL:
 		if (state->outer != NO_TRY)
-			return verify_refuse(v, at, "TAIL_CALL in a TRY block");
+			return verify_refuse(
+				v, at,
+				"TAIL_CALL in a TRY block, or before AI_MERGE");
 		return 0;
 	}
 	return 0;
@@ -238,6 +264,8 @@ static int verify_func(struct verifier *v)
 	struct verify_state start = { .outer = NO_TRY };
 	int ret;
 
+	if (v->f->flags & FUNC_EXTERN)
+		return 0;
 	if (!v->f->size)
 		return verify_refuse(v, 0, "a function without instructions");
 	v->states = calloc(v->f->size, sizeof(*v->states));

@@ -92,10 +92,15 @@ static int check_func(struct verifier *v, uint32_t at,
 		return verify_refuse(v, at, "function %d of %u", (int)i,
 				     v->m->n_funcs);
 	f = &v->m->funcs[i];
-	if (insn->op == OP_MAKE_CLOSURE)
+	if (insn->op == OP_MAKE_CLOSURE && !(f->flags & FUNC_EXTERN))
 		return 0;
+	if (insn->op == OP_MAKE_CLOSURE)
+		return verify_refuse(v, at, "function %d is imported", (int)i);
 	if (f->captured)
 		return verify_refuse(v, at, "function %d captures values",
+				     (int)i);
+	if (insn->op == OP_NATIVE_CALL && !(f->flags & FUNC_EXTERN))
+		return verify_refuse(v, at, "function %d is not imported",
 				     (int)i);
 	if ((insn->op == OP_CALL || insn->op == OP_TAIL_CALL) &&
 	    insn->arg[1] != f->arity)
@@ -126,9 +131,12 @@ static int check_number(struct verifier *v, uint32_t at,
 			return 0;
 		return verify_refuse(v, at, "model %d", (int)n);
 	case OP_SELECT:
+	case OP_AI_DECIDE:
+	case OP_AI_FORK:
 		if (n)
 			return 0;
-		return verify_refuse(v, at, "SELECT among no channels");
+		return verify_refuse(v, at, "%s of nothing",
+				     mathis_opcode(insn->op)->name);
 	}
 	return 0;
 }

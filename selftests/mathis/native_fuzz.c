@@ -40,6 +40,9 @@ static bool is_special(int op)
 	case OP_MAKE_CLOSURE:
 	case OP_AI_CALL:
 	case OP_AI_LOG:
+	case OP_AI_FORK:
+	case OP_AI_MERGE:
+	case OP_NATIVE_CALL:
 		return true;
 	}
 	return false;
@@ -90,9 +93,10 @@ static unsigned int count_for(int op, unsigned int depth)
 	if (op == OP_MAKE_STRUCT)
 		most = depth < 2 ? depth : 2;
 	most = most < 3 ? most : 3;
-	return op == OP_SELECT || op == OP_MAKE_STRUCT ? 1 + chance(most) :
-	       op == OP_UNPACK_TUPLE		       ? chance(3) :
-							 chance(most + 1);
+	return op == OP_SELECT || op == OP_MAKE_STRUCT || op == OP_AI_DECIDE ?
+		       1 + chance(most) :
+	       op == OP_UNPACK_TUPLE ? chance(3) :
+				       chance(most + 1);
 }
 
 /* One instruction by chance, as text, of a stack with @depth values. */
@@ -161,8 +165,13 @@ static void make_source(char *p)
 		     "SET_LOCAL 0 SET_LOCAL 1 SET_LOCAL 2 DUP SET_LOCAL 3\n"
 		     "GET_LOCAL 0 GET_LOCAL 1 GET_LOCAL 2\n",
 		     openings[chance(4)]);
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 16; i++) {
+		if (!chance(8))
+			p += sprintf(p,
+				     "AI_FORK %u GET_LOCAL %u AI_MERGE POP\n",
+				     chance(3) + 1, chance(4));
 		p += put_insn(p, &depth);
+	}
 	sprintf(p, "TRY_END CONST_NONE RET\n.h: CATCH RET\n.end\n");
 }
 

@@ -13,11 +13,17 @@
 #include "machine.h"
 #include "sample.h"
 
+static struct mathis_value number(int64_t i)
+{
+	return (struct mathis_value){ .kind = MATHIS_INT, .i = i };
+}
+
 /* An embedder that notes what happens. */
 struct embedder {
 	uint64_t ticket;
 	int ret;
 	struct mathis_value arg;
+	int64_t choice; /* of ai_decide */
 	char events[512];
 };
 
@@ -33,6 +39,21 @@ static int make_call(void *arg, struct mathis_call *call)
 		return -EIO;
 	if (call->id == 0x3003)
 		return mathis_new_str(call->machine, "made", 4, &call->result);
+	if (call->id == 0x0a03)
+		call->result = number(e->choice);
+	return e->ret;
+}
+
+/* lib:double */
+static int make_native(void *arg, struct mathis_call *call)
+{
+	struct embedder *e = arg;
+
+	e->ticket = call->ticket;
+	if (strcmp(call->native, "lib:double"))
+		return mathis_call_fail(call, MATHIS_NOT_FOUND, "no such one");
+	call->result = call->args[0];
+	call->result.i *= 2;
 	return e->ret;
 }
 
@@ -56,6 +77,7 @@ FIXTURE_SETUP(machine)
 {
 	self->host = (struct mathis_host){ .arg = &self->e,
 					   .call = make_call,
+					   .native = make_native,
 					   .event = hear };
 }
 
@@ -79,11 +101,6 @@ FIXTURE_TEARDOWN(machine)
 		mathis_show(mathis_result(self->m), shown, sizeof(shown)); \
 		EXPECT_STREQ(_text, shown);                                \
 	} while (0)
-
-static struct mathis_value number(int64_t i)
-{
-	return (struct mathis_value){ .kind = MATHIS_INT, .i = i };
-}
 
 TEST_F(machine, waits_for_a_call)
 {
@@ -203,6 +220,66 @@ TEST_F(machine, keeps_an_error_that_is_not_thrown)
 	self->m->stress = true;
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
 	EXPECT_RESULT("\"broken\"");
+}
+
+#define THREE_TEXTS                                                     \
+	".globals:\nn: i64 = 0\n.func main\n.locals 1\nCONST_I64 8\n"   \
+	"AI_FORK 3 GET_GLOBAL 0 CONST_I64 1 ADD DUP SET_GLOBAL 0\n"     \
+	"SET_LOCAL 0 CONST_STR \"b\" GET_LOCAL 0 CAST \"str\" CONCAT\n" \
+	"AI_MERGE GET_LOCAL 0 MAKE_TUPLE 3 RET\n.end"
+
+TEST_F(machine, goes_on_as_the_branch_that_is_chosen)
+{
+	self->e.choice = 1;
+	START(THREE_TEXTS, NULL);
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	EXPECT_RESULT("(8, \"b2\", 2)");
+}
+
+TEST_F(machine, goes_on_as_the_branch_it_waited_for)
+{
+	START(THREE_TEXTS, NULL);
+	self->e.ret = -EINPROGRESS;
+	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
+	mathis_collect(self->m);
+	EXPECT_EQ(0, mathis_complete(self->m, self->e.ticket, MATHIS_OK,
+				     number(2), NULL));
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	EXPECT_RESULT("(8, \"b3\", 3)");
+}
+
+TEST_F(machine, refuses_a_branch_that_is_not_there)
+{
+	self->e.choice = 3;
+	START(THREE_TEXTS, NULL);
+	EXPECT_EQ(MATHIS_FAILED, mathis_run(self->m));
+	EXPECT_EQ(MATHIS_ARG_RANGE, mathis_error(self->m)->code);
+}
+
+/* Branches that wait for calls are dropped with the fork. */
+TEST_F(machine, drops_branches_when_none_is_chosen)
+{
+	START(".func main\nTRY_START .h AI_FORK 2 CONST_STR \"a\" AI_MERGE RET\n"
+	      ".h: CATCH POP AI_FORK 2 CONST_I64 4 AI_MERGE RET\n.end",
+	      NULL);
+	self->e.ret = -EINPROGRESS;
+	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
+	EXPECT_EQ(0, mathis_complete(self->m, self->e.ticket, MATHIS_IO,
+				     number(0), "broken"));
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	EXPECT_RESULT("4");
+}
+
+TEST_F(machine, calls_native_functions)
+{
+	START(".func double\n.arity 1\n.extern \"lib\" \"double\"\n.end\n"
+	      ".func none\n.extern \"lib\" \"none\"\n.end\n"
+	      ".func main\nCONST_I64 21 NATIVE_CALL \"double\"\n"
+	      "TRY_START .h NATIVE_CALL \"none\" RET\n"
+	      ".h: CATCH CONST_STR \"message\" INDEX MAKE_TUPLE 2 RET\n.end",
+	      NULL);
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	EXPECT_RESULT("(42, \"lib:none: no such one\")");
 }
 
 TEST_F(machine, says_why_a_call_failed)

@@ -63,6 +63,10 @@ static const char head[] =
 	".end\n"
 	".func fat\n.locals 1\nCONST_STR \"0123456789abcdef\" SET_LOCAL 0\n"
 	".l: GET_LOCAL 0 DUP CONCAT SET_LOCAL 0 JUMP .l\n.end\n"
+	".func turn\nGET_GLOBAL \"empty\" JUMP_IF_SOME .n\n"
+	"CONST_I64 0 SET_GLOBAL \"empty\"\n.n: GET_GLOBAL \"empty\"\n"
+	"CONST_I64 1 ADD DUP SET_GLOBAL \"empty\" RET\n.end\n"
+	".func ext\n.arity 1\n.extern \"lib\" \"f\"\n.end\n"
 	".func main\n.locals 4\n";
 
 /* The ways in which each program is run. */

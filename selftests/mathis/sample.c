@@ -122,9 +122,15 @@ const char *const sample_all =
 	"    CONST_FUNC \"add\" POP\n"
 	"    SOURCE_LOC \"made.mhs\" 7 3\n"
 	"    GET_GLOBAL \"PI\" TYPE_EQ 0x0b POP\n"
+	"    AI_FORK 2 CONST_I64 1 AI_MERGE POP\n"
 	"    CONST_STR \"x\" SYSCALL 0x8010 POP\n"
 	"    CONST_STR \"x\" SYSCALL_N 0x1234 1 POP\n"
 	"    CONST_NONE RET\n"
+	".end\n"
+	".func other\n"
+	"    .arity 1\n"
+	"    .params (str)\n"
+	"    .extern \"lib\" \"f\"\n"
 	".end\n";
 
 static void tell(void *arg, const struct mathis_error *error)

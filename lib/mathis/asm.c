@@ -242,7 +242,7 @@ static void read_line(struct mathis_asm *a)
 		asm_error(a, ASM_SYNTAX, "the line goes on after its end");
 }
 
-static bool no_memory(const struct mathis_asm *a)
+bool asm_no_memory(const struct mathis_asm *a)
 {
 	return a->no_memory || a->consts.bad || a->types.bad ||
 	       a->type_data.bad || a->field_names.bad || a->sigs.bad ||
@@ -255,7 +255,7 @@ static void read_source(struct mathis_asm *a, const char *source, size_t size)
 {
 	const char *end = source + size;
 
-	while (source < end && a->errors <= ASM_ERRORS && !no_memory(a)) {
+	while (source < end && a->errors <= ASM_ERRORS && !asm_no_memory(a)) {
 		const char *eol = memchr(source, '\n', end - source) ?: end;
 
 		a->line++;
@@ -266,14 +266,14 @@ static void read_source(struct mathis_asm *a, const char *source, size_t size)
 		source = eol < end ? eol + 1 : end;
 	}
 	if (a->mode & (IN_FUNC | IN_STRUCT | IN_ENUM)) {
-		if (!no_memory(a))
+		if (!asm_no_memory(a))
 			asm_error_at(
 				a, a->mode == IN_FUNC ? a->func.line : a->line,
 				ASM_SYNTAX, "no .end");
 		mathis_buf_fini(&a->meta.depends);
 		mathis_buf_fini(&a->meta.effects);
 	}
-	if (no_memory(a))
+	if (asm_no_memory(a))
 		return;
 	for (size_t i = 0; i < ASM_N(a->consts, asm_const); i++) {
 		if (!ASM_AT(a->consts, asm_const, i)->set)
@@ -282,7 +282,7 @@ static void read_source(struct mathis_asm *a, const char *source, size_t size)
 	asm_link(a);
 }
 
-static void fini(struct mathis_asm *a)
+void asm_fini(struct mathis_asm *a)
 {
 	while (a->chunks) {
 		struct asm_chunk *next = a->chunks->next;
@@ -332,9 +332,9 @@ int mathis_assemble(const char *source, size_t size, const char *name,
 		mathis_buf_add(&a.files, &text, sizeof(text));
 	}
 	read_source(&a, source, size);
-	if (!a.errors && !no_memory(&a))
+	if (!a.errors && !asm_no_memory(&a))
 		asm_write(&a, &out);
-	if (no_memory(&a) || out.bad)
+	if (asm_no_memory(&a) || out.bad)
 		ret = -ENOMEM;
 	else if (a.errors)
 		ret = -EBADMSG;
@@ -344,6 +344,6 @@ int mathis_assemble(const char *source, size_t size, const char *name,
 		*file = out.data;
 		*file_size = out.size;
 	}
-	fini(&a);
+	asm_fini(&a);
 	return ret;
 }

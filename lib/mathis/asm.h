@@ -144,6 +144,7 @@ struct mathis_asm {
 	struct mathis_buf exports; /* of struct asm_export */
 	struct mathis_buf props; /* of struct mathis_span, in pairs */
 
+	uint32_t entry; /* of a linked module, plus 1; 0: main */
 	struct asm_func func; /* the one that is read */
 	struct asm_meta meta;
 	bool own_lines; /* .line says them */
@@ -208,6 +209,10 @@ void asm_func_line(struct mathis_asm *a);
 void asm_label(struct mathis_asm *a, struct mathis_span name);
 bool asm_func_directive(struct mathis_asm *a, struct mathis_span word);
 void asm_link(struct mathis_asm *a);
+
+/* asm.c */
+bool asm_no_memory(const struct mathis_asm *a);
+void asm_fini(struct mathis_asm *a);
 
 /* asm_write.c */
 void asm_write(struct mathis_asm *a, struct mathis_buf *file);

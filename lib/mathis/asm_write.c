@@ -278,6 +278,8 @@ static uint32_t name_offset(struct mathis_asm *a)
 
 static uint32_t entry(struct mathis_asm *a)
 {
+	if (a->entry)
+		return a->entry - 1;
 	for (size_t i = 0; i < ASM_N(a->funcs, asm_func); i++) {
 		if (asm_is(ASM_AT(a->funcs, asm_func, i)->name, "main"))
 			return i;

@@ -30,6 +30,8 @@ void *mathis_buf_add(struct mathis_buf *b, const void *data, size_t n)
 		b->data = more;
 		b->room = room;
 	}
+	if (!n)
+		return b->data;
 	at = b->data + b->size;
 	if (data)
 		memcpy(at, data, n);

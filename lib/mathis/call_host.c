@@ -309,10 +309,16 @@ int mathis_complete(struct mathis_machine *m, uint64_t ticket, int code,
 		    struct mathis_value value, const char *text)
 {
 	struct mathis_task *t = find_ticket(m, ticket);
+
+	return t ? mathis_end_call(m, t, code, value, text) : -ENOENT;
+}
+
+/* End the call of a task: 0 or -ENOMEM. */
+int mathis_end_call(struct mathis_machine *m, struct mathis_task *t, int code,
+		    struct mathis_value value, const char *text)
+{
 	struct mathis_task *was = m->task;
 
-	if (!t)
-		return -ENOENT;
 	mathis_pin(m, value);
 	if (code != MATHIS_OK && code != MATHIS_THROWN) {
 		memset(&m->error, 0, sizeof(m->error));

@@ -211,7 +211,7 @@ static int get_struct(struct decoder *d, struct mathis_value *v, int depth)
 }
 
 /* Whether a module, or Result, has a variant that goes with a value or not. */
-static bool is_variant(const struct mathis_module *m, uint32_t id,
+bool mathis_is_variant(const struct mathis_module *m, uint32_t id,
 		       int64_t number, bool has)
 {
 	const struct mathis_type *type = mathis_find_type(m, id);
@@ -240,7 +240,7 @@ static int get_enum(struct decoder *d, struct mathis_value *v, int depth)
 	if (ret)
 		return ret;
 	if (number.kind != KIND_INT ||
-	    !is_variant(d->m->module, id, number.i, n == 3))
+	    !mathis_is_variant(d->m->module, id, number.i, n == 3))
 		return -EBADMSG;
 	if (mathis_make_enum(d->m, id, number.i, v))
 		return -ENOMEM;

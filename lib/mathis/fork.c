@@ -193,7 +193,7 @@ int op_ai_fork(struct mathis_machine *m, const uint8_t *arg)
 	for (size_t i = 0; i < *arg; i++) {
 		struct mathis_task *b = branch(t, i);
 
-		if (b->merged) {
+		if (b->merged && b->state == TASK_RESTS) {
 			merged++;
 			last = i;
 		} else if (b->state != TASK_ENDED) {

@@ -245,21 +245,30 @@ int op_make_closure(struct mathis_machine *m, const uint8_t *arg)
 	return mathis_replace(m, n, v);
 }
 
+/* Make room for one TRY block more: 0 or RUN_THROWS. */
+int mathis_add_try(struct mathis_machine *m, struct mathis_task *t)
+{
+	size_t room = t->room_tries ? t->room_tries * 2 : 4;
+	struct mathis_try *more;
+
+	if (t->n_tries < t->room_tries)
+		return 0;
+	more = mathis_resize(m, t->tries, t->room_tries * sizeof(*more),
+			     room * sizeof(*more));
+	if (!more)
+		return RUN_THROWS;
+	t->tries = more;
+	t->room_tries = room;
+	return 0;
+}
+
 int op_try_start(struct mathis_machine *m, const uint8_t *arg)
 {
 	struct mathis_task *t = m->task;
-	size_t room = t->room_tries ? t->room_tries * 2 : 4;
-	struct mathis_try *more;
 	int32_t offset;
 
-	if (t->n_tries == t->room_tries) {
-		more = mathis_resize(m, t->tries, t->room_tries * sizeof(*more),
-				     room * sizeof(*more));
-		if (!more)
-			return RUN_THROWS;
-		t->tries = more;
-		t->room_tries = room;
-	}
+	if (mathis_add_try(m, t))
+		return RUN_THROWS;
 	memcpy(&offset, arg, sizeof(offset));
 	t->tries[t->n_tries++] = (struct mathis_try){
 		.frame = t->n_frames - 1,

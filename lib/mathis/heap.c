@@ -52,6 +52,8 @@ static void scan_task(struct mathis_object **gray, struct mathis_task *t)
 	}
 	mark(gray, t->caught);
 	mark(gray, t->fork);
+	if (t->resumer)
+		mark_object(gray, &t->resumer->base);
 	mark(gray, t->result);
 	mark_waiters(gray, t->waiters);
 }
@@ -136,6 +138,20 @@ static void drop_tasks(struct mathis_machine *m)
 	}
 }
 
+/*
+ * Let the tasks that wait for a thing wait for nothing: those of a snapshot may
+ * not reach what they wait for, if it was made by hand.
+ */
+static void drop_waiters(struct mathis_wait *w)
+{
+	while (w) {
+		struct mathis_wait *next = w->next;
+
+		w->prev = NULL;
+		w = next;
+	}
+}
+
 /* Free an object and what it alone has. */
 static void free_object(struct mathis_machine *m, struct mathis_object *o)
 {
@@ -162,6 +178,7 @@ static void free_object(struct mathis_machine *m, struct mathis_object *o)
 		break;
 	case KIND_TASK:
 		mathis_unpark(t);
+		drop_waiters(t->waiters);
 		mathis_resize(m, t->waits, t->n_waits * sizeof(*t->waits), 0);
 		mathis_resize(m, t->stack, t->room * sizeof(*t->stack), 0);
 		mathis_resize(m, t->frames, t->room_frames * sizeof(*t->frames),
@@ -170,6 +187,7 @@ static void free_object(struct mathis_machine *m, struct mathis_object *o)
 			      0);
 		break;
 	case KIND_CHANNEL:
+		drop_waiters(c->waiters);
 		mathis_resize(m, c->items, c->room * sizeof(*c->items), 0);
 		break;
 	}

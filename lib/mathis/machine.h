@@ -176,6 +176,7 @@ int mathis_map_get(struct mathis_machine *m, struct mathis_map *map,
 /* frame.c: push and pop what a function needs; @t is the task. */
 int mathis_enter(struct mathis_machine *m, struct mathis_task *t, uint32_t func,
 		 struct mathis_closure *closure, uint32_t ret);
+int mathis_add_try(struct mathis_machine *m, struct mathis_task *t);
 int mathis_add_frame(struct mathis_machine *m, struct mathis_task *t);
 int mathis_room(struct mathis_machine *m, struct mathis_task *t, size_t n);
 #define MATHIS_NATIVE_NAME 256 /* bytes of "MODULE:SYMBOL" */
@@ -211,6 +212,8 @@ int mathis_close_channel(struct mathis_machine *m, struct mathis_value v);
 #define CALL_DECIDE 0x0a03
 #define CALL_EMBED 0x0a10
 #define CALL_SIMILARITY 0x0a12
+int mathis_end_call(struct mathis_machine *m, struct mathis_task *t, int code,
+		    struct mathis_value value, const char *text);
 int mathis_do_call(struct mathis_machine *m, uint16_t id, unsigned int argc);
 void mathis_event(struct mathis_machine *m, enum mathis_event event,
 		  const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -158,6 +158,29 @@ int mathis_load(const void *file, size_t size, struct mathis_module **module,
  */
 void mathis_unload(struct mathis_module *module);
 
+/**
+ * mathis_link() - make one module of several
+ * @modules: Verified modules; the first one is the program.
+ * @n: Their count, at least 1.
+ * @file: Out, the bytes of a .mbc file, from malloc(); NULL on failure.
+ * @size: Out, their count.
+ * @error: Out, the reason of a failure.
+ *
+ * A function that the program or another module imports is replaced by the
+ * export of that name, if the module of that name is among @modules; its arity
+ * and its types have to be those that the import declares. Other imported
+ * functions stay as they are. Types that have one name and one definition
+ * become one type. Functions of all modules but the first get the names
+ * MODULE:NAME.
+ *
+ * Return: 0; -EINVAL for a module that is not verified; -ENOENT for a module
+ * that lacks an export; -EBADMSG for an arity or types that differ, or two
+ * modules of one name; -E2BIG for more than 65536 constants, globals,
+ * functions or types; -ENOMEM.
+ */
+int mathis_link(const struct mathis_module *const *modules, size_t n,
+		void **file, size_t *size, struct mathis_error *error);
+
 /* Kinds of values; types of values and constants share the numbers. */
 enum mathis_value_kind {
 	MATHIS_NONE = 0x00,
@@ -248,6 +271,9 @@ enum mathis_event {
  *	refused with Denied.
  * @native: Make a NATIVE_CALL, as @call does. NULL: every one is refused with
  *	Denied.
+ * @handle: Give a handle of a snapshot its authority again: @handle is what it
+ *	was, which nobody has checked, and what it shall be. NULL, or any
+ *	result but 0: the handle is dead, number 0 of generation 0.
  * @event: Hear of an event. NULL: none is reported.
  * @poll: Called between two tasks while calls are in progress; it may make
  *	values and call mathis_complete(). NULL: nothing is.
@@ -258,6 +284,7 @@ struct mathis_host {
 	int (*arity)(void *arg, uint16_t id);
 	int (*call)(void *arg, struct mathis_call *call);
 	int (*native)(void *arg, struct mathis_call *call);
+	int (*handle)(void *arg, struct mathis_value *handle);
 	void (*event)(void *arg, enum mathis_event event, const char *text);
 	void (*poll)(void *arg);
 };
@@ -399,6 +426,46 @@ const struct mathis_error *mathis_error(const struct mathis_machine *machine);
  */
 int mathis_complete(struct mathis_machine *machine, uint64_t ticket, int code,
 		    struct mathis_value value, const char *text);
+
+/**
+ * mathis_snapshot() - write down a whole program
+ * @machine: A machine that does not run, whose program was started and has not
+ *	ended.
+ * @data: Out, the bytes, from malloc(); NULL on failure.
+ * @size: Out, their count.
+ *
+ * They hold globals, tasks, channels, all objects that these reach, and the
+ * fuel that is left; neither the module nor the limits, nor what the embedder
+ * made. The machine is as it was before.
+ *
+ * Return: 0; -EINVAL before mathis_start() and after the end; -ENOMEM.
+ */
+int mathis_snapshot(struct mathis_machine *machine, void **data, size_t *size);
+
+/**
+ * mathis_restore() - make a machine of a snapshot
+ * @module: The verified module of the machine that was written down.
+ * @limits: As for mathis_machine_new(); the fuel is what the snapshot has, and
+ *	no more than the limit.
+ * @host: As for mathis_machine_new(); its @handle is asked for each handle.
+ * @data: The snapshot, which nobody needs to have checked.
+ * @size: Its bytes.
+ * @machine: Out, the machine, which the caller frees; NULL on failure.
+ * @error: Out, the reason of a failure.
+ *
+ * The program goes on where it was: mathis_run() is next. Calls that were in
+ * progress fail with Cancelled.
+ *
+ * Return: 0; -EBADMSG for bytes that are no snapshot, or not one that a
+ * machine could have written; -ESTALE for one of another module; -EOPNOTSUPP
+ * for a later version; -E2BIG for more than the limits allow; -EINVAL as
+ * mathis_machine_new(); -ENOMEM.
+ */
+int mathis_restore(const struct mathis_module *module,
+		   const struct mathis_limits *limits,
+		   const struct mathis_host *host, const void *data,
+		   size_t size, struct mathis_machine **machine,
+		   struct mathis_error *error);
 
 /**
  * mathis_call_fail() - say why a call fails

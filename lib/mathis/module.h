@@ -236,6 +236,8 @@ struct mathis_span mathis_const_str(const struct mathis_module *m,
 int mathis_read_sig(struct mathis_reader *r, struct mathis_sig *sig);
 const struct mathis_type *mathis_find_type(const struct mathis_module *m,
 					   uint32_t id);
+bool mathis_is_variant(const struct mathis_module *m, uint32_t id,
+		       int64_t number, bool has);
 const struct mathis_line *mathis_find_line(const struct mathis_module *m,
 					   uint32_t code);
 const struct mathis_func *mathis_func_at(const struct mathis_module *m,

@@ -186,7 +186,7 @@ static int wait_for(struct mathis_machine *m, struct mathis_task *t)
 {
 	int ret = mathis_park(m, (struct mathis_wait * *[]){ &t->waiters }, 1);
 
-	if (ret == RUN_SWITCH && t->state == TASK_RESTS)
+	if (ret == RUN_SWITCH && t->state == TASK_RESTS && !t->merged)
 		mathis_make_ready(m, t);
 	return ret;
 }

@@ -13,17 +13,7 @@
 
 #include "verify.h"
 
-#define NO_TRY 0xffffffffU
 #define DEPTH_MAX 65535
-
-/* An offset of a function: an instruction begins there, and was reached. */
-struct verify_state {
-	bool begins;
-	bool reached;
-	bool handler; /* reached by an error alone */
-	uint32_t depth;
-	uint32_t outer; /* the TRY_START or AI_FORK around it, or NO_TRY */
-};
 
 int verify_refuse(struct verifier *v, uint32_t at, const char *fmt, ...)
 {
@@ -161,19 +151,19 @@ static int reach(struct verifier *v, uint32_t at, int64_t to,
 /* The least depth inside of a block: that of its start. */
 static uint32_t floor_of(const struct verifier *v, uint32_t outer)
 {
-	return outer == NO_TRY ? 0 : v->states[outer].depth;
+	return outer == VERIFY_NO_TRY ? 0 : v->states[outer].depth;
 }
 
 /* The instruction that begins the block around, or -1. */
 static int begins(const struct verifier *v, uint32_t outer)
 {
-	return outer == NO_TRY ? -1 : v->m->code[v->f->code + outer];
+	return outer == VERIFY_NO_TRY ? -1 : v->m->code[v->f->code + outer];
 }
 
 /* A branch comes to its AI_MERGE, or fails: it returns to no one. */
 static int check_fork(struct verifier *v, uint32_t at, uint32_t outer)
 {
-	for (; outer != NO_TRY; outer = v->states[outer].outer) {
+	for (; outer != VERIFY_NO_TRY; outer = v->states[outer].outer) {
 		if (begins(v, outer) == OP_AI_FORK)
 			return verify_refuse(v, at, "RET before AI_MERGE");
 	}
@@ -209,7 +199,7 @@ static int check_try(struct verifier *v, uint32_t at,
 		state->outer = v->states[state->outer].outer;
 		return 0;
 	case OP_TAIL_CALL:
-		if (state->outer != NO_TRY)
+		if (state->outer != VERIFY_NO_TRY)
 			return verify_refuse(
 				v, at,
 				"TAIL_CALL in a TRY block, or before AI_MERGE");
@@ -261,7 +251,7 @@ static int step(struct verifier *v, uint32_t at)
 
 static int verify_func(struct verifier *v)
 {
-	struct verify_state start = { .outer = NO_TRY };
+	struct verify_state start = { .outer = VERIFY_NO_TRY };
 	int ret;
 
 	if (v->f->flags & FUNC_EXTERN)
@@ -280,9 +270,25 @@ static int verify_func(struct verifier *v)
 		ret = reach(v, 0, 0, start);
 	while (!ret && v->n_work)
 		ret = step(v, v->work[--v->n_work]);
-	free(v->states);
 	free(v->work);
 	return ret;
+}
+
+/* The states of each offset of a verified function, from malloc(), or NULL. */
+struct verify_state *mathis_states(const struct mathis_module *m,
+				   const struct mathis_host *host,
+				   uint32_t func)
+{
+	struct verifier v = { .m = (struct mathis_module *)m,
+			      .host = host,
+			      .f = &m->funcs[func],
+			      .index = func };
+
+	if (verify_func(&v)) {
+		free(v.states);
+		return NULL;
+	}
+	return v.states;
 }
 
 /* Count the values that each function captures. */
@@ -329,7 +335,9 @@ int mathis_verify(struct mathis_module *m, const struct mathis_host *host,
 
 	for (v.index = 0; !ret && v.index < m->n_funcs; v.index++) {
 		v.f = &m->funcs[v.index];
+		v.states = NULL;
 		ret = verify_func(&v);
+		free(v.states);
 	}
 	m->verified = !ret;
 	m->arity = host ? host->arity : NULL;

@@ -10,6 +10,17 @@
 #define CALL_FUTURE 0x4000 /* as a task, for AWAIT */
 #define CALL_NUMBER 0x3fff
 
+#define VERIFY_NO_TRY 0xffffffffU
+
+/* An offset of a function: an instruction begins there, and was reached. */
+struct verify_state {
+	bool begins;
+	bool reached;
+	bool handler; /* reached by an error alone */
+	uint32_t depth;
+	uint32_t outer; /* the TRY_START or AI_FORK around, or VERIFY_NO_TRY */
+};
+
 struct verifier {
 	struct mathis_module *m;
 	const struct mathis_host *host;
@@ -25,6 +36,9 @@ int verify_refuse(struct verifier *v, uint32_t at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int verify_operands(struct verifier *v, uint32_t at,
 		    const struct mathis_insn *insn);
+struct verify_state *mathis_states(const struct mathis_module *m,
+				   const struct mathis_host *host,
+				   uint32_t func);
 int mathis_call_arity(const struct mathis_host *host, uint16_t id);
 
 #endif

@@ -70,22 +70,54 @@ static const char head[] =
 	".func main\n.locals 4\n";
 
 /* The ways in which each program is run. */
-enum way { PLAIN, COLLECT_ALWAYS, LITTLE_FUEL, N_WAYS };
+enum way { PLAIN, COLLECT_ALWAYS, LITTLE_FUEL, RESTORED, N_WAYS };
+
+/* Put a machine into the place of one, out of its snapshot. */
+static int replace(struct mathis_machine **m)
+{
+	struct mathis_error error = { 0 };
+	struct mathis_machine *old = *m;
+	struct mathis_limits limits = old->limits;
+	void *data;
+	size_t size;
+	int ret = mathis_snapshot(old, &data, &size);
+
+	if (ret)
+		return ret;
+	limits.fuel = 0;
+	ret = mathis_restore(old->module, &limits, &old->host, data, size, m,
+			     &error);
+	if (ret)
+		printf("# %s\n", error.text);
+	mathis_machine_free(old);
+	free(data);
+	return ret;
+}
 
 /* Run main: its state. What it uses is limited. */
-static int run(struct mathis_machine *m, enum way way)
+static int run(struct mathis_machine **machine, enum way way)
 {
+	struct mathis_machine *m = *machine;
 	int spent = 0;
 	int state;
 
 	m->stress = way == COLLECT_ALWAYS;
-	m->fuel = way == LITTLE_FUEL ? 1 : FUEL;
+	m->fuel = way == LITTLE_FUEL || way == RESTORED ? 1 : FUEL;
 	state = mathis_start(m, NULL, NULL, 0);
 	if (state)
 		return state;
 	while ((state = mathis_run(m)) == MATHIS_NO_FUEL &&
 	       way == LITTLE_FUEL && spent++ < FUEL / 10)
 		mathis_fuel_add(m, 7);
+	while (state == MATHIS_NO_FUEL && way == RESTORED && spent < FUEL) {
+		state = replace(machine);
+		if (state)
+			return state;
+		m = *machine;
+		mathis_fuel_add(m, 1 + spent / 8);
+		spent += 1 + spent / 8;
+		state = mathis_run(m);
+	}
 	return state;
 }
 
@@ -132,7 +164,7 @@ static void run_program(struct __test_metadata *_metadata,
 		if (way == COLLECT_ALWAYS && strstr(p->body, "5000"))
 			continue;
 		ASSERT_EQ(0, mathis_machine_new(module, &limits, NULL, &m));
-		state = run(m, way);
+		state = run(&m, way);
 		mathis_show(mathis_result(m), text, sizeof(text));
 		EXPECT_TRUE(as_said(p, m, state))
 		{
@@ -192,6 +224,38 @@ static void find_lines(const char *source, const char *key, char *out)
 	}
 }
 
+/* Load an example, and link the one that it names. */
+static int load_example(const char *source, const char *lib,
+			struct mathis_module **module)
+{
+	struct mathis_module *parts[2] = { 0 };
+	char name[300], *text = NULL;
+	void *file = NULL;
+	size_t size;
+	int ret = sample_load(source, &parts[0]);
+
+	*module = parts[0];
+	if (ret || !*lib)
+		return ret;
+	snprintf(name, sizeof(name), "examples/mathis/%.*s",
+		 (int)strlen(lib) - 1, lib);
+	text = sample_read(name);
+	ret = sample_load(text, &parts[1]);
+	if (!ret)
+		ret = mathis_link((const struct mathis_module *const *)parts, 2,
+				  &file, &size, NULL);
+	*module = NULL;
+	if (!ret)
+		ret = mathis_load(file, size, module, NULL);
+	if (!ret)
+		ret = mathis_verify(*module, NULL, NULL);
+	mathis_unload(parts[0]);
+	mathis_unload(parts[1]);
+	free(file);
+	free(text);
+	return ret;
+}
+
 static void run_example(struct __test_metadata *_metadata, const char *name,
 			enum way way)
 {
@@ -199,17 +263,18 @@ static void run_example(struct __test_metadata *_metadata, const char *name,
 	struct mathis_host host = { .arg = &console, .call = print };
 	char *path = realpath(name, NULL);
 	char *source = sample_read(path);
-	char expect[4096], fails[4096];
+	char expect[4096], fails[4096], lib[256];
 	struct mathis_module *module;
 	struct mathis_machine *m;
 	int state;
 
 	find_lines(source, "expect", expect);
 	find_lines(source, "fails", fails);
+	find_lines(source, "link", lib);
 	ASSERT_LT(0, strlen(expect));
-	ASSERT_EQ(0, sample_load(source, &module));
+	ASSERT_EQ(0, load_example(source, lib, &module));
 	ASSERT_EQ(0, mathis_machine_new(module, NULL, &host, &m));
-	state = run(m, way);
+	state = run(&m, way);
 	EXPECT_EQ(*fails ? MATHIS_NO_FUEL : MATHIS_DONE, state);
 	EXPECT_STREQ(expect, console.text)
 	{

@@ -124,6 +124,39 @@ TEST_F(tool, prints_no_bytes_that_steer_a_terminal)
 			       "a\\x1b[2J\\xc2\\x9b\u00e9:7: Crash: \\x0ax ("));
 }
 
+TEST_F(tool, links_modules)
+{
+	type(self, "$m run --link $e/shapes.masm $e/areas.masm");
+	EXPECT_STREQ("49\ntrue\n", self->out);
+	type(self, "$m link -o $d/a.mbc $e/areas.masm $e/shapes.masm &&"
+		   "$m run $d/a.mbc");
+	EXPECT_STREQ("49\ntrue\n", self->out);
+	type(self, "$m dis $d/a.mbc >$d/b.masm && $m asm $d/b.masm &&"
+		   "cmp $d/a.mbc $d/b.mbc");
+	EXPECT_STREQ("", self->out);
+	type(self, "$m run $e/areas.masm");
+	EXPECT_NE(NULL, strstr(self->out, "shapes:square is not linked"));
+	type(self, "$m run --link $e/areas.masm $e/areas.masm");
+	EXPECT_NE(NULL, strstr(self->out, "two modules are named areas"));
+	EXPECT_EQ(1, self->status);
+}
+
+TEST_F(tool, goes_on_from_a_snapshot)
+{
+	type(self, "$m run --fuel 200 --snapshot $d/s $e/tasks.masm");
+	EXPECT_EQ(3, self->status);
+	type(self, "{ $m run --fuel 200 --snapshot $d/s $e/tasks.masm;"
+		   "while $m run --fuel 9 --snapshot $d/s --restore $d/s"
+		   " $e/tasks.masm; test $? = 3; do :; done; } >$d/a;"
+		   "$m run $e/tasks.masm >$d/b; cmp $d/a $d/b && wc -l <$d/a");
+	EXPECT_STREQ("7\n", self->out);
+	type(self, "$m run --restore $d/s $e/hello.masm");
+	EXPECT_NE(NULL, strstr(self->out, "is one of another module"));
+	EXPECT_EQ(1, self->status);
+	type(self, "$m run --restore $d/a $e/tasks.masm");
+	EXPECT_NE(NULL, strstr(self->out, "Format: no snapshot"));
+}
+
 TEST_F(tool, gives_only_the_console)
 {
 	put(self, "a.masm",
@@ -272,6 +305,12 @@ TEST_F(tool, refuses_what_it_does_not_know)
 		"$m asm",
 		"$m asm -q $e/hello.masm",
 		"$m dis",
+		"$m link",
+		"$m link $e/hello.masm",
+		"$m link -q $e/hello.masm $e/hello.masm",
+		"$m run --link $e/hello.masm",
+		"$m run --snapshot a $e/hello.masm",
+		"$m run --restore a $e/hello.masm argument",
 		"$m check",
 	};
 

@@ -10,10 +10,15 @@
 /* Exit statuses: what was asked for is wrong; the command line is. */
 #define EXIT_BAD 1
 #define EXIT_USAGE (-1) /* main() makes 2 of it */
+#define EXIT_SAVED 3 /* the fuel is spent: there is a snapshot */
 
 int read_input(const char *name, char **data, size_t *size);
 int load_input(const char *name, unsigned int flags,
 	       struct mathis_module **module);
+int link_inputs(char *const *names, size_t n, void **file, size_t *size);
+int load_program(char *const *names, size_t n, struct mathis_module **module);
+int write_failed(const char *name);
+int write_output(const char *name, const void *data, size_t size);
 int cmd_run(int argc, char **argv);
 void print_text(FILE *f, const char *text);
 int cmd_calls(int argc, char **argv);

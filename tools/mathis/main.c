@@ -3,11 +3,9 @@
  * mathis - assemble, disassemble, check and run MATHIS modules.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -16,95 +14,17 @@ static const char usage[] =
 	"usage: mathis asm [-sW] [-o FILE.mbc] FILE.masm\n"
 	"       mathis dis FILE\n"
 	"       mathis check FILE...\n"
+	"       mathis link [-o FILE.mbc] FILE MODULE...\n"
 	"       mathis run [--allow-RIGHT[=PARAMETER,...]]\n"
 	"                  [--deny-RIGHT[=PARAMETER,...]] [--trace] [--deadline MS]\n"
 	"                  [--fuel N] [--heap BYTES] [--stack VALUES]\n"
+	"                  [--link MODULE]... [--snapshot FILE] [--restore FILE]\n"
 	"                  FILE [ARGUMENT...]\n"
 	"       mathis calls [NAME|NUMBER...]\n";
 
 static void tell(void *arg, const struct mathis_error *e)
 {
 	print_error(arg, e);
-}
-
-static int write_failed(const char *name)
-{
-	fprintf(stderr, "mathis: %s: %s\n", name, strerror(errno));
-	return EXIT_BAD;
-}
-
-/* Write to an open file and close it: 0, or -1 and errno. */
-static int write_all(int fd, const uint8_t *data, size_t size)
-{
-	int saved;
-
-	while (size) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		data += n;
-		size -= n;
-	}
-	saved = errno;
-	if (close(fd))
-		return -1;
-	errno = saved;
-	return size ? -1 : 0;
-}
-
-/* A new file that takes the place of @name once it is whole. */
-static int replace(const char *name, mode_t mode, const void *data, size_t size)
-{
-	char *part;
-	int ret;
-	int fd;
-
-	if (asprintf(&part, "%s.XXXXXX", name) < 0)
-		return -1;
-	fd = mkstemp(part);
-	if (fd < 0) {
-		free(part);
-		return -1;
-	}
-	ret = fchmod(fd, mode);
-	if (write_all(fd, data, size) || ret || rename(part, name)) {
-		int saved = errno;
-
-		unlink(part);
-		errno = saved;
-		ret = -1;
-	}
-	free(part);
-	return ret;
-}
-
-/* Write a file whole, or not at all; a device or pipe is written to. */
-static int write_output(const char *name, const void *data, size_t size)
-{
-	mode_t mask = umask(0);
-	char *target = NULL;
-	struct stat st;
-	int ret = -1;
-	int fd;
-
-	umask(mask);
-	if (stat(name, &st)) {
-		ret = replace(name, 0666 & ~mask, data, size);
-	} else if (!S_ISREG(st.st_mode)) {
-		fd = open(name, O_WRONLY | O_CLOEXEC);
-		ret = fd < 0 ? -1 : write_all(fd, data, size);
-	} else {
-		target = realpath(name, NULL); /* a link stays */
-		if (target)
-			ret = replace(target, st.st_mode & 0777, data, size);
-	}
-	if (ret)
-		ret = write_failed(name);
-	free(target);
-	return ret;
 }
 
 /* The output of a source: its name with .mbc for its ending. */
@@ -212,12 +132,41 @@ static int cmd_check(int argc, char **argv)
 	return status;
 }
 
+static int cmd_link(int argc, char **argv)
+{
+	const char *output = NULL;
+	int status = EXIT_BAD;
+	char *own = NULL;
+	void *file;
+	size_t size;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "o:")) != -1) {
+		if (opt != 'o')
+			return EXIT_USAGE;
+		output = optarg;
+	}
+	if (optind > argc - 2)
+		return EXIT_USAGE;
+	if (link_inputs(argv + optind, argc - optind, &file, &size))
+		return EXIT_BAD;
+	if (!output)
+		output = own = output_of(argv[optind]);
+	if (output)
+		status = write_output(output, file, size);
+	else
+		fputs("mathis: no memory\n", stderr);
+	free(own);
+	free(file);
+	return status;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "asm", cmd_asm }, { "dis", cmd_dis },	    { "check", cmd_check },
-	{ "run", cmd_run }, { "calls", cmd_calls },
+	{ "asm", cmd_asm },   { "dis", cmd_dis }, { "check", cmd_check },
+	{ "link", cmd_link }, { "run", cmd_run }, { "calls", cmd_calls },
 };
 
 int main(int argc, char **argv)

@@ -7,12 +7,13 @@ _mathis()
 	local word=${COMP_WORDS[COMP_CWORD]} words=
 
 	if ((COMP_CWORD == 1)); then
-		words="asm dis check run calls"
+		words="asm dis check link run calls"
 	elif [[ $word == -* ]]; then
 		case ${COMP_WORDS[1]} in
+		link) words="-o" ;;
 		asm) words="-o -s -W" ;;
 		run)
-			words="--trace --deadline --fuel --heap --stack"
+			words="--trace --deadline --fuel --heap --stack --link --snapshot --restore"
 			for word in all console fs.read fs.write io.special; do
 				words+=" --allow-$word --deny-$word"
 			done

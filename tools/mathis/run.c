@@ -15,9 +15,16 @@
 #include "cli.h"
 #include "rights.h"
 
+#define MODULES_MAX 64
+
 struct run {
 	struct md_program program; /* first: what the machine calls gets it */
 	bool trace;
+	struct mathis_limits limits;
+	char *names[MODULES_MAX]; /* the program, then what is linked to it */
+	size_t n_names;
+	const char *save; /* the file of a snapshot, or NULL */
+	const char *load;
 };
 
 static int set_limit(const char *name, uint64_t max, uint64_t *limit)
@@ -34,10 +41,29 @@ static int set_limit(const char *name, uint64_t max, uint64_t *limit)
 	return -EINVAL;
 }
 
-enum { TRACE = RIGHTS_OPTIONS, FUEL, HEAP, STACK, DEADLINE };
+enum {
+	TRACE = RIGHTS_OPTIONS,
+	FUEL,
+	HEAP,
+	STACK,
+	DEADLINE,
+	LINK,
+	SAVE,
+	LOAD,
+};
+
+static int add_module(struct run *run, char *name)
+{
+	if (run->n_names == MODULES_MAX) {
+		fprintf(stderr, "mathis: more than %d modules\n", MODULES_MAX);
+		return -EINVAL;
+	}
+	run->names[run->n_names++] = name;
+	return 0;
+}
 
 static int parse(int argc, char **argv, struct run *run,
-		 struct md_session *session, struct mathis_limits *limits)
+		 struct md_session *session)
 {
 	static const struct option own[] = {
 		{ "trace", no_argument, NULL, TRACE },
@@ -45,6 +71,9 @@ static int parse(int argc, char **argv, struct run *run,
 		{ "heap", required_argument, NULL, HEAP },
 		{ "stack", required_argument, NULL, STACK },
 		{ "deadline", required_argument, NULL, DEADLINE },
+		{ "link", required_argument, NULL, LINK },
+		{ "snapshot", required_argument, NULL, SAVE },
+		{ "restore", required_argument, NULL, LOAD },
 	};
 	struct option options[RIGHTS_OPTIONS + sizeof(own) / sizeof(*own) + 1];
 	uint64_t stack = 0;
@@ -59,10 +88,10 @@ static int parse(int argc, char **argv, struct run *run,
 			run->trace = true;
 			break;
 		case FUEL:
-			ret = set_limit("fuel", INT64_MAX, &limits->fuel);
+			ret = set_limit("fuel", INT64_MAX, &run->limits.fuel);
 			break;
 		case HEAP:
-			ret = set_limit("heap", 1ULL << 40, &limits->heap);
+			ret = set_limit("heap", 1ULL << 40, &run->limits.heap);
 			break;
 		case STACK:
 			ret = set_limit("stack", 1U << 24, &stack);
@@ -71,12 +100,26 @@ static int parse(int argc, char **argv, struct run *run,
 			ret = set_limit("deadline", INT32_MAX,
 					&session->call_ms);
 			break;
+		case LINK:
+			ret = add_module(run, optarg);
+			break;
+		case SAVE:
+			run->save = optarg;
+			break;
+		case LOAD:
+			run->load = optarg;
+			break;
 		default:
 			ret = rights_set(&session->rights, opt, optarg);
 		}
 	}
-	limits->stack = stack;
-	return ret;
+	run->limits.stack = stack;
+	/* Only the end of the fuel stops a program that could go on. */
+	if (ret || optind == argc || (run->save && !run->limits.fuel) ||
+	    (run->load && optind + 1 != argc))
+		return ret ?: -EINVAL;
+	run->names[0] = argv[optind];
+	return 0;
 }
 
 /* Start main with its arguments, as a list where it takes one. */
@@ -150,63 +193,104 @@ static void hear(void *arg, enum mathis_event event, const char *text)
 	fputc('\n', stderr);
 }
 
-static int run_module(const char *name, const struct mathis_module *module,
-		      char **args, const struct mathis_limits *limits,
-		      struct run *run, struct md_session *session)
+/* Write the program down that has no fuel left. */
+static int save(const struct run *run, struct mathis_machine *m)
+{
+	size_t size;
+	void *data;
+	int status;
+
+	if (mathis_snapshot(m, &data, &size)) {
+		fputs("mathis: no memory\n", stderr);
+		return EXIT_BAD;
+	}
+	status = write_output(run->save, data, size);
+	free(data);
+	return status ?: EXIT_SAVED;
+}
+
+/* Go on with a program that was written down: 0, or what was printed. */
+static int restore(const struct run *run, const struct mathis_module *module,
+		   const struct mathis_host *host, struct mathis_machine **m)
+{
+	struct mathis_limits limits = run->limits;
+	struct mathis_error error = { 0 };
+	char *data;
+	size_t size;
+	int ret = read_input(run->load, &data, &size);
+
+	if (ret)
+		return ret;
+	limits.fuel = 0;
+	ret = mathis_restore(module, &limits, host, data, size, m, &error);
+	free(data);
+	if (ret) {
+		print_error(run->load, &error);
+		return ret;
+	}
+	/* The fuel is that of the command line, whatever was left. */
+	mathis_fuel_add(*m, -(uint64_t)mathis_fuel(*m));
+	mathis_fuel_add(*m, run->limits.fuel ?: INT64_MAX);
+	return 0;
+}
+
+/* Make the machine, at its begin or where it was written down. */
+static int make_machine(struct run *run, const struct mathis_module *module,
+			const struct mathis_host *host, char **args)
+{
+	struct md_program *p = &run->program;
+	int ret;
+
+	if (run->load)
+		return restore(run, module, host, &p->machine) ? EXIT_BAD : 0;
+	ret = mathis_machine_new(module, &run->limits, host, &p->machine);
+	if (ret) {
+		fprintf(stderr, "mathis: %s\n", strerror(-ret));
+		return EXIT_BAD;
+	}
+	ret = start(p->machine, args);
+	return ret ? report_start(run->names[0], ret) : 0;
+}
+
+static int run_module(struct run *run, const struct mathis_module *module,
+		      char **args, struct md_session *session)
 {
 	struct mathis_host host = { .trace = run->trace, .event = hear };
 	struct md_program *p = &run->program;
 	int status;
-	int ret;
+	int state;
 
 	md_program_init(p, session, &host);
-	ret = mathis_machine_new(module, limits, &host, &p->machine);
-	if (ret) {
-		fprintf(stderr, "mathis: %s\n", strerror(-ret));
-		status = EXIT_BAD;
-	} else {
-		ret = start(p->machine, args);
-		status = ret ? report_start(name, ret) :
-			       report_end(name, p->machine, md_program_run(p));
+	status = make_machine(run, module, &host, args);
+	if (!status) {
+		state = md_program_run(p);
+		status = state == MATHIS_NO_FUEL && run->save ?
+				 save(run, p->machine) :
+				 report_end(run->names[0], p->machine, state);
 	}
 	md_program_fini(p);
 	mathis_machine_free(p->machine);
 	return status;
 }
 
-static int load_and_run(char **argv, struct run *run,
-			struct md_session *session,
-			const struct mathis_limits *limits)
-{
-	struct mathis_error error = { 0 };
-	struct mathis_module *module;
-	int status = EXIT_BAD;
-
-	if (load_input(argv[0], 0, &module))
-		return EXIT_BAD;
-	if (mathis_verify(module, NULL, &error))
-		print_error(argv[0], &error);
-	else
-		status = run_module(argv[0], module, argv + 1, limits, run,
-				    session);
-	mathis_unload(module);
-	return status;
-}
-
 static int run_in(struct md_session *session, int argc, char **argv)
 {
-	struct mathis_limits limits = { 0 };
-	struct run run = { 0 };
+	struct run run = { .n_names = 1 };
+	struct mathis_module *module;
+	int status = EXIT_BAD;
 	int ret;
 
 	for (int i = 0; i < 3; i++)
 		session->console[i] = i;
 	ret = md_rights_add(&session->rights, false, "console", NULL);
 	if (!ret)
-		ret = parse(argc, argv, &run, session, &limits);
-	if (ret || optind == argc)
+		ret = parse(argc, argv, &run, session);
+	if (ret)
 		return EXIT_USAGE;
-	return load_and_run(argv + optind, &run, session, &limits);
+	if (!load_program(run.names, run.n_names, &module))
+		status = run_module(&run, module, argv + optind + 1, session);
+	mathis_unload(module);
+	return status;
 }
 
 int cmd_run(int argc, char **argv)

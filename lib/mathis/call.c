@@ -12,46 +12,23 @@
 #define ID_MAX 0x1400
 
 static const struct mathis_call_info calls[] = {
-#define CALL(_mode, _id, _name, _args, _result, _right, _errors, _doc) \
-	{                                                              \
-		.id = _id,                                             \
-		.mode = MATHIS_MODE_##_mode,                           \
-		.name = #_name,                                        \
-		.args = _args,                                         \
-		.result = _result,                                     \
-		.right = _right,                                       \
-		.errors = _errors,                                     \
-		.doc = _doc,                                           \
-	},
-#define MATHIS_CALL(_id, _name, _arity) \
-	{ .id = _id, .arity = _arity, .name = #_name },
+#define CALLS_ROWS
 #include "calls.def"
-#undef CALL
-#undef MATHIS_CALL
 };
 
 #define N_CALLS (sizeof(calls) / sizeof(*calls))
 
+/* Two rows of one number are an error here. */
 enum row {
-#define CALL(_mode, _id, ...) ROW_##_id,
-#define MATHIS_CALL(_id, ...) ROW_##_id,
+#define CALLS_NAMES
 #include "calls.def"
-#undef CALL
-#undef MATHIS_CALL
 };
 
-/* Row plus 1 by number. Two rows of one number are an error above. */
-/* clang-format off */
+/* Row plus 1 by number. */
 static const uint16_t index_of[ID_MAX] = {
-#define CALL(_mode, _id, ...)                                                         \
-	[_id] = 1 + ROW_##_id,
-#define MATHIS_CALL(_id, ...)                                                  \
-	[_id] = 1 + ROW_##_id,
+#define CALLS_INDEX
 #include "calls.def"
-#undef CALL
-#undef MATHIS_CALL
 };
-/* clang-format on */
 
 const struct mathis_call_info *mathis_calls(size_t *n)
 {

@@ -111,6 +111,7 @@ static void mark_roots(struct mathis_machine *m, struct mathis_object **gray)
 	mark_all(gray, m->globals, m->globals ? m->module->n_globals : 0);
 	mark_all(gray, m->pins, m->n_pins);
 	mark_all(gray, m->kept, m->n_kept);
+	mark_all(gray, m->holds, m->n_holds);
 	if (m->has_thrown)
 		mark(gray, m->thrown);
 	/* Tasks that rest or wait go on only when one that is reached wakes them. */

@@ -12,7 +12,7 @@
 
 struct mathis_pool_chunk {
 	struct mathis_pool_chunk *next;
-	alignas(ALIGN) char data[];
+	char data[] __attribute__((aligned(ALIGN)));
 };
 
 void mathis_pool_init(struct mathis_pool *pool, uint64_t limit)
@@ -153,4 +153,41 @@ const struct mathis_item *mathis_item_get(const struct mathis_item *map,
 			return &map->items[2UL * i + 1];
 	}
 	return NULL;
+}
+
+size_t mathis_item_parts(const struct mathis_item *item)
+{
+	switch (item->kind) {
+	case MATHIS_LIST:
+	case MATHIS_SET:
+	case MATHIS_TUPLE:
+	case MATHIS_STRUCT:
+	case MATHIS_ENUM:
+		return item->n;
+	case MATHIS_MAP:
+		return item->n * 2UL;
+	default:
+		return 0;
+	}
+}
+
+struct mathis_item mathis_item_copy(struct mathis_pool *pool,
+				    const struct mathis_item *item)
+{
+	struct mathis_item copy = *item;
+	size_t parts = mathis_item_parts(item);
+
+	if (item->kind == MATHIS_FUNC)
+		return MATHIS_ITEM_NONE;
+	if (item->kind == MATHIS_STR || item->kind == MATHIS_BYTES)
+		return mathis_item_text(pool, item->kind, item->text, item->n);
+	if (!parts)
+		return copy;
+	copy.items = mathis_pool_alloc(pool, parts * sizeof(copy));
+	if (!copy.items)
+		return MATHIS_ITEM_NONE;
+	copy.room = (uint32_t)parts;
+	for (size_t i = 0; i < parts; i++)
+		copy.items[i] = mathis_item_copy(pool, &item->items[i]);
+	return copy;
 }

@@ -8,7 +8,6 @@
 #define MATHIS_ITEM_H
 
 #include <mathis/mathis.h>
-#include <stdalign.h>
 
 #define MATHIS_POOL_OWN 512
 
@@ -31,18 +30,19 @@ struct mathis_pool {
 	char *at;
 	size_t left;
 	bool bad;
-	alignas(16) char own[MATHIS_POOL_OWN];
+	char own[MATHIS_POOL_OWN] __attribute__((aligned(16)));
 };
 
 /**
  * struct mathis_item - a value
  * @kind: Of enum mathis_value_kind.
- * @aux: Generation of a handle, type of a struct or enum.
+ * @aux: Generation of a handle, type of a struct or enum, count of values that
+ *	a func takes.
  * @n: Bytes of a str or bytes; items of a container; pairs of a map; 1 for an
  *	enum without a value and 2 for one with a value.
  * @room: Items that @items has room for.
  * @i: An int; 0 or 1 of a bool; the code point of a char; kind << 24 | slot of
- *	a handle; the number of a func that a machine holds.
+ *	a handle; the slot of mathis_hold() of a func, -1: it was taken.
  * @f: A float.
  * @text: The bytes of a str or bytes, not terminated.
  * @items: Items of a container: of a map, key and value in turn; of an enum,
@@ -79,6 +79,11 @@ void mathis_item_put(struct mathis_pool *pool, struct mathis_item *map,
 const struct mathis_item *mathis_item_get(const struct mathis_item *map,
 					  const char *key);
 bool mathis_item_is(const struct mathis_item *item, const char *text);
+/* A copy in another pool. Functions in it become none: they have one owner. */
+struct mathis_item mathis_item_copy(struct mathis_pool *pool,
+				    const struct mathis_item *item);
+/* How many items stand in @items. */
+size_t mathis_item_parts(const struct mathis_item *item);
 
 /**
  * mathis_to_item() - take a value out of a machine
@@ -88,8 +93,10 @@ bool mathis_item_is(const struct mathis_item *item, const char *text);
  * @copy: Copy texts too; without it they live as long as the value.
  * @item: Out, the item.
  *
- * Return: 0; -EINVAL for a ptr, task, channel or iterator, alone or inside, or
- * a func inside; -E2BIG for more than 64 levels; -ENOMEM.
+ * The machine holds each func: whoever owns the item has to drop it.
+ *
+ * Return: 0; -EINVAL for a ptr, task, channel or iterator, alone or inside;
+ * -E2BIG for more than 64 levels; -ENOMEM.
  */
 int mathis_to_item(struct mathis_machine *m, struct mathis_value value,
 		   struct mathis_pool *pool, bool copy,
@@ -101,7 +108,8 @@ int mathis_to_item(struct mathis_machine *m, struct mathis_value value,
  * @item: The item.
  * @value: Out, the value; it lives as one of mathis_new_str().
  *
- * Return: 0; -EINVAL for a map or set with a key that cannot be one; -ENOMEM.
+ * Return: 0; -EINVAL for a map or set with a key that cannot be one, or a func;
+ * -ENOMEM.
  */
 int mathis_from_item(struct mathis_machine *m, const struct mathis_item *item,
 		     struct mathis_value *value);

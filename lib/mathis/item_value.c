@@ -43,12 +43,14 @@ static int put_seq(struct out *o, struct mathis_value v, int depth,
 	mathis_charge(o->m, s->n * sizeof(*item));
 	*item = mathis_item_seq(o->pool, v.kind, s->n);
 	item->aux = s->type;
+	/* It counts what is in it on failure too: funcs have to be dropped. */
 	for (size_t i = 0; i < s->n && !o->pool->bad; i++) {
-		int ret = put(o, s->items[i], depth, &item->items[i]);
+		int ret;
 
+		item->n++;
+		ret = put(o, s->items[i], depth, &item->items[i]);
 		if (ret)
 			return ret;
-		item->n++;
 	}
 	return o->pool->bad ? -ENOMEM : 0;
 }
@@ -65,10 +67,11 @@ static int put_map(struct out *o, struct mathis_value v, int depth,
 	for (size_t i = 0; i < map->n && !o->pool->bad && !ret; i++) {
 		struct mathis_item *at = &item->items[i * each];
 
+		item->n++;
+		at[each - 1] = MATHIS_ITEM_NONE;
 		ret = put(o, map->entries[i].key, depth, at);
 		if (!ret && each == 2)
 			ret = put(o, map->entries[i].value, depth, at + 1);
-		item->n += !ret;
 	}
 	return o->pool->bad ? -ENOMEM : ret;
 }
@@ -84,7 +87,21 @@ static int put_enum(struct out *o, struct mathis_value v, int depth,
 	item->aux = e->type;
 	item->n = e->has ? 2 : 1;
 	item->items[0] = mathis_item_int(e->number);
+	item->items[1] = MATHIS_ITEM_NONE;
 	return e->has ? put(o, e->value, depth, &item->items[1]) : 0;
+}
+
+static int put_func(struct out *o, struct mathis_value v,
+		    struct mathis_item *item)
+{
+	uint32_t slot;
+
+	if (mathis_hold(o->m, v, &slot))
+		return -ENOMEM;
+	item->kind = KIND_FUNC;
+	item->aux = o->m->module->funcs[v.aux].arity;
+	item->i = slot;
+	return 0;
 }
 
 static int put(struct out *o, struct mathis_value v, int depth,
@@ -116,6 +133,8 @@ static int put(struct out *o, struct mathis_value v, int depth,
 		return put_map(o, v, depth + 1, item);
 	case KIND_ENUM:
 		return put_enum(o, v, depth + 1, item);
+	case KIND_FUNC:
+		return put_func(o, v, item);
 	default:
 		item->kind = v.kind;
 		return -EINVAL;
@@ -210,6 +229,8 @@ static int get(struct mathis_machine *m, const struct mathis_item *item,
 		return get_map(m, item, v);
 	case KIND_ENUM:
 		return get_enum(m, item, v);
+	case KIND_FUNC:
+		return -EINVAL;
 	default:
 		*v = MATHIS_V(item->kind, item->i);
 		v->aux = item->aux;

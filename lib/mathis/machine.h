@@ -83,6 +83,7 @@ struct mathis_task {
 	uint16_t call; /* in progress, with the bits of its result */
 	unsigned int argc;
 	bool drop; /* the result of the call */
+	bool told; /* the embedder hears of its end */
 
 	struct mathis_value fork; /* its branches, a list, or none */
 	bool deciding; /* which of them, on top of the stack */
@@ -114,6 +115,11 @@ struct mathis_machine {
 	struct mathis_value *globals;
 	struct mathis_value pins[PINS]; /* of the instruction that runs */
 	unsigned int n_pins;
+	struct mathis_value *holds; /* of the embedder, by slot */
+	size_t n_holds; /* slots that were used */
+	size_t room_holds;
+	uint32_t free_hold; /* the first slot that is free, plus 1 */
+	size_t n_held; /* slots in use */
 	struct mathis_value *kept; /* made by the embedder */
 	size_t n_kept;
 	size_t room_kept;

@@ -275,8 +275,10 @@ enum mathis_event {
  *	was, which nobody has checked, and what it shall be. NULL, or any
  *	result but 0: the handle is dead, number 0 of generation 0.
  * @event: Hear of an event. NULL: none is reported.
- * @poll: Called between two tasks while calls are in progress; it may make
- *	values and call mathis_complete(). NULL: nothing is.
+ * @poll: Called between two tasks; it may make values, call
+ *	mathis_complete() and mathis_handle(). NULL: nothing is.
+ * @ended: A task of mathis_handle() ended with this value, or with an error
+ *	that is this value; it may call mathis_drop(). NULL: no one hears of it.
  */
 struct mathis_host {
 	void *arg;
@@ -287,6 +289,8 @@ struct mathis_host {
 	int (*handle)(void *arg, struct mathis_value *handle);
 	void (*event)(void *arg, enum mathis_event event, const char *text);
 	void (*poll)(void *arg);
+	void (*ended)(void *arg, uint64_t task, struct mathis_value value,
+		      bool failed);
 };
 
 /**
@@ -466,6 +470,40 @@ int mathis_restore(const struct mathis_module *module,
 		   const struct mathis_host *host, const void *data,
 		   size_t size, struct mathis_machine **machine,
 		   struct mathis_error *error);
+
+/**
+ * mathis_hold() - keep a value
+ * @machine: The machine of the value.
+ * @value: The value. While a program's values are held it does not fail
+ *	because all of its tasks wait.
+ * @slot: Out, the number that it is held by.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int mathis_hold(struct mathis_machine *machine, struct mathis_value value,
+		uint32_t *slot);
+
+/**
+ * mathis_drop() - keep a value no longer
+ * @machine: The machine.
+ * @slot: Of mathis_hold().
+ */
+void mathis_drop(struct mathis_machine *machine, uint32_t slot);
+
+/**
+ * mathis_handle() - run a function that is held, in a task of its own
+ * @machine: A machine that does not run, or polls.
+ * @slot: Of the function.
+ * @args: Its values.
+ * @argc: Their count.
+ * @task: Out, the number of the task, for the embedder's function @ended.
+ * @task_slot: Out, a slot that holds the task.
+ *
+ * Return: 0; -EINVAL when it is no function or takes another count; -ENOMEM.
+ */
+int mathis_handle(struct mathis_machine *machine, uint32_t slot,
+		  const struct mathis_value *args, unsigned int argc,
+		  uint64_t *task, uint32_t *task_slot);
 
 /**
  * mathis_call_fail() - say why a call fails

@@ -109,6 +109,7 @@ void mathis_machine_free(struct mathis_machine *m)
 	free(m->consts);
 	free(m->globals);
 	free(m->kept);
+	free(m->holds);
 	free(m);
 }
 
@@ -191,7 +192,7 @@ int mathis_run(struct mathis_machine *m)
 	while (m->state != MATHIS_DONE && m->state != MATHIS_FAILED) {
 		if (!m->task)
 			m->task = next_task(m);
-		if (!m->task && m->n_calls)
+		if (!m->task && (m->n_calls || m->n_held))
 			return MATHIS_WAITS;
 		if (!m->task) {
 			m->ip = NULL;
@@ -202,7 +203,7 @@ int mathis_run(struct mathis_machine *m)
 		if (m->fuel <= 0 || run_task(m))
 			return MATHIS_NO_FUEL;
 		m->task = NULL;
-		if (m->n_calls && m->host.poll) {
+		if (m->host.poll) {
 			m->host.poll(m->host.arg);
 			m->n_kept = 0;
 		}

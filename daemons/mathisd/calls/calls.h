@@ -12,17 +12,8 @@
 #include "core/session.h"
 
 /* md_NAME() of each call of calls.def, but those of the machine. */
-#define MD_INLINE(_name) md_function md_##_name
-#define MD_WORKER(_name) md_function md_##_name
-#define MD_MACHINE(...) struct md_call
-#define CALL(_mode, _id, _name, ...) MD_##_mode(_name);
-#define MATHIS_CALL(...)
+#define CALLS_FUNCTIONS
 #include <mathis/calls.def>
-#undef CALL
-#undef MATHIS_CALL
-#undef MD_INLINE
-#undef MD_WORKER
-#undef MD_MACHINE
 
 /* A dispatcher of all calls: as md_core_new(). */
 int md_calls_core(struct md_core **core, struct md_misfit *error);

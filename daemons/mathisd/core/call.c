@@ -54,6 +54,8 @@ void md_call_put(struct md_call *c)
 
 	if (atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
+	if (c->drop)
+		c->drop(c);
 	if (c->stop_fd >= 0)
 		close(c->stop_fd);
 	mathis_pool_fini(&c->pool);

@@ -38,10 +38,13 @@ enum md_state {
 };
 
 struct md_call {
+	TAILQ_ENTRY(md_call) link; /* of session->calls */
+	TAILQ_ENTRY(md_call) wait; /* of session->queue or ->ended */
 	struct md_session *session;
 	const struct md_row *row;
 	struct mathis_item *args;
 	unsigned int argc; /* that the caller gave */
+	bool has_funcs; /* perhaps, in @args */
 	struct mathis_pool pool; /* of arguments, result and error */
 	struct mathis_item result;
 
@@ -53,6 +56,7 @@ struct md_call {
 	uint64_t ticket; /* of the caller */
 	uint64_t deadline; /* CLOCK_MONOTONIC, ns; 0: that of the session */
 	void *own; /* of the function that serves it */
+	void (*drop)(struct md_call *c); /* frees @own with the call; or NULL */
 	uint64_t began; /* CLOCK_MONOTONIC, ns, where calls are traced */
 
 	atomic_uint refs;
@@ -67,8 +71,6 @@ struct md_call {
 	int stop_fd; /* readable once @stop is set; -1 */
 	void (*cancel)(struct md_call *c); /* of a call that ends later */
 	struct md_timer timer;
-	TAILQ_ENTRY(md_call) link; /* of session->calls */
-	TAILQ_ENTRY(md_call) wait; /* of session->queue or ->ended */
 };
 
 TAILQ_HEAD(md_call_list, md_call);

@@ -10,12 +10,7 @@
 #include "session.h"
 
 static const char *const kinds[UINT8_MAX + 1] = {
-/* clang-format off */
-#define KIND(_number, _name)                                                   \
-	[_number] = #_name,
-/* clang-format on */
 #include "kinds.def"
-#undef KIND
 };
 
 const char *md_kind_name(unsigned int kind)
@@ -38,12 +33,20 @@ void md_object_init(struct md_object *object,
 {
 	atomic_init(&object->refs, 1);
 	object->free = free;
+	object->close = NULL;
 }
 
 void md_object_put(struct md_object *object)
 {
 	if (object && atomic_fetch_sub(&object->refs, 1) == 1)
 		object->free(object);
+}
+
+static void close_object(struct md_object *object)
+{
+	if (object && object->close)
+		object->close(object);
+	md_object_put(object);
 }
 
 /* A free slot, or NULL. With the lock of the session. */
@@ -97,7 +100,7 @@ int md_return_handle(struct md_call *c, enum md_kind kind,
 	pthread_mutex_unlock(&s->lock);
 	if (slot)
 		return 0;
-	md_object_put(object);
+	close_object(object);
 	if (full)
 		return md_fail(c, MATHIS_LIMIT, "more than %d handles",
 			       MD_HANDLES_MAX);
@@ -171,7 +174,7 @@ int md_handle_close(struct md_call *c, enum md_kind kind,
 	pthread_mutex_unlock(&s->lock);
 	if (!object)
 		return invalid(c);
-	md_object_put(object);
+	close_object(object);
 	return 0;
 }
 
@@ -179,7 +182,7 @@ int md_handle_close(struct md_call *c, enum md_kind kind,
 void md_handles_fini(struct md_handles *handles)
 {
 	for (uint32_t i = 0; i < handles->n; i++)
-		md_object_put(handles->slots[i].object);
+		close_object(handles->slots[i].object);
 	free(handles->slots);
 	memset(handles, 0, sizeof(*handles));
 }

@@ -15,12 +15,8 @@ struct md_session;
 struct mathis_item;
 
 enum md_kind {
-/* clang-format off */
-#define KIND(_number, _name)                                                   \
-	MD_KIND_##_name = (_number),
-/* clang-format on */
+#define KINDS_NUMBERS
 #include "kinds.def"
-#undef KIND
 };
 
 #define MD_HANDLES_MAX 65536 /* of a session */
@@ -29,9 +25,12 @@ enum md_kind {
  * struct md_object - what a handle names; the first member of a larger struct
  * @refs: The handle, and each call that uses it.
  * @free: Frees it when the last reference goes, in any thread.
+ * @close: Called once before the handle lets go of it, or NULL: what runs on
+ *	its own has to stop.
  */
 struct md_object {
 	atomic_uint refs;
+	void (*close)(struct md_object *object);
 	void (*free)(struct md_object *object);
 };
 

@@ -3,17 +3,17 @@
  * The life of a session.
  */
 #include <errno.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "core.h"
 #include "session.h"
+#include "upcall.h"
 
 struct md_own {
 	struct md_own *next;
 	const struct md_own_kind *kind;
-	alignas(16) char state[];
+	char state[] __attribute__((aligned(16)));
 };
 
 struct md_session *md_session_new(struct md_core *core)
@@ -23,7 +23,11 @@ struct md_session *md_session_new(struct md_core *core)
 	if (!s)
 		return NULL;
 	s->base = getcwd(NULL, 0);
-	if (!s->base) {
+	s->inbox = md_inbox_new(core);
+	if (!s->base || !s->inbox) {
+		if (s->inbox)
+			md_inbox_put(s->inbox);
+		free(s->base);
 		free(s);
 		return NULL;
 	}
@@ -114,6 +118,7 @@ void md_session_end(struct md_session *s)
 		md_call_stop(c, MATHIS_CANCELLED);
 		md_call_put(c);
 	}
+	md_inbox_end(s->inbox);
 	while ((c = md_session_take(s)))
 		md_call_put(c);
 	md_session_put(s);
@@ -132,6 +137,7 @@ void md_session_put(struct md_session *s)
 			own->kind->fini(own->state);
 		free(own);
 	}
+	md_inbox_put(s->inbox);
 	md_rights_fini(&s->rights);
 	pthread_mutex_destroy(&s->lock);
 	free(s->base);

@@ -17,6 +17,7 @@
 #define MD_CALL_BYTES (64UL << 20) /* of arguments and result */
 
 struct md_core;
+struct md_inbox;
 struct md_own;
 
 /**
@@ -32,8 +33,10 @@ struct md_own_kind {
 };
 
 struct md_session {
+	TAILQ_ENTRY(md_session) turn; /* of core->turns */
 	struct md_core *core;
 	atomic_uint refs; /* its maker, and each call */
+	struct md_inbox *inbox; /* for functions of its program */
 	struct md_rights rights;
 	char *base; /* folder that paths begin at, absolute */
 	int console[3]; /* input, output, errors; -1: none */
@@ -59,7 +62,6 @@ struct md_session {
 	unsigned int n_calls;
 	unsigned int running; /* by workers */
 	bool has_turn;
-	TAILQ_ENTRY(md_session) turn;
 };
 
 /* Begin a session without rights, or NULL without memory. */

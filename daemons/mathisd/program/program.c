@@ -7,7 +7,34 @@
 #include "core/call.h"
 #include "core/core.h"
 #include "core/session.h"
+#include "core/upcall.h"
 #include "program.h"
+#include "upcall_impl.h"
+
+/* Drop functions that no one has taken. With core->lock, or alone. */
+void md_program_drop_funcs(struct mathis_machine *m, struct mathis_item *item)
+{
+	size_t parts = mathis_item_parts(item);
+
+	if (item->kind == MATHIS_FUNC && item->i >= 0) {
+		mathis_drop(m, (uint32_t)item->i);
+		item->i = -1;
+	}
+	for (size_t i = 0; i < parts; i++)
+		md_program_drop_funcs(m, &item->items[i]);
+}
+
+static void drop_args(struct mathis_machine *m, struct md_call *c)
+{
+	struct md_core *core = c->session->core;
+
+	if (!c->has_funcs)
+		return;
+	pthread_mutex_lock(&core->lock);
+	for (unsigned int i = 0; i < c->argc; i++)
+		md_program_drop_funcs(m, &c->args[i]);
+	pthread_mutex_unlock(&core->lock);
+}
 
 /* Take the arguments out of the machine. */
 static int take_args(struct mathis_call *call, struct md_call *c)
@@ -17,6 +44,9 @@ static int take_args(struct mathis_call *call, struct md_call *c)
 	for (unsigned int i = 0; i < call->argc; i++) {
 		int ret = mathis_to_item(call->machine, call->args[i], &c->pool,
 					 copy, &c->args[i]);
+
+		c->has_funcs |= c->args[i].kind == MATHIS_FUNC ||
+				mathis_item_parts(&c->args[i]);
 
 		/* A value of the machine alone has no type that is allowed. */
 		if (ret == -EINVAL && c->args[i].kind == call->args[i].kind &&
@@ -93,6 +123,7 @@ static int make_call(void *arg, struct mathis_call *call)
 		return -EINPROGRESS;
 	if (!ret)
 		ret = ended(call, c);
+	drop_args(call->machine, c);
 	md_call_put(c);
 	return ret;
 }
@@ -118,30 +149,38 @@ static void complete(struct md_program *p, struct md_call *c)
 				"the result does not fit into the heap");
 	else
 		mathis_complete(m, c->ticket, code, v, NULL);
+	drop_args(m, c);
 	md_call_put(c);
 }
 
-static bool complete_all(struct md_program *p)
+/* All that came since: ends of calls, upcalls, functions to be dropped. */
+static void take_news(void *arg)
 {
-	struct md_call *c = md_session_take(p->session);
-	bool any = c;
+	struct md_program *p = arg;
+	struct md_call *c;
 
-	for (; c; c = md_session_take(p->session))
+	if (!atomic_exchange(&p->has_news, false))
+		return;
+	while ((c = md_session_take(p->session)))
 		complete(p, c);
-	return any;
-}
-
-static void poll_calls(void *arg)
-{
-	complete_all(arg);
+	md_program_upcalls(p);
 }
 
 /* Under core->lock. */
+static void tell(struct md_program *p)
+{
+	atomic_store(&p->has_news, true);
+	pthread_cond_signal(&p->news);
+}
+
 static void wake(struct md_session *s)
 {
-	struct md_program *p = s->arg;
+	tell(s->arg);
+}
 
-	pthread_cond_signal(&p->news);
+static void wake_inbox(struct md_inbox *inbox)
+{
+	tell(inbox->arg);
 }
 
 void md_program_init(struct md_program *p, struct md_session *session,
@@ -149,12 +188,17 @@ void md_program_init(struct md_program *p, struct md_session *session,
 {
 	p->session = session;
 	p->machine = NULL;
+	TAILQ_INIT(&p->runs);
+	atomic_init(&p->has_news, false);
 	pthread_cond_init(&p->news, NULL);
 	session->arg = p;
 	session->wake = wake;
+	session->inbox->arg = p;
+	session->inbox->wake = wake_inbox;
 	host->arg = p;
 	host->call = make_call;
-	host->poll = poll_calls;
+	host->poll = take_news;
+	host->ended = md_program_task_ended;
 }
 
 int md_program_run(struct md_program *p)
@@ -164,10 +208,10 @@ int md_program_run(struct md_program *p)
 
 	while ((state = mathis_run(p->machine)) == MATHIS_WAITS) {
 		pthread_mutex_lock(&s->core->lock);
-		while (TAILQ_EMPTY(&s->ended))
+		while (!atomic_load(&p->has_news))
 			pthread_cond_wait(&p->news, &s->core->lock);
 		pthread_mutex_unlock(&s->core->lock);
-		complete_all(p);
+		take_news(p);
 	}
 	return state;
 }
@@ -177,5 +221,7 @@ void md_program_fini(struct md_program *p)
 	pthread_mutex_lock(&p->session->core->lock);
 	p->session->wake = NULL;
 	pthread_mutex_unlock(&p->session->core->lock);
+	md_inbox_end(p->session->inbox);
+	md_program_end_upcalls(p);
 	pthread_cond_destroy(&p->news);
 }

@@ -7,12 +7,19 @@
 
 #include <mathis/mathis.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
 
+struct md_run;
 struct md_session;
+
+TAILQ_HEAD(md_run_list, md_run);
 
 struct md_program {
 	struct md_session *session;
 	struct mathis_machine *machine;
+	struct md_run_list runs; /* upcalls whose tasks run */
+	atomic_bool has_news;
 	pthread_cond_t news; /* with core->lock: a call ended */
 };
 

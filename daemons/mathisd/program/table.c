@@ -5,11 +5,6 @@
 #include "calls/calls.h"
 
 static const struct md_serve serve[] = {
-#define MD_INLINE(_id, _name) { _id, md_##_name },
-#define MD_WORKER(_id, _name) { _id, md_##_name },
-#define MD_MACHINE(...)
-#define CALL(_mode, _id, _name, ...) MD_##_mode(_id, _name)
-#define MATHIS_CALL(...)
 #include <mathis/calls.def>
 };
 

@@ -28,20 +28,21 @@
  * phi_insert_huge() - map a huge page at a fault
  * @vmf: The fault, in a VM_PFNMAP area.
  * @pfn: The first of its pages.
- *
- * Never asks for a writable entry beyond what the area's protection gives:
- * the kernel would then compare with an entry that someone else put there.
+ * @write: Make the entry writable, also one that is there already. Nobody else
+ *         may put a page table or another page there meanwhile. Else it is as
+ *         the area's protection says, which is read-only in an area with
+ *         ->pfn_mkwrite().
  *
  * Context: In ->huge_fault().
  * Return: VM_FAULT_*.
  */
 static inline vm_fault_t phi_insert_huge(struct vm_fault *vmf,
-					 unsigned long pfn)
+					 unsigned long pfn, bool write)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
-	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false);
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write);
 #else
-	return vmf_insert_pfn_pmd(vmf, pfn, false);
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
 #endif
 }
 

@@ -89,6 +89,9 @@ static const struct phi_op phi_ops[] = {
 	       OUT(region_create, cap, cap), MAKES(region_create, cap)),
 	PHI_OP(PHI_IOC_REGION_INFO, region_info, pinned, ON(region_info, cap),
 	       OUT(region_info, bytes, pinned)),
+	PHI_OP(PHI_IOC_REGION_SNAPSHOT, region_snapshot, out,
+	       ON(region_snapshot, cap), OUT(region_snapshot, out, out),
+	       MAKES(region_snapshot, out)),
 	PHI_OP(PHI_IOC_REGION_SLICE, region_slice, out, ON(region_slice, cap),
 	       OUT(region_slice, out, out), MAKES(region_slice, out)),
 

@@ -112,6 +112,7 @@ int phi_cspace_inbox(struct phi_cspace *cs, void *arg);
 
 int phi_region_create(struct phi_cspace *cs, void *arg);
 int phi_region_info(struct phi_cspace *cs, void *arg);
+int phi_region_snapshot(struct phi_cspace *cs, void *arg);
 int phi_region_slice(struct phi_cspace *cs, void *arg);
 
 int phi_endpoint_create(struct phi_cspace *cs, void *arg);

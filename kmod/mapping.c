@@ -70,6 +70,7 @@ static void phi_mapping_unlink(struct phi_mapping *mapping)
 		rb_erase(&mapping->by_cap, &region->mappings);
 		RB_CLEAR_NODE(&mapping->by_cap);
 	}
+	phi_share_leave(mapping);
 }
 
 /* Does get_user_pages() work on mappings made through a capability? */
@@ -259,6 +260,7 @@ static struct phi_mapping *phi_mapping_new(struct phi_cspace *cs,
 	mapping->nr = phi_region_pages(cap);
 	kref_get(&region->ref);
 	RB_CLEAR_NODE(&mapping->by_cap);
+	INIT_LIST_HEAD(&mapping->sharing);
 	refcount_set(&mapping->ref, 1);
 	return mapping;
 }
@@ -359,7 +361,8 @@ static int phi_mapping_map(struct phi_cspace *cs, u64 handle,
 			     VM_DONTDUMP | VM_DONTCOPY,
 		     phi_mapping_never(cap->rights));
 	vma->vm_pgoff = mapping->base;
-	vma->vm_ops = &phi_mapping_vm_ops;
+	vma->vm_ops = region->flags & PHI_REGION_DMA ? &phi_mapping_dma_vm_ops :
+						       &phi_mapping_vm_ops;
 	vma->vm_private_data = mapping;
 	vma_set_file(vma, region->file);
 	return 0;

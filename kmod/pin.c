@@ -161,7 +161,7 @@ void phi_pins_detach(struct phi_region *region)
 
 	while ((want = phi_pins_try(region, &spare, have, final, &lost))) {
 		for (; have < want && !final; have++) {
-			page = phi_region_alloc();
+			page = phi_region_alloc(0);
 			if (page)
 				list_add(&page->lru, &spare);
 			final = !page || fatal_signal_pending(current);

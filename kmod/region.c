@@ -19,8 +19,7 @@
 	 PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)
 
 /* Pages of the caller's account; failing is better than killing someone. */
-#define PHI_REGION_GFP \
-	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+#define PHI_REGION_GFP (GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /* A huge page is worth having but not worth a long search. */
 #define PHI_REGION_GFP_HUGE \
@@ -70,29 +69,26 @@ void phi_region_uncharge(struct phi_region *region, unsigned long nr)
 
 /**
  * phi_region_alloc() - allocate one page for a region
+ * @zero: __GFP_ZERO, or 0 when the caller is going to write all of it.
  *
  * Context: Process context. May sleep.
- * Return: A zeroed page, or NULL.
+ * Return: The page, or NULL.
  */
-struct page *phi_region_alloc(void)
+struct page *phi_region_alloc(gfp_t zero)
 {
-	return alloc_page(PHI_REGION_GFP);
+	return alloc_page(PHI_REGION_GFP | zero);
 }
 
-/* A half-made region has holes. */
+/* A half-made region has holes. Pages that another region has too stay. */
 static void phi_region_free_pages(struct phi_region *region)
 {
-	unsigned int order;
 	unsigned long i;
 
 	if (!region->pages)
 		return;
-	for (i = 0; i < region->nr; i += 1UL << order) {
-		order = 0;
-		if (region->pages[i]) {
-			order = compound_order(region->pages[i]);
-			__free_pages(region->pages[i], order);
-		}
+	for (i = 0; i < region->nr; i++) {
+		if (region->pages[i])
+			__free_page(region->pages[i]);
 		cond_resched();
 	}
 	kvfree(region->pages);
@@ -140,22 +136,19 @@ static const struct phi_object_ops phi_region_ops = {
 };
 
 /*
- * A huge page of a DMA region is split, for its parts are pinned and given
- * back one by one. Return: pages put at @i, 0 when there is no huge page.
+ * A huge page is split, for its parts are shared, pinned and given back one by
+ * one. Return: pages put at @i, 0 when there is no huge page.
  */
 static unsigned long phi_region_fill_huge(struct phi_region *region,
 					  unsigned long i)
 {
-	bool dma = region->flags & PHI_REGION_DMA;
 	struct page *page;
 	unsigned long k;
 
-	page = alloc_pages(PHI_REGION_GFP_HUGE | (dma ? 0 : __GFP_COMP),
-			   HPAGE_PMD_ORDER);
+	page = alloc_pages(PHI_REGION_GFP_HUGE, HPAGE_PMD_ORDER);
 	if (!page)
 		return 0;
-	if (dma)
-		split_page(page, HPAGE_PMD_ORDER);
+	split_page(page, HPAGE_PMD_ORDER);
 	for (k = 0; k < HPAGE_PMD_NR; k++)
 		region->pages[i + k] = page + k;
 	return HPAGE_PMD_NR;
@@ -179,7 +172,7 @@ static int phi_region_fill(struct phi_region *region)
 			i += got;
 			continue;
 		}
-		region->pages[i] = phi_region_alloc();
+		region->pages[i] = phi_region_alloc(__GFP_ZERO);
 		if (!region->pages[i])
 			return -ENOMEM;
 		i++;
@@ -187,8 +180,18 @@ static int phi_region_fill(struct phi_region *region)
 	return 0;
 }
 
+/* Make its pages, or share those from @of->first on. */
+static int phi_region_pages_of(struct phi_region *region,
+			       const struct phi_cap *of)
+{
+	if (!of)
+		return phi_region_fill(region);
+	phi_share_pages(region, to_region(of->obj), of->first);
+	return 0;
+}
+
 /* The part of phi_region_new() that the object can undo. */
-static int phi_region_setup(struct phi_region *region)
+static int phi_region_setup(struct phi_region *region, const struct phi_cap *of)
 {
 	int ret;
 
@@ -202,7 +205,7 @@ static int phi_region_setup(struct phi_region *region)
 				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!region->pages)
 		return -ENOMEM;
-	ret = phi_region_fill(region);
+	ret = phi_region_pages_of(region, of);
 	if (ret)
 		return ret;
 
@@ -219,8 +222,10 @@ static void phi_region_put(struct phi_region *region)
 
 DEFINE_FREE(phi_region_put, struct phi_region *, phi_region_put(_T))
 
+/* A region of zeroes, or a snapshot of what @of gives access to. */
 static struct phi_region *phi_region_new(struct phi_user *user, u32 flags,
-					 unsigned long nr)
+					 unsigned long nr,
+					 const struct phi_cap *of)
 {
 	struct phi_region *region =
 		kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
@@ -235,13 +240,14 @@ static struct phi_region *phi_region_new(struct phi_user *user, u32 flags,
 	region->user = user;
 	init_rwsem(&region->lock);
 	region->mappings = RB_ROOT;
+	INIT_LIST_HEAD(&region->sharers);
 	phi_pins_start(region);
 	ret = phi_object_init(&region->obj, &phi_region_ops, user);
 	if (ret) {
 		phi_region_unref(region);
 		return ERR_PTR(ret);
 	}
-	ret = phi_region_setup(region);
+	ret = phi_region_setup(region, of);
 	if (ret) {
 		phi_region_put(region);
 		return ERR_PTR(ret);
@@ -269,13 +275,50 @@ int phi_region_create(struct phi_cspace *cs, void *arg)
 	if (!cmd->bytes || !PAGE_ALIGNED(cmd->bytes))
 		return -EINVAL;
 
-	struct phi_region *region __free(phi_region_put) =
-		phi_region_new(cs->user, cmd->flags, cmd->bytes >> PAGE_SHIFT);
+	struct phi_region *region __free(phi_region_put) = phi_region_new(
+		cs->user, cmd->flags, cmd->bytes >> PAGE_SHIFT, NULL);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	if (region->flags & PHI_REGION_DMA)
 		rights |= PHI_RIGHT_PIN;
 	return phi_cspace_install_new(cs, &region->obj, rights, 0, &cmd->cap);
+}
+
+/**
+ * phi_region_snapshot() - ioctl(PHI_IOC_REGION_SNAPSHOT)
+ * @cs: The caller's cspace; its user pays.
+ * @arg: struct phi_region_snapshot.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EOPNOTSUPP for a flag or a DMA region, -ELOOP when too many
+ * snapshots were made of each other, -EDQUOT or -ENOMEM, or the error of
+ * phi_cspace_lookup() or phi_cspace_install_new().
+ */
+int phi_region_snapshot(struct phi_cspace *cs, void *arg)
+{
+	struct phi_region_snapshot *cmd = arg;
+	struct phi_region *of;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+
+	struct phi_cap *cap __free(phi_cap_put) =
+		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES(MEMORY),
+				  PHI_RIGHT_READ | PHI_RIGHT_ADMIN);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	of = to_region(cap->obj);
+	if (of->flags & PHI_REGION_DMA)
+		return -EOPNOTSUPP;
+	if (of->depth >= PHI_SNAPSHOT_DEPTH_MAX)
+		return -ELOOP;
+
+	struct phi_region *region __free(phi_region_put) =
+		phi_region_new(cs->user, of->flags, phi_region_pages(cap), cap);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	return phi_cspace_install_new(cs, &region->obj, PHI_REGION_RIGHTS, 0,
+				      &cmd->out);
 }
 
 /**

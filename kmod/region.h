@@ -25,6 +25,15 @@
  * dropped or moves away. Death is for good, and a dead mapping keeps only
  * this bookkeeping alive, no page.
  *
+ * A snapshot is a region whose pages are those of another, and a page has one
+ * reference of each region that has it. While that is more than one, nobody has
+ * it writable: the snapshot zapped what was mapped, and it is mapped read-only
+ * since. The first to write puts a copy into its own region. Pages of huge pages
+ * have references of their own, so that one page in a huge page can be copied;
+ * 512 pages that follow each other are mapped as a huge page while nobody has.
+ * Shared pages are in at most PHI_SHARERS_MAX mappings of a region, where the
+ * writer has to zap its page.
+ *
  * The mappings of a region are in a tree by capability: the end of one visits
  * the mappings made through it, however many others there are.
  *
@@ -52,13 +61,19 @@
  * @flags: PHI_REGION_*.
  * @nr: Length in pages.
  * @charged: Pages charged to @user: those in @pages and in @detached.
- * @pages: Each of them; of a REVOCABLE region some are parts of huge pages.
- *         NULL where a detached page could not be replaced: SIGBUS.
+ * @pages: Each of them, with a reference; of a REVOCABLE region those of a huge
+ *         page follow each other. NULL where a detached page could not be
+ *         replaced: SIGBUS.
  * @file: Of an inode of its own; never has a descriptor.
  * @lock: Taken shared to put a page into an address space or take pages out,
  *        exclusively to change what is below.
  * @mappings: Those alive, by @cap.
  * @mapped: Mappings alive.
+ * @shared: It is a snapshot or one was made of it: some of @pages may be those
+ *          of another region too.
+ * @depth: Snapshots from one to the next until this one; 0 = it is none.
+ * @sharers: Mappings that may have shared pages in place, by @sharing.
+ * @nsharers: How many.
  * @window: Where the window of the next mapping begins, in pages.
  * @orphans: A capability whose mappings could be pinned left its slot or died:
  *           its pins may have outlived it.
@@ -88,6 +103,10 @@ struct phi_region {
 	struct rw_semaphore lock; /* see main.h */
 	struct rb_root mappings;
 	u32 mapped;
+	bool shared;
+	u8 depth;
+	struct list_head sharers;
+	u32 nsharers;
 	pgoff_t window;
 	bool orphans;
 	unsigned long orphans_from;
@@ -104,6 +123,31 @@ struct phi_region {
 };
 
 #define to_region(_obj) container_of(_obj, struct phi_region, obj)
+
+/* Mappings of a region that may have shared pages in place at a time. */
+#define PHI_SHARERS_MAX 64
+
+/**
+ * phi_page_shared() - does another region have a page too?
+ * @region: A region that has it; its lock is held.
+ * @page: The page.
+ *
+ * Others may give the page up meanwhile; only who holds the lock can share it.
+ *
+ * Context: Any.
+ * Return: False when what is written to @page shows in @region alone.
+ */
+static inline bool phi_page_shared(const struct phi_region *region,
+				   struct page *page)
+{
+	if (!region->shared)
+		return false;
+	if (page_count(page) > 1)
+		return true;
+	/* Others have read it before the last of them gave it up. */
+	smp_acquire__after_ctrl_dep();
+	return false;
+}
 
 /**
  * phi_region_pages() - count the pages that a capability gives access to
@@ -130,6 +174,7 @@ static inline unsigned long phi_region_pages(const struct phi_cap *cap)
  * @nr: Pages of the region from there on that it may have.
  * @pin: get_user_pages() works on it.
  * @dead: Set for good under @region's lock.
+ * @sharing: In @region's list of sharers, or empty; until death.
  * @node: In the list of the sweep that killed it.
  * @by_cap: In @region's tree until death.
  */
@@ -144,13 +189,14 @@ struct phi_mapping {
 	unsigned long nr;
 	bool pin;
 	bool dead;
+	struct list_head sharing;
 	struct list_head node;
 	struct rb_node by_cap;
 };
 
 void phi_region_unref(struct phi_region *region);
 void phi_region_uncharge(struct phi_region *region, unsigned long nr);
-struct page *phi_region_alloc(void);
+struct page *phi_region_alloc(gfp_t zero);
 
 /* mapping.c */
 u64 phi_mapping_offset(u64 handle);
@@ -159,6 +205,16 @@ void phi_mapping_put(struct phi_mapping *mapping);
 
 /* fault.c */
 extern const struct vm_operations_struct phi_mapping_vm_ops;
+extern const struct vm_operations_struct phi_mapping_dma_vm_ops;
+bool phi_mapping_alive(const struct phi_mapping *mapping);
+vm_fault_t phi_mapping_insert(struct vm_area_struct *vma, unsigned long addr);
+
+/* share.c */
+void phi_share_pages(struct phi_region *to, struct phi_region *from,
+		     unsigned long first);
+bool phi_share_join(struct phi_mapping *mapping);
+void phi_share_leave(struct phi_mapping *mapping);
+vm_fault_t phi_share_fault(struct vm_fault *vmf);
 
 /* pin.c */
 void phi_pins_start(struct phi_region *region);

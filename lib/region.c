@@ -67,6 +67,16 @@ int phi_region_slice(int phi, uint64_t cap, uint64_t offset, uint64_t bytes,
 	return ret;
 }
 
+int phi_region_snapshot(int phi, uint64_t cap, uint64_t *out)
+{
+	struct phi_region_snapshot arg = { .size = sizeof(arg), .cap = cap };
+	int ret = phi_ioctl(phi, PHI_IOC_REGION_SNAPSHOT, &arg);
+
+	if (!ret)
+		*out = arg.out;
+	return ret;
+}
+
 int phi_region_unmap(void *addr, size_t len)
 {
 	return munmap(addr, len) ? -errno : 0;

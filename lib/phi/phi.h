@@ -122,6 +122,19 @@ int phi_region_slice(int phi, uint64_t cap, uint64_t offset, uint64_t bytes,
 		     uint32_t rights, uint64_t expires_ns, uint64_t *out);
 
 /**
+ * phi_region_snapshot() - make a region that holds what another holds now
+ * @phi: Cspace.
+ * @cap: MEMORY handle with READ and ADMIN, to a region or a slice that is not
+ *       of the DMA class.
+ * @out: Out, handle of the new region with READ, WRITE, EXEC, MAP, ADMIN and
+ *       GRANT.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_snapshot(int phi, uint64_t cap, uint64_t *out);
+
+/**
  * phi_region_unmap() - undo phi_region_map()
  * @addr: As it gave it.
  * @len: As it gave it.

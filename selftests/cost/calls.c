@@ -257,6 +257,11 @@ static int region_slice(struct stage *s)
 	return do_slice(s->phi, s->region, 0, PAGE, PHI_RIGHT_READ, &s->made);
 }
 
+static int region_snapshot(struct stage *s)
+{
+	return do_snapshot(s->phi, s->region, &s->made);
+}
+
 static int agent_register(struct stage *s)
 {
 	struct phi_agent_register arg = {
@@ -429,6 +434,7 @@ const struct row call_rows[] = {
 	ROW("region_create", region_create, UNDO(drop_made)),
 	ROW("region_info", region_info),
 	ROW("region_slice", region_slice, UNDO(drop_made)),
+	ROW("region_snapshot", region_snapshot, UNDO(drop_made)),
 	ROW("agent_register", agent_register, UNDO(drop_made)),
 	ROW("unit_register", unit_register, UNDO(drop_made)),
 	ROW("unit_update", unit_update),

@@ -269,6 +269,11 @@ SET(region_slice, region_slice)
 	arg->rights = PHI_RIGHT_READ;
 }
 
+SET(region_snapshot, region_snapshot)
+{
+	arg->cap = s->region;
+}
+
 SET(unit_register, unit_register)
 {
 	*arg = (struct phi_unit_register){ UNIT_DEFAULTS };
@@ -415,6 +420,7 @@ const struct scene call_scenes[] = {
 	SCENE(REGION_CREATE, region_dma),
 	SCENE(REGION_INFO, region_info),
 	SCENE(REGION_SLICE, region_slice),
+	SCENE(REGION_SNAPSHOT, region_snapshot),
 	SCENE(UNIT_REGISTER, unit_register),
 	SCENE(UNIT_UPDATE, unit_update),
 	SCENE(UNIT_QUERY, unit_query),

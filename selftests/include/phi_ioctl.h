@@ -94,6 +94,15 @@ static inline int do_slice(int phi, uint64_t cap, uint64_t offset,
 	return ret;
 }
 
+static inline int do_snapshot(int phi, uint64_t cap, uint64_t *out)
+{
+	struct phi_region_snapshot arg = { .cap = cap };
+	int ret = PHI_DO(phi, REGION_SNAPSHOT, &arg);
+
+	*out = arg.out;
+	return ret;
+}
+
 static inline int do_derive_until(int phi, uint64_t cap, uint32_t rights,
 				  uint64_t expires_ns, uint64_t badge,
 				  uint64_t *out)

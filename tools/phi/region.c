@@ -99,6 +99,22 @@ static int region_slice(struct args *args)
 	return out_end();
 }
 
+static int region_snapshot(struct args *args)
+{
+	uint64_t cap;
+	int ret;
+
+	if (args_handle(args, 0, &cap))
+		return EXIT_USAGE;
+	ret = phi_region_snapshot(args->phi, cap, &cap);
+	if (ret)
+		return fail(ret, "make a snapshot of the region %s",
+			    args->operand[0]);
+	out_handle("cap", cap);
+	out_only();
+	return out_end();
+}
+
 /* Map an operand's region and check that [offset, offset + len) is in it. */
 static int map_range(const struct args *args, int prot, uint64_t offset,
 		     uint64_t len, void **addr, size_t *size)
@@ -303,6 +319,9 @@ static const struct verb verbs[] = {
 	{ "slice", region_slice,
 	  "CAP OFFSET SIZE [--rights LIST] [--expires TIME]",
 	  "make a capability to some of its pages; rights and expiry default to the parent's",
+	  HANDLES },
+	{ "snapshot", region_snapshot, "CAP",
+	  "make a region that holds what this one holds now; pages are copied when one of the two writes them",
 	  HANDLES },
 	{ "read", region_read, "CAP [--offset SIZE] [--length SIZE] [--hex]",
 	  "print what it holds: bytes, or a dump with --hex or on a terminal",

@@ -31,14 +31,15 @@
  *                too short, or the capability is of the wrong type
  *  E2BIG         the struct is longer than known and its tail is not zero, or
  *                longer than a page
- *  EOPNOTSUPP    a flag is not known
+ *  EOPNOTSUPP    a flag is not known, or a region is of a class that cannot do
+ *                that
  *  EBADF         no capability behind the handle
  *  EKEYREVOKED   the capability was revoked
  *  EKEYEXPIRED   the capability expired
  *  EKEYREJECTED  the sealed token is forged, damaged or of an old key
  *  EPERM         a right is missing, the cspace belongs to another process,
  *                or a policy said no
- *  ELOOP         the chain of derivations is at its limit
+ *  ELOOP         the chain of derivations, or of snapshots, is at its limit
  *  EDQUOT        the caller's quota is spent
  *  EAGAIN        the call would wait and PHI_NONBLOCK was given
  *  ETIMEDOUT     the deadline passed

@@ -114,6 +114,47 @@ struct phi_region_info {
 
 #define PHI_IOC_REGION_INFO _IO(PHI_IOC_MAGIC, 0x22)
 
+/* Snapshots that may be made one of the other. */
+#define PHI_SNAPSHOT_DEPTH_MAX 8
+
+/**
+ * struct phi_region_snapshot - ioctl(PHI_IOC_REGION_SNAPSHOT)
+ * @size: sizeof(struct phi_region_snapshot).
+ * @flags: Must be 0.
+ * @cap: MEMORY handle with READ and ADMIN, to a region or a slice.
+ * @out: Out, handle of a new region with READ, WRITE, EXEC, MAP, ADMIN and
+ *       GRANT, as long as what @cap gives access to.
+ *
+ * Make a region that holds what @cap's pages hold at this moment. Both are
+ * independent from then on, in their bytes, their capabilities and their ends.
+ * They share each page until one of them writes it: that fault copies the page,
+ * for the side that writes. A store that another thread has in progress is in
+ * the snapshot whole or not at all, as far as the machine stores it whole.
+ *
+ * The call takes an array of the new region's pages and the mapped pages out of
+ * all page tables, whose holders fault them back; it copies none. That, and the
+ * copies that holders of the old region pay for when they write, is why @cap
+ * needs ADMIN. A page that is shared is copied for a reader as well where 64
+ * mappings of the region read shared pages already.
+ *
+ * All pages of the new region are charged to the caller's quota at once, else
+ * EDQUOT: a later write is not refused for that. A copy is charged to the memory
+ * cgroup of the process that writes, when it writes. Where that has no memory
+ * left the write is SIGBUS; it succeeds once there is some.
+ *
+ * Fails with EOPNOTSUPP for a DMA region: a device writes to pinned pages
+ * without a fault that could copy them. Fails with ELOOP when @cap's region is
+ * the PHI_SNAPSHOT_DEPTH_MAX-th snapshot of a snapshot.
+ */
+struct phi_region_snapshot {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+	__aligned_u64 out;
+};
+
+#define PHI_IOC_REGION_SNAPSHOT _IO(PHI_IOC_MAGIC, 0x23)
+
 /**
  * struct phi_region_slice - ioctl(PHI_IOC_REGION_SLICE)
  * @size: sizeof(struct phi_region_slice).

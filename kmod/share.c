@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Pages that a region and its snapshots share until one of them is written. */
+
+#include <linux/cleanup.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+
+#include "cap.h"
+#include "region.h"
+
+/**
+ * phi_share_pages() - let a new region have the pages of another
+ * @to: The new region, which nobody else knows; its array is empty.
+ * @from: The other one, of the REVOCABLE class.
+ * @first: Its first page that @to gets; there are enough from there on.
+ *
+ * Mappings of @from fault their pages back, read-only.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_share_pages(struct phi_region *to, struct phi_region *from,
+		     unsigned long first)
+{
+	guard(rwsem_write)(&from->lock);
+	from->shared = true;
+	to->shared = true;
+	to->depth = from->depth + 1;
+	unmap_mapping_pages(from->file->f_mapping, 0, 0, true);
+	for (unsigned long i = 0; i < to->nr; i++) {
+		struct page *page = from->pages[first + i];
+
+		get_page(page);
+		to->pages[i] = page;
+		cond_resched();
+	}
+}
+
+/**
+ * phi_share_join() - let a mapping have shared pages in place
+ * @mapping: The mapping, alive; its region's lock is held exclusively.
+ *
+ * Context: Process context.
+ * Return: False when as many mappings have some already.
+ */
+bool phi_share_join(struct phi_mapping *mapping)
+{
+	struct phi_region *region = mapping->region;
+
+	lockdep_assert_held_write(&region->lock);
+	if (!list_empty(&mapping->sharing))
+		return true;
+	if (region->nsharers >= PHI_SHARERS_MAX)
+		return false;
+	region->nsharers++;
+	list_add_tail(&mapping->sharing, &region->sharers);
+	return true;
+}
+
+/**
+ * phi_share_leave() - a mapping ends
+ * @mapping: The mapping; its region's lock is held exclusively until its pages
+ *           are gone.
+ *
+ * Context: Process context.
+ */
+void phi_share_leave(struct phi_mapping *mapping)
+{
+	lockdep_assert_held_write(&mapping->region->lock);
+	if (list_empty(&mapping->sharing))
+		return;
+	list_del_init(&mapping->sharing);
+	mapping->region->nsharers--;
+}
+
+static void phi_share_zap(const struct phi_mapping *mapping, unsigned long i)
+{
+	if (i - mapping->first < mapping->nr)
+		unmap_mapping_pages(mapping->region->file->f_mapping,
+				    mapping->base + i - mapping->first, 1,
+				    true);
+}
+
+/* Give a region a page of its own in the place of a shared one. */
+static void phi_share_copy(struct phi_region *region, unsigned long i,
+			   struct page *copy)
+{
+	struct page *old = region->pages[i];
+	struct phi_mapping *mapping;
+
+	lockdep_assert_held_write(&region->lock);
+	copy_highpage(copy, old);
+	list_for_each_entry(mapping, &region->sharers, sharing)
+		phi_share_zap(mapping, i);
+	region->pages[i] = copy;
+	/* After the copy and the zap: another region may write it from now. */
+	__free_page(old);
+}
+
+/*
+ * Put a page in place as the fault asks for, with what is in @spare for a copy.
+ * Return: 0 when it takes a page and there is none.
+ */
+static vm_fault_t phi_share_settle(struct vm_fault *vmf, struct page **spare)
+{
+	struct phi_mapping *mapping = vmf->vma->vm_private_data;
+	struct phi_region *region = mapping->region;
+	unsigned long i = vmf->pgoff - mapping->base;
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+
+	guard(rwsem_write)(&region->lock);
+	if (!phi_mapping_alive(mapping) || i >= mapping->nr)
+		return VM_FAULT_SIGBUS;
+	i += mapping->first;
+	if (phi_page_shared(region, region->pages[i])) {
+		if (write || !phi_share_join(mapping)) {
+			if (!*spare)
+				return 0;
+			phi_share_copy(region, i, *spare);
+			*spare = NULL;
+		}
+	} else if (write) {
+		/* It is in place, but read-only. */
+		phi_share_zap(mapping, i);
+	}
+	return phi_mapping_insert(vmf->vma, vmf->address & PAGE_MASK);
+}
+
+/**
+ * phi_share_fault() - a fault that a page in place does not end
+ * @vmf: The fault: it writes a page that is shared or was, or it reads a shared
+ *       one through a mapping that has none.
+ *
+ * The faulting process's memory cgroup pays for the copy.
+ *
+ * Context: Process context, the area locked. May sleep.
+ * Return: VM_FAULT_NOPAGE, or VM_FAULT_SIGBUS when the mapping is dead or there
+ * is no memory.
+ */
+vm_fault_t phi_share_fault(struct vm_fault *vmf)
+{
+	struct page *spare = NULL;
+	vm_fault_t ret = phi_share_settle(vmf, &spare);
+
+	if (ret)
+		return ret;
+	spare = phi_region_alloc(0);
+	if (!spare)
+		return VM_FAULT_SIGBUS;
+	ret = phi_share_settle(vmf, &spare);
+	if (spare)
+		__free_page(spare);
+	return ret;
+}

@@ -9,6 +9,7 @@
  *
  *   mmap_lock or VMA lock         held by the kernel around mmap and faults
  *     region->lock (rwsem)        mappings of a region against its zap
+ *       words lock (spin)         waits for words of a region
  *       i_mmap_rwsem, page tables of the fault and zap paths
  *   endpoint->lock (spin)         queue, credits, callers
  *     notify->lock (spin)         bits, eventfd

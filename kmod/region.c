@@ -110,8 +110,15 @@ static void phi_region_free(struct phi_object *obj)
 	phi_region_unref(region);
 }
 
-static void phi_region_cut(struct phi_object *obj, struct phi_cap *cap)
+static void phi_region_removed(struct phi_object *obj, struct phi_cap *cap)
 {
+	phi_word_cut(to_region(obj), cap, -EBADF);
+	phi_mapping_cut(to_region(obj), cap);
+}
+
+static void phi_region_dead(struct phi_object *obj, struct phi_cap *cap)
+{
+	phi_word_cut(to_region(obj), cap, phi_cap_live(cap) ?: -EKEYREVOKED);
 	phi_mapping_cut(to_region(obj), cap);
 }
 
@@ -130,8 +137,8 @@ static int phi_region_reclaim(struct phi_object *obj, bool wait)
 static const struct phi_object_ops phi_region_ops = {
 	.type = PHI_TYPE_MEMORY,
 	.free = phi_region_free,
-	.removed = phi_region_cut,
-	.dead = phi_region_cut,
+	.removed = phi_region_removed,
+	.dead = phi_region_dead,
 	.reclaim = phi_region_reclaim,
 };
 
@@ -241,6 +248,9 @@ static struct phi_region *phi_region_new(struct phi_user *user, u32 flags,
 	init_rwsem(&region->lock);
 	region->mappings = RB_ROOT;
 	INIT_LIST_HEAD(&region->sharers);
+	spin_lock_init(&region->words_lock);
+	region->words = RB_ROOT;
+	INIT_LIST_HEAD(&region->word_waiters);
 	phi_pins_start(region);
 	ret = phi_object_init(&region->obj, &phi_region_ops, user);
 	if (ret) {

@@ -8,6 +8,7 @@
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
+#include <linux/spinlock_types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -87,6 +88,10 @@
  * @pinned: How many.
  * @reap: Frees those whose pins are gone.
  * @reap_delay: Of the next look of @reap, in jiffies.
+ * @words_lock: Guards the next ones.
+ * @words: Threads that wait for a word, by its number, the first one first.
+ * @word_waiters: Those of them that sleep, struct phi_waiter.
+ * @words_since: Waits so far.
  * @lost: Pages left @pages without a copy, and no revoke has said so yet.
  * @waiting: Calls that wait for @pinned to become 0.
  * @unpinned: Where they wait.
@@ -117,6 +122,10 @@ struct phi_region {
 	unsigned long pinned;
 	struct delayed_work reap;
 	unsigned long reap_delay;
+	spinlock_t words_lock; /* see main.h */
+	struct rb_root words;
+	struct list_head word_waiters;
+	u64 words_since;
 	bool lost;
 	atomic_t waiting;
 	wait_queue_head_t unpinned;
@@ -215,6 +224,9 @@ void phi_share_pages(struct phi_region *to, struct phi_region *from,
 bool phi_share_join(struct phi_mapping *mapping);
 void phi_share_leave(struct phi_mapping *mapping);
 vm_fault_t phi_share_fault(struct vm_fault *vmf);
+
+/* word.c */
+void phi_word_cut(struct phi_region *region, struct phi_cap *cap, int error);
 
 /* pin.c */
 void phi_pins_start(struct phi_region *region);

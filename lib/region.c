@@ -77,6 +77,37 @@ int phi_region_snapshot(int phi, uint64_t cap, uint64_t *out)
 	return ret;
 }
 
+int phi_region_wait(int phi, uint64_t cap, uint64_t offset, uint32_t value,
+		    unsigned int flags, uint64_t deadline_ns)
+{
+	struct phi_region_wait arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.cap = cap,
+		.offset = offset,
+		.value = value,
+		.deadline_ns = deadline_ns,
+	};
+
+	return phi_ioctl(phi, PHI_IOC_REGION_WAIT, &arg);
+}
+
+int phi_region_wake(int phi, uint64_t cap, uint64_t offset, uint32_t count,
+		    uint32_t *woken)
+{
+	struct phi_region_wake arg = {
+		.size = sizeof(arg),
+		.cap = cap,
+		.offset = offset,
+		.count = count,
+	};
+	int ret = phi_ioctl(phi, PHI_IOC_REGION_WAKE, &arg);
+
+	if (!ret && woken)
+		*woken = arg.woken;
+	return ret;
+}
+
 int phi_region_unmap(void *addr, size_t len)
 {
 	return munmap(addr, len) ? -errno : 0;

@@ -135,6 +135,39 @@ int phi_region_slice(int phi, uint64_t cap, uint64_t offset, uint64_t bytes,
 int phi_region_snapshot(int phi, uint64_t cap, uint64_t *out);
 
 /**
+ * phi_region_wait() - wait until a word of a region is woken
+ * @phi: Cspace.
+ * @cap: MEMORY handle with READ.
+ * @offset: Of a word of 32 bits, in bytes, counted from the first one that @cap
+ *          gives access to; a multiple of 4.
+ * @value: Waits only if the word holds this.
+ * @flags: 0 or PHI_NONBLOCK.
+ * @deadline_ns: CLOCK_MONOTONIC; 0 = wait for ever.
+ *
+ * A return of 0 says that the word was woken or holds another value: look at
+ * it again.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_wait(int phi, uint64_t cap, uint64_t offset, uint32_t value,
+		    unsigned int flags, uint64_t deadline_ns);
+
+/**
+ * phi_region_wake() - wake threads that wait for a word of a region
+ * @phi: Cspace.
+ * @cap: MEMORY handle with WRITE.
+ * @offset: Of the word, as for phi_region_wait().
+ * @count: Threads to wake at most, those first that wait longest; not 0.
+ * @woken: Out, how many were woken; may be NULL.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_wake(int phi, uint64_t cap, uint64_t offset, uint32_t count,
+		    uint32_t *woken);
+
+/**
  * phi_region_unmap() - undo phi_region_map()
  * @addr: As it gave it.
  * @len: As it gave it.

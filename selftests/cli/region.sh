@@ -33,6 +33,33 @@ test_slice()
 	fails 1 EKEYREVOKED phi region read "$s"
 }
 
+test_snapshot()
+{
+	local r s
+	r=$(phi region create 64K)
+	phi region write "$r" --text before
+	s=$(phi region snapshot "$r")
+	phi region write "$r" --text "after!"
+	eq "$(phi region read "$s" --length 6)" before
+	eq "$(phi region read "$r" --length 6)" "after!"
+	phi cap drop "$r"
+	eq "$(phi region read "$s" --length 6)" before
+	r=$(phi region create 4K --dma)
+	fails 1 EOPNOTSUPP phi region snapshot "$r"
+}
+
+test_wait()
+{
+	local r
+	r=$(phi region create 4K)
+	phi region wait "$r" 8 1
+	fails 1 EAGAIN phi region wait "$r" 8 0 --nonblock
+	fails 1 ETIMEDOUT phi region wait "$r" 8 0 --timeout 1ms
+	eq "$(phi region wake "$r" 8)" 0
+	eq "$(json .woken phi region wake "$r" 8 --count 1)" 0
+	fails 1 EINVAL phi region wake "$r" 4K
+}
+
 test_quota()
 {
 	fails 1 "EDQUOT|ENOMEM" phi region create 1024G

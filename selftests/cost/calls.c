@@ -262,6 +262,18 @@ static int region_snapshot(struct stage *s)
 	return do_snapshot(s->phi, s->region, &s->made);
 }
 
+static int region_wait(struct stage *s)
+{
+	struct phi_region_wait arg = { .cap = s->region, .value = ~0U };
+
+	return PHI_DO(s->phi, REGION_WAIT, &arg);
+}
+
+static int region_wake(struct stage *s)
+{
+	return do_wake(s->phi, s->region, 0, 1);
+}
+
 static int agent_register(struct stage *s)
 {
 	struct phi_agent_register arg = {
@@ -435,6 +447,8 @@ const struct row call_rows[] = {
 	ROW("region_info", region_info),
 	ROW("region_slice", region_slice, UNDO(drop_made)),
 	ROW("region_snapshot", region_snapshot, UNDO(drop_made)),
+	ROW("region_wait", region_wait),
+	ROW("region_wake", region_wake),
 	ROW("agent_register", agent_register, UNDO(drop_made)),
 	ROW("unit_register", unit_register, UNDO(drop_made)),
 	ROW("unit_update", unit_update),

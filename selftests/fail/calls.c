@@ -274,6 +274,19 @@ SET(region_snapshot, region_snapshot)
 	arg->cap = s->region;
 }
 
+/* The word holds another value. */
+SET(region_wait, region_wait)
+{
+	arg->cap = s->region;
+	arg->value = 1;
+}
+
+SET(region_wake, region_wake)
+{
+	arg->cap = s->region;
+	arg->count = 1;
+}
+
 SET(unit_register, unit_register)
 {
 	*arg = (struct phi_unit_register){ UNIT_DEFAULTS };
@@ -421,6 +434,8 @@ const struct scene call_scenes[] = {
 	SCENE(REGION_INFO, region_info),
 	SCENE(REGION_SLICE, region_slice),
 	SCENE(REGION_SNAPSHOT, region_snapshot),
+	SCENE(REGION_WAIT, region_wait),
+	SCENE(REGION_WAKE, region_wake),
 	SCENE(UNIT_REGISTER, unit_register),
 	SCENE(UNIT_UPDATE, unit_update),
 	SCENE(UNIT_QUERY, unit_query),

@@ -103,6 +103,20 @@ static inline int do_snapshot(int phi, uint64_t cap, uint64_t *out)
 	return ret;
 }
 
+/* Wake a word of a region: how many, or a negative errno. */
+static inline int do_wake(int phi, uint64_t cap, uint64_t offset,
+			  uint32_t count)
+{
+	struct phi_region_wake arg = {
+		.cap = cap,
+		.offset = offset,
+		.count = count,
+	};
+	int ret = PHI_DO(phi, REGION_WAKE, &arg);
+
+	return ret ?: (int)arg.woken;
+}
+
 static inline int do_derive_until(int phi, uint64_t cap, uint32_t rights,
 				  uint64_t expires_ns, uint64_t badge,
 				  uint64_t *out)

@@ -310,6 +310,51 @@ static int region_map(struct args *args)
 	return out_end() || !kept ? EXIT_FAILED : EXIT_OK;
 }
 
+static int region_wait(struct args *args)
+{
+	unsigned int flags = args_option(args, "nonblock") ? PHI_NONBLOCK : 0;
+	uint64_t deadline;
+	uint64_t offset;
+	uint64_t value;
+	uint64_t cap;
+	int ret;
+
+	if (args_handle(args, 0, &cap) ||
+	    args_u64(args, "offset", args->operand[1], INT64_MAX, &offset) ||
+	    args_u64(args, "value", args->operand[2], UINT32_MAX, &value) ||
+	    option_when(args, "timeout", CLOCK_MONOTONIC, &deadline))
+		return EXIT_USAGE;
+	wait_begin("a wake");
+	ret = phi_region_wait(args->phi, cap, offset, (uint32_t)value, flags,
+			      deadline);
+	wait_end();
+	if (ret)
+		return fail(ret, "wait for the word at %s of %s",
+			    args->operand[1], args->operand[0]);
+	return EXIT_OK;
+}
+
+static int region_wake(struct args *args)
+{
+	uint32_t count = UINT32_MAX;
+	uint64_t offset;
+	uint32_t woken;
+	uint64_t cap;
+	int ret;
+
+	if (args_handle(args, 0, &cap) ||
+	    args_u64(args, "offset", args->operand[1], INT64_MAX, &offset) ||
+	    option_u32(args, "count", UINT32_MAX, &count))
+		return EXIT_USAGE;
+	ret = phi_region_wake(args->phi, cap, offset, count, &woken);
+	if (ret)
+		return fail(ret, "wake the word at %s of %s", args->operand[1],
+			    args->operand[0]);
+	out_u64("woken", woken);
+	out_only();
+	return out_end();
+}
+
 static const struct verb verbs[] = {
 	{ "create", region_create, "SIZE [--dma]",
 	  "make a zeroed region; --dma: its pages can be pinned (io_uring, O_DIRECT, VFIO), and a revoke does not end a pin: it replaces the page",
@@ -331,6 +376,11 @@ static const struct verb verbs[] = {
 	{ "map", region_map, "CAP [--for TIME]",
 	  "keep it mapped and watch; exits with 1 when its pages are taken away",
 	  HANDLES },
+	{ "wait", region_wait, "CAP OFFSET VALUE [--nonblock] [--timeout TIME]",
+	  "wait until a word of 32 bits is woken, if it holds a value",
+	  HANDLES },
+	{ "wake", region_wake, "CAP OFFSET [--count N]",
+	  "wake those who wait for a word, all or N of them", HANDLES },
 	{ 0 },
 };
 

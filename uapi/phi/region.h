@@ -20,7 +20,9 @@
  * Pages of a REVOCABLE region cannot be pinned: those calls fail with EFAULT.
  * Pages of a DMA region can be pinned through a capability with
  * PHI_RIGHT_PIN; through one without it the calls fail with EFAULT as well.
- * Shared futexes fail with EFAULT on both.
+ * Shared futexes fail with EFAULT on both: the pages belong to no file and to no
+ * process. REGION_WAIT and REGION_WAKE do what they do. Private futexes work, in
+ * the threads of one process.
  *
  * When a capability with PHI_RIGHT_PIN that was mapped is revoked or expires,
  * each page that it gave access to and that is pinned then leaves the region,
@@ -194,6 +196,65 @@ struct phi_region_slice {
 };
 
 #define PHI_IOC_REGION_SLICE _IO(PHI_IOC_MAGIC, 0x28)
+
+/**
+ * struct phi_region_wait - ioctl(PHI_IOC_REGION_WAIT)
+ * @size: sizeof(struct phi_region_wait).
+ * @flags: 0 or PHI_NONBLOCK.
+ * @cap: MEMORY handle with READ.
+ * @offset: Of a word of 32 bits, in bytes, counted from the first byte that
+ *          @cap gives access to; a multiple of 4.
+ * @value: Wait only while the word holds this.
+ * @pad: Must be 0.
+ * @deadline_ns: CLOCK_MONOTONIC; 0 = wait for ever.
+ *
+ * Wait until REGION_WAKE wakes the word, if it holds @value; else return at
+ * once. The comparison and the begin of the wait are one step: a thread that
+ * stores another value and then wakes finds the waiter, or the waiter finds the
+ * new value. A return of 0 says that one of both happened; the caller looks at
+ * the word again.
+ *
+ * The word is one of the region's, whichever handles, slices and processes it
+ * is reached through. Neither side has to have the region mapped.
+ *
+ * Fails with EAGAIN when the word holds @value and PHI_NONBLOCK was given, and
+ * with EBADF, EKEYREVOKED or EKEYEXPIRED as soon as @cap is gone. EFAULT: the
+ * region has lost that page.
+ */
+struct phi_region_wait {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+	__aligned_u64 offset;
+	__u32 value;
+	__u32 pad;
+	__aligned_u64 deadline_ns;
+};
+
+#define PHI_IOC_REGION_WAIT _IO(PHI_IOC_MAGIC, 0x2c)
+
+/**
+ * struct phi_region_wake - ioctl(PHI_IOC_REGION_WAKE)
+ * @size: sizeof(struct phi_region_wake).
+ * @flags: Must be 0.
+ * @cap: MEMORY handle with WRITE.
+ * @offset: Of the word, as for REGION_WAIT.
+ * @count: Threads to wake at most, those first that wait longest; not 0.
+ * @woken: Out, how many were woken.
+ *
+ * Wake threads that wait for a word. Its cost is that of the threads that it
+ * wakes: those that wait for other words are not looked at.
+ */
+struct phi_region_wake {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+	__aligned_u64 offset;
+	__u32 count;
+	__u32 woken;
+};
+
+#define PHI_IOC_REGION_WAKE _IO(PHI_IOC_MAGIC, 0x2d)
 
 /* Number of mmap() for policies and in traces; no ioctl has it. */
 #define PHI_NR_REGION_MAP 0x21

@@ -13,6 +13,9 @@
  * their numbers name the collection too: a damaged row of another may be among
  * them.
  */
+/* Whether an item is what was stored. */
+#define IS_RIGHT "sum IS " SUM("gen", "metadata", "vector")
+
 const char *const vdfs_item_sql[SQL_COUNT] = {
 	[SQL_ADD] = "INSERT INTO item(collection, id, key, gen, metadata,\n"
 		    " vector, sum)\n"
@@ -23,26 +26,30 @@ const char *const vdfs_item_sql[SQL_COUNT] = {
 		     " WHERE collection = ?1 AND key = ?2",
 	[SQL_SET] = "UPDATE item SET gen = ?2, metadata = ?3, vector = ?4,\n"
 		    " sum = " SUM("?2", "?3", "?4") " WHERE id = ?1",
-	[SQL_SET_VECTOR] =
-		"UPDATE item SET gen = ?2, vector = ?3,\n"
-		" sum = " SUM("?2", "metadata", "?3") " WHERE id = ?1",
+	[SQL_SET_VECTOR] = "UPDATE item SET gen = ?2, vector = ?3,\n"
+			   " sum = " SUM("?2", "metadata",
+					 "?3") " WHERE id = ?1 AND " IS_RIGHT,
 	[SQL_SET_METADATA] =
 		"UPDATE item SET metadata = ?2,\n"
-		" sum = " SUM("gen", "?2", "vector") " WHERE id = ?1",
+		" sum = " SUM("gen", "?2",
+			      "vector") " WHERE id = ?1 AND " IS_RIGHT,
 	[SQL_DELETE] = "DELETE FROM item WHERE id = ?1",
 	[SQL_GONE] = "INSERT OR REPLACE INTO gone(id, gen) VALUES(?1, ?2)",
-	[SQL_GET] = "SELECT key, metadata, vector FROM item\n"
+	[SQL_GET] = "SELECT key, metadata, vector, " IS_RIGHT " FROM item\n"
 		    " WHERE collection = ?1 AND key = ?2",
-	[SQL_WALK] = "SELECT key, metadata, vector FROM item\n"
+	[SQL_WALK] = "SELECT key, metadata, vector, " IS_RIGHT " FROM item\n"
 		     " WHERE collection = ?1 AND key > ?2\n"
 		     " ORDER BY key LIMIT ?3",
 	[SQL_KEY] = "SELECT key FROM item WHERE id = ?1",
 	[SQL_METADATA] = "SELECT metadata FROM item WHERE id = ?1",
-	[SQL_CONTENT] = "SELECT metadata, vector FROM item WHERE id = ?1",
+	[SQL_CONTENT] = "SELECT metadata, vector, " IS_RIGHT "\n"
+			" FROM item WHERE id = ?1",
 	[SQL_ROWS] = "SELECT id, vector FROM item WHERE id > ?1 AND id <= ?2\n"
-		     " AND +collection = ?4 ORDER BY id LIMIT ?3",
+		     " AND +collection = ?4 AND " IS_RIGHT "\n"
+		     " ORDER BY id LIMIT ?3",
 	[SQL_SINCE] = "SELECT id, vector, gen FROM item\n"
 		      " WHERE collection = ?1 AND (gen, id) > (?2, ?3)\n"
+		      " AND " IS_RIGHT "\n"
 		      " ORDER BY gen, id LIMIT ?4",
 	[SQL_NEXT] = "SELECT id FROM item WHERE id >= ?1 AND id <= ?2\n"
 		     " AND +collection = ?3 ORDER BY id LIMIT 1",

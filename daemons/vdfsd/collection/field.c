@@ -42,7 +42,7 @@ int vdfs_fields_store(struct sqlite3 *db, int64_t collection, int64_t from,
 {
 	return vdfs_sql_run(
 		db,
-		"INSERT INTO field_value(kind, value, item)\n" VALUES(
+		"INSERT OR IGNORE INTO field_value(kind, value, item)\n" VALUES(
 			"field.collection = ?1"),
 		VDFS_INT(collection), VDFS_INT(from), VDFS_INT(to));
 }

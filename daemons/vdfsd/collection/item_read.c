@@ -28,7 +28,7 @@ struct reading {
 	unsigned int n;
 };
 
-/* key, metadata, vector */
+/* key, metadata, vector, whether these are what was stored */
 static int give(struct reading *r, struct sqlite3_stmt *st)
 {
 	const struct vdfs_collection_params *p = &r->core->params;
@@ -40,6 +40,8 @@ static int give(struct reading *r, struct sqlite3_stmt *st)
 	};
 	int ret;
 
+	if (!sqlite3_column_int(st, 3))
+		return -EBADMSG;
 	if (!item.key || !item.metadata)
 		return -ENOMEM;
 	ret = vdfs_vector_load(p, sqlite3_column_blob(st, 2),

@@ -411,6 +411,12 @@ int vdfs_collection_insert(struct vdfs_collection *c,
 	return ret;
 }
 
+/* A damaged item is not made a sound one: it is replaced, or deleted. */
+static int changed(struct sqlite3 *db)
+{
+	return sqlite3_changes(db) ? 0 : -EBADMSG;
+}
+
 static int set_metadata(struct change *change, struct sqlite3 *db,
 			const struct vdfs_core_state *state,
 			const struct found *old)
@@ -420,9 +426,8 @@ static int set_metadata(struct change *change, struct sqlite3 *db,
 	int ret = forget_fields(core, db, state, old->id);
 
 	if (!ret)
-		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_METADATA],
-				   VDFS_INT(vdfs_row(core, old->id)),
-				   VDFS_TEXT(metadata));
+		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_METADATA], VDFS_INT(vdfs_row(core, old->id)), VDFS_TEXT(metadata)) ?:
+			      changed(db);
 	change->more.bytes += (int64_t)strlen(metadata) - old->metadata;
 	return ret ? ret : store_fields(core, db, state, old->id);
 }
@@ -446,11 +451,8 @@ static int update_fn(struct sqlite3 *db, void *arg)
 	if (item->vector) {
 		change->ids[0] = old.id;
 		vdfs_vector_store(&core->params, item->vector, change->stored);
-		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_VECTOR],
-				   VDFS_INT(vdfs_row(core, old.id)),
-				   VDFS_INT(state.generation),
-				   VDFS_BLOB(change->stored,
-					     vdfs_vector_bytes(&core->params)));
+		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_VECTOR], VDFS_INT(vdfs_row(core, old.id)), VDFS_INT(state.generation), VDFS_BLOB(change->stored, vdfs_vector_bytes(&core->params))) ?:
+			      changed(db);
 	}
 	if (!ret && item->metadata)
 		ret = set_metadata(change, db, &state, &old);

@@ -107,6 +107,8 @@ static int name_hits(struct vdfs_finding *f, struct sqlite3 *db)
 static int load_vector(struct vdfs_finding *f, struct sqlite3_stmt *st,
 		       struct vdfs_item *item)
 {
+	if (!sqlite3_column_int(st, 2))
+		return -EBADMSG;
 	item->vector = f->row;
 	return vdfs_vector_load(&f->core->params, sqlite3_column_blob(st, 1),
 				(size_t)sqlite3_column_bytes(st, 1), f->row);

@@ -13,13 +13,17 @@
 
 #include <kselftest_harness.h>
 
+#include "daemons/vdfsd/collection/collection.h"
 #include "daemons/vdfsd/store/store_impl.h"
+#include "vdfsd/items.h"
 #include "vdfsd/store.h"
 
 #define MIB ((size_t)1 << 20)
 #define FILES 64
 #define PAGE 4096
 #define BLOBS 4
+#define ITEMS 12
+#define GONE 2 /* of them */
 #define EDGE 8 /* bytes at each end of a page, and as many in it */
 
 /* What is in the store. */
@@ -61,6 +65,49 @@ static int add_file(const char *path, const struct stat *st, int flag,
 	return 0;
 }
 
+static struct vdfs_item item_at(int i, char key[8], float vector[2])
+{
+	snprintf(key, 8, "k%d", i % ITEMS);
+	vector[0] = (float)i;
+	vector[1] = 1;
+	return (struct vdfs_item){ .key = key,
+				   .vector = vector,
+				   .dim = 2,
+				   .metadata = i % 3 ? "{\"f\":1}" :
+						       "{\"f\":\"x\"}" };
+}
+
+/* A collection with an indexed field, and deleted items; one was dropped. */
+static int make_items(struct tree *t)
+{
+	struct vdfs_collection_params p = { .dim = 2, .mode = 0600 };
+	struct vdfs_collection *c = NULL;
+	struct vdfs_db *db = NULL;
+	struct vdfs_item item;
+	float vector[2];
+	char key[8];
+	int i, err = items_in_tree(t, &db);
+
+	if (!err)
+		err = vdfs_collection_create(db, &alice, "c", &p);
+	if (!err)
+		err = vdfs_collection_open(db, &alice, "c", NULL, NULL, &c);
+	if (!err)
+		err = vdfs_collection_index_field(c, "f");
+	for (i = 0; !err && i < ITEMS; i++) {
+		item = item_at(i, key, vector);
+		err = vdfs_collection_insert(c, &item, 1, 0, NULL);
+		if (!err && i == ITEMS / 2)
+			err = vdfs_collection_save(c);
+	}
+	/* The first ones are at the end of the page. */
+	for (i = ITEMS - GONE; !err && i < ITEMS; i++)
+		err = vdfs_collection_delete(c, item_at(i, key, vector).key);
+	vdfs_collection_put(c);
+	vdfs_db_close(db);
+	return err;
+}
+
 FIXTURE_SETUP(flip)
 {
 	struct vdfs_store *store;
@@ -81,6 +128,7 @@ FIXTURE_SETUP(flip)
 	ASSERT_EQ(0, put_bytes(store, &bob, self->data, 77, 0, NULL, NULL));
 	ASSERT_EQ(0, vdfs_quota_set(store, &admin, bob.uid, 5 * MIB));
 	ASSERT_EQ(0, vdfs_gc(store, NULL, NULL, NULL));
+	ASSERT_EQ(0, make_items(&self->t));
 	vdfs_store_close(store);
 	self->t.store = NULL;
 	n_files = 0;
@@ -102,6 +150,67 @@ static bool counts(FIXTURE_DATA(flip) * self)
 
 	return !vdfs_quota_get(self->t.store, bob.uid, &quota, &used) &&
 	       quota == 5 * MIB && used == 77;
+}
+
+/* An item as it should be; others are in no list. */
+static int is_right(void *arg, const struct vdfs_item *item, float dist)
+{
+	struct vdfs_item want;
+	float vector[2];
+	int *n = arg;
+	char key[8];
+	int i;
+
+	(void)dist;
+	for (i = 0; i < ITEMS - GONE; i++) {
+		want = item_at(i, key, vector);
+		if (strcmp(item->key, key))
+			continue;
+		++*n;
+		return strcmp(item->metadata, want.metadata) ||
+				       (item->vector &&
+					memcmp(item->vector, vector,
+					       sizeof(vector))) ?
+			       -EILSEQ :
+			       0;
+	}
+	return -EILSEQ;
+}
+
+/* As many as there should be, by a search, with a filter by the field or not. */
+static int search_items(struct vdfs_collection *c, const char *filter, int want)
+{
+	float vector[2] = { 5, 1 };
+	struct vdfs_search how = { .vector = vector,
+				   .dim = 2,
+				   .k = ITEMS,
+				   .filter = filter,
+				   .vectors = true };
+	int n = 0, err = vdfs_collection_search(c, &how, is_right, &n);
+
+	return err ? err : n == want ? 0 : -ENOENT;
+}
+
+/* The same of what the collection has. */
+static int same_items(struct tree *t)
+{
+	struct vdfs_collection *c = NULL;
+	struct vdfs_db *db = NULL;
+	int n = 0, err = items_in_tree(t, &db);
+
+	if (!err)
+		err = vdfs_collection_open(db, &alice, "c", NULL, NULL, &c);
+	if (!err)
+		err = vdfs_collection_walk(c, NULL, is_right, &n);
+	if (!err && n != ITEMS - GONE)
+		err = -ENOENT;
+	if (!err)
+		err = search_items(c, NULL, ITEMS - GONE);
+	if (!err)
+		err = search_items(c, "{\"f\":\"x\"}", ITEMS / 3);
+	vdfs_collection_put(c);
+	vdfs_db_close(db);
+	return err;
 }
 
 /* 0: all is there; -EILSEQ: something else is; otherwise something is not. */
@@ -127,7 +236,10 @@ static int same(FIXTURE_DATA(flip) * self)
 			err = -ENODATA;
 		worst = worst ?: err;
 	}
-	return worst ?: counts(self) ? 0 : -EDQUOT;
+	err = same_items(&self->t);
+	if (err == -EILSEQ)
+		return err;
+	return worst ?: err ?: counts(self) ? 0 : -EDQUOT;
 }
 
 /* Whether a store with this damage is one that can be trusted. */

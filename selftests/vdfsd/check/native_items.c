@@ -362,6 +362,52 @@ static int insert(struct vdfs_collection *c, const char *key)
 	return vdfs_collection_insert(c, &item, 1, 0, NULL);
 }
 
+static int search_vectors(struct vdfs_collection *c)
+{
+	float x = 3;
+	int n = 0;
+	struct vdfs_search how = {
+		.vector = &x, .dim = 1, .k = 100, .vectors = true
+	};
+	int ret = vdfs_collection_search(c, &how, count, &n);
+
+	return ret ? ret : n;
+}
+
+/* Before any check has run, and also what is changed of it in part. */
+TEST_F(items, a_damaged_item_is_not_read)
+{
+	struct vdfs_item item = { .key = "k3", .metadata = "{\"f\":1}" };
+	struct vdfs_collection *c = open_c(self, &alice);
+	float x = 3;
+	int n = 0;
+
+	ASSERT_NE(NULL, c);
+	ASSERT_EQ(0, change(self, "UPDATE item SET metadata = '{\"f\":2}'\n"
+				  "WHERE key = 'k3'"));
+	EXPECT_EQ(-EBADMSG, get(c, "k3"));
+	EXPECT_EQ(0, get(c, "k4"));
+	EXPECT_EQ(-EBADMSG, vdfs_collection_walk(c, NULL, count, &n));
+	EXPECT_EQ(-EBADMSG, search_vectors(c));
+	/* No part of it makes the rest what was stored. */
+	EXPECT_EQ(-EBADMSG, vdfs_collection_update(c, &item));
+	item.metadata = NULL;
+	item.vector = &x;
+	item.dim = 1;
+	EXPECT_EQ(-EBADMSG, vdfs_collection_update(c, &item));
+	/* An index that is made of the rows is made without. */
+	EXPECT_EQ(0, vdfs_collection_rebuild(c, NULL, NULL));
+	EXPECT_EQ(ITEMS - 1, search_vectors(c));
+	item.metadata = "{\"f\":1}";
+	ASSERT_EQ(0, vdfs_collection_insert(c, &item, 1, VDFS_INSERT_REPLACE,
+					    NULL));
+	EXPECT_EQ(0, get(c, "k3"));
+	EXPECT_EQ(ITEMS, search_vectors(c));
+	vdfs_collection_put(c);
+	close_db(self);
+	EXPECT_EQ(0, faults(self, 0));
+}
+
 /* Its vector would be in the way of others for as long as it is loaded. */
 TEST_F(items, no_ghost_of_a_damaged_item_stays)
 {

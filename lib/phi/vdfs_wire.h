@@ -330,7 +330,8 @@ struct phi_vdfs_quota {
 /**
  * struct phi_vdfs_usage - what a user is charged for, with limits; 0 = any
  * @quota: Bytes that @used and @staged may come to.
- * @used: Bytes of blobs that it refers to, of attributes, and of items.
+ * @used: Bytes of blobs that it refers to, of attributes, of items, and of
+ *        values of indexed fields.
  * @staged: Bytes written that belong to no blob yet, or to none any more until
  *          they are collected.
  * @names: Names, directories among them.
@@ -339,6 +340,8 @@ struct phi_vdfs_quota {
  * @attr_bytes: Bytes of these, in @used.
  * @items: Items of its collections, whoever put them there.
  * @item_bytes: Bytes of these, in @used.
+ * @values: Values of indexed fields of its collections.
+ * @value_bytes: Bytes of these, in @used.
  * @memory: Bytes in memory of puts that have not ended.
  * @memory_max: Limit of @memory.
  * @puts: Puts that have not ended.
@@ -368,6 +371,8 @@ struct phi_vdfs_usage {
 	__u64 attr_bytes;
 	__u64 items;
 	__u64 item_bytes;
+	__u64 values;
+	__u64 value_bytes;
 	__u64 memory;
 	__u64 memory_max;
 	__u32 puts;

@@ -124,8 +124,14 @@
 	"json_extract(" METADATA ", " AT ") AS value,\n"              \
 	"item.id AS item FROM field JOIN collection\n"                \
 	"ON collection.id = field.collection CROSS JOIN item\n"       \
-	"WHERE item.id > base AND item.id < base + 549755813888)\n"   \
+	"WHERE item.id > base AND item.id < base + 549755813888\n"    \
+	"AND item.collection = collection.id\n"                       \
+	"AND field.id NOT IN (SELECT field FROM field_making))\n"     \
 	"WHERE kind IS NOT NULL"
+
+/* Those of fields that are complete. */
+#define MADE "kind / 8 NOT IN (SELECT field FROM field_making)"
+#define MAKING_WRONG "field NOT IN (SELECT id FROM field)"
 
 /* Whether field_value has the row "want". */
 #define HAS                                                       \
@@ -145,6 +151,19 @@
 #define ITEMS_COUNTED                                             \
 	"(SELECT uid, kind, n, bytes FROM usage WHERE uid >= 0\n" \
 	"AND kind = 3 AND (n != 0 OR bytes != 0))"
+
+/* And of values of their indexed fields. */
+#define FIELDS_CHARGED \
+	"EXISTS (SELECT 1 FROM usage WHERE uid = -1 AND kind = 4)"
+#define FIELDS                                                      \
+	"(SELECT owner AS uid, 4 AS kind, count(*) AS n,\n"         \
+	"sum(64 + octet_length(value)) AS bytes FROM field_value\n" \
+	"JOIN field ON field.id = field_value.kind / 8\n"           \
+	"JOIN collection ON collection.id = field.collection\n"     \
+	"GROUP BY owner)"
+#define FIELDS_COUNTED                                            \
+	"(SELECT uid, kind, n, bytes FROM usage WHERE uid >= 0\n" \
+	"AND kind = 4 AND (n != 0 OR bytes != 0))"
 
 /* In this order: what one mends, the next ones count. */
 const struct vdfs_rule vdfs_fsck_items[] = {
@@ -218,12 +237,16 @@ const struct vdfs_rule vdfs_fsck_items[] = {
 	  "!= (SELECT count(*) FROM field WHERE field.collection = collection.id)",
 	  { "UPDATE collection SET fields = (SELECT count(*) FROM field\n"
 	    "WHERE field.collection = collection.id)" } },
+	{ "fields that are being indexed, and are not there",
+	  "SELECT count(*) FROM field_making WHERE " MAKING_WRONG,
+	  { "DELETE FROM field_making WHERE " MAKING_WRONG } },
 	{ "values of indexed fields that are not those of the items",
-	  "SELECT (SELECT count(*) FROM field_value) + ifnull(sum(\n"
+	  "SELECT (SELECT count(*) FROM field_value WHERE " MADE ")\n"
+	  "+ ifnull(sum(\n"
 	  "CASE WHEN " HAS " THEN -1 ELSE 1 END), 0)\n"
 	  "FROM (" VALUES ") AS want",
-	  { "DELETE FROM field_value\n"
-	    "WHERE (kind, value, item) NOT IN (" VALUES ")",
+	  { "DELETE FROM field_value WHERE " MADE "\n"
+	    "AND (kind, value, item) NOT IN (" VALUES ")",
 	    "INSERT INTO field_value(kind, value, item)\n"
 	    "SELECT * FROM (" VALUES ") AS want WHERE NOT " HAS } },
 	{ "users whose items were miscounted",
@@ -233,5 +256,13 @@ const struct vdfs_rule vdfs_fsck_items[] = {
 	  "WHERE " ITEMS_MOVED,
 	  { "DELETE FROM usage WHERE uid >= 0 AND kind = 3",
 	    "INSERT INTO usage(uid, kind, n, bytes) SELECT * FROM " ITEMS } },
+	{ "users whose values of indexed fields were miscounted",
+	  "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM " FIELDS "\n"
+	  "EXCEPT SELECT * FROM " FIELDS_COUNTED ") UNION ALL SELECT * FROM\n"
+	  "(SELECT * FROM " FIELDS_COUNTED " EXCEPT SELECT * FROM " FIELDS
+	  "))\n"
+	  "WHERE " FIELDS_CHARGED,
+	  { "DELETE FROM usage WHERE uid >= 0 AND kind = 4",
+	    "INSERT INTO usage(uid, kind, n, bytes) SELECT * FROM " FIELDS } },
 	{ 0 },
 };

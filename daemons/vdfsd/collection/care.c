@@ -85,9 +85,14 @@ static int find_step(struct sqlite3 *db, struct purge *purge)
 static int purge_items(struct sqlite3 *db, const struct purge *purge)
 {
 	struct vdfs_usage less = { -purge->step.n, -purge->step.bytes };
+	struct vdfs_usage values = { 0 };
 	int ret;
 
-	ret = vdfs_fields_forget(db, purge->id, purge->base, purge->last);
+	ret = vdfs_fields_forget(db, purge->id, purge->base, purge->last,
+				 &values);
+	if (!ret)
+		ret = vdfs_usage_add(db, NULL, purge->owner, VDFS_USAGE_VALUES,
+				     values);
 	if (!ret)
 		ret = vdfs_sql_run(
 			db,
@@ -120,8 +125,14 @@ static int purge_row(struct sqlite3 *db, const struct purge *purge)
 {
 	int ret;
 
-	ret = vdfs_sql_run(db, "DELETE FROM field WHERE collection = ?1",
+	ret = vdfs_sql_run(db,
+			   "DELETE FROM field_making WHERE field IN\n"
+			   " (SELECT id FROM field WHERE collection = ?1)",
 			   VDFS_INT(purge->id));
+	if (!ret)
+		ret = vdfs_sql_run(db,
+				   "DELETE FROM field WHERE collection = ?1",
+				   VDFS_INT(purge->id));
 	return ret ? ret :
 		     vdfs_sql_run(db, "DELETE FROM collection WHERE id = ?1",
 				  VDFS_INT(purge->id));

@@ -51,6 +51,7 @@ extern const char vdfs_schema_collection_base[];
 extern const char vdfs_schema_collection_stamps[];
 /* Stands in for the last of them where an earlier version is only read. */
 extern const char vdfs_schema_collection_read_only[];
+extern const char vdfs_schema_field_read_only[];
 int vdfs_collection_upgrade(struct vdfs_meta *meta);
 
 struct vdfs_collection;
@@ -207,7 +208,8 @@ int vdfs_collection_search(struct vdfs_collection *c,
 int vdfs_collection_walk(struct vdfs_collection *c, const char *after,
 			 vdfs_item_fn *fn, void *arg);
 /* Let filters on a field be answered without looking at every item. */
-int vdfs_collection_index_field(struct vdfs_collection *c, const char *field);
+int vdfs_collection_index_field(struct vdfs_collection *c, const char *field,
+				vdfs_progress_fn *progress, void *arg);
 /* Rebuild its index from the database. */
 int vdfs_collection_rebuild(struct vdfs_collection *c,
 			    vdfs_progress_fn *progress, void *arg);

@@ -298,6 +298,9 @@ struct vdfs_owned {
 #define VDFS_ITEM_COST \
 	"64 + octet_length(key) + octet_length(metadata) + length(vector)"
 
+/* Bytes that a value of an indexed field is charged for. */
+#define VDFS_VALUE_COST "64 + octet_length(value)"
+
 /* stats.c; a vdfs_meta_fn that reads */
 int vdfs_collection_owned(struct sqlite3 *db, void *owned);
 
@@ -358,14 +361,20 @@ int vdfs_row_add(struct sqlite3 *db, const char *name,
 
 /* field.c */
 int vdfs_fields_store(struct sqlite3 *db, int64_t collection, int64_t from,
-		      int64_t to);
+		      int64_t to, struct vdfs_usage *more);
 int vdfs_fields_forget(struct sqlite3 *db, int64_t collection, int64_t from,
-		       int64_t to);
-int vdfs_field_make(struct sqlite3 *db, const struct vdfs_core *core,
-		    const char *name);
+		       int64_t to, struct vdfs_usage *more);
+int vdfs_field_store(struct sqlite3 *db, int64_t field, int64_t from,
+		     int64_t to, struct vdfs_usage *more);
+int vdfs_field_drop(struct sqlite3 *db, int64_t field, int64_t most,
+		    struct vdfs_usage *more);
 int vdfs_fields_load(struct sqlite3 *db, int64_t collection,
 		     struct vdfs_fields *out);
 void vdfs_fields_free(struct vdfs_fields *fields);
+
+/* field_make.c */
+int vdfs_field_make(struct sqlite3 *db, const struct vdfs_core *core,
+		    const char *name);
 
 /* care.c */
 int vdfs_care_start(struct vdfs_db *db);

@@ -5,6 +5,7 @@
  * the number of the field and 1 for a number, 2 for a string, 3 for true, 4 for
  * false, 5 for null. They are in one table for all collections: the index of one
  * user is neither in the schema that others read, nor updated when they write.
+ * Their owner is charged for them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,24 +28,42 @@
 	"  AND +item.collection = field.collection)\n"                    \
 	" WHERE kind IS NOT NULL"
 
+#define STORE(fields)                                                    \
+	"INSERT OR IGNORE INTO field_value(kind, value, item)\n" VALUES( \
+		fields) "\n RETURNING " VDFS_VALUE_COST
+
+/* Rows that a statement has made, or taken away where @n is -1. */
+static int count(struct sqlite3_stmt *st, int n, struct vdfs_usage *more)
+{
+	int ret;
+
+	while ((ret = vdfs_sql_next(st)) > 0) {
+		more->n += n;
+		more->bytes += n * sqlite3_column_int64(st, 0);
+	}
+	return ret;
+}
+
 /**
  * vdfs_fields_store() - note the fields of items that were written
  * @db: A connection inside a transaction.
  * @collection: Their collection.
  * @from: Row of the first one.
  * @to: Row of the last one.
+ * @more: The values that are noted are added to it.
  *
  * Context: Inside a vdfs_meta_fn that writes.
  * Return: 0 or a negative errno.
  */
 int vdfs_fields_store(struct sqlite3 *db, int64_t collection, int64_t from,
-		      int64_t to)
+		      int64_t to, struct vdfs_usage *more)
 {
-	return vdfs_sql_run(
-		db,
-		"INSERT OR IGNORE INTO field_value(kind, value, item)\n" VALUES(
-			"field.collection = ?1"),
-		VDFS_INT(collection), VDFS_INT(from), VDFS_INT(to));
+	struct sqlite3_stmt *st;
+	int ret;
+
+	ret = vdfs_sql(db, &st, STORE("field.collection = ?1"),
+		       VDFS_INT(collection), VDFS_INT(from), VDFS_INT(to));
+	return ret ? ret : count(st, 1, more);
 }
 
 /**
@@ -53,98 +72,77 @@ int vdfs_fields_store(struct sqlite3 *db, int64_t collection, int64_t from,
  * @collection: Their collection.
  * @from: Row of the first one.
  * @to: Row of the last one.
+ * @more: The values that go are taken from it.
  *
  * Context: Inside a vdfs_meta_fn that writes.
  * Return: 0 or a negative errno.
  */
 int vdfs_fields_forget(struct sqlite3 *db, int64_t collection, int64_t from,
-		       int64_t to)
-{
-	return vdfs_sql_run(db,
-			    "DELETE FROM field_value\n"
-			    " WHERE (kind, value, item) IN (" VALUES(
-				    "field.collection = ?1") ")",
-			    VDFS_INT(collection), VDFS_INT(from), VDFS_INT(to));
-}
-
-static int has_field(struct sqlite3 *db, int64_t collection, const char *name)
+		       int64_t to, struct vdfs_usage *more)
 {
 	struct sqlite3_stmt *st;
 	int ret;
 
 	ret = vdfs_sql(
 		db, &st,
-		"SELECT 1 FROM field WHERE collection = ?1 AND name = ?2",
-		VDFS_INT(collection), VDFS_TEXT(name));
-	if (!ret)
-		ret = vdfs_sql_next(st);
-	if (ret > 0)
-		sqlite3_reset(st);
-	return ret;
-}
-
-static int add_field(struct sqlite3 *db, const struct vdfs_core *core,
-		     const char *name)
-{
-	char *path = vdfs_filter_path(name);
-	int ret;
-
-	if (!path)
-		return -errno;
-	ret = vdfs_sql_run(db,
-			   "INSERT INTO field(collection, name, path)\n"
-			   " VALUES(?1, ?2, ?3)",
-			   VDFS_INT(core->id), VDFS_TEXT(name),
-			   VDFS_TEXT(path));
-	free(path);
-	if (!ret)
-		ret = vdfs_sql_run(db,
-				   "UPDATE collection SET fields = fields + 1\n"
-				   " WHERE id = ?1",
-				   VDFS_INT(core->id));
-	/* In the order of the table: it grows at its end. */
-	return ret ? ret :
-		     vdfs_sql_run(
-			     db,
-			     "INSERT INTO field_value(kind, value, item)\n" VALUES(
-				     "field.id = ?1") " ORDER BY 1, 2, 3",
-			     VDFS_INT(sqlite3_last_insert_rowid(db)),
-			     VDFS_INT(vdfs_row(core, 0)),
-			     VDFS_INT(vdfs_row_end(core)));
+		"DELETE FROM field_value\n"
+		" WHERE (kind, value, item) IN (" VALUES(
+			"field.collection = ?1") ")\n"
+						 " RETURNING " VDFS_VALUE_COST,
+		VDFS_INT(collection), VDFS_INT(from), VDFS_INT(to));
+	return ret ? ret : count(st, -1, more);
 }
 
 /**
- * vdfs_field_make() - index a field of all items
+ * vdfs_field_store() - note one field of items, where that was not done yet
  * @db: A connection inside a transaction.
- * @core: The collection; its id and base are enough.
- * @name: Name or path of the field; one that is indexed stays so.
+ * @field: Number of the field.
+ * @from: Row of the first item.
+ * @to: Row of the last one.
+ * @more: The values that are noted are added to it.
  *
  * Context: Inside a vdfs_meta_fn that writes.
- * Return: 0, -EDQUOT when so many are indexed already, -EINVAL when it cannot
- * be a field, or another negative errno.
+ * Return: 0 or a negative errno.
  */
-int vdfs_field_make(struct sqlite3 *db, const struct vdfs_core *core,
-		    const char *name)
+int vdfs_field_store(struct sqlite3 *db, int64_t field, int64_t from,
+		     int64_t to, struct vdfs_usage *more)
 {
 	struct sqlite3_stmt *st;
-	int64_t n;
-	int ret = has_field(db, core->id, name);
+	int ret;
 
-	if (ret)
-		return ret < 0 ? ret : 0;
-	ret = vdfs_sql(db, &st, "SELECT fields FROM collection WHERE id = ?1",
-		       VDFS_INT(core->id));
-	if (!ret)
-		ret = vdfs_sql_next(st);
-	if (ret <= 0)
-		return ret ? ret : -ENOENT;
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_reset(st);
-	return n < VDFS_FIELDS_MAX ? add_field(db, core, name) : -EDQUOT;
+	ret = vdfs_sql(db, &st, STORE("field.id = ?1"), VDFS_INT(field),
+		       VDFS_INT(from), VDFS_INT(to));
+	return ret ? ret : count(st, 1, more);
 }
 
 /**
- * vdfs_fields_load() - find out which fields of a collection are indexed
+ * vdfs_field_drop() - forget some values of a field
+ * @db: A connection inside a transaction.
+ * @field: Number of the field.
+ * @most: How many.
+ * @more: The values that go are taken from it.
+ *
+ * Context: Inside a vdfs_meta_fn that writes.
+ * Return: 0 or a negative errno.
+ */
+int vdfs_field_drop(struct sqlite3 *db, int64_t field, int64_t most,
+		    struct vdfs_usage *more)
+{
+	struct sqlite3_stmt *st;
+	int ret;
+
+	ret = vdfs_sql(db, &st,
+		       "DELETE FROM field_value\n"
+		       " WHERE (kind, value, item) IN\n"
+		       " (SELECT kind, value, item FROM field_value\n"
+		       "  WHERE kind >= ?1 AND kind < ?1 + 8 LIMIT ?2)\n"
+		       " RETURNING " VDFS_VALUE_COST,
+		       VDFS_INT(field * 8), VDFS_INT(most));
+	return ret ? ret : count(st, -1, more);
+}
+
+/**
+ * vdfs_fields_load() - find out by which fields a filter may search
  * @db: A connection inside a transaction.
  * @collection: Number of the collection.
  * @out: Out, to be given to vdfs_fields_free() whatever is returned.
@@ -162,7 +160,8 @@ int vdfs_fields_load(struct sqlite3 *db, int64_t collection,
 	out->field = NULL;
 	out->n = 0;
 	ret = vdfs_sql(db, &st,
-		       "SELECT id, name FROM field WHERE collection = ?1",
+		       "SELECT id, name FROM field WHERE collection = ?1\n"
+		       " AND id NOT IN (SELECT field FROM field_making)",
 		       VDFS_INT(collection));
 	while (!ret && (ret = vdfs_sql_next(st)) > 0) {
 		more = realloc(out->field, (out->n + 1) * sizeof(*more));

@@ -21,7 +21,8 @@
  * @rows: Room for the vectors, shape [n][dim].
  * @generation: Out: the transaction's.
  * @fresh: Out: items that were not there before.
- * @more: Out: what the owner is charged for beside what it was.
+ * @more: Out: what the owner is charged for beside what it was,
+ * @values: and for values of indexed fields.
  * @failed: Out: the item that was the reason.
  */
 struct change {
@@ -35,6 +36,7 @@ struct change {
 	uint64_t generation;
 	uint64_t fresh;
 	struct vdfs_usage more;
+	struct vdfs_usage values;
 	size_t failed;
 };
 
@@ -174,10 +176,14 @@ static int set_state(struct change *change, struct sqlite3 *db,
 			   VDFS_INT(change->core->id),
 			   VDFS_INT(state->generation),
 			   VDFS_INT(state->next_id), VDFS_INT(state->items));
+	if (!ret)
+		ret = vdfs_usage_add(db, change->core->db->store,
+				     change->core->params.owner,
+				     VDFS_USAGE_ITEMS, change->more);
 	return ret ? ret :
 		     vdfs_usage_add(db, change->core->db->store,
 				    change->core->params.owner,
-				    VDFS_USAGE_ITEMS, change->more);
+				    VDFS_USAGE_VALUES, change->values);
 }
 
 /* The item with a key; -ENOENT when there is none. */
@@ -215,20 +221,26 @@ static const char *metadata_of(const struct vdfs_item *item)
 	return item->metadata ? item->metadata : "{}";
 }
 
-static int store_fields(const struct vdfs_core *core, struct sqlite3 *db,
+static int store_fields(struct change *change, struct sqlite3 *db,
 			const struct vdfs_core_state *state, uint64_t id)
 {
+	const struct vdfs_core *core = change->core;
 	int64_t row = vdfs_row(core, id);
 
-	return state->fields ? vdfs_fields_store(db, core->id, row, row) : 0;
+	return state->fields ? vdfs_fields_store(db, core->id, row, row,
+						 &change->values) :
+			       0;
 }
 
-static int forget_fields(const struct vdfs_core *core, struct sqlite3 *db,
+static int forget_fields(struct change *change, struct sqlite3 *db,
 			 const struct vdfs_core_state *state, uint64_t id)
 {
+	const struct vdfs_core *core = change->core;
 	int64_t row = vdfs_row(core, id);
 
-	return state->fields ? vdfs_fields_forget(db, core->id, row, row) : 0;
+	return state->fields ? vdfs_fields_forget(db, core->id, row, row,
+						  &change->values) :
+			       0;
 }
 
 /* The vector of @item is in @change->stored. */
@@ -261,7 +273,7 @@ static int replace_item(struct change *change, struct sqlite3 *db,
 			const struct vdfs_core_state *state)
 {
 	const struct vdfs_core *core = change->core;
-	int ret = forget_fields(core, db, state, old->id);
+	int ret = forget_fields(change, db, state, old->id);
 
 	if (ret)
 		return ret;
@@ -291,7 +303,7 @@ static int put_item(struct change *change, struct sqlite3 *db, size_t i,
 		ret = add_item(change, db, item, state);
 	}
 	change->ids[i] = old.id;
-	return ret ? ret : store_fields(core, db, state, old.id);
+	return ret ? ret : store_fields(change, db, state, old.id);
 }
 
 static int insert_fn(struct sqlite3 *db, void *arg)
@@ -303,6 +315,7 @@ static int insert_fn(struct sqlite3 *db, void *arg)
 
 	change->fresh = 0;
 	change->more = (struct vdfs_usage){ 0 };
+	change->values = (struct vdfs_usage){ 0 };
 	ret = vdfs_core_state(change->core, db, &state);
 	state.generation++;
 	for (i = 0; i < change->n && !ret; i++) {
@@ -423,13 +436,13 @@ static int set_metadata(struct change *change, struct sqlite3 *db,
 {
 	const char *metadata = change->items->metadata;
 	const struct vdfs_core *core = change->core;
-	int ret = forget_fields(core, db, state, old->id);
+	int ret = forget_fields(change, db, state, old->id);
 
 	if (!ret)
 		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_METADATA], VDFS_INT(vdfs_row(core, old->id)), VDFS_TEXT(metadata)) ?:
 			      changed(db);
 	change->more.bytes += (int64_t)strlen(metadata) - old->metadata;
-	return ret ? ret : store_fields(core, db, state, old->id);
+	return ret ? ret : store_fields(change, db, state, old->id);
 }
 
 static int update_fn(struct sqlite3 *db, void *arg)
@@ -442,6 +455,7 @@ static int update_fn(struct sqlite3 *db, void *arg)
 	int ret;
 
 	change->more = (struct vdfs_usage){ 0 };
+	change->values = (struct vdfs_usage){ 0 };
 	ret = vdfs_core_state(core, db, &state);
 	if (!ret)
 		ret = find_item(core, db, item->key, &old);
@@ -500,6 +514,7 @@ static int delete_fn(struct sqlite3 *db, void *arg)
 
 	change->ids[0] = 0;
 	change->more = (struct vdfs_usage){ 0 };
+	change->values = (struct vdfs_usage){ 0 };
 	ret = vdfs_core_state(core, db, &state);
 	if (ret)
 		return ret;
@@ -510,7 +525,7 @@ static int delete_fn(struct sqlite3 *db, void *arg)
 	state.generation++;
 	state.items--;
 	count_item(change, change->items->key, old.metadata, -1);
-	ret = forget_fields(core, db, &state, old.id);
+	ret = forget_fields(change, db, &state, old.id);
 	if (!ret)
 		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_DELETE],
 				   VDFS_INT(vdfs_row(core, old.id)));

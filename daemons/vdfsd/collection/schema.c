@@ -16,6 +16,7 @@
  * field: what is indexed, see field.c; path as SQLite wants it.
  * field_value: for each item that has such a field, its kind (and whose) and its
  *	value.
+ * field_making: fields whose values are not complete, see field_make.c.
  *
  * Up to version 4 each collection had tables of its own, which upgrade.c empties
  * and drops.
@@ -42,6 +43,11 @@ const char vdfs_schema_collection_read_only[] = VDFS_META_STAND_IN
 	"8\n"
 	"CREATE TEMP VIEW collection AS\n"
 	" SELECT *, NULL AS stamp_sum FROM main.collection;";
+
+const char vdfs_schema_field_read_only[] = VDFS_META_STAND_IN
+	"9\n"
+	"CREATE TEMP VIEW field_making AS\n"
+	" SELECT NULL AS field, NULL AS made_to WHERE 0;";
 
 const char vdfs_schema_collection[] =
 	"CREATE TABLE IF NOT EXISTS collection(\n"
@@ -79,4 +85,6 @@ const char vdfs_schema_collection[] =
 	" name TEXT NOT NULL, path TEXT NOT NULL, UNIQUE(collection, name));\n"
 	"CREATE TABLE IF NOT EXISTS field_value(\n"
 	" kind INTEGER NOT NULL, value NOT NULL, item INTEGER NOT NULL,\n"
-	" PRIMARY KEY(kind, value, item)) WITHOUT ROWID;";
+	" PRIMARY KEY(kind, value, item)) WITHOUT ROWID;\n"
+	"CREATE TABLE IF NOT EXISTS field_making(field INTEGER PRIMARY KEY,\n"
+	" made_to INTEGER NOT NULL);";

@@ -5,44 +5,6 @@
 #include "collection_impl.h"
 
 /**
- * struct field - a field to be indexed
- * @core: The collection.
- * @name: Its name or path.
- */
-struct field {
-	const struct vdfs_core *core;
-	const char *name;
-};
-
-static int field_fn(struct sqlite3 *db, void *arg)
-{
-	const struct field *field = arg;
-	struct vdfs_core_state state;
-	int ret = vdfs_core_state(field->core, db, &state);
-
-	return ret ? ret : vdfs_field_make(db, field->core, field->name);
-}
-
-/**
- * vdfs_collection_index_field() - make filters on a field fast
- * @c: Where.
- * @field: Its name or path; one that is indexed already is no error.
- *
- * Other writes wait until it has looked at every item.
- *
- * Return: 0, -EINVAL when that cannot be the name of a field, -EDQUOT when
- * VDFS_FIELDS_MAX are indexed, or another negative errno; see collection.h.
- */
-int vdfs_collection_index_field(struct vdfs_collection *c, const char *field)
-{
-	struct field f = { .core = c->core, .name = field };
-
-	if (!c->may_write)
-		return -EACCES;
-	return vdfs_meta_write(c->core->db->meta, field_fn, &f);
-}
-
-/**
  * vdfs_collection_rebuild() - rebuild the index from the database
  * @c: The collection; changes and searches go on.
  * @progress: NULL, or told how far it is.

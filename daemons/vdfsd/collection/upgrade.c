@@ -135,45 +135,75 @@ static int step(struct sqlite3 *db, void *arg)
 	return ret || m->more ? ret : move_rest(db, m);
 }
 
+/**
+ * struct charging - rows that came before their owners were charged for any
+ * @kind: Of these, see usage.h.
+ * @sql: Counts them, and notes that it did.
+ * @done: It has.
+ */
+struct charging {
+	enum vdfs_usage_kind kind;
+	const char *sql;
+	bool done;
+};
+
+#define CHARGE(kind, rows)                                               \
+	"INSERT INTO usage(uid, kind, n, bytes)\n"                       \
+	" SELECT owner, " kind ", count(*), sum(cost) FROM\n"            \
+	" (" rows ") GROUP BY owner;\n"                                  \
+	"INSERT INTO quota(uid, used)\n"                                 \
+	" SELECT uid, bytes FROM usage WHERE kind = " kind "\n"          \
+	" ON CONFLICT(uid) DO UPDATE SET used = used + excluded.used;\n" \
+	"INSERT INTO usage VALUES(-1, " kind ", 0, 0)"
+
 static int is_charged(struct sqlite3 *db, void *arg)
 {
-	bool *charged = arg;
+	struct charging *c = arg;
 	struct sqlite3_stmt *st;
 	int ret;
 
 	ret = vdfs_sql(db, &st,
-		       "SELECT 1 FROM usage WHERE uid = -1 AND kind = 3");
+		       "SELECT 1 FROM usage WHERE uid = -1 AND kind = ?",
+		       VDFS_INT(c->kind));
 	if (!ret)
 		ret = vdfs_sql_next(st);
-	*charged = ret > 0;
+	c->done = ret > 0;
 	return ret < 0 ? ret : 0;
 }
 
 static int charge(struct sqlite3 *db, void *arg)
 {
-	(void)arg;
-	if (sqlite3_exec(db,
-			 "INSERT INTO usage(uid, kind, n, bytes)\n"
-			 " SELECT owner, 3, count(*), sum(" VDFS_ITEM_COST ")\n"
-			 " FROM item JOIN collection\n"
-			 " ON collection.id = item.collection GROUP BY owner;\n"
-			 "INSERT INTO quota(uid, used)\n"
-			 " SELECT uid, bytes FROM usage WHERE kind = 3\n"
-			 " ON CONFLICT(uid) DO UPDATE\n"
-			 " SET used = used + excluded.used;\n"
-			 "INSERT INTO usage VALUES(-1, 3, 0, 0)",
-			 NULL, NULL, NULL))
+	const struct charging *c = arg;
+
+	if (sqlite3_exec(db, c->sql, NULL, NULL, NULL))
 		return vdfs_meta_errno(db);
 	return 0;
 }
 
-/* Items that came before their owners were charged for any. */
 static int charge_once(struct vdfs_meta *meta)
 {
-	bool charged;
-	int ret = vdfs_meta_read(meta, is_charged, &charged);
+	struct charging rows[] = {
+		{ VDFS_USAGE_ITEMS,
+		  CHARGE("3", "SELECT owner, " VDFS_ITEM_COST " AS cost\n"
+			      " FROM item JOIN collection\n"
+			      " ON collection.id = item.collection"),
+		  false },
+		{ VDFS_USAGE_VALUES,
+		  CHARGE("4", "SELECT owner, " VDFS_VALUE_COST " AS cost\n"
+			      " FROM field_value JOIN field\n"
+			      " ON field.id = kind / 8 JOIN collection\n"
+			      " ON collection.id = field.collection"),
+		  false },
+	};
+	size_t i;
+	int ret = 0;
 
-	return ret || charged ? ret : vdfs_meta_free(meta, charge, NULL);
+	for (i = 0; !ret && i < sizeof(rows) / sizeof(*rows); i++) {
+		ret = vdfs_meta_read(meta, is_charged, &rows[i]);
+		if (!ret && !rows[i].done)
+			ret = vdfs_meta_free(meta, charge, &rows[i]);
+	}
+	return ret;
 }
 
 /**

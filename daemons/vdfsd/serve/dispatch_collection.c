@@ -350,6 +350,13 @@ static bool is_over(void *of)
 	return session_is_dead(of);
 }
 
+static bool goes_on(void *of, uint64_t step, uint64_t steps)
+{
+	(void)step;
+	(void)steps;
+	return !session_is_dead(of);
+}
+
 static int search_all(struct vdfsd_call *c, struct vdfs_collection *collection,
 		      struct vdfs_search *search)
 {
@@ -436,7 +443,9 @@ int vdfsd_collection_field(struct vdfsd_call *c)
 	int ret = vdfsd_collection_use(c, true, &collection);
 
 	return ret ? ret :
-		     done(c, vdfs_collection_index_field(collection, c->name));
+		     done(c, vdfs_collection_index_field(collection, c->name,
+							 goes_on,
+							 c->base.session));
 }
 
 /**

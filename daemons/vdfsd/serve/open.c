@@ -15,6 +15,7 @@ const char *const vdfs_schemas[] = { vdfs_schema_blob_quotas,
 				     vdfs_schema_collection_base,
 				     vdfs_schema_collection_stamps,
 				     vdfs_schema_collection_read_only,
+				     vdfs_schema_field_read_only,
 				     vdfs_schema_collection,
 				     NULL };
 

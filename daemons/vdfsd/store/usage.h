@@ -9,6 +9,7 @@
  * @VDFS_USAGE_NAMES: Names, directories among them.
  * @VDFS_USAGE_ATTRS: Attributes of names; their bytes are within the quota.
  * @VDFS_USAGE_ITEMS: Items of collections; their bytes are within the quota.
+ * @VDFS_USAGE_VALUES: Values of indexed fields; their bytes are within the quota.
  * @VDFS_USAGES: Behind the last.
  *
  * The numbers are in the database, see schema.c.
@@ -17,6 +18,7 @@ enum vdfs_usage_kind {
 	VDFS_USAGE_NAMES = 1,
 	VDFS_USAGE_ATTRS = 2,
 	VDFS_USAGE_ITEMS = 3,
+	VDFS_USAGE_VALUES = 4,
 	VDFS_USAGES,
 };
 

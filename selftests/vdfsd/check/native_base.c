@@ -65,7 +65,7 @@ FIXTURE_SETUP(base)
 		snprintf(key, sizeof(key), "k%d", i);
 		ASSERT_EQ(0, insert(c, key, (float)i));
 	}
-	ASSERT_EQ(0, vdfs_collection_index_field(c, "f"));
+	ASSERT_EQ(0, vdfs_collection_index_field(c, "f", NULL, NULL));
 	ASSERT_EQ(0, insert(c, "gone", 0));
 	ASSERT_EQ(0, vdfs_collection_delete(c, "gone"));
 	vdfs_collection_put(c);

@@ -93,7 +93,7 @@ static int make_items(struct tree *t)
 	if (!err)
 		err = vdfs_collection_open(db, &alice, "c", NULL, NULL, &c);
 	if (!err)
-		err = vdfs_collection_index_field(c, "f");
+		err = vdfs_collection_index_field(c, "f", NULL, NULL);
 	for (i = 0; !err && i < ITEMS; i++) {
 		item = item_at(i, key, vector);
 		err = vdfs_collection_insert(c, &item, 1, 0, NULL);

@@ -52,7 +52,7 @@ FIXTURE_SETUP(items)
 		snprintf(key, sizeof(key), "k%d", i);
 		ASSERT_EQ(0, vdfs_collection_insert(c, &item, 1, 0, NULL));
 	}
-	ASSERT_EQ(0, vdfs_collection_index_field(c, "f"));
+	ASSERT_EQ(0, vdfs_collection_index_field(c, "f", NULL, NULL));
 	ASSERT_EQ(0, vdfs_collection_save(c));
 	vdfs_collection_put(c);
 	close_db(self);
@@ -545,7 +545,7 @@ TEST_F(items, counts_are_checked_and_mended)
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
 		c = open_c(self, &alice);
 		ASSERT_NE(NULL, c);
-		EXPECT_EQ(0, vdfs_collection_index_field(c, "f"));
+		EXPECT_EQ(0, vdfs_collection_index_field(c, "f", NULL, NULL));
 		snprintf(key, sizeof(key), "x%zu", i);
 		EXPECT_EQ(0, insert(c, "gone"));
 		EXPECT_EQ(0, vdfs_collection_delete(c, "gone"));

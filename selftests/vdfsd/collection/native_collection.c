@@ -420,7 +420,7 @@ TEST_F(collection, others_may_what_the_mode_says)
 	EXPECT_EQ(0, items_search(c, v, DIM, 1, NULL, self->a));
 	EXPECT_EQ(-EACCES, items_put(c, "b", v, DIM, NULL));
 	EXPECT_EQ(-EACCES, vdfs_collection_delete(c, "a"));
-	EXPECT_EQ(-EACCES, vdfs_collection_index_field(c, "x"));
+	EXPECT_EQ(-EACCES, vdfs_collection_index_field(c, "x", NULL, NULL));
 	EXPECT_EQ(-EACCES, vdfs_collection_rebuild(c, NULL, NULL));
 	EXPECT_EQ(-EACCES, vdfs_collection_save(c));
 	EXPECT_EQ(-EACCES, vdfs_collection_drop(db->db, &other, "things"));

@@ -181,11 +181,14 @@ TEST_F(filter, lets_through_what_it_says)
 	}
 	EXPECT_EQ(0, wrong_filters(self->c, metadata, self->a, 5));
 	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, vdfs_collection_index_field(self->c, field[i]));
+		ASSERT_EQ(0, vdfs_collection_index_field(self->c, field[i],
+							 NULL, NULL));
 	EXPECT_EQ(0, wrong_filters(self->c, metadata, self->a, 7));
 	for (i = 0; i < 5; i++) {
-		ASSERT_EQ(0, vdfs_collection_index_field(self->c, field[i]));
-		ASSERT_EQ(0, vdfs_collection_index_field(self->c, field[i]));
+		ASSERT_EQ(0, vdfs_collection_index_field(self->c, field[i],
+							 NULL, NULL));
+		ASSERT_EQ(0, vdfs_collection_index_field(self->c, field[i],
+							 NULL, NULL));
 	}
 	EXPECT_EQ(0, wrong_filters(self->c, metadata, self->a, 6));
 	for (i = 0; i < ITEMS; i++)
@@ -256,9 +259,12 @@ TEST_F(filter, is_never_taken_for_sql)
 		}
 	}
 	EXPECT_EQ(0, vdfs_collection_index_field(self->c,
-						 "a'); DROP TABLE item_1; --"));
-	EXPECT_EQ(-EINVAL, vdfs_collection_index_field(self->c, "a\"b"));
-	EXPECT_EQ(-EINVAL, vdfs_collection_index_field(self->c, ""));
+						 "a'); DROP TABLE item_1; --",
+						 NULL, NULL));
+	EXPECT_EQ(-EINVAL,
+		  vdfs_collection_index_field(self->c, "a\"b", NULL, NULL));
+	EXPECT_EQ(-EINVAL,
+		  vdfs_collection_index_field(self->c, "", NULL, NULL));
 	EXPECT_EQ(1, count(self->c, "{\"x\":1}", self->a));
 	EXPECT_EQ(1, count(self->c, "{}", self->a));
 }

@@ -559,7 +559,7 @@ TEST_F(keep, who_holds_a_dropped_one_gets_enoent)
 
 	ASSERT_EQ(0, vdfs_collection_save(self->c));
 	ASSERT_EQ(0, vdfs_collection_delete(self->c, "000009"));
-	ASSERT_EQ(0, vdfs_collection_index_field(self->c, "f"));
+	ASSERT_EQ(0, vdfs_collection_index_field(self->c, "f", NULL, NULL));
 	ASSERT_EQ(0, items_put(self->c, "f", self->rows, DIM, "{\"f\":1}"));
 	EXPECT_EQ(N + 4, left(&self->db));
 	ASSERT_EQ(0, vdfs_collection_drop(self->db.db, &items_me, "c"));
@@ -578,7 +578,8 @@ TEST_F(keep, who_holds_a_dropped_one_gets_enoent)
 	EXPECT_EQ(-ENOENT, vdfs_collection_stats(self->c, &stats));
 	EXPECT_EQ(-ENOENT, vdfs_collection_save(self->c));
 	EXPECT_EQ(-ENOENT, vdfs_collection_rebuild(self->c, NULL, NULL));
-	EXPECT_EQ(-ENOENT, vdfs_collection_index_field(self->c, "a"));
+	EXPECT_EQ(-ENOENT,
+		  vdfs_collection_index_field(self->c, "a", NULL, NULL));
 	EXPECT_EQ(-ENOENT, open_it(&self->db, &again));
 	/* The name is free at once, for something else. */
 	ASSERT_EQ(0, vdfs_collection_create(self->db.db, &items_me, "c", &p));

@@ -219,4 +219,43 @@ TEST_F(quota, earlier_items_are_counted)
 	ASSERT_EQ(0, open_db(self));
 }
 
+/* Values of indexed fields are bytes of the quota: the field is undone. */
+TEST_F(quota, values_of_fields_are_charged)
+{
+	struct vdfs_usage rows[VDFS_USAGES];
+	char metadata[2][2600], key[2] = "a";
+	struct vdfs_item item = { .vector = two, .dim = 2, .key = key };
+	uint64_t quota, used, before;
+
+	memset(metadata, 'x', sizeof(metadata));
+	memcpy(metadata[0], "{\"f\":\"", 6);
+	memcpy(metadata[0] + 2500, "\"}", 3);
+	item.metadata = metadata[0];
+	for (; key[0] < 'd'; key[0]++)
+		ASSERT_EQ(0,
+			  vdfs_collection_insert(self->c, &item, 1, 0, NULL));
+	ASSERT_EQ(0, vdfs_quota_get(self->t.store, alice.uid, &quota, &before));
+	EXPECT_EQ(-EDQUOT,
+		  vdfs_collection_index_field(self->c, "f", NULL, NULL));
+	ASSERT_EQ(0, vdfs_usage_get(self->t.store, alice.uid, rows));
+	EXPECT_EQ(0, rows[VDFS_USAGE_VALUES].n);
+	EXPECT_EQ(0, rows[VDFS_USAGE_VALUES].bytes);
+	ASSERT_EQ(0, vdfs_quota_get(self->t.store, alice.uid, &quota, &used));
+	EXPECT_EQ(before, used);
+	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0, vdfs_collection_delete(self->c, "a"));
+	ASSERT_EQ(0, vdfs_collection_delete(self->c, "b"));
+	ASSERT_EQ(0, vdfs_collection_index_field(self->c, "f", NULL, NULL));
+	ASSERT_EQ(0, vdfs_usage_get(self->t.store, alice.uid, rows));
+	EXPECT_EQ(1, rows[VDFS_USAGE_VALUES].n);
+	EXPECT_EQ(64 + 2494, rows[VDFS_USAGE_VALUES].bytes);
+	/* The item alone would fit. */
+	key[0] = 'e';
+	EXPECT_EQ(-EDQUOT, vdfs_collection_insert(self->c, &item, 1, 0, NULL));
+	ASSERT_EQ(0, vdfs_collection_delete(self->c, "c"));
+	ASSERT_EQ(0, vdfs_usage_get(self->t.store, alice.uid, rows));
+	EXPECT_EQ(0, rows[VDFS_USAGE_VALUES].bytes);
+	EXPECT_EQ(0, faults(self, 0));
+}
+
 TEST_HARNESS_MAIN

@@ -86,7 +86,7 @@ TEST_F(tables, collections_leave_the_schema_alone)
 		ASSERT_EQ(0, make(self, &items_me, name, i ? NULL : &c));
 	}
 	ASSERT_EQ(0, items_put(c, "k", one, 1, "{\"f\":1}"));
-	ASSERT_EQ(0, vdfs_collection_index_field(c, "f"));
+	ASSERT_EQ(0, vdfs_collection_index_field(c, "f", NULL, NULL));
 	vdfs_collection_put(c);
 	for (i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "c%d", i);
@@ -127,7 +127,8 @@ TEST_F(tables, each_has_its_own_items)
 		snprintf(name, sizeof(name), "c%d", i);
 		ASSERT_EQ(0,
 			  make(self, i == 1 ? &other : &items_me, name, &c[i]));
-		ASSERT_EQ(0, vdfs_collection_index_field(c[i], "f"));
+		ASSERT_EQ(0,
+			  vdfs_collection_index_field(c[i], "f", NULL, NULL));
 	}
 	for (j = 0; j < 4; j++) {
 		for (i = 0; i < 3; i++) {

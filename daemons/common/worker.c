@@ -195,6 +195,7 @@ void workers_stop(struct daemon *d)
 {
 	uint32_t i;
 
+	pace_rush(true);
 	pthread_mutex_lock(&d->lock);
 	d->stop = true;
 	pthread_cond_broadcast(&d->work);
@@ -205,6 +206,7 @@ void workers_stop(struct daemon *d)
 		if (w->started)
 			pthread_join(w->thread, NULL);
 	}
+	pace_rush(false);
 	free(d->workers);
 	d->workers = NULL;
 }

@@ -266,12 +266,65 @@ TEST_F(pace, help_counts)
 	EXPECT_EQ((3 + 2) * 5 * MS - 3 * MS, slept);
 }
 
-/* However many there are, each goes on. */
-TEST_F(pace, no_sleep_is_long)
+/* However many there are, each goes on: after a minute at most. */
+TEST_F(pace, no_debt_is_endless)
 {
 	begin(self, OTHERS);
-	step(50);
-	EXPECT_EQ(100 * MS, slept);
+	step(5000);
+	EXPECT_EQ(60000 * MS, slept);
+}
+
+/* With a lock it only counts, and the first step without pays for all. */
+TEST_F(pace, who_holds_something_does_not_sleep)
+{
+	begin(self, 9);
+	pace_hold();
+	compute(STEPS);
+	EXPECT_EQ(0, slept);
+	pace_release();
+	EXPECT_EQ(0, slept);
+	pace_step();
+	EXPECT_EQ(STEPS * 3 * 4 * MS, slept);
+	pace_step();
+	EXPECT_EQ(STEPS * 3 * 4 * MS, slept);
+}
+
+/* Time since the last step is not lost with the call, nor with its user. */
+TEST_F(pace, the_end_of_a_call_is_owed)
+{
+	begin(self, 9);
+	taken++;
+	wall += 30 * MS;
+	cpu += 30 * MS;
+	all += 60 * MS;
+	pace_leave();
+	EXPECT_EQ(0, slept);
+	wall += 20 * MS;
+	pace_enter(1);
+	pace_step();
+	EXPECT_EQ((30 * 4 - 20) * MS, slept);
+}
+
+/* The first step counts what came before it, but not another's call. */
+TEST_F(pace, the_first_step_counts)
+{
+	begin(self, 9);
+	pace_leave();
+	cpu += 500 * MS;
+	pace_enter(1);
+	step(3);
+	EXPECT_EQ(3 * 4 * MS, slept);
+}
+
+TEST_F(pace, nobody_sleeps_at_the_end)
+{
+	begin(self, 9);
+	pace_rush(true);
+	compute(STEPS);
+	EXPECT_EQ(0, slept);
+	pace_rush(false);
+	compute(1);
+	EXPECT_LT(0, slept);
 }
 
 TEST_HARNESS_MAIN

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/pace.h"
 #include "meta_impl.h"
 
 #define APPLICATION 0x56444653 /* "VDFS", in the header of the file */
@@ -532,6 +533,8 @@ int vdfs_meta_read(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg)
 	err = conn_get(meta, &conn);
 	if (err)
 		return err;
+	/* A log that is read cannot be put into the file. */
+	pace_hold();
 	err = vdfs_sql_run(conn->db, "BEGIN");
 	if (!err)
 		err = fn(conn->db, arg);
@@ -539,6 +542,7 @@ int vdfs_meta_read(struct vdfs_meta *meta, vdfs_meta_fn *fn, void *arg)
 	if (!sqlite3_get_autocommit(conn->db))
 		vdfs_sql_run(conn->db, "COMMIT");
 	vdfs_sql_reset(conn->db);
+	pace_release();
 	conn_put(meta, conn);
 	return err;
 }

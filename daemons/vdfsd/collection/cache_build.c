@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/pace.h"
 #include "collection_impl.h"
 
 /* Fewer are added by one thread: starting others takes as long. */
@@ -277,6 +278,7 @@ static int add_all(struct batch *batch, struct vdfs_index *ix, uint64_t items,
 		ret = add_missing(batch, ix);
 		if (ret)
 			return ret;
+		pace_step();
 		if (done > items)
 			items = done;
 		if (progress && !progress(arg, done, items))
@@ -461,9 +463,11 @@ int vdfs_graph_recover(struct vdfs_core *core)
 
 	if (atomic_load(&core->behind) == NOT_BEHIND)
 		return 0;
+	pace_hold();
 	pthread_rwlock_wrlock(&core->gate);
 	ret = vdfs_graph_recover_locked(core);
 	pthread_rwlock_unlock(&core->gate);
+	pace_release();
 	return ret;
 }
 
@@ -484,6 +488,7 @@ int vdfs_graph_rebuild(struct vdfs_core *core, vdfs_progress_fn *progress,
 	uint64_t generation;
 	int ret;
 
+	pace_hold();
 	pthread_mutex_lock(&core->care);
 	ret = vdfs_graph_build(core, &generation, progress, arg, &ix);
 	if (ret)
@@ -505,5 +510,7 @@ int vdfs_graph_rebuild(struct vdfs_core *core, vdfs_progress_fn *progress,
 	pthread_rwlock_unlock(&core->gate);
 out:
 	pthread_mutex_unlock(&core->care);
+	pace_release();
+	pace_step();
 	return ret;
 }

@@ -288,6 +288,8 @@ int vdfs_collection_search(struct vdfs_collection *c,
 	while (!ret) {
 		f.tries++;
 		ret = attempt(&f);
+		/* A scan, a filter: with a commit of the database they count. */
+		pace_step();
 		if (!f.again)
 			break;
 	}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pace.h"
 #include "graph.h"
 
 #define THREADS_MAX 256
@@ -26,6 +27,7 @@
  * @error: The first that went wrong.
  * @progress: Called by the first thread.
  * @arg: For it.
+ * @user: The user that all of its threads compute for, or -1.
  */
 struct vdfs_job {
 	struct vdfs_index *ix;
@@ -37,6 +39,7 @@ struct vdfs_job {
 	atomic_int error;
 	vdfs_progress_fn *progress;
 	void *arg;
+	int64_t user;
 };
 
 static void take_turns(struct vdfs_job *job, bool reports)
@@ -65,9 +68,14 @@ static void take_turns(struct vdfs_job *job, bool reports)
 	}
 }
 
+/* The caller may have locks, and waits: it sleeps for all, when it has none. */
 static void *worker(void *arg)
 {
-	take_turns(arg, false);
+	struct vdfs_job *job = arg;
+	uint64_t since = pace_time();
+
+	take_turns(job, false);
+	pace_helped(job->user, pace_time() - since);
 	return NULL;
 }
 
@@ -227,6 +235,7 @@ int vdfs_index_build(struct vdfs_index *ix, const uint64_t *ids,
 		.n = n,
 		.progress = progress,
 		.arg = arg,
+		.user = pace_user(),
 	};
 	pthread_t thread[THREADS_MAX];
 	unsigned int started = 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/pace.h"
 #include "lock_impl.h"
 #include "view_impl.h"
 
@@ -29,6 +30,7 @@ int vdfs_file_commit(struct vdfs_call *call, struct vdfs_inode *inode,
 	uint64_t ino;
 	int err = 0;
 
+	pace_hold();
 	pthread_mutex_lock(&stage->committing);
 	pthread_mutex_lock(&fuse->lock);
 	ino = inode->linked ? inode->st.ino : 0;
@@ -47,6 +49,8 @@ int vdfs_file_commit(struct vdfs_call *call, struct vdfs_inode *inode,
 	}
 	pthread_mutex_unlock(&fuse->lock);
 	pthread_mutex_unlock(&stage->committing);
+	pace_release();
+	pace_step();
 	return err;
 }
 

@@ -397,12 +397,14 @@ void vdfs_turns_stop(struct vdfs_fuse *fuse)
 
 	if (!t)
 		return;
+	pace_rush(true);
 	pthread_mutex_lock(&t->lock);
 	if (t->stop_fd >= 0 && write(t->stop_fd, &one, sizeof(one)) < 0)
 		t->stopped = true;
 	while (t->threads)
 		pthread_cond_wait(&t->over, &t->lock);
 	pthread_mutex_unlock(&t->lock);
+	pace_rush(false);
 	if (t->stop_fd >= 0)
 		close(t->stop_fd);
 	pthread_cond_destroy(&t->over);

@@ -195,54 +195,6 @@ TEST_F(items, a_damaged_collection_is_roots)
 	vdfs_collection_put(c);
 }
 
-static int open_close(FIXTURE_DATA(items) * self, const struct vdfs_who *who)
-{
-	struct vdfs_collection *c = NULL;
-	int ret = vdfs_collection_open(self->db, who, "c", NULL, NULL, &c);
-
-	vdfs_collection_put(c);
-	return ret;
-}
-
-/* Before any check has run: it is neither opened, nor shown, nor dropped. */
-TEST_F(items, a_damaged_collection_lets_nobody_in)
-{
-	static const char *const changes[][2] = {
-		{ "UPDATE collection SET mode = mode | 4 WHERE name = 'c'",
-		  "UPDATE collection SET mode = mode & ~4 WHERE name = 'c'" },
-		{ "UPDATE collection SET dim = 2 WHERE name = 'c'",
-		  "UPDATE collection SET dim = 1 WHERE name = 'c'" },
-		{ "UPDATE collection SET metric = metric + 1 WHERE name = 'c'",
-		  "UPDATE collection SET metric = metric - 1 WHERE name = 'c'" },
-		{ "UPDATE collection SET seed = seed - 1 WHERE name = 'c'",
-		  "UPDATE collection SET seed = seed + 1 WHERE name = 'c'" },
-	};
-	struct vdfs_collection_params p;
-	char name[VDFS_COLLECTION_NAME_MAX + 1] = "";
-	size_t i;
-
-	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
-	ASSERT_EQ(0, vdfs_collection_drop(self->db, &bob, "b"));
-	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
-		ASSERT_EQ(0, change(self, changes[i][0]));
-		EXPECT_EQ(-EBADMSG, open_close(self, &alice))
-		{
-			TH_LOG("%s", changes[i][0]);
-		}
-		EXPECT_EQ(-EBADMSG, open_close(self, &admin));
-		EXPECT_EQ(-ENOENT, open_close(self, &bob));
-		EXPECT_EQ(-EBADMSG,
-			  vdfs_collection_look(self->db, &alice, "c", &p));
-		EXPECT_EQ(-EBADMSG,
-			  vdfs_collection_drop(self->db, &alice, "c"));
-		EXPECT_EQ(0, vdfs_collection_list(self->db, &bob, note_name,
-						  name));
-		EXPECT_STREQ("", name);
-		ASSERT_EQ(0, change(self, changes[i][1]));
-		EXPECT_EQ(0, open_close(self, &alice));
-	}
-}
-
 /* It is not taken for one that was dropped, and its items stay. */
 TEST_F(items, a_lost_name_is_given_back)
 {
@@ -360,52 +312,6 @@ static int insert(struct vdfs_collection *c, const char *key)
 	struct vdfs_item item = { .key = key, .vector = &x, .dim = 1 };
 
 	return vdfs_collection_insert(c, &item, 1, 0, NULL);
-}
-
-static int search_vectors(struct vdfs_collection *c)
-{
-	float x = 3;
-	int n = 0;
-	struct vdfs_search how = {
-		.vector = &x, .dim = 1, .k = 100, .vectors = true
-	};
-	int ret = vdfs_collection_search(c, &how, count, &n);
-
-	return ret ? ret : n;
-}
-
-/* Before any check has run, and also what is changed of it in part. */
-TEST_F(items, a_damaged_item_is_not_read)
-{
-	struct vdfs_item item = { .key = "k3", .metadata = "{\"f\":1}" };
-	struct vdfs_collection *c = open_c(self, &alice);
-	float x = 3;
-	int n = 0;
-
-	ASSERT_NE(NULL, c);
-	ASSERT_EQ(0, change(self, "UPDATE item SET metadata = '{\"f\":2}'\n"
-				  "WHERE key = 'k3'"));
-	EXPECT_EQ(-EBADMSG, get(c, "k3"));
-	EXPECT_EQ(0, get(c, "k4"));
-	EXPECT_EQ(-EBADMSG, vdfs_collection_walk(c, NULL, count, &n));
-	EXPECT_EQ(-EBADMSG, search_vectors(c));
-	/* No part of it makes the rest what was stored. */
-	EXPECT_EQ(-EBADMSG, vdfs_collection_update(c, &item));
-	item.metadata = NULL;
-	item.vector = &x;
-	item.dim = 1;
-	EXPECT_EQ(-EBADMSG, vdfs_collection_update(c, &item));
-	/* An index that is made of the rows is made without. */
-	EXPECT_EQ(0, vdfs_collection_rebuild(c, NULL, NULL));
-	EXPECT_EQ(ITEMS - 1, search_vectors(c));
-	item.metadata = "{\"f\":1}";
-	ASSERT_EQ(0, vdfs_collection_insert(c, &item, 1, VDFS_INSERT_REPLACE,
-					    NULL));
-	EXPECT_EQ(0, get(c, "k3"));
-	EXPECT_EQ(ITEMS, search_vectors(c));
-	vdfs_collection_put(c);
-	close_db(self);
-	EXPECT_EQ(0, faults(self, 0));
 }
 
 /* Its vector would be in the way of others for as long as it is loaded. */

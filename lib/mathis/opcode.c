@@ -51,6 +51,17 @@ size_t mathis_operand_size(char letter)
 	}
 }
 
+/* The bytes of an instruction, by its number; 1 for an unknown one. */
+unsigned int mathis_insn_size(uint8_t nr)
+{
+	const char *operands = opcodes[nr].operands;
+	unsigned int size = 1;
+
+	for (; operands && *operands; operands++)
+		size += mathis_operand_size(*operands);
+	return size;
+}
+
 /*
  * Decode the instruction that begins at @code, of which @size bytes are left.
  * Returns 0, -ENOENT for an unknown number, -ENODATA when it is cut off.

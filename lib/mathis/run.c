@@ -10,13 +10,8 @@
 
 static void fill_sizes(struct mathis_machine *m)
 {
-	for (int i = 0; i < 256; i++) {
-		const struct mathis_opcode *op = mathis_opcode(i);
-
-		m->sizes[i] = 1;
-		for (int j = 0; op && op->operands[j]; j++)
-			m->sizes[i] += mathis_operand_size(op->operands[j]);
-	}
+	for (int i = 0; i < 256; i++)
+		m->sizes[i] = mathis_insn_size(i);
 }
 
 /* The value of a constant of the module: 0 or RUN_THROWS. */

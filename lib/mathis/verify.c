@@ -339,6 +339,9 @@ int mathis_verify(struct mathis_module *m, const struct mathis_host *host,
 		ret = verify_func(&v);
 		free(v.states);
 	}
+	if (!ret && mathis_fuse(m))
+		ret = mathis_fail(error, -ENOMEM, MATHIS_OUT_OF_MEMORY,
+				  "no memory");
 	m->verified = !ret;
 	m->arity = host ? host->arity : NULL;
 	return ret;

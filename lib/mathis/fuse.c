@@ -21,11 +21,14 @@ static const struct {
 } rows[] = {
 #define COMPARE(_name, _op)                                               \
 	ROW(CONST_I64, _name, JUMP_IF_FALSE, FUSE_CONST_##_name##_FALSE), \
-	ROW(CONST_I64, _name, JUMP_IF_TRUE, FUSE_CONST_##_name##_TRUE),   \
-	ROW(GET_LOCAL, _name, JUMP_IF_FALSE, FUSE_LOCAL_##_name##_FALSE), \
-	ROW(GET_LOCAL, _name, JUMP_IF_TRUE, FUSE_LOCAL_##_name##_TRUE),
+		ROW(CONST_I64, _name, JUMP_IF_TRUE,                       \
+		    FUSE_CONST_##_name##_TRUE),                           \
+		ROW(GET_LOCAL, _name, JUMP_IF_FALSE,                      \
+		    FUSE_LOCAL_##_name##_FALSE),                          \
+		ROW(GET_LOCAL, _name, JUMP_IF_TRUE,                       \
+		    FUSE_LOCAL_##_name##_TRUE),
 	FUSE_COMPARISONS(COMPARE)
-	ROW(CONST_I64, ADD, SET_LOCAL, FUSE_CONST_ADD_SET),
+		ROW(CONST_I64, ADD, SET_LOCAL, FUSE_CONST_ADD_SET),
 	ROW(CONST_I64, SUB, SET_LOCAL, FUSE_CONST_SUB_SET),
 	ROW(CONST_I64, ADD, NOP, FUSE_CONST_ADD),
 	ROW(CONST_I64, SUB, NOP, FUSE_CONST_SUB),

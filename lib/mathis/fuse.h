@@ -19,7 +19,7 @@
 	_X(NE, !=)
 
 /* Local or constant beside the first local; jump if false or true. */
-#define FUSE_COMPARE(_name, _op)                             \
+#define FUSE_COMPARE(_name, _op)                               \
 	FUSE_CONST_##_name##_FALSE, FUSE_CONST_##_name##_TRUE, \
 		FUSE_LOCAL_##_name##_FALSE, FUSE_LOCAL_##_name##_TRUE,
 

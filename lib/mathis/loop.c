@@ -81,7 +81,7 @@ again:
 slow:
 	m->fuel = fuel;
 	m->ip = ip;
-	frame->ip = ip + m->sizes[*ip];
+	frame->ip = ip + mathis_insn_size(*ip);
 	t->sp = sp - t->stack;
 	ret = runs[*ip](m, ip + 1);
 thrown:

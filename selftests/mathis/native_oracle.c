@@ -276,12 +276,14 @@ static void put_fused(struct model *o)
 	} else if (op < 3) {
 		o->stack[o->depth++] = r;
 	} else if (chance(o, 2)) {
-		o->p += sprintf(o->p, "JUMP_IF_%s .l%u UNREACHABLE\n.l%u: NOP\n",
+		o->p += sprintf(o->p,
+				"JUMP_IF_%s .l%u UNREACHABLE\n.l%u: NOP\n",
 				r.n ? "TRUE" : "FALSE", l, l);
 	} else {
-		o->p += sprintf(o->p,
-				"JUMP_IF_%s .l%u JUMP .m%u\n.l%u: UNREACHABLE\n.m%u: NOP\n",
-				r.n ? "FALSE" : "TRUE", l, l, l, l);
+		o->p += sprintf(
+			o->p,
+			"JUMP_IF_%s .l%u JUMP .m%u\n.l%u: UNREACHABLE\n.m%u: NOP\n",
+			r.n ? "FALSE" : "TRUE", l, l, l, l);
 	}
 }
 

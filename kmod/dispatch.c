@@ -94,6 +94,8 @@ static const struct phi_op phi_ops[] = {
 	       MAKES(region_snapshot, out)),
 	PHI_OP(PHI_IOC_REGION_SLICE, region_slice, out, ON(region_slice, cap),
 	       OUT(region_slice, out, out), MAKES(region_slice, out)),
+	PHI_OP(PHI_IOC_REGION_ADOPT, region_adopt, cap,
+	       OUT(region_adopt, cap, cap), MAKES(region_adopt, cap)),
 	PHI_OP(PHI_IOC_REGION_WAIT, region_wait, deadline_ns,
 	       ON(region_wait, cap), WAITS(region_wait, flags)),
 	PHI_OP(PHI_IOC_REGION_WAKE, region_wake, woken, ON(region_wake, cap),

@@ -114,6 +114,7 @@ int phi_region_create(struct phi_cspace *cs, void *arg);
 int phi_region_info(struct phi_cspace *cs, void *arg);
 int phi_region_snapshot(struct phi_cspace *cs, void *arg);
 int phi_region_slice(struct phi_cspace *cs, void *arg);
+int phi_region_adopt(struct phi_cspace *cs, void *arg);
 int phi_region_wait(struct phi_cspace *cs, void *arg);
 int phi_region_wake(struct phi_cspace *cs, void *arg);
 

@@ -86,8 +86,10 @@ static void phi_region_free_pages(struct phi_region *region)
 
 	if (!region->pages)
 		return;
+	if (region->adopted)
+		phi_adopted_free(region);
 	for (i = 0; i < region->nr; i++) {
-		if (region->pages[i])
+		if (region->pages[i] && !(region->flags & PHI_REGION_ADOPTED))
 			__free_page(region->pages[i]);
 		cond_resched();
 	}
@@ -161,7 +163,7 @@ static unsigned long phi_region_fill_huge(struct phi_region *region,
 	return HPAGE_PMD_NR;
 }
 
-static int phi_region_fill(struct phi_region *region)
+static int phi_region_fill(struct phi_region *region, const void *from)
 {
 	unsigned long i = 0;
 	unsigned long got;
@@ -187,18 +189,20 @@ static int phi_region_fill(struct phi_region *region)
 	return 0;
 }
 
-/* Make its pages, or share those from @of->first on. */
-static int phi_region_pages_of(struct phi_region *region,
-			       const struct phi_cap *of)
+/* Share the pages of a capability, from its first on. */
+static int phi_region_share(struct phi_region *region, const void *from)
 {
-	if (!of)
-		return phi_region_fill(region);
+	const struct phi_cap *of = from;
+
 	phi_share_pages(region, to_region(of->obj), of->first);
 	return 0;
 }
 
 /* The part of phi_region_new() that the object can undo. */
-static int phi_region_setup(struct phi_region *region, const struct phi_cap *of)
+static int phi_region_setup(struct phi_region *region,
+			    int (*fill)(struct phi_region *region,
+					const void *from),
+			    const void *from)
 {
 	int ret;
 
@@ -212,7 +216,7 @@ static int phi_region_setup(struct phi_region *region, const struct phi_cap *of)
 				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!region->pages)
 		return -ENOMEM;
-	ret = phi_region_pages_of(region, of);
+	ret = fill(region, from);
 	if (ret)
 		return ret;
 
@@ -229,10 +233,23 @@ static void phi_region_put(struct phi_region *region)
 
 DEFINE_FREE(phi_region_put, struct phi_region *, phi_region_put(_T))
 
-/* A region of zeroes, or a snapshot of what @of gives access to. */
-static struct phi_region *phi_region_new(struct phi_user *user, u32 flags,
-					 unsigned long nr,
-					 const struct phi_cap *of)
+/**
+ * phi_region_new() - make a region
+ * @user: The account to charge.
+ * @flags: PHI_REGION_*.
+ * @nr: Its length in pages, not 0.
+ * @fill: Puts all pages into the array. When it fails, the pages that it put
+ *        there are freed as those of a whole region.
+ * @from: Argument of @fill.
+ *
+ * Context: Process context. May sleep.
+ * Return: The region, whose object the caller puts, or ERR_PTR() of -EDQUOT,
+ * -ENOMEM, or what @fill returned.
+ */
+struct phi_region *
+phi_region_new(struct phi_user *user, u32 flags, unsigned long nr,
+	       int (*fill)(struct phi_region *region, const void *from),
+	       const void *from)
 {
 	struct phi_region *region =
 		kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
@@ -257,7 +274,7 @@ static struct phi_region *phi_region_new(struct phi_user *user, u32 flags,
 		phi_region_unref(region);
 		return ERR_PTR(ret);
 	}
-	ret = phi_region_setup(region, of);
+	ret = phi_region_setup(region, fill, from);
 	if (ret) {
 		phi_region_put(region);
 		return ERR_PTR(ret);
@@ -285,8 +302,9 @@ int phi_region_create(struct phi_cspace *cs, void *arg)
 	if (!cmd->bytes || !PAGE_ALIGNED(cmd->bytes))
 		return -EINVAL;
 
-	struct phi_region *region __free(phi_region_put) = phi_region_new(
-		cs->user, cmd->flags, cmd->bytes >> PAGE_SHIFT, NULL);
+	struct phi_region *region __free(phi_region_put) =
+		phi_region_new(cs->user, cmd->flags, cmd->bytes >> PAGE_SHIFT,
+			       phi_region_fill, NULL);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	if (region->flags & PHI_REGION_DMA)
@@ -300,7 +318,7 @@ int phi_region_create(struct phi_cspace *cs, void *arg)
  * @arg: struct phi_region_snapshot.
  *
  * Context: Process context. May sleep.
- * Return: 0; -EOPNOTSUPP for a flag or a DMA region, -ELOOP when too many
+ * Return: 0; -EOPNOTSUPP for a flag or a region of another class, -ELOOP when too many
  * snapshots were made of each other, -EDQUOT or -ENOMEM, or the error of
  * phi_cspace_lookup() or phi_cspace_install_new().
  */
@@ -318,13 +336,14 @@ int phi_region_snapshot(struct phi_cspace *cs, void *arg)
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
 	of = to_region(cap->obj);
-	if (of->flags & PHI_REGION_DMA)
+	if (of->flags & (PHI_REGION_DMA | PHI_REGION_ADOPTED))
 		return -EOPNOTSUPP;
 	if (of->depth >= PHI_SNAPSHOT_DEPTH_MAX)
 		return -ELOOP;
 
 	struct phi_region *region __free(phi_region_put) =
-		phi_region_new(cs->user, of->flags, phi_region_pages(cap), cap);
+		phi_region_new(cs->user, of->flags, phi_region_pages(cap),
+			       phi_region_share, cap);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	return phi_cspace_install_new(cs, &region->obj, PHI_REGION_RIGHTS, 0,

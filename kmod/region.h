@@ -88,6 +88,7 @@
  * @pinned: How many.
  * @reap: Frees those whose pins are gone.
  * @reap_delay: Of the next look of @reap, in jiffies.
+ * @adopted: The memory that it adopted, or NULL for pages of its own; adopt.c.
  * @words_lock: Guards the next ones.
  * @words: Threads that wait for a word, by its number, the first one first.
  * @word_waiters: Those of them that sleep, struct phi_waiter.
@@ -122,6 +123,7 @@ struct phi_region {
 	unsigned long pinned;
 	struct delayed_work reap;
 	unsigned long reap_delay;
+	struct phi_adopted *adopted;
 	spinlock_t words_lock; /* see main.h */
 	struct rb_root words;
 	struct list_head word_waiters;
@@ -203,6 +205,10 @@ struct phi_mapping {
 	struct rb_node by_cap;
 };
 
+struct phi_region *
+phi_region_new(struct phi_user *user, u32 flags, unsigned long nr,
+	       int (*fill)(struct phi_region *region, const void *from),
+	       const void *from);
 void phi_region_unref(struct phi_region *region);
 void phi_region_uncharge(struct phi_region *region, unsigned long nr);
 struct page *phi_region_alloc(gfp_t zero);
@@ -224,6 +230,9 @@ void phi_share_pages(struct phi_region *to, struct phi_region *from,
 bool phi_share_join(struct phi_mapping *mapping);
 void phi_share_leave(struct phi_mapping *mapping);
 vm_fault_t phi_share_fault(struct vm_fault *vmf);
+
+/* adopt.c */
+void phi_adopted_free(struct phi_region *region);
 
 /* word.c */
 void phi_word_cut(struct phi_region *region, struct phi_cap *cap, int error);

@@ -67,6 +67,41 @@ int phi_region_slice(int phi, uint64_t cap, uint64_t offset, uint64_t bytes,
 	return ret;
 }
 
+static int region_adopt(int phi, struct phi_region_adopt *arg, uint64_t *out)
+{
+	int ret;
+
+	arg->size = sizeof(*arg);
+	ret = phi_ioctl(phi, PHI_IOC_REGION_ADOPT, arg);
+	if (!ret)
+		*out = arg->cap;
+	return ret;
+}
+
+int phi_region_adopt(int phi, int memfd, uint64_t offset, uint64_t bytes,
+		     uint64_t *out)
+{
+	struct phi_region_adopt arg = {
+		.start = offset,
+		.bytes = bytes,
+		.fd = memfd,
+	};
+
+	return region_adopt(phi, &arg, out);
+}
+
+int phi_region_adopt_private(int phi, void *addr, size_t len, uint64_t *out)
+{
+	struct phi_region_adopt arg = {
+		.flags = PHI_ADOPT_PRIVATE,
+		.start = (uintptr_t)addr,
+		.bytes = len,
+		.fd = -1,
+	};
+
+	return region_adopt(phi, &arg, out);
+}
+
 int phi_region_snapshot(int phi, uint64_t cap, uint64_t *out)
 {
 	struct phi_region_snapshot arg = { .size = sizeof(arg), .cap = cap };

@@ -135,6 +135,33 @@ int phi_region_slice(int phi, uint64_t cap, uint64_t offset, uint64_t bytes,
 int phi_region_snapshot(int phi, uint64_t cap, uint64_t *out);
 
 /**
+ * phi_region_adopt() - make a region of pages of a sealed memfd
+ * @phi: Cspace.
+ * @memfd: With F_SEAL_SHRINK; open for reading, and for writing when the region
+ *         is to be written.
+ * @offset: First byte; a multiple of the page size.
+ * @bytes: Length, inside of the memfd; a non-zero multiple of the page size.
+ * @out: Out, the handle.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_adopt(int phi, int memfd, uint64_t offset, uint64_t bytes,
+		     uint64_t *out);
+
+/**
+ * phi_region_adopt_private() - make a region of memory of the process
+ * @phi: Cspace.
+ * @addr: Writable anonymous memory, aligned to the page size.
+ * @len: A non-zero multiple of the page size.
+ * @out: Out, the handle.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_region_adopt_private(int phi, void *addr, size_t len, uint64_t *out);
+
+/**
  * phi_region_wait() - wait until a word of a region is woken
  * @phi: Cspace.
  * @cap: MEMORY handle with READ.

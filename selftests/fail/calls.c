@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -287,6 +288,28 @@ SET(region_wake, region_wake)
 	arg->count = 1;
 }
 
+SET(adopt_private, region_adopt)
+{
+	static uint8_t mem[2 * 4096] __attribute__((aligned(4096)));
+
+	(void)s;
+	arg->flags = PHI_ADOPT_PRIVATE;
+	arg->start = (uintptr_t)mem;
+	arg->bytes = sizeof(mem);
+	arg->fd = -1;
+}
+
+SET(adopt_memfd, region_adopt)
+{
+	close(s->file);
+	s->file = memfd_create("fail", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	if (ftruncate(s->file, 2 * 4096) ||
+	    fcntl(s->file, F_ADD_SEALS, F_SEAL_SHRINK))
+		return;
+	arg->bytes = 2 * 4096;
+	arg->fd = s->file;
+}
+
 SET(unit_register, unit_register)
 {
 	*arg = (struct phi_unit_register){ UNIT_DEFAULTS };
@@ -434,6 +457,8 @@ const struct scene call_scenes[] = {
 	SCENE(REGION_INFO, region_info),
 	SCENE(REGION_SLICE, region_slice),
 	SCENE(REGION_SNAPSHOT, region_snapshot),
+	SCENE(REGION_ADOPT, adopt_private),
+	SCENE(REGION_ADOPT, adopt_memfd),
 	SCENE(REGION_WAIT, region_wait),
 	SCENE(REGION_WAKE, region_wake),
 	SCENE(UNIT_REGISTER, unit_register),

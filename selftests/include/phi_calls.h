@@ -95,6 +95,8 @@ static const struct call calls[] __attribute__((unused)) = {
 	     ON(region_slice, cap, MEMORY), MAKES_LIKE(region_slice, out)),
 	CALL(PROCESS_ENDOW, process_endow, FLAGS(PHI_ENDOW_SHARED),
 	     PAD(process_endow)),
+	CALL(REGION_ADOPT, region_adopt, FLAGS(PHI_ADOPT_PRIVATE),
+	     PAD(region_adopt), MAKES(region_adopt, cap, MEMORY)),
 	CALL(REGION_WAIT, region_wait, FLAGS(PHI_NONBLOCK), PAD(region_wait),
 	     WAITS(region_wait, deadline_ns), ON(region_wait, cap, MEMORY)),
 	CALL(REGION_WAKE, region_wake, ON(region_wake, cap, MEMORY)),

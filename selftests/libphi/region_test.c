@@ -2,6 +2,8 @@
 /* The functions of libphi on regions that have no test elsewhere here. */
 #include <kselftest_harness.h>
 
+#include <fcntl.h>
+
 #include <phi/phi.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,6 +62,33 @@ TEST_F(region, snapshots)
 	EXPECT_STREQ("before", new);
 	EXPECT_STREQ("after", old);
 	EXPECT_EQ(-EBADF, phi_region_snapshot(self->phi, 99, &out));
+}
+
+TEST_F(region, adoptions)
+{
+	int memfd = memfd_create("adopt", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	char *mem, *own;
+	uint64_t out;
+
+	ASSERT_LE(0, memfd);
+	ASSERT_EQ(0, ftruncate(memfd, PAGE));
+	EXPECT_EQ(-EINVAL, phi_region_adopt(self->phi, memfd, 0, PAGE, &out));
+	ASSERT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+	ASSERT_EQ(0, phi_region_adopt(self->phi, memfd, 0, PAGE, &out));
+	ASSERT_EQ(1, pwrite(memfd, "m", 1, 9));
+	ASSERT_EQ(0, phi_region_map(self->phi, out, PROT_READ, (void **)&mem,
+				    NULL));
+	EXPECT_EQ('m', mem[9]);
+
+	own = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, own);
+	ASSERT_EQ(0, phi_region_adopt_private(self->phi, own, PAGE, &out));
+	own[7] = 'p';
+	ASSERT_EQ(0, phi_region_map(self->phi, out, PROT_READ, (void **)&mem,
+				    NULL));
+	EXPECT_EQ('p', mem[7]);
+	close(memfd);
 }
 
 TEST_HARNESS_MAIN

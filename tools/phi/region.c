@@ -51,6 +51,34 @@ static int region_create(struct args *args)
 	return out_end();
 }
 
+static int region_adopt(struct args *args)
+{
+	const char *path = args->operand[0];
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint64_t offset = 0;
+	uint64_t bytes;
+	uint64_t cap;
+	int ret;
+
+	if (fd < 0)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_because(NULL, strerror(errno), "open %s", path);
+	if (args_u64(args, "size", args->operand[1], INT64_MAX, &bytes) ||
+	    option_u64(args, "offset", INT64_MAX, &offset)) {
+		close(fd);
+		return EXIT_USAGE;
+	}
+	ret = phi_region_adopt(args->phi, fd, offset, bytes, &cap);
+	close(fd);
+	if (ret)
+		return fail(ret, "adopt %s bytes of %s", args->operand[1],
+			    path);
+	out_handle("cap", cap);
+	out_only();
+	return out_end();
+}
+
 static int region_info(struct args *args)
 {
 	struct phi_region_info info;
@@ -65,6 +93,7 @@ static int region_info(struct args *args)
 	out_u64("bytes", info.bytes);
 	out_str("class",
 		info.region_flags & PHI_REGION_DMA ? "dma" : "revocable");
+	out_bool("adopted", info.region_flags & PHI_REGION_ADOPTED);
 	out_rights("rights", info.rights);
 	out_u64("mappings", info.mappings);
 	out_u64("pinned", info.pinned);
@@ -358,6 +387,9 @@ static int region_wake(struct args *args)
 static const struct verb verbs[] = {
 	{ "create", region_create, "SIZE [--dma]",
 	  "make a zeroed region; --dma: its pages can be pinned (io_uring, O_DIRECT, VFIO), and a revoke does not end a pin: it replaces the page",
+	  HANDLES },
+	{ "adopt", region_adopt, "PATH SIZE [--offset SIZE]",
+	  "make a region of pages of a sealed memfd, as /proc/self/fd/N names it",
 	  HANDLES },
 	{ "info", region_info, "CAP", "say how long it is and who maps it",
 	  HANDLES },

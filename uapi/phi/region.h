@@ -53,6 +53,9 @@
 /* Flags of struct phi_region_create. */
 #define PHI_REGION_DMA (1U << 0)
 
+/* In @region_flags of REGION_INFO: made by REGION_ADOPT. */
+#define PHI_REGION_ADOPTED (1U << 1)
+
 /**
  * struct phi_region_create - ioctl(PHI_IOC_REGION_CREATE)
  * @size: sizeof(struct phi_region_create).
@@ -144,9 +147,10 @@ struct phi_region_info {
  * cgroup of the process that writes, when it writes. Where that has no memory
  * left the write is SIGBUS; it succeeds once there is some.
  *
- * Fails with EOPNOTSUPP for a DMA region: a device writes to pinned pages
- * without a fault that could copy them. Fails with ELOOP when @cap's region is
- * the PHI_SNAPSHOT_DEPTH_MAX-th snapshot of a snapshot.
+ * Fails with EOPNOTSUPP for a DMA region, and for an adopted one: a device, or
+ * the process that the memory is of, writes without a fault that could copy.
+ * Fails with ELOOP when @cap's region is the PHI_SNAPSHOT_DEPTH_MAX-th snapshot
+ * of a snapshot.
  */
 struct phi_region_snapshot {
 	__u32 size;
@@ -196,6 +200,57 @@ struct phi_region_slice {
 };
 
 #define PHI_IOC_REGION_SLICE _IO(PHI_IOC_MAGIC, 0x28)
+
+/* Flag of struct phi_region_adopt: memory of the caller, not of a memfd. */
+#define PHI_ADOPT_PRIVATE (1U << 0)
+
+/**
+ * struct phi_region_adopt - ioctl(PHI_IOC_REGION_ADOPT)
+ * @size: sizeof(struct phi_region_adopt).
+ * @flags: 0 or PHI_ADOPT_PRIVATE.
+ * @start: First byte in the memfd, or the address; a multiple of the page size.
+ * @bytes: Length; a non-zero multiple of the page size.
+ * @fd: The memfd, open for reading; -1 with PHI_ADOPT_PRIVATE.
+ * @pad: Must be 0.
+ * @cap: Out, handle with READ, MAP, ADMIN and GRANT; and WRITE, unless the memfd
+ *       is not open for writing or has F_SEAL_WRITE or F_SEAL_FUTURE_WRITE.
+ *
+ * Make a region of memory that exists already, without a copy: what either side
+ * writes, the other sees. The region is REVOCABLE, and a revoke takes the pages
+ * out of what was mapped through it. It does not touch what is not the
+ * region's: the memfd, its mappings and the caller's own memory stay with
+ * those who have them. Adopt to give away, not to take away.
+ *
+ * The memfd must have F_SEAL_SHRINK, so that it keeps the pages, and must hold
+ * the whole range: holes become pages. A hole that is punched later parts the
+ * memfd from the region, which keeps its pages. While the region lives,
+ * F_SEAL_WRITE cannot be added (EBUSY).
+ *
+ * With PHI_ADOPT_PRIVATE the range must be writable, anonymous memory of the
+ * calling process. A child made by fork() gets copies; munmap() leaves the
+ * pages to the region. The pages are charged to RLIMIT_MEMLOCK of the caller's
+ * user until the region ends, whoever ends it, else EDQUOT; a process with
+ * CAP_IPC_LOCK has no limit there.
+ *
+ * In both cases the pages are charged to the caller's quota, cannot be swapped
+ * out while the region lives, and stay charged to the memory cgroup that they
+ * are of.
+ *
+ * Fails with EINVAL for pages of other files, of hugetlbfs or of DAX, for a
+ * memfd without the seal, and for a range that is not inside; with EFAULT where
+ * the caller has no memory, or not its own; with EBADF when @fd is not open.
+ */
+struct phi_region_adopt {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 start;
+	__aligned_u64 bytes;
+	__s32 fd;
+	__u32 pad;
+	__aligned_u64 cap;
+};
+
+#define PHI_IOC_REGION_ADOPT _IO(PHI_IOC_MAGIC, 0x29)
 
 /**
  * struct phi_region_wait - ioctl(PHI_IOC_REGION_WAIT)

@@ -242,7 +242,6 @@ void mathis_unload(struct mathis_module *m)
 	free(m->imports);
 	free(m->exports);
 	free(m->props);
-	free(m->fast);
 	free(m->data);
 	free(m);
 }

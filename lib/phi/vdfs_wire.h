@@ -360,6 +360,8 @@ struct phi_vdfs_quota {
  * @collections_max: Limit of @collections.
  * @locks: Ranges of files of the filesystem view, locked or waited for.
  * @locks_max: Limit of @locks.
+ * @inodes: Inodes of the filesystem view that the kernel knows.
+ * @inodes_max: Limit of @inodes.
  */
 struct phi_vdfs_usage {
 	__u64 quota;
@@ -391,6 +393,8 @@ struct phi_vdfs_usage {
 	__u32 collections_max;
 	__u32 locks;
 	__u32 locks_max;
+	__u32 inodes;
+	__u32 inodes_max;
 };
 
 /**

@@ -88,6 +88,8 @@ static void print_usage(uint32_t uid, const struct phi_vdfs_usage *u)
 	out_u64("dirs_max", u->dirs_max);
 	out_u64("locks", u->locks);
 	out_u64("locks_max", u->locks_max);
+	out_u64("inodes", u->inodes);
+	out_u64("inodes_max", u->inodes_max);
 	out_u64("sessions", u->sessions);
 	out_u64("sessions_max", u->sessions_max);
 	out_u64("jobs", u->jobs);

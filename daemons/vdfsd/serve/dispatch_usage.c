@@ -77,6 +77,7 @@ int vdfsd_usage_of(struct vdfsd *s, uint32_t uid, struct phi_vdfs_usage *out)
 	out->files = charged(s, uid, VDFS_CHARGE_FILES, &out->files_max);
 	out->dirs = charged(s, uid, VDFS_CHARGE_DIRS, &out->dirs_max);
 	out->locks = charged(s, uid, VDFS_CHARGE_LOCKS, &out->locks_max);
+	out->inodes = charged(s, uid, VDFS_CHARGE_INODES, &out->inodes_max);
 	add_sessions(s, uid, out);
 	out->collections_max = VDFS_COLLECTIONS_MAX;
 	return s->db ? vdfs_collection_count(s->db, uid, &out->collections) : 0;

@@ -13,6 +13,7 @@
 #define DIRS_MAX 1024
 #define PUTS_MAX 64
 #define LOCKS_MAX 16384
+#define INODES_MAX 262144
 /* Bytes that all users left, and that are collected without being in the way. */
 #define LITTER_MAX ((uint64_t)64 << 20)
 /* Two windows for each of these puts, and room for what is small. */
@@ -63,6 +64,7 @@ void vdfs_charges_init(struct vdfs_charges *charges)
 	charges->limit[VDFS_CHARGE_FILES] = files_max();
 	charges->limit[VDFS_CHARGE_DIRS] = DIRS_MAX;
 	charges->limit[VDFS_CHARGE_LOCKS] = LOCKS_MAX;
+	charges->limit[VDFS_CHARGE_INODES] = INODES_MAX;
 }
 
 /**

@@ -15,6 +15,7 @@
  * @VDFS_CHARGE_FILES: Open files of the view and open blobs.
  * @VDFS_CHARGE_DIRS: Open directories of the view.
  * @VDFS_CHARGE_LOCKS: Ranges of files of the view that are locked or waited for.
+ * @VDFS_CHARGE_INODES: Inodes of the view that the kernel knows.
  * @VDFS_CHARGES: How many kinds there are.
  */
 enum vdfs_charge_kind {
@@ -24,6 +25,7 @@ enum vdfs_charge_kind {
 	VDFS_CHARGE_FILES,
 	VDFS_CHARGE_DIRS,
 	VDFS_CHARGE_LOCKS,
+	VDFS_CHARGE_INODES,
 	VDFS_CHARGES,
 };
 

@@ -251,7 +251,7 @@ int vdfs_hint_own(struct vdfs_call *call, struct vdfs_inode *dir,
 	pthread_mutex_lock(&fuse->lock);
 	*out = vdfs_inode_fresh_locked(fuse, dir, name, st);
 	if (!*out) {
-		*out = vdfs_inode_new_locked(fuse, dir, name, VDFS_NAME, st);
+		*out = vdfs_inode_new_locked(call, dir, name, VDFS_NAME, st);
 		if (*out) {
 			vdfs_hint_set_locked(call, *out, NULL, blob, &old);
 			(*out)->own = true;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "view_impl.h"
+#include "cached_impl.h"
 
 #define BUCKETS_MIN 256
 #define CLOSING_NS 50000000
@@ -130,6 +130,7 @@ void vdfs_inodes_fini(struct vdfs_fuse *fuse)
 	while (!LIST_EMPTY(&fuse->all)) {
 		inode = LIST_FIRST(&fuse->all);
 		LIST_REMOVE(inode, all);
+		vdfs_cached_remove(fuse, inode);
 		free(inode->name);
 		free(inode);
 	}
@@ -152,27 +153,31 @@ struct vdfs_inode *vdfs_inode_of(struct vdfs_fuse *fuse, fuse_ino_t ino)
 
 /**
  * vdfs_inode_new_locked() - one more inode of a name
- * @fuse: Of which view.
+ * @call: For whom, who is charged for it.
  * @dir: Directory.
  * @name: In it.
  * @kind: Kind of the inode.
  * @st: Attributes of the name, NULL where they do not matter.
  *
  * Context: fuse->lock is held.
- * Return: The inode with a reference, NULL without memory.
+ * Return: The inode with a reference, NULL without memory, or when the user has
+ * so many.
  */
-struct vdfs_inode *vdfs_inode_new_locked(struct vdfs_fuse *fuse,
+struct vdfs_inode *vdfs_inode_new_locked(struct vdfs_call *call,
 					 struct vdfs_inode *dir,
 					 const char *name,
 					 enum vdfs_view_kind kind,
 					 const struct vdfs_stat *st)
 {
 	struct vdfs_inode *inode = calloc(1, sizeof(*inode));
+	struct vdfs_fuse *fuse = call->fuse;
 
 	if (!inode)
 		return NULL;
+	inode->uid = call->who.uid;
 	inode->name = strdup(name);
-	if (!inode->name) {
+	if (!inode->name || vdfs_cached_add(fuse, inode)) {
+		free(inode->name);
 		free(inode);
 		return NULL;
 	}
@@ -235,15 +240,15 @@ static struct vdfs_inode *shown(struct vdfs_fuse *fuse,
 	return inode;
 }
 
-static struct vdfs_inode *find_locked(struct vdfs_fuse *fuse,
+static struct vdfs_inode *find_locked(struct vdfs_call *call,
 				      struct vdfs_inode *dir, const char *name,
 				      enum vdfs_view_kind kind,
 				      const struct vdfs_stat *st)
 {
-	struct vdfs_inode *inode = shown(fuse, dir, name, kind, st);
+	struct vdfs_inode *inode = shown(call->fuse, dir, name, kind, st);
 
 	if (!inode)
-		return vdfs_inode_new_locked(fuse, dir, name, kind, st);
+		return vdfs_inode_new_locked(call, dir, name, kind, st);
 	inode->refs++;
 	/* With a stage it keeps the blob it began as until a commit. */
 	if (st && !inode->stage)
@@ -296,7 +301,7 @@ int vdfs_inode_find(struct vdfs_call *call, struct vdfs_inode *dir,
 	if (kind == VDFS_NAME)
 		*out = vdfs_hint_find_locked(call, dir, name);
 	if (!*out) {
-		*out = find_locked(fuse, dir, name, kind, st);
+		*out = find_locked(call, dir, name, kind, st);
 	} else {
 		(*out)->refs++;
 		if ((*out)->own)
@@ -308,7 +313,7 @@ int vdfs_inode_find(struct vdfs_call *call, struct vdfs_inode *dir,
 
 /**
  * vdfs_inode_new() - one more inode of a name
- * @fuse: Of which view.
+ * @call: For whom.
  * @dir: Directory.
  * @name: In it.
  * @kind: Kind of the inode.
@@ -317,12 +322,14 @@ int vdfs_inode_find(struct vdfs_call *call, struct vdfs_inode *dir,
  *
  * Return: 0 or -ENOMEM.
  */
-int vdfs_inode_new(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
+int vdfs_inode_new(struct vdfs_call *call, struct vdfs_inode *dir,
 		   const char *name, enum vdfs_view_kind kind,
 		   const struct vdfs_stat *st, struct vdfs_inode **out)
 {
+	struct vdfs_fuse *fuse = call->fuse;
+
 	pthread_mutex_lock(&fuse->lock);
-	*out = vdfs_inode_new_locked(fuse, dir, name, kind, st);
+	*out = vdfs_inode_new_locked(call, dir, name, kind, st);
 	pthread_mutex_unlock(&fuse->lock);
 	return *out ? 0 : -ENOMEM;
 }
@@ -342,6 +349,7 @@ void vdfs_inode_put_locked(struct vdfs_fuse *fuse, struct vdfs_inode *inode)
 		if (inode->linked)
 			unlink_locked(fuse, inode);
 		LIST_REMOVE(inode, all);
+		vdfs_cached_remove(fuse, inode);
 		free(inode->name);
 		free(inode);
 		inode = dir;

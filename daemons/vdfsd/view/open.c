@@ -54,7 +54,7 @@ static int look_again_to_read(struct vdfs_call *call, struct vdfs_inode *inode)
 	if (err)
 		return err;
 	pthread_mutex_lock(&fuse->lock);
-	new = vdfs_inode_new_locked(fuse, inode->parent, inode->name, VDFS_NAME,
+	new = vdfs_inode_new_locked(call, inode->parent, inode->name, VDFS_NAME,
 				    &st);
 	if (new)
 		vdfs_hint_set_locked(call, new, NULL, blob, &old);
@@ -169,7 +169,7 @@ static int first(struct vdfs_call *call, struct vdfs_inode *inode, bool other,
 	} else if (err == -ENOENT && !other && !inode->linked) {
 		err = -EAGAIN;
 	} else if (err == -ENOENT) {
-		inode = vdfs_inode_new_locked(fuse, inode->parent, inode->name,
+		inode = vdfs_inode_new_locked(call, inode->parent, inode->name,
 					      VDFS_NAME,
 					      other ? st : &inode->st);
 		err = inode ? -ESTALE : -ENOMEM;
@@ -457,8 +457,7 @@ static int create_name(struct vdfs_call *call, struct vdfs_inode *dir,
 	/* Somebody else was faster: the kernel looks again. */
 	if (err == -EEXIST && !(flags & O_EXCL))
 		err = -ESTALE;
-	return err ? err :
-		     vdfs_inode_new(call->fuse, dir, name, VDFS_NAME, &st, out);
+	return err ? err : vdfs_inode_new(call, dir, name, VDFS_NAME, &st, out);
 }
 
 static int create(struct vdfs_call *call, struct vdfs_inode *dir,

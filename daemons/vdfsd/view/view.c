@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The filesystem view: mounting, serving, ending. */
+#include "cached_impl.h"
 #include "lock_impl.h"
 #include "view_impl.h"
 
@@ -113,6 +114,7 @@ static void fuse_free(struct vdfs_fuse *fuse)
 {
 	if (fuse->dir)
 		umount2(fuse->dir, MNT_DETACH);
+	vdfs_cached_stop(fuse->cached);
 	vdfs_turns_stop(fuse);
 	if (fuse->session && fuse->mounted)
 		fuse_session_unmount(fuse->session);
@@ -121,6 +123,7 @@ static void fuse_free(struct vdfs_fuse *fuse)
 	vdfs_files_fini(fuse);
 	vdfs_listings_fini(fuse);
 	vdfs_inodes_fini(fuse);
+	vdfs_cached_free(fuse->cached);
 	vdfs_searches_drop(fuse);
 	if (fuse->session)
 		fuse_session_destroy(fuse->session);
@@ -154,7 +157,8 @@ static int fuse_new(struct vdfs_store *store,
 	fuse->stage_dir = strdup(options->stage_dir);
 	fuse->store = store;
 	fuse->locks = vdfs_locks_new(store);
-	if (!fuse->stage_dir || !fuse->locks) {
+	fuse->cached = vdfs_cached_new(fuse);
+	if (!fuse->stage_dir || !fuse->locks || !fuse->cached) {
 		fuse_free(fuse);
 		return -ENOMEM;
 	}
@@ -231,6 +235,8 @@ int vdfs_fuse_start(struct vdfs_store *store, struct vdfs_db *db,
 	err = fuse->session ? mount_session(fuse, dir, options) : -ENOMEM;
 	if (!err)
 		err = vdfs_turns_start(fuse, threads);
+	if (!err)
+		err = vdfs_cached_start(fuse->cached);
 	if (err)
 		fuse_free(fuse);
 	else

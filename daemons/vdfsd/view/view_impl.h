@@ -71,11 +71,13 @@ enum vdfs_view_kind {
 /**
  * struct vdfs_inode - what the kernel knows by a number
  * @all: In the list of all of them.
+ * @cached: With others of @uid.
  * @staged: With a @stage: in the list of those by their number.
  * @parent: Directory; NULL for the root of the view.
  * @next: In its bucket.
  * @name: In @parent.
  * @kind: Of which view.
+ * @uid: The user whose lookup made it, who is charged.
  * @linked: In the table: a path leads here.
  * @own: Shown to nobody but the thread that holds it in a hint.
  * @refs: One for all lookups; children, open files, hints.
@@ -88,11 +90,13 @@ enum vdfs_view_kind {
  */
 struct vdfs_inode {
 	LIST_ENTRY(vdfs_inode) all;
+	TAILQ_ENTRY(vdfs_inode) cached;
 	LIST_ENTRY(vdfs_inode) staged;
 	struct vdfs_inode *parent;
 	struct vdfs_inode *next;
 	char *name;
 	enum vdfs_view_kind kind;
+	uint32_t uid;
 	bool linked;
 	bool own;
 	unsigned int refs;
@@ -162,6 +166,7 @@ struct vdfs_seen {
  * @inodes: In @table.
  * @serial: Of the inode made last.
  * @all: Inodes but the root, linked or not.
+ * @cached: The same by user.
  * @staged: Inodes with a stage, by their number.
  * @files: Open files.
  * @listings: Open directories.
@@ -192,6 +197,7 @@ struct vdfs_fuse {
 	size_t inodes;
 	uint64_t serial;
 	LIST_HEAD(, vdfs_inode) all;
+	struct vdfs_cached *cached;
 	LIST_HEAD(, vdfs_inode) staged[VDFS_STAGED];
 	LIST_HEAD(, vdfs_file) files;
 	LIST_HEAD(, vdfs_listing) listings;
@@ -326,10 +332,10 @@ bool vdfs_inode_is(const struct vdfs_inode *inode, const struct vdfs_stat *st);
 int vdfs_inode_find(struct vdfs_call *call, struct vdfs_inode *dir,
 		    const char *name, enum vdfs_view_kind kind,
 		    const struct vdfs_stat *st, struct vdfs_inode **out);
-int vdfs_inode_new(struct vdfs_fuse *fuse, struct vdfs_inode *dir,
+int vdfs_inode_new(struct vdfs_call *call, struct vdfs_inode *dir,
 		   const char *name, enum vdfs_view_kind kind,
 		   const struct vdfs_stat *st, struct vdfs_inode **out);
-struct vdfs_inode *vdfs_inode_new_locked(struct vdfs_fuse *fuse,
+struct vdfs_inode *vdfs_inode_new_locked(struct vdfs_call *call,
 					 struct vdfs_inode *dir,
 					 const char *name,
 					 enum vdfs_view_kind kind,

@@ -39,9 +39,14 @@ FIXTURE_TEARDOWN(usage)
 static int have_items(struct sqlite3 *db, void *arg)
 {
 	struct vdfs_usage items = { .n = 2, .bytes = 500 };
+	struct vdfs_usage values = { .n = 3, .bytes = 600 };
+	int err;
 
 	(void)arg;
-	return vdfs_usage_add(db, NULL, bob.uid, VDFS_USAGE_ITEMS, items);
+	err = vdfs_usage_add(db, NULL, bob.uid, VDFS_USAGE_ITEMS, items);
+	return err   ?:
+		       vdfs_usage_add(db, NULL, bob.uid, VDFS_USAGE_VALUES,
+				      values);
 }
 
 TEST_F(usage, shows_every_charge_and_limit)
@@ -61,10 +66,11 @@ TEST_F(usage, shows_every_charge_and_limit)
 	ASSERT_EQ(0, vdfs_charge(store, bob.uid, VDFS_CHARGE_FILES, 3));
 	ASSERT_EQ(0, vdfs_charge(store, bob.uid, VDFS_CHARGE_DIRS, 4));
 	ASSERT_EQ(0, vdfs_charge(store, bob.uid, VDFS_CHARGE_LOCKS, 5));
+	ASSERT_EQ(0, vdfs_charge(store, bob.uid, VDFS_CHARGE_INODES, 7));
 
 	ASSERT_EQ(0, vdfsd_usage_of(self->s, bob.uid, &u));
 	EXPECT_EQ(QUOTA, u.quota);
-	EXPECT_EQ(3 + 64 + 6 + 500, u.used);
+	EXPECT_EQ(3 + 64 + 6 + 500 + 600, u.used);
 	EXPECT_LE(8U << 20, u.staged);
 	EXPECT_EQ(2, u.names);
 	EXPECT_EQ(1024 + QUOTA / 4096, u.names_max);
@@ -82,6 +88,10 @@ TEST_F(usage, shows_every_charge_and_limit)
 	EXPECT_LT(4, u.dirs_max);
 	EXPECT_EQ(5, u.locks);
 	EXPECT_LT(5, u.locks_max);
+	EXPECT_EQ(7, u.inodes);
+	EXPECT_LT(7, u.inodes_max);
+	EXPECT_EQ(3, u.values);
+	EXPECT_EQ(600, u.value_bytes);
 	EXPECT_EQ(0, u.sessions);
 	EXPECT_LT(0, u.sessions_max);
 	EXPECT_LT(0, u.jobs_max);

@@ -22,6 +22,9 @@
  * calls has another effective one now, the call must pass for both.
  *
  * mmap() of a region is the number 21 (hex).
+ *
+ * A decision names the rule by what is "any" in its key: the sum of 1 for the
+ * number, 2 for the uid and 4 for the agent, plus 1.
  */
 #include "phi.bpf.h"
 
@@ -49,8 +52,11 @@ struct {
 	__type(value, __u64);
 } refused SEC(".maps");
 
-/* Every way to widen a rule, narrowest first. */
-static __always_inline __u32 *find(const struct rule *call)
+/*
+ * Every way to widen a rule, narrowest first. Tells which, from 1 on, by what is
+ * "any" in it: 1 for the number, 2 for the uid, 4 for the agent, and 1.
+ */
+static __always_inline __u32 *find(const struct rule *call, __u32 *which)
 {
 	__u32 wide;
 
@@ -62,6 +68,7 @@ static __always_inline __u32 *find(const struct rule *call)
 		};
 		__u32 *error = bpf_map_lookup_elem(&rules, &rule);
 
+		*which = wide + 1;
 		if (error)
 			return error;
 	}
@@ -76,12 +83,13 @@ int BPF_PROG(call_filter, struct phi_hook_call___phi *call, int verdict)
 		.uid = call->uid,
 		.agent = call->agent,
 	};
-	__u32 *error = find(&rule);
+	__u32 which;
+	__u32 *error = find(&rule, &which);
 	__u64 *count;
 
 	if ((!error || !*error) && call->task_euid != rule.uid) {
 		rule.uid = call->task_euid;
-		error = find(&rule);
+		error = find(&rule, &which);
 	}
 	/* Another policy's refusal stands. */
 	if (verdict || !error || !*error)
@@ -89,6 +97,7 @@ int BPF_PROG(call_filter, struct phi_hook_call___phi *call, int verdict)
 	count = bpf_map_lookup_elem(&refused, &rule.nr);
 	if (count)
 		__sync_fetch_and_add(count, 1);
+	bpf_phi_rule(which);
 	return *error < 512 ? -(int)*error : -EPERM;
 }
 

@@ -16,7 +16,8 @@
  *	value hex 0a 00 00 00 00 00 00 00 14 00 00 00 00 00 00 00
  *
  * A call beyond the limit fails with EBUSY and costs no token. An agent with
- * a limit answers to that one alone, whatever user it runs as.
+ * a limit answers to that one alone, whatever user it runs as. A decision names
+ * rule 1 for the limit of an agent, 2 for that of a user.
  */
 #include "phi.bpf.h"
 
@@ -102,6 +103,7 @@ int BPF_PROG(call_rate, struct phi_hook_call___phi *call, int verdict)
 	count = bpf_map_lookup_elem(&refused, &zero);
 	if (count)
 		__sync_fetch_and_add(count, 1);
+	bpf_phi_rule(who.kind + 1);
 	return -EBUSY;
 }
 

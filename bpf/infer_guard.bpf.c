@@ -13,7 +13,8 @@
  *  bpftool map update pinned /sys/fs/bpf/phi/infer_guard/caps \
  *	key hex 03 00 00 00 00 00 00 00 value hex 08 00 00 00
  *
- * A refused batch fails with EPERM. The last map counts the batches that
+ * A refused batch fails with EPERM; its decision names rule 1 when the model has
+ * one of its own, 2 for that of all others. The last map counts the batches that
  * each badge began, by the capability that bpf_phi_call_cap() reports.
  */
 #include "phi.bpf.h"
@@ -56,14 +57,16 @@ SEC("fmod_ret/phi_hook_infer_pre")
 int BPF_PROG(infer_guard, struct phi_hook_infer___phi *infer, int verdict)
 {
 	__u64 model = infer->model, any = ANY;
-	__u32 *cap = bpf_map_lookup_elem(&caps, &model);
+	__u32 *cap = bpf_map_lookup_elem(&caps, &model), *own;
 
 	if (verdict)
 		return verdict;
+	own = cap;
 	if (!cap)
 		cap = bpf_map_lookup_elem(&caps, &any);
 	if (cap && !*cap) {
 		count(0);
+		bpf_phi_rule(own ? 1 : 2);
 		return -EPERM;
 	}
 	if (cap && infer->batch > *cap) {

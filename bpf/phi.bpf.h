@@ -83,6 +83,7 @@ struct phi_unit_stat {
 };
 
 /* Functions of phi.ko; see kmod/hook.c. */
+extern void bpf_phi_rule(__u32 rule) __ksym;
 extern int bpf_phi_call_cap(struct phi_cap_info *info) __ksym;
 extern int bpf_phi_unit_stat(__u32 id, struct phi_unit_stat *stat) __ksym;
 extern __u64 bpf_phi_unit_average(__u64 model, __u32 unit) __ksym;

@@ -15,6 +15,7 @@
 #include <phi.h>
 
 #include "cspace.h"
+#include "decision.h"
 #include "dispatch.h"
 #include "hook.h"
 #include "main.h"
@@ -130,7 +131,7 @@ static int phi_agent_permission(struct phi_cspace *cs, struct file *file)
 	ret = inode_permission(file_mnt_idmap(file), file_inode(file),
 			       MAY_WRITE);
 	revert_creds(old);
-	return ret ? -EPERM : 0;
+	return ret ? phi_refuse_as(cs->user, PHI_DECIDED_FILE, 0) : 0;
 }
 
 /* The cgroup behind a file of the caller's, referenced. */
@@ -193,7 +194,7 @@ static int phi_agent_place(struct phi_agent *agent, struct phi_cspace *cs,
 		return PTR_ERR(cgroup);
 	agent->cgroup = cgroup;
 	if (phi_agent_above(cgroup) != agent->parent)
-		return -EPERM;
+		return phi_refuse_as(cs->user, PHI_DECIDED_AGENT, 0);
 	return phi_agent_publish(agent);
 }
 

@@ -5,12 +5,15 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "decision.h"
 #include "dispatch.h"
 #include "hook.h"
+#include "service.h"
 #include "slot.h"
 
 /**
  * phi_cap_badge() - the badge of what is derived from a capability
+ * @user: The account of the caller.
  * @parent: The capability, pinned.
  * @badge: The badge that was asked for; 0 = that of @parent.
  * @out: Out, the badge.
@@ -18,14 +21,15 @@
  * Context: Any.
  * Return: 0; -EINVAL when @parent is no ENDPOINT, -EPERM when it has a badge.
  */
-int phi_cap_badge(const struct phi_cap *parent, u64 badge, u64 *out)
+int phi_cap_badge(struct phi_user *user, const struct phi_cap *parent,
+		  u64 badge, u64 *out)
 {
 	*out = badge ?: parent->badge;
 	if (!badge)
 		return 0;
 	if (parent->type != PHI_TYPE_ENDPOINT)
 		return -EINVAL;
-	return parent->badge ? -EPERM : 0;
+	return parent->badge ? phi_refuse_badge(user, parent, 0) : 0;
 }
 
 /**
@@ -49,9 +53,11 @@ int phi_cap_derive(struct phi_cspace *cs, void *arg)
 
 	struct phi_cap *parent __free(phi_cap_put) = phi_cspace_lookup(
 		cs, cmd->cap, PHI_TYPES_ANY & ~PHI_TYPES(REPLY), 0);
-	if (IS_ERR(parent))
+	if (IS_ERR(parent)) {
+		phi_refuse_more(cs->user, cmd->rights);
 		return PTR_ERR(parent);
-	ret = phi_cap_badge(parent, cmd->badge, &badge);
+	}
+	ret = phi_cap_badge(cs->user, parent, cmd->badge, &badge);
 	if (ret)
 		return ret;
 
@@ -97,7 +103,7 @@ static int phi_cap_revoke_one(struct phi_cspace *cs, struct phi_cap *cap,
 	ret = phi_cap_reclaim(child, flags);
 	if (ret == -ERESTARTSYS && child == cap)
 		ret = -EINTR;
-	return held ? ret : -EBADF;
+	return held ? ret : phi_refuse_handle(cs->user, handle);
 }
 
 /**
@@ -141,7 +147,9 @@ int phi_cap_drop(struct phi_cspace *cs, void *arg)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	return phi_cspace_drop(cs, cmd->cap);
+	if (phi_cspace_drop(cs, cmd->cap))
+		return phi_refuse_handle(cs->user, cmd->cap);
+	return 0;
 }
 
 /* Number the way from a node to its root: 0 for what no slot holds. */
@@ -277,8 +285,10 @@ int phi_cap_mint(struct phi_cspace *cs, void *arg)
 
 	struct phi_cap *endpoint __free(phi_cap_put) = phi_cspace_lookup(
 		cs, cmd->endpoint, PHI_TYPES(ENDPOINT), PHI_RIGHT_ADMIN);
-	if (IS_ERR(endpoint))
+	if (IS_ERR(endpoint)) {
+		phi_refuse_more(cs->user, cmd->rights & PHI_RIGHTS_SERVICE);
 		return PTR_ERR(endpoint);
+	}
 	return phi_service_mint(cs, endpoint, cmd);
 }
 
@@ -299,7 +309,7 @@ int phi_cspace_share(struct phi_cspace *cs, void *arg)
 	if (cmd->pad || cmd->shared > 1)
 		return -EINVAL;
 	if (!phi_cspace_owned(cs))
-		return -EPERM;
+		return phi_refuse_as(cs->user, PHI_DECIDED_CSPACE, 0);
 	WRITE_ONCE(cs->shared, cmd->shared);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "cspace.h"
+#include "decision.h"
 #include "quota.h"
 #include "slot.h"
 
@@ -217,6 +218,42 @@ bool phi_cspace_holds(struct phi_cspace *cs, u64 handle,
 	return slot && rcu_access_pointer(slot->cap) == cap;
 }
 
+/* Note why a handle was refused. */
+static noinline void phi_cspace_refuse(struct phi_cspace *cs, u64 handle,
+				       const struct phi_cap *cap, u32 types,
+				       u32 rights, int error)
+{
+	struct phi_refusal why = {
+		.handle = handle,
+		.named = true,
+		.types = types,
+		.needs = rights,
+	};
+
+	if (cap) {
+		why.type = cap->type;
+		why.rights = cap->rights;
+		why.badge = cap->badge;
+	}
+	switch (error) {
+	case -EBADF:
+		why.where = PHI_DECIDED_HANDLE;
+		break;
+	case -EINVAL:
+		why.where = PHI_DECIDED_TYPE;
+		break;
+	case -EPERM:
+		why.where = PHI_DECIDED_RIGHT;
+		break;
+	case -EKEYEXPIRED:
+		why.where = PHI_DECIDED_EXPIRED;
+		break;
+	default:
+		why.where = PHI_DECIDED_REVOKED;
+	}
+	phi_refuse(cs->user, error, &why);
+}
+
 /**
  * phi_cspace_lookup() - the capability behind a handle
  * @cs: The cspace.
@@ -239,6 +276,9 @@ struct phi_cap *phi_cspace_lookup(struct phi_cspace *cs, u64 handle, u32 types,
 		ret = phi_cap_check(cap, types, rights);
 	if (!ret)
 		return cap;
+	/* The slot of a stale handle has another capability now. */
+	phi_cspace_refuse(cs, handle, ret == -EBADF ? NULL : cap, types, rights,
+			  ret);
 	phi_cap_put(cap);
 	return ERR_PTR(ret);
 }

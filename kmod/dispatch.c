@@ -6,6 +6,7 @@
 #include <linux/uaccess.h>
 #include <phi.h>
 
+#include "decision.h"
 #include "dispatch.h"
 #include "hook.h"
 
@@ -131,6 +132,9 @@ static const struct phi_op phi_ops[] = {
 	       OUT(system_info, abi, features)),
 	PHI_OP(PHI_IOC_SYSTEM_STATS, system_stats, limit,
 	       OUT(system_stats, objects, host_limit)),
+	PHI_OP(PHI_IOC_DECISION_QUERY, decision_query, decision,
+	       ON(decision_query, agent),
+	       OUT(decision_query, lost, decision)),
 };
 
 /* clang-format on */
@@ -253,6 +257,8 @@ static int phi_run(struct phi_cspace *cs, const struct phi_op *op,
 			     phi_arg_handle(frame->arg, op->target));
 	if (!ret)
 		ret = phi_do(cs, op, frame, size);
+	if (unlikely(ret < 0))
+		phi_decide(&call, ret);
 	phi_hook_leave(&call, ret);
 	return ret;
 }
@@ -293,9 +299,8 @@ long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 	op = &phi_ops[array_index_nospec(nr, ARRAY_SIZE(phi_ops))];
 	if (!op->run)
 		return -ENOTTY;
-	ret = phi_cspace_allowed(cs);
-	if (ret)
-		return ret;
+	if (phi_cspace_allowed(cs))
+		return phi_decide_foreign(nr);
 
 	frame.uarg = uarg;
 	if (get_user(size, (u32 __user *)uarg))

@@ -94,6 +94,8 @@ u32 phi_dispatch_count(void);
 int phi_system_info(struct phi_cspace *cs, void *arg);
 int phi_system_stats(struct phi_cspace *cs, void *arg);
 
+int phi_decision_query(struct phi_cspace *cs, void *arg);
+
 int phi_cap_derive(struct phi_cspace *cs, void *arg);
 int phi_cap_revoke(struct phi_cspace *cs, void *arg);
 int phi_cap_drop(struct phi_cspace *cs, void *arg);

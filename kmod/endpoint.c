@@ -7,6 +7,7 @@
 #include <linux/string.h>
 #include <linux/user_namespace.h>
 
+#include "decision.h"
 #include "dispatch.h"
 #include "endpoint.h"
 #include "notify.h"
@@ -58,10 +59,12 @@ int phi_endpoint_fd(struct phi_cspace *cs, void *arg)
 
 	struct phi_cap *cap __free(phi_cap_put) =
 		phi_cspace_lookup(cs, cmd->endpoint, PHI_TYPES(ENDPOINT), 0);
-	if (IS_ERR(cap))
+	if (IS_ERR(cap)) {
+		phi_refuse_more(cs->user, PHI_RIGHT_SEND);
 		return PTR_ERR(cap);
+	}
 	if (!(cap->rights & (PHI_RIGHT_SEND | PHI_RIGHT_RECV)))
-		return -EPERM;
+		return phi_refuse_right(cs->user, cap, PHI_RIGHT_SEND);
 	file = phi_poller_open(cs, cmd->endpoint, cap);
 	if (IS_ERR(file))
 		return PTR_ERR(file);

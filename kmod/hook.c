@@ -8,15 +8,18 @@
 #include <linux/btf_ids.h>
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/kallsyms.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/string.h>
 
 #include "compat.h"
 #include "cspace.h"
+#include "decision.h"
 #include "hook.h"
 #include "main.h"
 #include "model.h"
@@ -46,6 +49,19 @@ static DEFINE_PER_CPU(struct phi_hook_now *, phi_hook_now);
 #define PHI_ASKS_UNIT BIT(2)
 
 static DEFINE_PER_CPU(u32, phi_hook_asks);
+
+/**
+ * struct phi_hook_rule - the rule that a policy named last
+ * @rule: Its number; 0 = none.
+ * @at: Where the program called bpf_phi_rule(), if it did.
+ */
+struct phi_hook_rule {
+	u32 rule;
+	unsigned long at;
+};
+
+/* Of the hook that is at work on a CPU. */
+static DEFINE_PER_CPU(struct phi_hook_rule, phi_hook_rules);
 
 /* In phi_hook_unit_ask(): what the caller has in flight. */
 static DEFINE_PER_CPU(const struct phi_share *, phi_hook_shares);
@@ -131,7 +147,39 @@ static bool phi_hook_begin(u32 ask)
 		return false;
 	}
 	this_cpu_or(phi_hook_asks, ask);
+	this_cpu_write(phi_hook_rules.rule, 0);
 	return true;
+}
+
+/*
+ * Name the program that an address is in: the kernel calls it
+ * bpf_prog_TAG_NAME, where TAG has 16 digits.
+ */
+static void phi_hook_program(unsigned long at, char *name, size_t room)
+{
+	static const char prefix[] = "bpf_prog_";
+	char symbol[KSYM_SYMBOL_LEN];
+	char *from = symbol + sizeof(prefix) - 1 + 2 * BPF_TAG_SIZE + 1;
+
+	sprint_symbol_no_offset(symbol, at);
+	if (!str_has_prefix(symbol, prefix) ||
+	    strlen(symbol) < (size_t)(from - symbol))
+		return;
+	strscpy(name, from, min(room, strcspn(from, " ") + 1));
+}
+
+/* Note who refuses, while the program cannot go: with preemption off. */
+static noinline void phi_hook_draft(struct phi_user *user, int verdict)
+{
+	unsigned long at = this_cpu_read(phi_hook_rules.at);
+	struct phi_refusal why = {
+		.where = PHI_DECIDED_HOOK,
+		.rule = this_cpu_read(phi_hook_rules.rule),
+	};
+
+	if (why.rule)
+		phi_hook_program(at, why.program, sizeof(why.program));
+	phi_refuse(user, phi_hook_errno(verdict), &why);
 }
 
 static void phi_hook_end(u32 ask)
@@ -174,6 +222,8 @@ int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		this_cpu_write(phi_hook_now, &now);
 		verdict = phi_hook_syscall_enter(call);
 		this_cpu_write(phi_hook_now, NULL);
+		if (unlikely(verdict))
+			phi_hook_draft(cs->user, verdict);
 		phi_hook_end(PHI_ASKS_CALL);
 	}
 	phi_cap_put(now.cap);
@@ -198,16 +248,19 @@ void phi_hook_leave(struct phi_hook_call *call, long result)
 /**
  * phi_hook_infer_ask() - ask the policies about a batch
  * @infer: The batch; they may have made it smaller.
+ * @user: The account of the caller.
  *
  * Context: Process context.
  * Return: 0, or the negative errno that INFER_BEGIN fails with.
  */
-int phi_hook_infer_ask(struct phi_hook_infer *infer)
+int phi_hook_infer_ask(struct phi_hook_infer *infer, struct phi_user *user)
 {
 	int verdict = -EPERM;
 
 	if (phi_hook_begin(PHI_ASKS_INFER)) {
 		verdict = phi_hook_infer_pre(infer);
+		if (verdict < 0)
+			phi_hook_draft(user, verdict);
 		phi_hook_end(PHI_ASKS_INFER);
 	}
 	if (verdict < 0)
@@ -295,6 +348,24 @@ __bpf_kfunc int bpf_phi_call_cap(struct phi_cap_info *info)
 		};
 	preempt_enable();
 	return ret;
+}
+
+/**
+ * bpf_phi_rule() - name the rule by which a policy refuses
+ * @rule: Its number, of the policy's own choice; 0 takes the name back.
+ *
+ * For programs on the hooks with a verdict, just before they refuse: of several
+ * calls the last counts, also that of another program that let the call pass.
+ *
+ * Context: Any; has an effect only in the task that asks a hook.
+ */
+__bpf_kfunc void bpf_phi_rule(u32 rule)
+{
+	guard(preempt)();
+	if (!in_task() || !this_cpu_read(phi_hook_asks))
+		return;
+	this_cpu_write(phi_hook_rules.rule, rule);
+	this_cpu_write(phi_hook_rules.at, _RET_IP_);
 }
 
 /**
@@ -398,6 +469,7 @@ BTF_KFUNCS_END(phi_verdict_ids)
 
 BTF_KFUNCS_START(phi_kfunc_ids)
 BTF_ID_FLAGS(func, bpf_phi_call_cap)
+BTF_ID_FLAGS(func, bpf_phi_rule)
 BTF_ID_FLAGS(func, bpf_phi_unit_stat)
 BTF_ID_FLAGS(func, bpf_phi_unit_average)
 BTF_ID_FLAGS(func, bpf_phi_rate_take)

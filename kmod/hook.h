@@ -9,6 +9,7 @@ struct phi_cap_mint;
 struct phi_cspace;
 struct phi_object;
 struct phi_share;
+struct phi_user;
 
 /**
  * DOC: Hooks
@@ -38,6 +39,10 @@ struct phi_share;
  * verifier of newer kernels trusts no argument of a traced function. mmap() of
  * a region passes it too, as the call PHI_NR_REGION_MAP. CAP_GRANT sends a
  * message: a policy that judges SEND and CALL must judge it too.
+ *
+ * A policy that refuses names the rule it goes by with bpf_phi_rule(); the
+ * decision on the call has the number and the name of the program. Programs that
+ * name none refuse all the same.
  *
  * A verdict of -511 to -1 is the errno that the call fails with. Any other
  * verdict of phi_hook_syscall_enter() but 0, and any other negative one of
@@ -155,7 +160,7 @@ struct phi_unit_stat {
 int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		   u64 handle);
 void phi_hook_leave(struct phi_hook_call *call, long result);
-int phi_hook_infer_ask(struct phi_hook_infer *infer);
+int phi_hook_infer_ask(struct phi_hook_infer *infer, struct phi_user *user);
 int phi_hook_unit_ask(struct phi_hook_infer *infer,
 		      const struct phi_share *shares);
 void phi_hook_infer_told(struct phi_hook_infer *infer);

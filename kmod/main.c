@@ -111,6 +111,7 @@ static const struct {
 	{ phi_agent_init, phi_agent_exit },
 	{ phi_wait_init, phi_wait_exit },
 	{ phi_sweep_init, phi_sweep_exit },
+	{ phi_decision_init, phi_decision_exit },
 	{ phi_hook_init, phi_hook_exit },
 	{ phi_device_init, phi_device_exit },
 };

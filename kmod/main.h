@@ -27,6 +27,8 @@
  *     models lock (spin)          xa_lock of the table of models
  *   users lock (spin)             the table of accounts
  *   pool lock (spin, irq)         what each account has of the totals
+ *   drafts lock (spin)            refusals of an account, not recorded yet
+ *   log lock (spin)               decisions on one user
  *   seal lock (rwsem)             the keys of tokens
  *
  * Nothing calls out (ops->removed, ops->dead, ops->free, BPF)
@@ -49,6 +51,8 @@ int phi_wait_init(void);
 void phi_wait_exit(void);
 int phi_agent_init(void);
 void phi_agent_exit(void);
+int phi_decision_init(void);
+void phi_decision_exit(void);
 int phi_hook_init(void);
 void phi_hook_exit(void);
 

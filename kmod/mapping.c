@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "cspace.h"
+#include "decision.h"
 #include "hook.h"
 #include "main.h"
 #include "quota.h"
@@ -387,15 +388,16 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
 	u64 handle;
 	int ret;
 
-	ret = phi_cspace_allowed(cs);
-	if (ret)
-		return ret;
+	if (phi_cspace_allowed(cs))
+		return phi_decide_foreign(PHI_NR_REGION_MAP);
 	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff >> PHI_OFFSET_BITS)
 		return -EINVAL;
 	handle = phi_mapping_handle(cs, vma->vm_pgoff);
 	ret = phi_hook_enter(&call, cs, PHI_NR_REGION_MAP, handle);
 	if (!ret)
 		ret = phi_mapping_map(cs, handle, vma);
+	if (ret < 0)
+		phi_decide(&call, ret);
 	phi_hook_leave(&call, ret);
 	return ret;
 }
@@ -423,7 +425,7 @@ unsigned long phi_region_area(struct file *file, unsigned long addr,
 	pgoff_t first = 0;
 
 	if (phi_cspace_allowed(cs))
-		return -EPERM;
+		return phi_decide_foreign(PHI_NR_REGION_MAP);
 
 	/* mmap() looks the handle up again; it may name another by then. */
 	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(

@@ -10,9 +10,11 @@
 #include <phi.h>
 
 #include "cspace.h"
+#include "decision.h"
 #include "dispatch.h"
 #include "model.h"
 #include "name.h"
+#include "service.h"
 
 #define PHI_BATCH_MAX 65536
 
@@ -135,9 +137,13 @@ int phi_model_register(struct phi_cspace *cs, void *arg)
 
 	struct phi_cap *endpoint __free(phi_cap_put) = phi_cspace_lookup(
 		cs, cmd->endpoint, PHI_TYPES(ENDPOINT), PHI_RIGHT_ADMIN);
-	if (IS_ERR(endpoint))
+	if (IS_ERR(endpoint)) {
+		phi_refuse_more(cs->user,
+				PHI_MODEL_RIGHTS & PHI_RIGHTS_SERVICE);
 		return PTR_ERR(endpoint);
-	ret = phi_service_check(endpoint, PHI_MODEL_RIGHTS, cmd->badge);
+	}
+	ret = phi_service_check(cs->user, endpoint, PHI_MODEL_RIGHTS,
+				cmd->badge);
 	if (ret)
 		return ret;
 

@@ -14,6 +14,7 @@
 #include <linux/uaccess.h>
 
 #include "compat.h"
+#include "decision.h"
 #include "dispatch.h"
 #include "main.h"
 #include "owner.h"
@@ -83,9 +84,11 @@ static int phi_process_give(struct phi_cspace *cs, struct phi_cspace *to,
 	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
 		cs, give->cap, PHI_TYPES_ANY & ~PHI_TYPES(REPLY),
 		PHI_RIGHT_GRANT);
-	if (IS_ERR(cap))
+	if (IS_ERR(cap)) {
+		phi_refuse_more(cs->user, give->rights);
 		return PTR_ERR(cap);
-	ret = phi_cap_badge(cap, give->badge, &badge);
+	}
+	ret = phi_cap_badge(cs->user, cap, give->badge, &badge);
 	if (ret)
 		return ret;
 	ret = phi_cspace_give(to,
@@ -177,7 +180,7 @@ int phi_process_endow(struct phi_cspace *cs, void *arg)
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	if (!phi_process_ours(task))
-		return -EPERM;
+		return phi_refuse_as(cs->user, PHI_DECIDED_PROCESS, 0);
 	file = phi_process_file(cs, task, cmd);
 	if (IS_ERR(file))
 		return PTR_ERR(file);

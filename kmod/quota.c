@@ -172,6 +172,7 @@ struct phi_user *phi_user_get(kuid_t uid)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&fresh->ref, 1);
 	fresh->uid = uid;
+	spin_lock_init(&fresh->drafts.lock);
 	INIT_WORK(&fresh->sweep, phi_expiry_sweep);
 
 	spin_lock(&phi_users_lock);
@@ -193,6 +194,25 @@ struct phi_user *phi_user_get(kuid_t uid)
 void phi_user_hold(struct phi_user *user)
 {
 	refcount_inc(&user->ref);
+}
+
+/**
+ * phi_user_exists() - has a user an account?
+ * @uid: Uid of the user.
+ *
+ * Context: Any but interrupts.
+ * Return: True when there is one, which may be gone at once.
+ */
+bool phi_user_exists(kuid_t uid)
+{
+	struct phi_user *user;
+
+	guard(spinlock)(&phi_users_lock);
+	hash_for_each_possible(phi_users, user, node, __kuid_val(uid)) {
+		if (uid_eq(user->uid, uid))
+			return true;
+	}
+	return false;
 }
 
 /* Set what an account has of the pool. Called with the pool locked. */
@@ -257,6 +277,20 @@ static noinline bool phi_quota_claim(struct phi_user *user, u32 what)
 	return true;
 }
 
+/* Refuse a charge. */
+static noinline int phi_quota_refuse(struct phi_user *user, u32 what, u64 n)
+{
+	return phi_refuse(user, -EDQUOT,
+			  &(struct phi_refusal){
+				  .where = PHI_DECIDED_QUOTA,
+				  .kind = what,
+				  .owner = user->uid,
+				  .asked = n,
+				  .used = atomic64_read(&user->used[what]),
+				  .limit = phi_quota_limit(user, what),
+			  });
+}
+
 /**
  * phi_quota_charge() - charge a user
  * @user: The account. The caller keeps a reference until it uncharges.
@@ -275,7 +309,7 @@ int phi_quota_charge(struct phi_user *user, u32 what, u64 n)
 	do {
 		/* The limit may have been lowered below what is used. */
 		if ((u64)used > limit || n > limit - (u64)used)
-			return -EDQUOT;
+			return phi_quota_refuse(user, what, n);
 	} while (!atomic64_try_cmpxchg(&user->used[what], &used, used + n));
 	/* The cmpxchg orders this with phi_quota_return(). */
 	if (likely(used + n <= READ_ONCE(user->granted[what]) &&
@@ -284,7 +318,7 @@ int phi_quota_charge(struct phi_user *user, u32 what, u64 n)
 	if (phi_quota_claim(user, what))
 		return 0;
 	phi_quota_uncharge(user, what, n);
-	return -EDQUOT;
+	return phi_quota_refuse(user, what, n);
 }
 
 /**

@@ -9,6 +9,8 @@
 #include <linux/workqueue.h>
 #include <phi/system.h>
 
+#include "decision.h"
+
 struct phi_share;
 
 /**
@@ -44,6 +46,7 @@ struct phi_share;
  *           charge in progress. Written under the pool's lock.
  * @shares: Its batches in flight, by unit; NULL until its first inference. See
  *          unit.h.
+ * @drafts: Why calls that are about to end were refused; see decision.h.
  * @expired: Nodes charged to it that have expired, until @sweep takes them.
  * @sweep: Ends them; has a reference while it is queued or runs.
  */
@@ -54,12 +57,14 @@ struct phi_user {
 	atomic64_t used[PHI_QUOTAS];
 	u64 granted[PHI_QUOTAS];
 	struct phi_share *shares;
+	struct phi_drafts drafts;
 	struct llist_head expired;
 	struct work_struct sweep;
 };
 
 struct phi_user *phi_user_get(kuid_t uid);
 void phi_user_hold(struct phi_user *user);
+bool phi_user_exists(kuid_t uid);
 void phi_user_put(struct phi_user *user);
 int phi_quota_charge(struct phi_user *user, u32 what, u64 n);
 void phi_quota_uncharge(struct phi_user *user, u32 what, u64 n);

@@ -10,6 +10,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "decision.h"
 #include "dispatch.h"
 #include "quota.h"
 #include "region.h"
@@ -412,8 +413,10 @@ int phi_region_slice(struct phi_cspace *cs, void *arg)
 
 	struct phi_cap *parent __free(phi_cap_put) =
 		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES(MEMORY), 0);
-	if (IS_ERR(parent))
+	if (IS_ERR(parent)) {
+		phi_refuse_more(cs->user, cmd->rights);
 		return PTR_ERR(parent);
+	}
 	if (!phi_region_covers(parent, first, nr))
 		return -EINVAL;
 	child = phi_cap_child(parent, parent->obj, cmd->rights, parent->badge,

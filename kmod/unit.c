@@ -12,6 +12,7 @@
 #include <phi.h>
 
 #include "cspace.h"
+#include "decision.h"
 #include "dispatch.h"
 #include "main.h"
 #include "name.h"
@@ -242,6 +243,22 @@ static u32 phi_unit_count(kuid_t uid)
 	return n;
 }
 
+/* Note that a user has all the units it may have. */
+static int phi_unit_refuse(struct phi_user *user)
+{
+	u64 limit = READ_ONCE(quota_units);
+
+	return phi_refuse(user, -EDQUOT,
+			  &(struct phi_refusal){
+				  .where = PHI_DECIDED_QUOTA,
+				  .kind = PHI_DECISION_UNITS,
+				  .owner = user->uid,
+				  .asked = 1,
+				  .used = phi_unit_count(user->uid),
+				  .limit = limit,
+			  });
+}
+
 /*
  * Put a unit into the table under the lowest free number. Ordinary users have
  * a limit each, and all of them together leave room for the privileged.
@@ -253,7 +270,7 @@ static int phi_unit_publish(struct phi_unit *unit, bool privileged)
 
 	guard(spinlock)(&phi_units_lock);
 	if (!privileged && phi_unit_count(unit->uid) >= READ_ONCE(quota_units))
-		return -EDQUOT;
+		return phi_unit_refuse(unit->obj.user);
 	for (id = 0; id < end; id++) {
 		if (rcu_access_pointer(phi_units[id]))
 			continue;
@@ -292,7 +309,8 @@ int phi_unit_register(struct phi_cspace *cs, void *arg)
 		return -EINVAL;
 	privileged = phi_cspace_capable(cs, CAP_SYS_ADMIN);
 	if (cmd->flags && !privileged)
-		return -EPERM;
+		return phi_refuse_as(cs->user, PHI_DECIDED_PRIVILEGE,
+				     CAP_SYS_ADMIN);
 
 	unit = kzalloc(sizeof(*unit), GFP_KERNEL_ACCOUNT);
 	if (!unit)

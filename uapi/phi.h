@@ -14,11 +14,12 @@
  *  0x70-0x8f  units, models, inferences    unit.h infer.h
  *  0x90-0x9f  checkpoint and restore
  *  0xa0-0xaf  the dispatcher of MATHIS
- *  0xf0-0xff  the system                   system.h
+ *  0xf0-0xff  the system                   system.h decision.h
  */
 
 #include <phi/agent.h>
 #include <phi/cap.h>
+#include <phi/decision.h>
 #include <phi/endpoint.h>
 #include <phi/infer.h>
 #include <phi/notify.h>

@@ -445,6 +445,38 @@ int phi_system_info(int phi, struct phi_system_info *out);
  */
 int phi_system_stats(int phi, struct phi_system_stats *out);
 
+/**
+ * phi_decision_query() - read why a call was refused
+ * @phi: Cspace.
+ * @id: Number of a decision, or where the search begins; see @flags.
+ * @flags: 0 for the decision @id; PHI_DECISION_AFTER or PHI_DECISION_BEFORE for
+ *         the next one in that direction, with @id 0 from the beginning or the
+ *         end; PHI_DECISION_THREAD, PHI_DECISION_ALL.
+ * @agent: AGENT handle with ADMIN, whose decisions are read, or 0.
+ * @out: Out.
+ * @lost: Out, decisions on the same user that newer ones replaced; may be NULL.
+ *
+ * Context: Any thread.
+ * Return: 0; -ENOENT when there is none, or it was replaced; or a negative
+ * errno.
+ */
+int phi_decision_query(int phi, uint64_t id, unsigned int flags, uint64_t agent,
+		       struct phi_decision *out, uint64_t *lost);
+
+/**
+ * phi_why() - read why the last call of this thread was refused
+ * @phi: Cspace of the user that made the call.
+ * @out: Out.
+ *
+ * Calls that failed for other reasons than a refusal leave no decision, and the
+ * one before is read.
+ *
+ * Context: Any thread.
+ * Return: 0; -ENOENT when no call of this thread was refused, or newer
+ * decisions replaced it; or a negative errno.
+ */
+int phi_why(int phi, struct phi_decision *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -71,6 +71,59 @@ static int notify_as(void *uid)
 	return phi < 0 ? phi : notify(phi);
 }
 
+/* The decision on the last call of this thread. */
+static int why(int phi, struct phi_decision *out)
+{
+	struct phi_decision_query ask = {
+		.flags = PHI_DECISION_BEFORE | PHI_DECISION_THREAD,
+	};
+	int ret = PHI_DO(phi, DECISION_QUERY, &ask);
+
+	*out = ask.decision;
+	return ret;
+}
+
+/* A decision has the errno, the program and the rule, whatever the errno. */
+TEST_F_TIMEOUT(call, refusals_name_their_rule, SLOW)
+{
+	struct {
+		uint64_t kind, id;
+	} who = { 1, 0 };
+	struct {
+		uint64_t per_second, burst;
+	} limit = { 1, 1 };
+	struct phi_decision d;
+	int tries = 0;
+
+	ASSERT_EQ(0, refuse(NR(NOTIFY_CREATE), ANY, ANY_AGENT, EXDEV));
+	ASSERT_EQ(-EXDEV, notify(self->phi));
+	ASSERT_EQ(0, why(self->phi, &d));
+	EXPECT_EQ(-EXDEV, d.error);
+	EXPECT_EQ(PHI_DECIDED_HOOK, d.where);
+	EXPECT_EQ(NR(NOTIFY_CREATE), d.call);
+	EXPECT_STREQ("call_filter", (char *)d.program);
+	EXPECT_EQ(7, d.rule);
+
+	ASSERT_EQ(0, refuse(NR(NOTIFY_CREATE), 0, ANY_AGENT, EPERM));
+	ASSERT_EQ(-EPERM, notify(self->phi));
+	ASSERT_EQ(0, why(self->phi, &d));
+	EXPECT_EQ(PHI_DECIDED_HOOK, d.where);
+	EXPECT_EQ(5, d.rule);
+
+	ASSERT_EQ(0, refuse(NR(NOTIFY_CREATE), 0, ANY_AGENT, 0));
+	ASSERT_EQ(0, policy_set("call_rate", "limits", &who, &limit));
+	while (notify(self->phi) != -EBUSY && tries < 100000)
+		tries++;
+	limit.per_second = 1000000000;
+	limit.burst = 4294967295;
+	ASSERT_EQ(0, policy_set("call_rate", "limits", &who, &limit));
+	ASSERT_EQ(0, why(self->phi, &d));
+	EXPECT_EQ(-EBUSY, d.error);
+	EXPECT_EQ(PHI_DECIDED_HOOK, d.where);
+	EXPECT_STREQ("call_rate", (char *)d.program);
+	EXPECT_EQ(2, d.rule);
+}
+
 /* A verdict that is lost lets the call through: no test below can pass then. */
 TEST_F_TIMEOUT(call, filter_by_number, SLOW)
 {

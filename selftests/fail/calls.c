@@ -362,6 +362,25 @@ SET(system_info, system_info)
 {
 }
 
+SET(query, decision_query)
+{
+	arg->flags = PHI_DECISION_BEFORE | PHI_DECISION_THREAD;
+}
+
+/* Something must have been refused. */
+static int set_decision_query(struct stage *s)
+{
+	uint64_t out;
+
+	do_derive(s->phi, s->badged, PHI_RIGHT_ALL, &out);
+	return set_query(s);
+}
+
+static bool seen_decision_query(struct stage *s)
+{
+	return OUT(s, decision_query)->decision.error == -EPERM;
+}
+
 SET(system_stats, system_stats)
 {
 }
@@ -473,6 +492,7 @@ const struct scene call_scenes[] = {
 	SCENE(SYSTEM_STATS, system_stats),
 	SCENE(PROCESS_ENDOW, process_endow, SEEN(process_endow),
 	      .end = end_process_endow),
+	SCENE(DECISION_QUERY, decision_query, SEEN(decision_query)),
 	SCENE(AGENT_REGISTER, agent, .end = end_agent),
 	{},
 };

@@ -115,6 +115,9 @@ static const struct call calls[] __attribute__((unused)) = {
 	CALL(INFER_SELECT, infer_select, ON(infer_select, model, MODEL)),
 	CALL(SYSTEM_INFO, system_info),
 	CALL(SYSTEM_STATS, system_stats, GREW(system_stats, quota)),
+	CALL(DECISION_QUERY, decision_query,
+	     FLAGS(PHI_DECISION_AFTER | PHI_DECISION_BEFORE |
+		   PHI_DECISION_THREAD | PHI_DECISION_ALL)),
 };
 
 /* clang-format on */

@@ -89,6 +89,7 @@ extern const struct noun system_noun;
 extern const struct noun top_noun;
 extern const struct noun unit_noun;
 extern const struct noun vdfs_noun;
+extern const struct noun why_noun;
 
 /* All of them, in the order of the help, up to NULL; main.c. */
 extern const struct noun *const nouns[];

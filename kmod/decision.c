@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Why calls were refused.
+ */
+
+#include <linux/capability.h>
+#include <linux/cleanup.h>
+#include <linux/cred.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+#include <linux/user_namespace.h>
+#include <linux/xarray.h>
+
+#include "decision.h"
+#include "dispatch.h"
+#include "hook.h"
+#include "main.h"
+#include "quota.h"
+
+/* Logs that a search for one to replace looks at. */
+#define PHI_LOG_SEARCH 32
+
+/**
+ * struct phi_record - a decision as its log keeps it
+ * @seq: Its number in the log; 0 = none yet.
+ * @error: Result of the call, a negative errno.
+ * @call: Number of the call.
+ * @time_ns: CLOCK_BOOTTIME.
+ * @agent: Number of the agent, 0 = none.
+ * @pid: The process, referenced.
+ * @tid: The thread, referenced.
+ * @why: The reason.
+ */
+struct phi_record {
+	u32 seq;
+	int error;
+	u32 call;
+	u64 time_ns;
+	u64 agent;
+	struct pid *pid;
+	struct pid *tid;
+	struct phi_refusal why;
+};
+
+/**
+ * struct phi_log - the decisions on one user
+ * @lock: Guards the rest.
+ * @uid: The user.
+ * @seq: Number of the last decision.
+ * @total: How many there were.
+ * @gone: Taken out of the table; nothing is recorded any more.
+ * @rcu: Frees it.
+ * @ring: The last of them, by number.
+ */
+struct phi_log {
+	spinlock_t lock; /* leaf; see main.h */
+	kuid_t uid;
+	u32 seq;
+	u64 total;
+	bool gone;
+	struct rcu_head rcu;
+	struct phi_record ring[PHI_DECISIONS_KEPT];
+};
+
+/* By uid in the initial user namespace. */
+static DEFINE_XARRAY(phi_logs);
+static atomic_t phi_log_count;
+static u32 phi_log_max __ro_after_init;
+/* Where the search for a log to replace goes on. */
+static unsigned long phi_log_hand;
+
+/*
+ * The reason that an errno alone tells: a waiter learns from its waker that its
+ * capability died. Return: false when it is no refusal.
+ */
+static bool phi_refusal_of(const struct phi_hook_call *call, int error,
+			   struct phi_refusal *why)
+{
+	struct phi_cap *cap = NULL;
+	int gone = 0;
+
+	*why = (struct phi_refusal){};
+	switch (error) {
+	case -EPERM:
+		break;
+	case -EDQUOT:
+		why->where = PHI_DECIDED_QUOTA;
+		why->owner = phi_cspace_uid(call->cs);
+		break;
+	case -EKEYREJECTED:
+		why->where = PHI_DECIDED_TOKEN;
+		break;
+	case -EKEYREVOKED:
+		why->where = PHI_DECIDED_REVOKED;
+		break;
+	case -EKEYEXPIRED:
+		why->where = PHI_DECIDED_EXPIRED;
+		break;
+	case -EBADF:
+		/* The handle was dropped meanwhile, or it is a descriptor's. */
+		why->where = PHI_DECIDED_HANDLE;
+		break;
+	default:
+		return false;
+	}
+	if (call->handle)
+		gone = phi_cspace_glance(call->cs, call->handle, &cap);
+	if (cap) {
+		why->type = cap->type;
+		why->rights = cap->rights;
+		why->types = BIT(cap->type);
+		why->needs = cap->rights;
+		why->badge = cap->badge;
+	}
+	phi_cap_put(cap);
+	return error != -EBADF || gone == -EBADF;
+}
+
+static void phi_log_free(struct phi_log *log)
+{
+	for (u32 i = 0; i < PHI_DECISIONS_KEPT; i++) {
+		put_pid(log->ring[i].pid);
+		put_pid(log->ring[i].tid);
+	}
+	kvfree_rcu(log, rcu);
+}
+
+static void phi_log_remove(struct phi_log *log)
+{
+	/* One remover alone finds it in the table. */
+	if (xa_cmpxchg(&phi_logs, __kuid_val(log->uid), log, NULL, 0) != log)
+		return;
+	scoped_guard(spinlock, &log->lock)
+		log->gone = true;
+	atomic_dec(&phi_log_count);
+	phi_log_free(log);
+}
+
+/* Remove the log of a user that has no account. False when none was found. */
+static bool phi_log_make_room(void)
+{
+	for (u32 i = 0; i < PHI_LOG_SEARCH; i++) {
+		unsigned long at = READ_ONCE(phi_log_hand);
+		struct phi_log *log;
+
+		guard(rcu)();
+		log = xa_find(&phi_logs, &at, U32_MAX, XA_PRESENT);
+		WRITE_ONCE(phi_log_hand, log ? at + 1 : 0);
+		if (!log || phi_user_exists(log->uid))
+			continue;
+		phi_log_remove(log);
+		return true;
+	}
+	return false;
+}
+
+/* Make the log of a user that has none. */
+static void phi_log_make(kuid_t uid)
+{
+	struct phi_log *log;
+
+	if (atomic_read(&phi_log_count) >= phi_log_max &&
+	    !phi_log_make_room() && !uid_eq(uid, GLOBAL_ROOT_UID))
+		return;
+	log = kvzalloc(sizeof(*log), GFP_KERNEL_ACCOUNT);
+	if (!log)
+		return;
+	spin_lock_init(&log->lock);
+	log->uid = uid;
+	atomic_inc(&phi_log_count);
+	/* Another thread of the user may have been first. */
+	if (xa_insert(&phi_logs, __kuid_val(uid), log, GFP_KERNEL_ACCOUNT)) {
+		atomic_dec(&phi_log_count);
+		kvfree(log);
+	}
+}
+
+/* Put a record into a log; what it replaces comes back in it. */
+static bool phi_log_add(kuid_t uid, struct phi_record *record)
+{
+	struct phi_log *log;
+
+	guard(rcu)();
+	log = xa_load(&phi_logs, __kuid_val(uid));
+	if (!log)
+		return false;
+	guard(spinlock)(&log->lock);
+	if (log->gone)
+		return false;
+	/* 0 is no number. */
+	if (!++log->seq)
+		log->seq = 1;
+	log->total++;
+	record->seq = log->seq;
+	swap(log->ring[log->seq % PHI_DECISIONS_KEPT], *record);
+	return true;
+}
+
+static void phi_record_add(kuid_t uid, u32 nr, u64 agent, int error,
+			   const struct phi_refusal *why)
+{
+	struct phi_record record = {
+		.error = error,
+		.call = nr,
+		.time_ns = ktime_get_boottime_ns(),
+		.agent = agent,
+		.pid = get_pid(task_tgid(current)),
+		.tid = get_pid(task_pid(current)),
+		.why = *why,
+	};
+
+	if (!phi_log_add(uid, &record)) {
+		phi_log_make(uid);
+		phi_log_add(uid, &record);
+	}
+	put_pid(record.pid);
+	put_pid(record.tid);
+}
+
+/**
+ * phi_decide() - record why a call failed, if it was refused
+ * @call: The call, from phi_hook_enter().
+ * @error: Its result, a negative errno.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_decide(const struct phi_hook_call *call, int error)
+{
+	struct phi_refusal why;
+
+	if (!phi_draft_take(call->cs->user, call->start_ns, error, &why) &&
+	    !phi_refusal_of(call, error, &why))
+		return;
+	if (!why.named)
+		why.handle = call->handle;
+	phi_record_add(phi_cspace_uid(call->cs), call->nr, call->agent, error,
+		       &why);
+}
+
+/**
+ * phi_decide_foreign() - record that a cspace is another process's
+ * @nr: Number of the call.
+ *
+ * The record goes to the user that tried, not to the owner of the cspace.
+ *
+ * Context: Process context. May sleep.
+ * Return: -EPERM.
+ */
+int phi_decide_foreign(u32 nr)
+{
+	phi_record_add(current_euid(), nr, phi_agent_current(), -EPERM,
+		       &(struct phi_refusal){ .where = PHI_DECIDED_CSPACE });
+	return -EPERM;
+}
+
+/* The decisions that a query reads. */
+struct phi_reader {
+	u32 flags;
+	/* Number of an agent, or 0 for any. */
+	u64 agent;
+};
+
+static u64 phi_record_id(const struct phi_log *log,
+			 const struct phi_record *record)
+{
+	return (u64)__kuid_val(log->uid) << 32 | record->seq;
+}
+
+/* May the reader see it, and does it stand where the reader looks? */
+static bool phi_record_fits(const struct phi_reader *reader, u64 id,
+			    const struct phi_log *log,
+			    const struct phi_record *record)
+{
+	u64 own = phi_record_id(log, record);
+
+	if (!record->seq)
+		return false;
+	if (reader->agent && record->agent != reader->agent)
+		return false;
+	if (reader->flags & PHI_DECISION_THREAD &&
+	    record->tid != task_pid(current))
+		return false;
+	if (reader->flags & PHI_DECISION_AFTER)
+		return own > id;
+	if (reader->flags & PHI_DECISION_BEFORE)
+		return !id || own < id;
+	return own == id;
+}
+
+static void phi_record_show(const struct phi_log *log,
+			    const struct phi_record *record,
+			    struct phi_decision *out)
+{
+	const struct phi_refusal *why = &record->why;
+	struct user_namespace *ns = current_user_ns();
+
+	*out = (struct phi_decision){
+		.id = phi_record_id(log, record),
+		.time_ns = record->time_ns,
+		.agent = record->agent,
+		.handle = why->handle,
+		.badge = why->badge,
+		.asked = why->asked,
+		.used = why->used,
+		.limit = why->limit,
+		.call = record->call,
+		.error = record->error,
+		.where = why->where,
+		.uid = from_kuid_munged(ns, log->uid),
+		.pid = pid_vnr(record->pid),
+		.tid = pid_vnr(record->tid),
+		.type = why->type,
+		.rights = why->rights,
+		.types = why->types,
+		.needs = why->needs,
+		.kind = why->kind,
+		.owner = from_kuid_munged(ns, why->owner),
+		.rule = why->rule,
+	};
+	memcpy(out->program, why->program, sizeof(out->program));
+}
+
+/* Look for the nearest decision in one log. */
+static bool phi_log_read(struct phi_log *log, const struct phi_reader *reader,
+			 struct phi_decision_query *cmd)
+{
+	const struct phi_record *best = NULL;
+
+	guard(spinlock)(&log->lock);
+	for (u32 i = 0; i < PHI_DECISIONS_KEPT && !log->gone; i++) {
+		const struct phi_record *record = &log->ring[i];
+
+		if (!phi_record_fits(reader, cmd->id, log, record))
+			continue;
+		if (!best || (reader->flags & PHI_DECISION_AFTER ?
+				      record->seq < best->seq :
+				      record->seq > best->seq))
+			best = record;
+	}
+	if (!best)
+		return false;
+	phi_record_show(log, best, &cmd->decision);
+	cmd->lost = log->total > PHI_DECISIONS_KEPT ?
+			    log->total - PHI_DECISIONS_KEPT :
+			    0;
+	return true;
+}
+
+/* Look through the log of a user. */
+static int phi_decision_own(kuid_t uid, const struct phi_reader *reader,
+			    struct phi_decision_query *cmd)
+{
+	struct phi_log *log;
+
+	guard(rcu)();
+	log = xa_load(&phi_logs, __kuid_val(uid));
+	return log && phi_log_read(log, reader, cmd) ? 0 : -ENOENT;
+}
+
+/* The next log at or after a uid, or before it. NULL when there is none. */
+static struct phi_log *phi_log_next(unsigned long *at, bool back)
+{
+	struct phi_log *log = NULL;
+	unsigned long last = *at;
+
+	if (!back)
+		return xa_find(&phi_logs, at, U32_MAX, XA_PRESENT);
+	/* There is no search backwards: halve the way. */
+	for (unsigned long low = 0, high = *at; low <= high;) {
+		unsigned long mid = low + (high - low) / 2;
+		unsigned long found = mid;
+		struct phi_log *one =
+			xa_find(&phi_logs, &found, high, XA_PRESENT);
+
+		if (!one && !mid)
+			break;
+		if (!one) {
+			high = mid - 1;
+			continue;
+		}
+		log = one;
+		last = found;
+		low = found + 1;
+	}
+	*at = last;
+	return log;
+}
+
+/* Look through the logs of all users. */
+static int phi_decision_all(const struct phi_reader *reader,
+			    struct phi_decision_query *cmd)
+{
+	bool back = reader->flags & PHI_DECISION_BEFORE;
+	unsigned long at = cmd->id >> 32;
+	struct phi_log *log;
+
+	if (!(reader->flags & (PHI_DECISION_AFTER | PHI_DECISION_BEFORE)))
+		return phi_decision_own(KUIDT_INIT(at), reader, cmd);
+	if (back && !cmd->id)
+		at = U32_MAX;
+	do {
+		scoped_guard(rcu) {
+			log = phi_log_next(&at, back);
+			if (log && phi_log_read(log, reader, cmd))
+				return 0;
+		}
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	} while (log && (back ? at-- > 0 : at++ < U32_MAX));
+	return -ENOENT;
+}
+
+/**
+ * phi_decision_query() - PHI_IOC_DECISION_QUERY
+ * @cs: The caller's cspace.
+ * @arg: struct phi_decision_query.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_decision_query(struct phi_cspace *cs, void *arg)
+{
+	const u32 ways = PHI_DECISION_AFTER | PHI_DECISION_BEFORE;
+	struct phi_decision_query *cmd = arg;
+	struct phi_reader reader = { .flags = cmd->flags };
+
+	if (cmd->flags & ~(ways | PHI_DECISION_THREAD | PHI_DECISION_ALL))
+		return -EOPNOTSUPP;
+	if ((cmd->flags & ways) == ways)
+		return -EINVAL;
+	if (cmd->flags & PHI_DECISION_ALL &&
+	    !phi_cspace_capable(cs, CAP_SYS_ADMIN))
+		return phi_refuse_as(cs->user, PHI_DECIDED_PRIVILEGE,
+				     CAP_SYS_ADMIN);
+	if (cmd->agent) {
+		struct phi_cap *agent __free(phi_cap_put) = phi_cspace_lookup(
+			cs, cmd->agent, PHI_TYPES(AGENT), PHI_RIGHT_ADMIN);
+		if (IS_ERR(agent))
+			return PTR_ERR(agent);
+		reader.agent = phi_agent_id(agent->obj);
+	} else if (!(cmd->flags & PHI_DECISION_ALL)) {
+		reader.agent = phi_agent_current();
+	}
+	if (cmd->agent || cmd->flags & PHI_DECISION_ALL)
+		return phi_decision_all(&reader, cmd);
+	return phi_decision_own(phi_cspace_uid(cs), &reader, cmd);
+}
+
+/**
+ * phi_decision_init() - make ready for decisions
+ *
+ * Context: Module load.
+ * Return: 0.
+ */
+int __init phi_decision_init(void)
+{
+	phi_log_max = max_t(u64, 1,
+			    ((u64)totalram_pages() << PAGE_SHIFT) / 64 /
+				    sizeof(struct phi_log));
+	return 0;
+}
+
+/**
+ * phi_decision_exit() - forget all decisions
+ *
+ * Context: Module unload, or failed load; no call is running.
+ */
+void phi_decision_exit(void)
+{
+	struct phi_log *log;
+	unsigned long uid;
+
+	xa_for_each(&phi_logs, uid, log)
+		phi_log_remove(log);
+	xa_destroy(&phi_logs);
+}

@@ -44,6 +44,7 @@ struct phi_cspace *phi_cspace_new(struct pid *tgid, const struct cred *cred)
 	spin_lock_init(&cs->lock);
 	xa_init_flags(&cs->parked, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&cs->tickets, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&cs->reservations, XA_FLAGS_ACCOUNT);
 	cs->free = PHI_SLOTS_MAX;
 	cs->id = atomic64_inc_return(&phi_cspace_ids);
 	cs->tgid = get_pid(tgid);
@@ -75,10 +76,12 @@ static void phi_cspace_release(struct kref *ref)
 
 	WARN_ON_ONCE(cs->used);
 	WARN_ON_ONCE(!xa_empty(&cs->tickets));
+	WARN_ON_ONCE(!xa_empty(&cs->reservations));
 	phi_slots_free(cs);
 	WARN_ON_ONCE(!xa_empty(&cs->parked));
 	xa_destroy(&cs->parked);
 	xa_destroy(&cs->tickets);
+	xa_destroy(&cs->reservations);
 	put_cred(cs->cred);
 	put_pid(cs->tgid);
 	phi_quota_uncharge(cs->user, PHI_QUOTA_OBJECTS, 1);

@@ -36,6 +36,7 @@ struct phi_slot_page;
  * @end_work: Sees whether it has ended; with a reference while queued.
  * @parked: Calls that wait for their thread, by its number; for park.c alone.
  * @tickets: Inferences begun, by ticket; for infer.c alone.
+ * @reservations: In budgets, by number; for budget.c alone.
  * @inbox: Takes what others grant, or NULL; for inbox.c alone.
  */
 struct phi_cspace {
@@ -55,6 +56,7 @@ struct phi_cspace {
 	struct work_struct end_work;
 	struct xarray parked;
 	struct xarray tickets;
+	struct xarray reservations;
 	struct phi_inbox *inbox;
 };
 

@@ -96,6 +96,15 @@ int phi_system_stats(struct phi_cspace *cs, void *arg);
 
 int phi_decision_query(struct phi_cspace *cs, void *arg);
 
+int phi_budget_create(struct phi_cspace *cs, void *arg);
+int phi_budget_query(struct phi_cspace *cs, void *arg);
+int phi_budget_reserve(struct phi_cspace *cs, void *arg);
+void phi_budget_reserve_settle(struct phi_cspace *cs, void *arg, bool told);
+int phi_budget_settle(struct phi_cspace *cs, void *arg);
+int phi_budget_grant(struct phi_cspace *cs, void *arg);
+int phi_budget_watch(struct phi_cspace *cs, void *arg);
+void phi_budget_close(struct phi_cspace *cs);
+
 int phi_cap_derive(struct phi_cspace *cs, void *arg);
 int phi_cap_revoke(struct phi_cspace *cs, void *arg);
 int phi_cap_drop(struct phi_cspace *cs, void *arg);

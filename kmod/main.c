@@ -35,6 +35,7 @@ static int phi_release(struct inode *inode, struct file *file)
 
 	phi_owner_unwatch(cs);
 	phi_infer_close(cs);
+	phi_budget_close(cs);
 	phi_park_close(cs);
 	phi_cspace_close(cs);
 	phi_inbox_close(cs);

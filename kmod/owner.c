@@ -18,6 +18,7 @@ static void phi_owner_close(struct phi_cspace *cs)
 	if (READ_ONCE(cs->shared))
 		return;
 	phi_infer_close(cs);
+	phi_budget_close(cs);
 	phi_park_close(cs);
 	phi_cspace_close(cs);
 	phi_inbox_close(cs);

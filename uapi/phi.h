@@ -10,7 +10,7 @@
  *  0x20-0x3f  memory                       region.h
  *  0x40-0x4f  threads
  *  0x50-0x5f  processes                    process.h
- *  0x60-0x6f  agents                       agent.h
+ *  0x60-0x6f  agents, budgets              agent.h budget.h
  *  0x70-0x8f  units, models, inferences    unit.h infer.h
  *  0x90-0x9f  checkpoint and restore
  *  0xa0-0xaf  the dispatcher of MATHIS
@@ -18,6 +18,7 @@
  */
 
 #include <phi/agent.h>
+#include <phi/budget.h>
 #include <phi/cap.h>
 #include <phi/decision.h>
 #include <phi/endpoint.h>

@@ -446,6 +446,96 @@ int phi_system_info(int phi, struct phi_system_info *out);
 int phi_system_stats(int phi, struct phi_system_stats *out);
 
 /**
+ * phi_budget_create() - make a budget
+ * @phi: Cspace.
+ * @parent: BUDGET handle with ADMIN that the amounts come out of, or 0.
+ * @amount: Amounts by PHI_BUDGET_*, each at most PHI_BUDGET_MAX.
+ * @cap: Out, BUDGET handle with READ, WRITE, ADMIN and GRANT.
+ *
+ * Context: Any thread.
+ * Return: 0; -EDQUOT when @parent has less free; or a negative errno.
+ */
+int phi_budget_create(int phi, uint64_t parent,
+		      const uint64_t amount[PHI_BUDGET_KINDS], uint64_t *cap);
+
+/**
+ * phi_budget_query() - read the amounts of a budget
+ * @phi: Cspace.
+ * @budget: BUDGET handle with READ.
+ * @out: Out.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_budget_query(int phi, uint64_t budget, struct phi_budget_query *out);
+
+/**
+ * phi_budget_reserve() - take amounts out of a budget until they are settled
+ * @phi: Cspace, whose end cancels the reservation.
+ * @budget: BUDGET handle with WRITE.
+ * @amount: Amounts by PHI_BUDGET_*: all are taken, or none.
+ * @reservation: Out, a number for phi_budget_settle().
+ *
+ * Context: Any thread.
+ * Return: 0; -EDQUOT when less is free of a kind; or a negative errno.
+ */
+int phi_budget_reserve(int phi, uint64_t budget,
+		       const uint64_t amount[PHI_BUDGET_KINDS],
+		       uint64_t *reservation);
+
+/**
+ * phi_budget_settle() - spend what was used of a reservation
+ * @phi: Cspace that made the reservation.
+ * @reservation: Number of the reservation, which ends.
+ * @amount: Amounts used, by PHI_BUDGET_*; more than was reserved comes out of
+ *          what is free.
+ *
+ * Context: Any thread.
+ * Return: 0; -EDQUOT when less is free than was used beyond the reservation,
+ * which stays; -ENOENT when there is none; or a negative errno.
+ */
+int phi_budget_settle(int phi, uint64_t reservation,
+		      const uint64_t amount[PHI_BUDGET_KINDS]);
+
+/**
+ * phi_budget_cancel() - give a reservation back
+ * @phi: Cspace that made the reservation.
+ * @reservation: Number of the reservation, which ends.
+ *
+ * Context: Any thread.
+ * Return: 0; -ENOENT when there is none; or a negative errno.
+ */
+int phi_budget_cancel(int phi, uint64_t reservation);
+
+/**
+ * phi_budget_grant() - add amounts to a budget
+ * @phi: Cspace.
+ * @budget: BUDGET handle with READ.
+ * @parent: BUDGET handle with ADMIN to the budget above, whose amounts they
+ *          were; for a budget of one's own without a parent: @budget.
+ * @amount: Amounts to add, by PHI_BUDGET_*.
+ *
+ * Context: Any thread.
+ * Return: 0; -EDQUOT when @parent has less free; or a negative errno.
+ */
+int phi_budget_grant(int phi, uint64_t budget, uint64_t parent,
+		     const uint64_t amount[PHI_BUDGET_KINDS]);
+
+/**
+ * phi_budget_watch() - signal bits when a budget runs low
+ * @phi: Cspace.
+ * @budget: BUDGET handle with ADMIN.
+ * @notify: NOTIFY handle with WRITE, or 0 to end the watch.
+ * @low: Bits to signal when 80 % of an amount are in use.
+ * @spent: Bits to signal when all of an amount is in use.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_budget_watch(int phi, uint64_t budget, uint64_t notify, uint64_t low,
+		     uint64_t spent);
+
+/**
  * phi_decision_query() - read why a call was refused
  * @phi: Cspace.
  * @id: Number of a decision, or where the search begins; see @flags.

@@ -73,6 +73,7 @@ struct noun {
 };
 
 extern const struct noun agent_noun;
+extern const struct noun budget_noun;
 extern const struct noun cap_noun;
 extern const struct noun collection_noun;
 extern const struct noun cspace_noun;
@@ -339,6 +340,14 @@ const char *kind_name(uint32_t kind);
  * Return: A word.
  */
 const char *quota_name(unsigned int quota);
+
+/**
+ * budget_name() - the word for a kind of amount
+ * @kind: PHI_BUDGET_*.
+ *
+ * Return: A word.
+ */
+const char *budget_name(unsigned int kind);
 
 /**
  * quota_parameter() - the module's parameters for what is counted

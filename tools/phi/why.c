@@ -11,7 +11,10 @@
 #include "cli.h"
 #include "out.h"
 
-#define NAME(_call, _name) [_IOC_NR(PHI_IOC_##_call)] = _name
+/* clang-format off */
+#define NAME(_call, _name) \
+	[_IOC_NR(PHI_IOC_##_call)] = _name
+/* clang-format on */
 
 /* By number. */
 static const char *const call_words[256] = {
@@ -51,6 +54,12 @@ static const char *const call_words[256] = {
 	[PHI_NR_REGION_MAP] = "region_map",
 	NAME(AGENT_REGISTER, "agent_register"),
 	NAME(PROCESS_ENDOW, "process_endow"),
+	NAME(BUDGET_CREATE, "budget_create"),
+	NAME(BUDGET_QUERY, "budget_query"),
+	NAME(BUDGET_RESERVE, "budget_reserve"),
+	NAME(BUDGET_SETTLE, "budget_settle"),
+	NAME(BUDGET_GRANT, "budget_grant"),
+	NAME(BUDGET_WATCH, "budget_watch"),
 	NAME(UNIT_REGISTER, "unit_register"),
 	NAME(UNIT_UPDATE, "unit_update"),
 	NAME(UNIT_QUERY, "unit_query"),
@@ -80,6 +89,7 @@ static const char *const where_words[] = {
 	[PHI_DECIDED_QUOTA] = "quota",
 	[PHI_DECIDED_HOOK] = "hook",
 	[PHI_DECIDED_PROCESS] = "process",
+	[PHI_DECIDED_BUDGET] = "budget",
 };
 
 /* A text that grows. */
@@ -183,6 +193,22 @@ static void put_quota(struct text *text, const struct phi_decision *d)
 	    units ? "units" : quota_parameter(d->kind));
 }
 
+static void put_budget(struct text *text, const struct phi_decision *d)
+{
+	if (d->error == -EPERM) {
+		put(text, "only uid %u, which made the budget, may raise it",
+		    d->owner);
+		return;
+	}
+	put(text,
+	    "%" PRIu64 " more %s than the %" PRIu64
+	    " in use are above the budget that uid %u made, %" PRIu64
+	    "; it takes a grant of %s=%" PRIu64,
+	    (uint64_t)d->asked, budget_name(d->kind), (uint64_t)d->used,
+	    d->owner, (uint64_t)d->limit, budget_name(d->kind),
+	    (uint64_t)(d->asked - (d->limit - d->used)));
+}
+
 static void put_hook(struct text *text, const struct phi_decision *d)
 {
 	if (!d->rule) {
@@ -258,6 +284,9 @@ static void put_reason(struct text *text, const struct phi_decision *d)
 	case PHI_DECIDED_PROCESS:
 		put(text,
 		    "the process is no child that still runs the caller's program; it takes one right after its fork");
+		break;
+	case PHI_DECIDED_BUDGET:
+		put_budget(text, d);
 		break;
 	case PHI_DECIDED_HOOK:
 		put_hook(text, d);

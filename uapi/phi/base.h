@@ -40,7 +40,7 @@
  *  EPERM         a right is missing, the cspace belongs to another process,
  *                or a policy said no
  *  ELOOP         the chain of derivations, or of snapshots, is at its limit
- *  EDQUOT        the caller's quota is spent
+ *  EDQUOT        the caller's quota, or a budget, is spent
  *  EAGAIN        the call would wait and PHI_NONBLOCK was given
  *  ETIMEDOUT     the deadline passed
  *  EPIPE         the peer is gone
@@ -73,6 +73,7 @@
 #define PHI_TYPE_NOTIFY 8
 #define PHI_TYPE_REPLY 9
 #define PHI_TYPE_AGENT 10
+#define PHI_TYPE_BUDGET 11
 
 /* Rights. They only ever shrink; asking for more is EPERM. */
 #define PHI_RIGHT_READ 0x01 /* read a region, wait on a notify */

@@ -43,8 +43,9 @@
 #define PHI_DECIDED_FILE 10 /* the opener may not write the cgroup directory */
 #define PHI_DECIDED_AGENT 11 /* another agent is above the cgroup */
 #define PHI_DECIDED_QUOTA 12 /* the quota @kind of user @owner is spent */
-#define PHI_DECIDED_PROCESS 15 /* no child that runs the caller's program */
 #define PHI_DECIDED_HOOK 13 /* a BPF policy: @program, @rule */
+#define PHI_DECIDED_PROCESS 14 /* no child that runs the caller's program */
+#define PHI_DECIDED_BUDGET 15 /* a budget of @owner has too little of @kind */
 
 /* struct phi_decision @kind of the limit of the module parameter quota_units. */
 #define PHI_DECISION_UNITS 0x100
@@ -57,7 +58,7 @@
  * @agent: Number of the agent that was refused, 0 = none.
  * @handle: The handle that was refused, in the cspace of the caller; 0 = none.
  * @badge: Badge of the capability.
- * @asked: With PHI_DECIDED_QUOTA: how much the call would have taken.
+ * @asked: With PHI_DECIDED_QUOTA and _BUDGET: how much the call would have taken.
  * @used: How much was in use before.
  * @limit: The limit then.
  * @call: Number of the call.
@@ -72,8 +73,10 @@
  *         no capability.
  * @needs: PHI_RIGHT_* that it takes. A live capability of one of @types with
  *         @needs is the narrowest grant.
- * @kind: PHI_QUOTA_* or PHI_DECISION_UNITS, or number of a CAP_*.
- * @owner: With PHI_DECIDED_QUOTA: whose quota it is.
+ * @kind: PHI_QUOTA_* or PHI_DECISION_UNITS, PHI_BUDGET_*, or number of a CAP_*.
+ * @owner: With PHI_DECIDED_QUOTA: whose quota it is; with PHI_DECIDED_BUDGET: who
+ *         made the budget. The grant is @asked of @kind; with EPERM, a call of
+ *         that user.
  * @rule: Number that the policy gave to bpf_phi_rule(), 0 = it named no rule.
  * @pad: 0.
  * @program: Name of the policy's program; empty when it named no rule.

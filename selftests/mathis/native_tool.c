@@ -65,6 +65,18 @@ static void put(FIXTURE_DATA(tool) * self, const char *name, const char *text)
 	fclose(f);
 }
 
+/* Each example whose first lines name the rights that it needs. */
+TEST_F(tool, runs_examples_that_need_rights)
+{
+	type(self,
+	     "for f in $(grep -l '^; allow:' $e/*.masm); do\n"
+	     "a=$(sed -n 's/^; allow: /--allow-/p' $f)\n"
+	     "sed -n 's/^; expect: //p' $f >$d/want\n"
+	     "$m run $a $f >$d/got 2>&1; cmp $d/want $d/got || cat $d/got\n"
+	     "echo ran; done | sort | uniq -c | sed 's/^ *//'");
+	EXPECT_STREQ("1 ran\n", self->out);
+}
+
 TEST_F(tool, runs_a_source_and_a_module)
 {
 	type(self, "$m run $e/hello.masm");

@@ -14,7 +14,8 @@ _mathis()
 		asm) words="-o -s -W" ;;
 		run)
 			words="--trace --deadline --fuel --heap --stack --link --snapshot --restore"
-			for word in all console fs.read fs.write io.special; do
+			for word in all console crypto fs.read fs.write io.special \
+				secret.import; do
 				words+=" --allow-$word --deny-$word"
 			done
 			word=${COMP_WORDS[COMP_CWORD]}

@@ -181,7 +181,8 @@ static struct md_type *type(struct reader *r)
 		inside(r, t);
 	if (accept(r, "|"))
 		t->other = type(r);
-	t->optional = accept(r, "?");
+	/* The last alternative has read what follows all of them. */
+	t->optional = accept(r, "?") || (t->other && t->other->optional);
 	return r->bad ? NULL : t;
 }
 

@@ -7,11 +7,14 @@
 
 #include <mathis/mathis.h>
 
+#define MODULES_MAX 64 /* linked to one program */
+
 /* Exit statuses: what was asked for is wrong; the command line is. */
 #define EXIT_BAD 1
 #define EXIT_USAGE (-1) /* main() makes 2 of it */
 #define EXIT_SAVED 3 /* the fuel is spent: there is a snapshot */
 
+bool keep_source(const char *name, char *text);
 int read_input(const char *name, char **data, size_t *size);
 int load_input(const char *name, unsigned int flags,
 	       struct mathis_module **module);

@@ -29,6 +29,52 @@ void print_text(FILE *f, const char *text)
 	}
 }
 
+/* Sources that were read: errors show their lines. */
+static struct {
+	const char *name;
+	char *text;
+} sources[MODULES_MAX];
+
+static size_t n_sources;
+
+/* Keep the text that read_input() gave for errors: whether it is kept. */
+bool keep_source(const char *name, char *text)
+{
+	if (n_sources == MODULES_MAX)
+		return false;
+	sources[n_sources].name = name;
+	sources[n_sources++].text = text;
+	return true;
+}
+
+/* Print the line of an error, if its source was read. */
+static void print_line(const char *name, uint32_t line)
+{
+	const char *p = NULL;
+
+	for (size_t i = 0; i < n_sources; i++) {
+		if (!strcmp(sources[i].name, name))
+			p = sources[i].text;
+	}
+	for (uint32_t at = 1; p && at < line; at++) {
+		p = strchr(p, '\n');
+		p = p ? p + 1 : NULL;
+	}
+	if (!p || !line)
+		return;
+	p += strspn(p, " \t");
+	fprintf(stderr, "%6u | ", line);
+	for (; *p && *p != '\n'; p++) {
+		char one[2] = { *p == '\t' ? ' ' : *p, 0 };
+
+		if (*p & 0x80)
+			fputc(*p, stderr);
+		else
+			print_text(stderr, one);
+	}
+	fputc('\n', stderr);
+}
+
 /* "FILE:LINE: error MASM001: in FUNCTION: TEXT" */
 void print_error(const char *name, const struct mathis_error *e)
 {
@@ -49,6 +95,7 @@ void print_error(const char *name, const struct mathis_error *e)
 		fprintf(stderr, ", instruction %u)", e->offset);
 	}
 	fputc('\n', stderr);
+	print_line(e->file[0] ? e->file : name, e->line);
 }
 
 static int read_all(FILE *f, char **data, size_t *size)
@@ -56,14 +103,15 @@ static int read_all(FILE *f, char **data, size_t *size)
 	size_t room = 0;
 
 	while (!feof(f)) {
-		if (*size == room) {
+		if (*size + 1 >= room) {
 			char *more = realloc(*data, room = room * 2 + 65536);
 
 			if (!more)
 				return -ENOMEM;
 			*data = more;
 		}
-		*size += fread(*data + *size, 1, room - *size, f);
+		*size += fread(*data + *size, 1, room - *size - 1, f);
+		(*data)[*size] = 0;
 		if (ferror(f))
 			return -EIO;
 		if (*size > INPUT_MAX)
@@ -108,6 +156,7 @@ int load_input(const char *name, unsigned int flags,
 	size_t size;
 	char *data;
 	void *file = NULL;
+	bool keep = false;
 	int ret;
 
 	*module = NULL;
@@ -119,6 +168,7 @@ int load_input(const char *name, unsigned int flags,
 	} else {
 		size_t file_size;
 
+		keep = keep_source(name, data);
 		ret = mathis_assemble(data, size, name, flags, tell,
 				      (void *)name, &file, &file_size);
 		if (!ret)
@@ -129,6 +179,7 @@ int load_input(const char *name, unsigned int flags,
 	else if (ret == -ENOMEM)
 		fprintf(stderr, "mathis: %s: no memory\n", name);
 	free(file);
-	free(data);
+	if (!keep)
+		free(data);
 	return ret;
 }

@@ -45,12 +45,14 @@ static int assemble(const char *name, const char *output, unsigned int flags)
 	char *own = output ? NULL : output_of(name);
 	int status = EXIT_BAD;
 	char *source = NULL;
+	bool keep = false;
 	void *file = NULL;
 	size_t size, n;
 	int ret;
 
 	if (read_input(name, &source, &n))
 		goto out;
+	keep = keep_source(name, source);
 	ret = mathis_assemble(source, n, name, flags, tell, (void *)name, &file,
 			      &size);
 	if (ret == -ENOMEM || (!output && !own))
@@ -59,7 +61,8 @@ static int assemble(const char *name, const char *output, unsigned int flags)
 		status = write_output(output ?: own, file, size);
 out:
 	free(file);
-	free(source);
+	if (!keep)
+		free(source);
 	free(own);
 	return status;
 }

@@ -14,8 +14,7 @@
 
 #include "cli.h"
 #include "rights.h"
-
-#define MODULES_MAX 64
+#include "trace.h"
 
 struct run {
 	struct md_program program; /* first: what the machine calls gets it */
@@ -86,6 +85,7 @@ static int parse(int argc, char **argv, struct run *run,
 		switch (opt) {
 		case TRACE:
 			run->trace = true;
+			session->trace = trace_call;
 			break;
 		case FUEL:
 			ret = set_limit("fuel", INT64_MAX, &run->limits.fuel);

@@ -168,6 +168,22 @@ TEST_F(tool, goes_on_from_a_snapshot)
 	EXPECT_NE(NULL, strstr(self->out, "Format: no snapshot"));
 }
 
+TEST_F(tool, runs_lines_as_they_are_typed)
+{
+	put(self, "in",
+	    "CONST_I64 20 CONST_I64 22\nADD\nADDX\nADD\n"
+	    ".func twice\n.arity 1\nGET_LOCAL 0 DUP ADD RET\n.end\n"
+	    "CALL \"twice\" 1\nCONST_I64 0 DIV\n"
+	    "CONST_STR \"hi\" SYSCALL 0x0011 POP\nMAKE_LIST 1\n");
+	type(self, "$m repl <$d/in 2>$d/err");
+	EXPECT_STREQ("(20, 22)\n(42)\n(84)\nhi\n(84)\n([84])\n", self->out);
+	EXPECT_EQ(0, self->status);
+	type(self, "cat $d/err");
+	EXPECT_NE(NULL, strstr(self->out, "unknown instruction ADDX\n"));
+	EXPECT_NE(NULL, strstr(self->out, "ADD takes 2 values of 1"));
+	EXPECT_NE(NULL, strstr(self->out, "ArgRange: division by"));
+}
+
 TEST_F(tool, gives_only_the_console)
 {
 	put(self, "a.masm",
@@ -320,6 +336,7 @@ TEST_F(tool, refuses_what_it_does_not_know)
 		"$m asm",
 		"$m asm -q $e/hello.masm",
 		"$m dis",
+		"$m repl file",
 		"$m link",
 		"$m link $e/hello.masm",
 		"$m link -q $e/hello.masm $e/hello.masm",

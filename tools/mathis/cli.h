@@ -25,6 +25,7 @@ int write_output(const char *name, const void *data, size_t size);
 int cmd_run(int argc, char **argv);
 void print_text(FILE *f, const char *text);
 int cmd_calls(int argc, char **argv);
+int cmd_repl(int argc, char **argv);
 void print_error(const char *name, const struct mathis_error *error);
 
 #endif

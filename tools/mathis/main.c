@@ -20,6 +20,7 @@ static const char usage[] =
 	"                  [--fuel N] [--heap BYTES] [--stack VALUES]\n"
 	"                  [--link MODULE]... [--snapshot FILE] [--restore FILE]\n"
 	"                  FILE [ARGUMENT...]\n"
+	"       mathis repl\n"
 	"       mathis calls [NAME|NUMBER...]\n";
 
 static void tell(void *arg, const struct mathis_error *e)
@@ -170,6 +171,7 @@ static const struct {
 } commands[] = {
 	{ "asm", cmd_asm },   { "dis", cmd_dis }, { "check", cmd_check },
 	{ "link", cmd_link }, { "run", cmd_run }, { "calls", cmd_calls },
+	{ "repl", cmd_repl },
 };
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@ _mathis()
 	local word=${COMP_WORDS[COMP_CWORD]} words=
 
 	if ((COMP_CWORD == 1)); then
-		words="asm dis check link run calls"
+		words="asm dis check link run repl calls"
 	elif [[ $word == -* ]]; then
 		case ${COMP_WORDS[1]} in
 		link) words="-o" ;;

@@ -249,6 +249,45 @@ static void put_jump(struct model *o)
 				name, l, l, l, l);
 }
 
+/* Instructions that the machine fuses, if their values are numbers. */
+static void put_fused(struct model *o)
+{
+	static const int ops[] = { 0, 1, 2, 12, 13, 14, 15, 16, 17 };
+	int a = chance(o, LOCALS), b = chance(o, LOCALS);
+	bool constant = chance(o, 2);
+	int64_t k = (int64_t)chance(o, 100) - 50;
+	__int128 other = constant ? k : o->locals[b].n;
+	int op = ops[chance(o, 9)];
+	unsigned int l = o->labels++;
+	struct expect r;
+
+	if (o->locals[a].kind != MATHIS_INT ||
+	    (!constant && o->locals[b].kind != MATHIS_INT) ||
+	    !compute(op, o->locals[a].n, other, &r))
+		return;
+	o->p += sprintf(o->p, "GET_LOCAL %d ", a);
+	if (constant)
+		o->p += sprintf(o->p, "CONST_I64 %lld ", (long long)k);
+	else
+		o->p += sprintf(o->p, "GET_LOCAL %d ", b);
+	o->p += sprintf(o->p, "%s\n", binary[op]);
+	if (op < 3 && chance(o, 2)) {
+		o->p += sprintf(o->p, "SET_LOCAL %d\n", b);
+		o->locals[b] = r;
+	} else if (op < 3) {
+		o->stack[o->depth++] = r;
+	} else if (chance(o, 2)) {
+		o->p += sprintf(o->p,
+				"JUMP_IF_%s .l%u UNREACHABLE\n.l%u: NOP\n",
+				r.n ? "TRUE" : "FALSE", l, l);
+	} else {
+		o->p += sprintf(
+			o->p,
+			"JUMP_IF_%s .l%u JUMP .m%u\n.l%u: UNREACHABLE\n.m%u: NOP\n",
+			r.n ? "FALSE" : "TRUE", l, l, l, l);
+	}
+}
+
 /* A program of @n instructions that returns all values as a tuple. */
 static void make(struct model *o, char *source, int n)
 {
@@ -257,9 +296,11 @@ static void make(struct model *o, char *source, int n)
 	o->p = source;
 	say(o, ".func main\n.locals 4");
 	while (n--) {
-		unsigned int kind = chance(o, 8);
+		unsigned int kind = chance(o, 9);
 
-		if (o->depth < 2 || (kind < 3 && o->depth < DEPTH - 2))
+		if (kind == 8 && o->depth < DEPTH)
+			put_fused(o);
+		else if (o->depth < 2 || (kind < 3 && o->depth < DEPTH - 2))
 			push_any(o);
 		else if (kind < 5)
 			put_binary(o);
@@ -290,7 +331,7 @@ TEST(a_second_interpreter_agrees)
 {
 	struct model o = { .state = 1 };
 
-	for (int i = 0; i < 800; i++) {
+	for (int i = 0; i < 1600; i++) {
 		struct mathis_module *module;
 		struct mathis_machine *m;
 		char source[8192];
@@ -299,6 +340,9 @@ TEST(a_second_interpreter_agrees)
 
 		make(&o, source, 60);
 		ASSERT_EQ(0, sample_load(source, &module));
+		/* Each second one without fused instructions. */
+		if (i % 2)
+			memcpy(module->fast, module->code, module->code_size);
 		ASSERT_EQ(0, mathis_machine_new(module, NULL, NULL, &m));
 		ASSERT_EQ(0, mathis_start(m, NULL, NULL, 0));
 		ASSERT_EQ(MATHIS_DONE, mathis_run(m))

@@ -154,8 +154,10 @@ static int cmd_link(int argc, char **argv)
 		return EXIT_USAGE;
 	if (link_inputs(argv + optind, argc - optind, &file, &size))
 		return EXIT_BAD;
-	if (!output)
-		output = own = output_of(argv[optind]);
+	if (!output) {
+		own = output_of(argv[optind]);
+		output = own;
+	}
 	if (output)
 		status = write_output(output, file, size);
 	else

@@ -10,7 +10,8 @@
 VERSION := 0.1.0
 TARGETS := all kmod kmod-fail bpf lib daemons tools selftests check check-fast \
 	   check-crash check-debug check-mutate check-tsan fuzz-vdfs demo \
-	   bench bench-cost bench-vdfs bench-vdfs-cost bench-vdfs-hostile lint \
+	   bench bench-cost bench-vdfs bench-vdfs-cost bench-vdfs-hostile bench-mathis \
+	   lint \
 	   census install install-files clean
 .PHONY: $(TARGETS) rootfs check-docs help uninstall
 
@@ -30,6 +31,7 @@ bench-cost:
 bench-vdfs:
 bench-vdfs-cost:
 bench-vdfs-hostile:
+bench-mathis:
 lint:
 
 help:
@@ -51,6 +53,7 @@ help:
 	@echo "bench-vdfs  vectors and blobs beside their rivals, natively"
 	@echo "bench-vdfs-cost  each request of vdfsd beside 10 000 things of another"
 	@echo "bench-vdfs-hostile  nine users of vdfsd beside one that does its worst"
+	@echo "bench-mathis  MATHIS beside Lua, QuickJS and WasmEdge, natively"
 	@echo "install    into / or DESTDIR=; the module by DKMS"
 	@echo "uninstall  what install put there, DKMS's modules too"
 	@echo "clean      remove what was built; root filesystem, debug kernels stay"

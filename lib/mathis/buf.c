@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,23 +87,44 @@ void mathis_buf_print(struct mathis_buf *b, const char *fmt, ...)
 	mathis_buf_add(b, text, n);
 }
 
-/* CRC-32 of Ethernet and zlib, a half byte at a time. */
+static uint32_t crcs[8][256]; /* of a byte, with so many zeros behind it */
+
+__attribute__((constructor)) static void fill_crcs(void)
+{
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t crc = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+		crcs[0][i] = crc;
+	}
+	for (int n = 1; n < 8; n++) {
+		for (int i = 0; i < 256; i++)
+			crcs[n][i] = crcs[n - 1][i] >> 8 ^
+				     crcs[0][crcs[n - 1][i] & 0xff];
+	}
+}
+
+/* CRC-32 of Ethernet and zlib, eight bytes at a time. */
 uint32_t mathis_crc32(const void *data, size_t n)
 {
-	static const uint32_t table[16] = {
-		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
-		0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-	};
 	const uint8_t *p = data;
 	uint32_t crc = ~0U;
 
-	while (n--) {
-		crc ^= *p++;
-		crc = crc >> 4 ^ table[crc & 15];
-		crc = crc >> 4 ^ table[crc & 15];
+	for (; n >= 8; n -= 8, p += 8) {
+		uint32_t low, high;
+
+		memcpy(&low, p, sizeof(low));
+		memcpy(&high, p + 4, sizeof(high));
+		low = le32toh(low) ^ crc;
+		high = le32toh(high);
+		crc = crcs[7][low & 0xff] ^ crcs[6][low >> 8 & 0xff] ^
+		      crcs[5][low >> 16 & 0xff] ^ crcs[4][low >> 24] ^
+		      crcs[3][high & 0xff] ^ crcs[2][high >> 8 & 0xff] ^
+		      crcs[1][high >> 16 & 0xff] ^ crcs[0][high >> 24];
 	}
+	while (n--)
+		crc = crc >> 8 ^ crcs[0][(crc ^ *p++) & 0xff];
 	return ~crc;
 }
 

@@ -102,7 +102,7 @@ int mathis_enter(struct mathis_machine *m, struct mathis_task *t, uint32_t func,
 		return RUN_THROWS;
 	t->frames[t->n_frames++] = (struct mathis_frame){
 		.func = f,
-		.ip = m->module->code + f->code,
+		.ip = m->module->fast + f->code,
 		.closure = closure,
 		.base = t->sp - f->arity,
 		.ret = ret,
@@ -200,7 +200,7 @@ int op_tail_call(struct mathis_machine *m, const uint8_t *arg)
 		f->arity * sizeof(*t->stack));
 	t->sp = frame->base + f->arity;
 	frame->func = f;
-	frame->ip = m->module->code + f->code;
+	frame->ip = m->module->fast + f->code;
 	frame->closure = NULL;
 	clear_locals(t, f);
 	trace(m, f);

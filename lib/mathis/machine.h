@@ -132,7 +132,6 @@ struct mathis_machine {
 	uint64_t last_id;
 	size_t n_calls; /* tasks whose call is in progress */
 
-	uint8_t sizes[256]; /* of instructions, by number */
 	const uint8_t *ip; /* of the instruction that runs */
 	struct mathis_error error; /* the last one thrown */
 	struct mathis_value thrown; /* by THROW, if @has_thrown */

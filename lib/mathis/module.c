@@ -242,6 +242,7 @@ void mathis_unload(struct mathis_module *m)
 	free(m->imports);
 	free(m->exports);
 	free(m->props);
+	free(m->fast);
 	free(m->data);
 	free(m);
 }

@@ -215,6 +215,7 @@ struct mathis_module {
 	uint32_t n_props;
 	const uint8_t *code;
 	uint32_t code_size;
+	uint8_t *fast; /* code that was verified, with fused instructions */
 	struct mathis_error *error; /* while it loads */
 };
 
@@ -242,6 +243,9 @@ const struct mathis_line *mathis_find_line(const struct mathis_module *m,
 					   uint32_t code);
 const struct mathis_func *mathis_func_at(const struct mathis_module *m,
 					 uint32_t code);
+
+/* fuse.c */
+int mathis_fuse(struct mathis_module *m);
 
 int mathis_load_consts(struct mathis_module *m, struct mathis_part part);
 int mathis_load_types(struct mathis_module *m, struct mathis_part part);

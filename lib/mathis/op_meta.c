@@ -239,7 +239,7 @@ static int frame_value(struct mathis_machine *m, const struct mathis_frame *f,
 	struct mathis_span name = f->func->name;
 	int ret;
 
-	line = mathis_find_line(m->module, f->ip - m->module->code - 1);
+	line = mathis_find_line(m->module, f->ip - m->module->fast - 1);
 	if (!name.len)
 		name.data = "";
 	if (mathis_make_map(m, KIND_MAP, v))

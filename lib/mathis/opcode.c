@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "opcode.h"
-#include "read.h"
 
 #define VAR MATHIS_OP_VAR
 
@@ -51,24 +50,50 @@ size_t mathis_operand_size(char letter)
 	}
 }
 
+static uint8_t sizes[256];
+
+__attribute__((constructor)) static void fill_sizes(void)
+{
+	for (int i = 0; i < 256; i++) {
+		const char *operands = opcodes[i].operands;
+
+		sizes[i] = 1;
+		for (; operands && *operands; operands++)
+			sizes[i] += mathis_operand_size(*operands);
+	}
+}
+
+/* The bytes of an instruction, by its number; 1 for an unknown one. */
+unsigned int mathis_insn_size(uint8_t nr)
+{
+	return sizes[nr];
+}
+
 /*
  * Decode the instruction that begins at @code, of which @size bytes are left.
  * Returns 0, -ENOENT for an unknown number, -ENODATA when it is cut off.
  */
 int mathis_read_insn(const uint8_t *code, size_t size, struct mathis_insn *insn)
 {
-	struct mathis_reader r = { code, code + size, false };
 	const struct mathis_opcode *op;
 
 	memset(insn, 0, sizeof(*insn));
-	insn->op = mathis_get(&r, 1);
-	op = mathis_opcode(insn->op);
+	if (!size)
+		return -ENODATA;
+	insn->op = *code;
+	insn->size = sizes[*code];
+	op = mathis_opcode(*code++);
 	if (!op)
-		return r.bad ? -ENODATA : -ENOENT;
+		return -ENOENT;
+	if (insn->size > size)
+		return -ENODATA;
 	for (int i = 0; op->operands[i]; i++) {
 		size_t n = mathis_operand_size(op->operands[i]);
-		uint64_t v = mathis_get(&r, n);
+		uint64_t v = 0;
 
+		for (size_t b = n; b--;)
+			v = v << 8 | code[b];
+		code += n;
 		if (op->operands[i] == 'j')
 			insn->arg[i] = (int32_t)v;
 		else if (op->operands[i] == 'x')
@@ -76,6 +101,5 @@ int mathis_read_insn(const uint8_t *code, size_t size, struct mathis_insn *insn)
 		else
 			insn->arg[i] = v;
 	}
-	insn->size = r.p - code;
-	return r.bad ? -ENODATA : 0;
+	return 0;
 }

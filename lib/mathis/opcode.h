@@ -39,6 +39,7 @@ struct mathis_insn {
 const struct mathis_opcode *mathis_opcode(uint8_t nr);
 int mathis_opcode_find(const char *name, size_t len);
 size_t mathis_operand_size(char letter);
+unsigned int mathis_insn_size(uint8_t nr);
 int mathis_read_insn(const uint8_t *code, size_t size,
 		     struct mathis_insn *insn);
 

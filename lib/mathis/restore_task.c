@@ -16,7 +16,7 @@ static const struct verify_state *state_of(struct restore *s,
 	const struct mathis_module *module = s->m->module;
 
 	return &s->states[f->func - module->funcs]
-			 [f->ip - module->code - f->func->code];
+			 [f->ip - module->fast - f->func->code];
 }
 
 /* The values of a frame above its parameters and locals. */
@@ -59,7 +59,7 @@ static int get_place(struct restore *s, struct mathis_frame *f)
 	if (!s->states[func][at].begins || !s->states[func][at].reached)
 		return restore_bad(s, "a frame is at no instruction");
 	f->func = &module->funcs[func];
-	f->ip = module->code + f->func->code + at;
+	f->ip = module->fast + f->func->code + at;
 	return 0;
 }
 
@@ -108,7 +108,7 @@ static int make_room(struct restore *s, struct mathis_task *t)
 static int open_tries(struct restore *s, struct mathis_task *t, size_t i)
 {
 	struct mathis_frame *f = &t->frames[i];
-	const uint8_t *code = s->m->module->code + f->func->code;
+	const uint8_t *code = s->m->module->fast + f->func->code;
 	const struct verify_state *states =
 		s->states[f->func - s->m->module->funcs];
 	uint32_t chain[UINT8_MAX];
@@ -179,7 +179,7 @@ static int check_state(struct restore *s, const struct mathis_task *t)
 	if (t->argc > UINT8_MAX)
 		good = false;
 	if (t->merged && (t->state != TASK_RESTS || t->n_frames != 1 ||
-			  ip == s->m->module->code || ip[-1] != OP_AI_MERGE))
+			  ip == s->m->module->fast || ip[-1] != OP_AI_MERGE))
 		good = false;
 	if (t->fork.kind != KIND_NONE &&
 	    (t->fork.kind != KIND_LIST || !ip || *ip != OP_AI_FORK))
@@ -330,7 +330,7 @@ static int check_branch(struct restore *s, struct mathis_task *t,
 			struct mathis_value v)
 {
 	const struct mathis_frame *top = mathis_top_frame(t);
-	uint32_t fork = top->ip - s->m->module->code - top->func->code;
+	uint32_t fork = top->ip - s->m->module->fast - top->func->code;
 	struct mathis_task *b = (struct mathis_task *)v.o;
 	uint32_t of;
 

@@ -8,17 +8,6 @@
 
 #include "machine.h"
 
-static void fill_sizes(struct mathis_machine *m)
-{
-	for (int i = 0; i < 256; i++) {
-		const struct mathis_opcode *op = mathis_opcode(i);
-
-		m->sizes[i] = 1;
-		for (int j = 0; op && op->operands[j]; j++)
-			m->sizes[i] += mathis_operand_size(op->operands[j]);
-	}
-}
-
 /* The value of a constant of the module: 0 or RUN_THROWS. */
 static int make_const(struct mathis_machine *m, const struct mathis_const *c,
 		      struct mathis_value *v)
@@ -88,7 +77,6 @@ int mathis_machine_new(const struct mathis_module *module,
 	m->threshold = m->limits.heap;
 	m->state = MATHIS_READY;
 	m->last_ready = &m->ready;
-	fill_sizes(m);
 	if (make_consts(m)) {
 		mathis_machine_free(m);
 		return -ENOMEM;

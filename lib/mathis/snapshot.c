@@ -131,7 +131,7 @@ static void put_frame(struct saver *s, const struct mathis_frame *f)
 	struct mathis_buf *b = &s->bodies;
 
 	mathis_buf_put(b, f->func - module->funcs, 4);
-	mathis_buf_put(b, f->ip - module->code - f->func->code, 4);
+	mathis_buf_put(b, f->ip - module->fast - f->func->code, 4);
 	put_ref(s, f->closure ? &f->closure->base : NULL);
 	mathis_buf_put(b, f->base, 4);
 	mathis_buf_put(b, f->ret, 4);

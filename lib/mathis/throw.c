@@ -21,7 +21,7 @@ static void locate(struct mathis_machine *m)
 	if (!m->task || !m->task->n_frames || !m->ip)
 		return;
 	f = mathis_top_frame(m->task)->func;
-	at = m->ip - module->code;
+	at = m->ip - module->fast;
 	e->offset = at - f->code;
 	if (f->name.len)
 		snprintf(e->function, sizeof(e->function), "%.*s",

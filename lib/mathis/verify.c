@@ -300,19 +300,20 @@ static int find_captures(struct verifier *v)
 
 	for (v->index = 0; !ret && v->index < v->m->n_funcs; v->index++) {
 		v->f = &v->m->funcs[v->index];
-		for (uint32_t at = 0; at < v->f->size; at += insn.size) {
+		for (uint32_t at = 0; at < v->f->size;) {
 			const uint8_t *code = v->m->code + v->f->code + at;
 			struct mathis_func *f;
 
-			if (mathis_read_insn(code, v->f->size - at, &insn))
-				break;
-			if (insn.op != OP_MAKE_CLOSURE ||
-			    insn.arg[0] >= v->m->n_funcs)
+			at += mathis_insn_size(*code);
+			if (*code != OP_MAKE_CLOSURE || at > v->f->size)
+				continue;
+			mathis_read_insn(code, mathis_insn_size(*code), &insn);
+			if (insn.arg[0] >= v->m->n_funcs)
 				continue;
 			f = &v->m->funcs[insn.arg[0]];
 			if (made[insn.arg[0]] && f->captured != insn.arg[1]) {
 				ret = verify_refuse(
-					v, at,
+					v, code - v->m->code - v->f->code,
 					"function %d captures %u values elsewhere",
 					(int)insn.arg[0], f->captured);
 				break;
@@ -339,6 +340,9 @@ int mathis_verify(struct mathis_module *m, const struct mathis_host *host,
 		ret = verify_func(&v);
 		free(v.states);
 	}
+	if (!ret && mathis_fuse(m))
+		ret = mathis_fail(error, -ENOMEM, MATHIS_OUT_OF_MEMORY,
+				  "no memory");
 	m->verified = !ret;
 	m->arity = host ? host->arity : NULL;
 	return ret;

@@ -70,7 +70,7 @@ static const char head[] =
 	".func main\n.locals 4\n";
 
 /* The ways in which each program is run. */
-enum way { PLAIN, COLLECT_ALWAYS, LITTLE_FUEL, RESTORED, N_WAYS };
+enum way { PLAIN, COLLECT_ALWAYS, LITTLE_FUEL, RESTORED, UNFUSED, N_WAYS };
 
 /* Put a machine into the place of one, out of its snapshot. */
 static int replace(struct mathis_machine **m)
@@ -163,6 +163,8 @@ static void run_program(struct __test_metadata *_metadata,
 		/* Collecting a thousand times a thousand objects takes long. */
 		if (way == COLLECT_ALWAYS && strstr(p->body, "5000"))
 			continue;
+		if (way == UNFUSED)
+			memcpy(module->fast, module->code, module->code_size);
 		ASSERT_EQ(0, mathis_machine_new(module, &limits, NULL, &m));
 		state = run(&m, way);
 		mathis_show(mathis_result(m), text, sizeof(text));

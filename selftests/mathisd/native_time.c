@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * 0x0C00 to 0x0C14: clocks, sleep, zones beside date(1), and cron.
+ */
+#include <kselftest_harness.h>
+#include <time.h>
+
+#include "dispatch.h"
+
+FIXTURE(time)
+{
+	struct dispatch d;
+};
+
+FIXTURE_SETUP(time)
+{
+	ASSERT_TRUE(dispatch_init(&self->d));
+}
+
+FIXTURE_TEARDOWN(time)
+{
+	dispatch_fini(&self->d);
+}
+
+#define DO(...) CALL(&self->d, __VA_ARGS__)
+#define TEXT(_text) text_is(_text)
+
+static bool text_is(const char *text)
+{
+	return RESULT.n == strlen(text) && !memcmp(RESULT.text, text, RESULT.n);
+}
+
+TEST_F(time, clocks)
+{
+	int64_t before = time(NULL), mono;
+
+	ASSERT_EQ(0, DO("time_now"));
+	EXPECT_LE(before, RESULT.i / 1000);
+	ASSERT_EQ(0, DO("time_now_nano"));
+	EXPECT_LE(before, RESULT.i / 1000000000);
+	ASSERT_EQ(0, DO("time_mono"));
+	mono = RESULT.i;
+	ASSERT_EQ(0, DO("time_sleep", INT(0)));
+	ASSERT_EQ(0, DO("time_sleep", INT(20)));
+	EXPECT_EQ(MATHIS_NONE, RESULT.kind);
+	ASSERT_EQ(0, DO("time_mono"));
+	EXPECT_LE(mono + 20000000, RESULT.i);
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("time_sleep", INT(-1)));
+	ASSERT_EQ(0, DO("time_timezone"));
+	EXPECT_LT(0, RESULT.n);
+}
+
+TEST_F(time, time_sleep_is_cancelled)
+{
+	struct mathis_item hour = INT(3600000);
+	struct md_call *c = dispatch_begin(&self->d, "time_sleep", &hour, 1);
+
+	ASSERT_EQ(0, md_session_cancel(self->d.session, c->ticket));
+	EXPECT_EQ(MATHIS_CANCELLED, dispatch_wait(&self->d, c));
+	md_call_put(c);
+	/* One that nobody cancels ends with the session. */
+	dispatch_begin(&self->d, "time_sleep", &hour, 1);
+}
+
+TEST_F(time, time_format)
+{
+	ASSERT_EQ(0, DO("time_format", INT(0), STR("rfc3339")));
+	EXPECT_TRUE(TEXT("1970-01-01T00:00:00Z"));
+	ASSERT_EQ(0, DO("time_format", INT(-1), STR("rfc3339")));
+	EXPECT_TRUE(TEXT("1969-12-31T23:59:59.999Z"));
+	ASSERT_EQ(0, DO("time_format", INT(784111777000), STR("http"),
+			STR("Asia/Tokyo")));
+	EXPECT_TRUE(TEXT("Sun, 06 Nov 1994 08:49:37 GMT"));
+	ASSERT_EQ(0, DO("time_format", INT(784111777000), STR("rfc2822"),
+			STR("Asia/Kolkata")));
+	EXPECT_TRUE(TEXT("Sun, 06 Nov 1994 14:19:37 +0530"));
+	ASSERT_EQ(0, DO("time_format", INT(253402300799999), STR("%Y-%j %%")));
+	EXPECT_TRUE(TEXT("9999-365 %"));
+	EXPECT_EQ(MATHIS_FORMAT, DO("time_format", INT(0), STR("%s")));
+	EXPECT_EQ(MATHIS_FORMAT, DO("time_format", INT(0), STR("%")));
+	EXPECT_EQ(MATHIS_FORMAT, DO("time_format", INT(0), STR("%Ey")));
+	EXPECT_EQ(MATHIS_NOT_FOUND, DO("time_format", INT(0), STR("%Y"),
+				       STR("../../../etc/passwd")));
+	EXPECT_EQ(MATHIS_NOT_FOUND,
+		  DO("time_format", INT(0), STR("%Y"), STR("Europe")));
+	EXPECT_EQ(MATHIS_NOT_FOUND,
+		  DO("time_format", INT(0), STR("%Y"), STR("tzdata.zi")));
+	EXPECT_EQ(MATHIS_NOT_FOUND,
+		  DO("time_format", INT(0), STR("%Y"), STR("")));
+}
+
+/* Each zone in all decades, as date(1) says, whose zones are the C library's. */
+TEST_F(time, zones_as_date_does)
+{
+	static const char *const zones[] = {
+		"Europe/Berlin",       "America/New_York",  "Asia/Kathmandu",
+		"Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia",
+		"America/Sao_Paulo",   "Asia/Tehran",	    "UTC",
+		"Antarctica/Troll",    "Europe/Dublin",	    "America/Nuuk",
+	};
+
+	for (size_t i = 0; i < sizeof(zones) / sizeof(*zones); i++) {
+		struct tm tm;
+		char want[16];
+
+		setenv("TZ", zones[i], 1);
+		tzset();
+		for (time_t t = -2000000000; t < 4300000000; t += 12345678) {
+			ASSERT_NE(NULL, localtime_r(&t, &tm));
+			strftime(want, sizeof(want), "%z", &tm);
+			ASSERT_EQ(0, DO("time_format", INT(t * 1000), STR("%z"),
+					STR(zones[i])));
+			EXPECT_TRUE(TEXT(want))
+			{
+				TH_LOG("%s at %lld", zones[i], (long long)t);
+			}
+		}
+		ASSERT_EQ(0, DO("time_timezone"));
+		EXPECT_TRUE(TEXT(zones[i]));
+	}
+	unsetenv("TZ");
+}
+
+/* What comes first after a time; "" when nothing does. */
+static const struct {
+	const char *cron, *after, *next;
+} steps[] = {
+	{ "*/15 * * * *", "2012-07-09T14:45:00", "2012-07-09T15:00:00" },
+	{ "*/15 * * * *", "2012-07-09T14:59:59", "2012-07-09T15:00:00" },
+	{ "20-35/15 * * * *", "2012-07-09T14:46:00", "2012-07-09T15:20:00" },
+	{ "5/20 * * * *", "2012-07-09T14:25:00", "2012-07-09T14:45:00" },
+	{ "*/30 * * * * *", "2012-07-09T14:59:29", "2012-07-09T14:59:30" },
+	{ "0 0 * feb mon", "2012-07-09T23:35:00", "2013-02-04T00:00:00" },
+	{ "0 0 1 FEB *", "2012-07-09T23:35:00", "2013-02-01T00:00:00" },
+	{ "0 0 29 2 *", "2012-07-09T23:35:00", "2016-02-29T00:00:00" },
+	{ "0 0 29 2 *", "2096-03-01T00:00:00", "2104-02-29T00:00:00" },
+	{ "0 0 31 2 *", "2012-07-09T23:35:00", "" },
+	{ "0 0 * * 7", "2026-11-30T00:00:00", "2026-12-06T00:00:00" },
+	{ "0 0 * * 0", "2026-11-30T00:00:00", "2026-12-06T00:00:00" },
+	{ "0 0 * * 5-7", "2026-12-05T00:00:00", "2026-12-06T00:00:00" },
+	/* Both days limited: either. One of them *: the other. */
+	{ "0 0 13 * fri", "2026-11-30T00:00:00", "2026-12-04T00:00:00" },
+	{ "0 0 13 * fri", "2026-12-11T00:00:00", "2026-12-13T00:00:00" },
+	{ "0 0 13 * *", "2026-12-11T00:00:00", "2026-12-13T00:00:00" },
+	{ "0 0 */2 * fri", "2026-11-30T00:00:00", "2026-12-11T00:00:00" },
+	{ "59 23 31 12 *", "2026-12-31T23:59:00", "2027-12-31T23:59:00" },
+	{ "@yearly", "2026-11-30T00:00:00", "2027-01-01T00:00:00" },
+	{ "@monthly", "2026-11-30T00:00:00", "2026-12-01T00:00:00" },
+	{ "@weekly", "2026-11-30T00:00:00", "2026-12-06T00:00:00" },
+	{ "@daily", "2026-11-30T00:00:00", "2026-12-01T00:00:00" },
+	{ "@hourly", "2026-11-30T00:00:00", "2026-11-30T01:00:00" },
+	/* New York, 2012-03-11: 02:00 to 03:00 is left out. */
+	{ "TZ=America/New_York 30 2 11 3 *", "2012-03-11T05:00:00",
+	  "2012-03-11T07:00:00" },
+	{ "TZ=America/New_York 0 3 * * *", "2012-03-11T05:00:00",
+	  "2012-03-11T07:00:00" },
+	/* 2012-11-04: 01:00 to 02:00 comes twice. */
+	{ "CRON_TZ=America/New_York 30 1 * * *", "2012-11-04T04:00:00",
+	  "2012-11-04T05:30:00" },
+	{ "CRON_TZ=America/New_York 30 1 * * *", "2012-11-04T05:30:00",
+	  "2012-11-05T06:30:00" },
+	/* Apia had no 2011-12-30. */
+	{ "TZ=Pacific/Apia 0 12 30 12 *", "2011-12-30T00:00:00",
+	  "2011-12-30T10:00:00" },
+};
+
+static int64_t utc(const char *text)
+{
+	struct tm tm = { 0 };
+
+	return strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ?
+		       (int64_t)timegm(&tm) * 1000 :
+		       -1;
+}
+
+TEST_F(time, cron_parse_and_next)
+{
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		ASSERT_EQ(0, DO("cron_parse", STR(steps[i].cron)))
+		{
+			TH_LOG("%s: %s", steps[i].cron, MESSAGE);
+		}
+		EXPECT_EQ(*steps[i].next ? 0 : MATHIS_NOT_FOUND,
+			  DO("cron_next", RESULT, INT(utc(steps[i].after))));
+		if (*steps[i].next) {
+			EXPECT_EQ(utc(steps[i].next), RESULT.i)
+			{
+				TH_LOG("%s after %s", steps[i].cron,
+				       steps[i].after);
+			}
+		}
+	}
+}
+
+TEST_F(time, cron_next_after_now_and_close)
+{
+	struct mathis_item cron;
+
+	ASSERT_EQ(0, DO("cron_parse", STR("* * * * * *")));
+	cron = RESULT;
+	ASSERT_EQ(0, DO("cron_next", cron));
+	EXPECT_EQ(0, RESULT.i % 1000);
+	EXPECT_LT((int64_t)time(NULL) - 1, RESULT.i / 1000);
+	EXPECT_EQ(0, DO("cron_close", cron));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("cron_next", cron));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("cron_close", cron));
+	ASSERT_EQ(0, DO("crypto_secret_import", STR("x")));
+	EXPECT_EQ(MATHIS_ARG_TYPE, DO("cron_next", RESULT));
+}
+
+TEST_F(time, cron_parse_refuses_what_crontab_does)
+{
+	static const char *const bad[][2] = {
+		{ "", "count of fields" },
+		{ "* * * *", "count of fields" },
+		{ "* * * * * * *", "count of fields" },
+		{ "@never", "count of fields" },
+		{ "60 * * * *", "minute" },
+		{ "-1 * * * *", "minute" },
+		{ "5-1 * * * *", "minute" },
+		{ "*/0 * * * *", "minute" },
+		{ "*/-1 * * * *", "minute" },
+		{ "1, * * * *", "minute" },
+		{ ",1 * * * *", "minute" },
+		{ "1-2-3 * * * *", "minute" },
+		{ "99999999999 * * * *", "minute" },
+		{ "* 24 * * *", "hour" },
+		{ "* * 0 * *", "day of month" },
+		{ "* * 32 * *", "day of month" },
+		{ "* * * 13 *", "month" },
+		{ "* * * foo *", "month" },
+		{ "* * * january *", "month" },
+		{ "* * * * 8", "day of week" },
+		{ "* * * * fri-mon", "day of week" },
+		{ "61 * * * * *", "second" },
+		{ "TZ=Mars/Olympus * * * * *", "zone" },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		EXPECT_EQ(MATHIS_FORMAT, DO("cron_parse", STR(bad[i][0])))
+		{
+			TH_LOG("%s", bad[i][0]);
+		}
+		EXPECT_TRUE(mathis_item_is(
+			mathis_item_get(&dispatch_last->detail, "field"),
+			bad[i][1]))
+		{
+			TH_LOG("%s: %s", bad[i][0], MESSAGE);
+		}
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -89,6 +89,67 @@ TEST_F(time, time_format)
 		  DO("time_format", INT(0), STR("%Y"), STR("")));
 }
 
+TEST_F(time, time_parse)
+{
+	static const struct {
+		const char *text, *how, *zone;
+		int64_t ms;
+	} good[] = {
+		{ "1970-01-01T00:00:00Z", "rfc3339", NULL, 0 },
+		{ "1985-04-12t23:20:50.52z", "rfc3339", NULL, 482196050520 },
+		{ "1996-12-19T16:39:57-08:00", "rfc3339", NULL, 851042397000 },
+		{ "2026-11-30T00:00:00.0009+00:00", "rfc3339", NULL,
+		  1795996800000 },
+		{ "Sun, 06 Nov 1994 08:49:37 GMT", "http", "Asia/Tokyo",
+		  784111777000 },
+		{ "Sun, 06 Nov 1994 14:19:37 +0530", "rfc2822", NULL,
+		  784111777000 },
+		{ "2024-02-29", "%Y-%m-%d", NULL, 1709164800000 },
+		{ "2012-03-11 02:30", "%Y-%m-%d %H:%M", "America/New_York",
+		  1331449200000 },
+		{ "2012-11-04 01:30", "%Y-%m-%d %H:%M", "America/New_York",
+		  1352007000000 },
+	};
+	static const char *const wrong[][2] = {
+		{ "2023-02-29T00:00:00Z", "rfc3339" },
+		{ "2023-02-28T24:00:00Z", "rfc3339" },
+		{ "2023-02-28T00:00:60Z", "rfc3339" },
+		{ "2023-02-28T00:00:00", "rfc3339" },
+		{ "2023-02-28T00:00:00Zx", "rfc3339" },
+		{ "2023-02-28T00:00:00.Z", "rfc3339" },
+		{ "2023-02-28T00:00:00+24:00", "rfc3339" },
+		{ "2023-2-28T00:00:00Z", "rfc3339" },
+		{ "", "rfc3339" },
+		{ "2023-02-29", "%Y-%m-%d" },
+		{ "2023-02-28 ", "%Y-%m-%d" },
+		{ "2023", "%Y-%m-%d" },
+		{ "0", "%s" },
+		{ "UTC", "%Z" },
+	};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		ASSERT_EQ(0,
+			  DO("time_parse", STR(good[i].text), STR(good[i].how),
+			     good[i].zone ? STR(good[i].zone) : NONE))
+		{
+			TH_LOG("%s: %s", good[i].text, MESSAGE);
+		}
+		EXPECT_EQ(good[i].ms, RESULT.i)
+		{
+			TH_LOG("%s", good[i].text);
+		}
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		EXPECT_EQ(MATHIS_FORMAT,
+			  DO("time_parse", STR(wrong[i][0]), STR(wrong[i][1])))
+		{
+			TH_LOG("%s", wrong[i][0]);
+		}
+	}
+	EXPECT_EQ(MATHIS_NOT_FOUND, DO("time_parse", STR("2023"), STR("%Y"),
+				       STR("Mars/Olympus")));
+}
+
 /* Each zone in all decades, as date(1) says, whose zones are the C library's. */
 TEST_F(time, zones_as_date_does)
 {

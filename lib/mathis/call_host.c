@@ -9,14 +9,6 @@
 
 #include "machine.h"
 
-#define CALL_EMIT 0x0020
-#define CALL_SPAWN 0x0300
-#define CALL_TASK_YIELD 0x0304
-#define CALL_MEM_STATS 0x0404
-#define CALL_COLLECT 0x0405
-#define CALL_CHAN_NEW 0x0500
-#define CALL_CHAN_CLOSE 0x0503
-
 void mathis_event(struct mathis_machine *m, enum mathis_event event,
 		  const char *fmt, ...)
 {
@@ -52,119 +44,6 @@ int mathis_call_throw(struct mathis_call *call, struct mathis_value error)
 {
 	mathis_raise(call->machine, error);
 	return -ECANCELED;
-}
-
-/* io_emit: a byte becomes a list, for ADD to join to another. */
-static int emit(struct mathis_machine *m)
-{
-	struct mathis_value byte = TOP(0);
-	struct mathis_value v;
-
-	if (byte.kind != KIND_INT)
-		return mathis_type_error(m, "a byte", byte);
-	if (byte.i < 0 || byte.i > UINT8_MAX)
-		return mathis_throw(m, MATHIS_ARG_RANGE, "no byte: %lld",
-				    (long long)byte.i);
-	if (mathis_make_seq(m, KIND_LIST, 1, &v))
-		return RUN_THROWS;
-	mathis_seq_of(v)->items[0] = byte;
-	mathis_seq_of(v)->n = 1;
-	return mathis_replace(m, 1, v);
-}
-
-/* task_spawn: a function and the list of its values */
-static int spawn(struct mathis_machine *m)
-{
-	struct mathis_value func = TOP(1);
-	struct mathis_value list = TOP(0);
-	struct mathis_task *t;
-
-	if (func.kind != KIND_FUNC || list.kind != KIND_LIST)
-		return mathis_type_error(m, "a function or its values",
-					 func.kind == KIND_FUNC ? list : func);
-	if (mathis_seq_of(list)->n != m->module->funcs[func.aux].arity)
-		return mathis_throw(m, MATHIS_ARITY,
-				    "the function takes %u values, not %zu",
-				    m->module->funcs[func.aux].arity,
-				    mathis_seq_of(list)->n);
-	if (mathis_new_task(m, &t) ||
-	    mathis_begin(m, t, func, mathis_seq_of(list)->items,
-			 mathis_seq_of(list)->n))
-		return RUN_THROWS;
-	return mathis_replace(m, 2, mathis_ref(KIND_TASK, t));
-}
-
-/* mem_stats: {bytes, limit, fuel} */
-static int mem_stats(struct mathis_machine *m)
-{
-	struct mathis_value v;
-	int ret;
-
-	if (mathis_make_map(m, KIND_MAP, &v))
-		return RUN_THROWS;
-	mathis_pin(m, v);
-	ret = mathis_map_put(m, mathis_map_of(v), "bytes",
-			     MATHIS_V(KIND_INT, m->bytes));
-	if (!ret)
-		ret = mathis_map_put(m, mathis_map_of(v), "limit",
-				     MATHIS_V(KIND_INT, m->limits.heap));
-	if (!ret)
-		ret = mathis_map_put(m, mathis_map_of(v), "fuel",
-				     MATHIS_V(KIND_INT, m->fuel));
-	m->n_pins--;
-	return ret ?: mathis_replace(m, 0, v);
-}
-
-static int chan_new(struct mathis_machine *m)
-{
-	struct mathis_value v;
-
-	if (mathis_make_channel(m, TOP(0), &v))
-		return RUN_THROWS;
-	return mathis_replace(m, 1, v);
-}
-
-/* Values of a call that the machine makes itself; -1 for all others. */
-static int builtin_arity(uint16_t id)
-{
-	switch (id) {
-	case CALL_SPAWN:
-		return 2;
-	case CALL_EMIT:
-	case CALL_CHAN_NEW:
-	case CALL_CHAN_CLOSE:
-		return 1;
-	case CALL_TASK_YIELD:
-	case CALL_MEM_STATS:
-	case CALL_COLLECT:
-		return 0;
-	}
-	return -1;
-}
-
-static int run_builtin(struct mathis_machine *m, uint16_t id)
-{
-	struct mathis_value none = MATHIS_V(KIND_NONE, 0);
-
-	switch (id) {
-	case CALL_EMIT:
-		return emit(m);
-	case CALL_SPAWN:
-		return spawn(m);
-	case CALL_TASK_YIELD:
-		return mathis_replace(m, 0, none);
-	case CALL_MEM_STATS:
-		return mem_stats(m);
-	case CALL_COLLECT:
-		mathis_collect(m);
-		return mathis_replace(m, 0, none);
-	case CALL_CHAN_NEW:
-		return chan_new(m);
-	default:
-		if (mathis_close_channel(m, TOP(0)))
-			return RUN_THROWS;
-		return mathis_replace(m, 1, none);
-	}
 }
 
 /* Replace @argc values by Ok(v) or Err(v). */
@@ -216,7 +95,8 @@ static int put_future(struct mathis_machine *m, struct mathis_task *t,
 }
 
 /* A call that the machine makes itself, with the bits of its result. */
-static int do_builtin(struct mathis_machine *m, uint16_t id, unsigned int argc)
+static int do_own(struct mathis_machine *m, uint16_t id, unsigned int argc,
+		  const struct mathis_own *own)
 {
 	struct mathis_call call = { .argc = argc };
 	struct mathis_task *future = NULL;
@@ -224,7 +104,9 @@ static int do_builtin(struct mathis_machine *m, uint16_t id, unsigned int argc)
 
 	if (id & CALL_FUTURE && mathis_new_task(m, &future))
 		return RUN_THROWS;
-	ret = run_builtin(m, id & CALL_NUMBER);
+	ret = mathis_run_own(m, own, future);
+	if (ret == RUN_SWITCH)
+		return ret;
 	if (!ret) {
 		call.result = TOP(0);
 		call.argc = 1;
@@ -251,6 +133,15 @@ static int host_call(struct mathis_machine *m, struct mathis_call *call)
 			      m->host.call(m->host.arg, call);
 }
 
+/* Ask the embedder to end a call of a task; @gone: the task ends at once. */
+void mathis_cancel(struct mathis_machine *m, struct mathis_task *t, bool gone)
+{
+	if (gone)
+		m->n_calls--;
+	if (m->host.cancel)
+		m->host.cancel(m->host.arg, t->id);
+}
+
 /* Ask the embedder, with the @argc values on top of the stack. */
 static int ask_host(struct mathis_machine *m, uint16_t id, unsigned int argc,
 		    const char *native)
@@ -261,6 +152,7 @@ static int ask_host(struct mathis_machine *m, uint16_t id, unsigned int argc,
 				    .id = id & CALL_NUMBER,
 				    .argc = argc,
 				    .args = t->stack + t->sp - argc,
+				    .task = t->id,
 				    .native = native };
 	struct mathis_value v;
 	int ret;
@@ -270,6 +162,7 @@ static int ask_host(struct mathis_machine *m, uint16_t id, unsigned int argc,
 	call.ticket = future ? future->id : t->id;
 	ret = host_call(m, &call);
 	m->n_kept = 0;
+	t->told |= call.tell;
 	if (future)
 		return put_future(m, future, &call, ret);
 	if (ret == -EINPROGRESS) {
@@ -290,8 +183,10 @@ static int ask_host(struct mathis_machine *m, uint16_t id, unsigned int argc,
 /* Make a call with the @argc values on top of the stack. */
 int mathis_do_call(struct mathis_machine *m, uint16_t id, unsigned int argc)
 {
-	if (builtin_arity(id & CALL_NUMBER) == (int)argc)
-		return do_builtin(m, id, argc);
+	const struct mathis_own *own = mathis_find_own(id & CALL_NUMBER, argc);
+
+	if (own)
+		return do_own(m, id, argc, own);
 	return ask_host(m, id, argc, NULL);
 }
 

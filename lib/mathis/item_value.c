@@ -7,6 +7,7 @@
 
 #include "item.h"
 #include "machine.h"
+#include "upcall.h"
 
 struct out {
 	struct mathis_machine *m;

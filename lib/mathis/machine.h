@@ -211,7 +211,15 @@ int mathis_make_channel(struct mathis_machine *m, struct mathis_value room,
 			struct mathis_value *v);
 int mathis_close_channel(struct mathis_machine *m, struct mathis_value v);
 
+/* call_own.c: calls that the machine makes itself */
+#define CALL_TASK_YIELD 0x0304
+struct mathis_own;
+const struct mathis_own *mathis_find_own(uint16_t id, unsigned int argc);
+int mathis_run_own(struct mathis_machine *m, const struct mathis_own *own,
+		   bool future);
+
 /* call_host.c */
+void mathis_cancel(struct mathis_machine *m, struct mathis_task *t, bool gone);
 #define CALL_LOG 0x0f00
 #define CALL_COMPLETE 0x0a01
 #define CALL_DECIDE 0x0a03

@@ -234,6 +234,8 @@ struct mathis_value {
  * @argc: Values in @args.
  * @args: The values; they live until the call returns.
  * @ticket: Names the call to mathis_complete().
+ * @task: The task that makes it.
+ * @tell: Out: tell by @ended of struct mathis_host when that task ends.
  * @native: "MODULE:SYMBOL" of a NATIVE_CALL, valid until @native of the host
  *	returns; NULL for a call by number.
  * @result: Out, the result; none by default.
@@ -244,6 +246,8 @@ struct mathis_call {
 	unsigned int argc;
 	const struct mathis_value *args;
 	uint64_t ticket;
+	uint64_t task;
+	bool tell;
 	const char *native;
 	struct mathis_value result;
 };
@@ -277,8 +281,9 @@ enum mathis_event {
  * @event: Hear of an event. NULL: none is reported.
  * @poll: Called between two tasks; it may make values, call
  *	mathis_complete() and mathis_handle(). NULL: nothing is.
- * @ended: A task of mathis_handle() ended with this value, or with an error
- *	that is this value; it may call mathis_drop(). NULL: no one hears of it.
+ * @cancel: A program wants the call with a ticket to end soon; or NULL.
+ * @ended: A task of mathis_handle(), or one that a call asked for, ended with
+ *	this value or error; it may call mathis_drop(). Or NULL.
  */
 struct mathis_host {
 	void *arg;
@@ -289,6 +294,7 @@ struct mathis_host {
 	int (*handle)(void *arg, struct mathis_value *handle);
 	void (*event)(void *arg, enum mathis_event event, const char *text);
 	void (*poll)(void *arg);
+	void (*cancel)(void *arg, uint64_t ticket);
 	void (*ended)(void *arg, uint64_t task, struct mathis_value value,
 		      bool failed);
 };
@@ -470,40 +476,6 @@ int mathis_restore(const struct mathis_module *module,
 		   const struct mathis_host *host, const void *data,
 		   size_t size, struct mathis_machine **machine,
 		   struct mathis_error *error);
-
-/**
- * mathis_hold() - keep a value
- * @machine: The machine of the value.
- * @value: The value. While a program's values are held it does not fail
- *	because all of its tasks wait.
- * @slot: Out, the number that it is held by.
- *
- * Return: 0; -ENOMEM.
- */
-int mathis_hold(struct mathis_machine *machine, struct mathis_value value,
-		uint32_t *slot);
-
-/**
- * mathis_drop() - keep a value no longer
- * @machine: The machine.
- * @slot: Of mathis_hold().
- */
-void mathis_drop(struct mathis_machine *machine, uint32_t slot);
-
-/**
- * mathis_handle() - run a function that is held, in a task of its own
- * @machine: A machine that does not run, or polls.
- * @slot: Of the function.
- * @args: Its values.
- * @argc: Their count.
- * @task: Out, the number of the task, for the embedder's function @ended.
- * @task_slot: Out, a slot that holds the task.
- *
- * Return: 0; -EINVAL when it is no function or takes another count; -ENOMEM.
- */
-int mathis_handle(struct mathis_machine *machine, uint32_t slot,
-		  const struct mathis_value *args, unsigned int argc,
-		  uint64_t *task, uint32_t *task_slot);
 
 /**
  * mathis_call_fail() - say why a call fails

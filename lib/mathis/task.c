@@ -154,7 +154,7 @@ void mathis_end_task(struct mathis_machine *m, struct mathis_task *t,
 	mathis_free_stack(m, t);
 	if (t == m->main)
 		end_program(m, failed);
-	else if (failed && !t->waiters && !t->awaited && !t->told)
+	else if (failed && !t->waiters && !t->awaited)
 		mathis_event(m, MATHIS_EVENT_LOST, "%s", m->error.text);
 	if (t->told && m->host.ended)
 		m->host.ended(m->host.arg, t->id, result, failed);

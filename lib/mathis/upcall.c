@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "machine.h"
+#include "upcall.h"
 
 #define HOLDS_MAX 65536
 
@@ -65,6 +66,7 @@ int mathis_handle(struct mathis_machine *m, uint32_t slot,
 		ret = -ENOMEM;
 	} else {
 		t->told = true;
+		t->awaited = true;
 		*task = t->id;
 	}
 	m->task = was;

@@ -5,6 +5,7 @@
 #include <core/stream.h>
 #include <core/upcall.h>
 #include <kselftest_harness.h>
+#include <mathis/upcall.h>
 #include <program/program.h>
 
 #include "dispatch.h"

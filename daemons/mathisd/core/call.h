@@ -54,6 +54,8 @@ struct md_call {
 	char message[200];
 
 	uint64_t ticket; /* of the caller */
+	uint64_t task; /* of the program, that makes it; 0: no program does */
+	bool tell; /* the function wants md_own_kind.task_ended of @task */
 	uint64_t deadline; /* CLOCK_MONOTONIC, ns; 0: that of the session */
 	void *own; /* of the function that serves it */
 	void (*drop)(struct md_call *c); /* frees @own with the call; or NULL */

@@ -64,6 +64,20 @@ void *md_session_own(struct md_session *s, const struct md_own_kind *kind)
 	return own ? own->state : NULL;
 }
 
+void md_session_task_ended(struct md_session *s, uint64_t task)
+{
+	struct md_own *own;
+
+	/* States are added at the front, and stay. */
+	pthread_mutex_lock(&s->lock);
+	own = s->owns;
+	pthread_mutex_unlock(&s->lock);
+	for (; own; own = own->next) {
+		if (own->kind->task_ended)
+			own->kind->task_ended(own->state, task);
+	}
+}
+
 struct md_call *md_session_take(struct md_session *s)
 {
 	struct md_call *c;

@@ -25,11 +25,14 @@ struct md_own;
  * @size: Its bytes, zero at first.
  * @init: Prepares it, or NULL.
  * @fini: Drops what it has when the session ends, or NULL.
+ * @task_ended: A task of the program ended, of which a call had set md_call.tell;
+ *	or NULL. Runs in the thread of the program.
  */
 struct md_own_kind {
 	size_t size;
 	void (*init)(void *state);
 	void (*fini)(void *state);
+	void (*task_ended)(void *state, uint64_t task);
 };
 
 struct md_session {
@@ -75,6 +78,9 @@ void md_session_put(struct md_session *s);
 
 /* The state of a category; NULL without memory. */
 void *md_session_own(struct md_session *s, const struct md_own_kind *kind);
+
+/* A task ended: tell the states that have a function for it. */
+void md_session_task_ended(struct md_session *s, uint64_t task);
 
 /* A call that has ended, which the caller puts; NULL: none has. */
 struct md_call *md_session_take(struct md_session *s);

@@ -3,6 +3,7 @@
  * Calls of a machine, served; a machine waits for those that end later.
  */
 #include <errno.h>
+#include <mathis/upcall.h>
 
 #include "core/call.h"
 #include "core/core.h"
@@ -118,11 +119,18 @@ static int make_call(void *arg, struct mathis_call *call)
 		return mathis_call_fail(call, MATHIS_OUT_OF_MEMORY,
 					"no memory");
 	c->ticket = call->ticket;
+	c->task = call->task;
 	ret = take_args(call, c);
-	if (!ret && md_call_start(c) == MD_LATER)
-		return -EINPROGRESS;
-	if (!ret)
+	if (!ret) {
+		enum md_status status = md_call_start(c);
+
+		call->tell = c->row &&
+			     c->row->info->mode == MATHIS_MODE_INLINE &&
+			     c->tell;
+		if (status == MD_LATER)
+			return -EINPROGRESS;
 		ret = ended(call, c);
+	}
 	drop_args(call->machine, c);
 	md_call_put(c);
 	return ret;
@@ -151,6 +159,14 @@ static void complete(struct md_program *p, struct md_call *c)
 		mathis_complete(m, c->ticket, code, v, NULL);
 	drop_args(m, c);
 	md_call_put(c);
+}
+
+/* The call may end before this returns: its end is news. */
+static void cancel_call(void *arg, uint64_t ticket)
+{
+	struct md_program *p = arg;
+
+	md_session_cancel(p->session, ticket);
 }
 
 /* All that came since: ends of calls, upcalls, functions to be dropped. */
@@ -198,6 +214,7 @@ void md_program_init(struct md_program *p, struct md_session *session,
 	host->arg = p;
 	host->call = make_call;
 	host->poll = take_news;
+	host->cancel = cancel_call;
 	host->ended = md_program_task_ended;
 }
 

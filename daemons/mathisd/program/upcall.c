@@ -3,6 +3,7 @@
  * Upcalls of a program: each runs in a task of its machine.
  */
 #include <errno.h>
+#include <mathis/upcall.h>
 #include <stdlib.h>
 
 #include "core/core.h"
@@ -96,8 +97,10 @@ void md_program_task_ended(void *arg, uint64_t task, struct mathis_value value,
 		if (run->task == task)
 			break;
 	}
-	if (!run)
+	if (!run) {
+		md_session_task_ended(p->session, task);
 		return;
+	}
 	TAILQ_REMOVE(&p->runs, run, link);
 	mathis_drop(p->machine, run->slot);
 	if (md_upcall_claim(run->upcall))

@@ -19,7 +19,10 @@ static void init(void *state)
 	atomic_init((atomic_ulong *)state, 0);
 }
 
-static const struct md_own_kind memory = { sizeof(atomic_ulong), init, NULL };
+static const struct md_own_kind memory = {
+	.size = sizeof(atomic_ulong),
+	.init = init,
+};
 
 static int charge(struct md_call *c, uint64_t bytes, atomic_ulong **used)
 {

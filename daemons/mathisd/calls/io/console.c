@@ -33,7 +33,11 @@ static void fini(void *state)
 	pthread_mutex_destroy(&in->lock);
 }
 
-static const struct md_own_kind kind = { sizeof(struct input), init, fini };
+static const struct md_own_kind kind = {
+	.size = sizeof(struct input),
+	.init = init,
+	.fini = fini,
+};
 
 /* Print texts one behind the other. */
 static int print(struct md_call *c, int fd, struct iovec *iov, int n)

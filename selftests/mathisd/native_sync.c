@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * 0x03, 0x04 and 0x05: memory, locks and semaphores; tasks and channels in
+ * programs, which say themselves what they return.
+ */
+#include <kselftest_harness.h>
+#include <program/program.h>
+
+#include "dispatch.h"
+
+FIXTURE(sync)
+{
+	struct dispatch d;
+};
+
+FIXTURE_SETUP(sync)
+{
+	ASSERT_TRUE(dispatch_init(&self->d));
+}
+
+FIXTURE_TEARDOWN(sync)
+{
+	dispatch_fini(&self->d);
+}
+
+#define DO(...) CALL(&self->d, __VA_ARGS__)
+
+TEST_F(sync, memory_is_read_and_written_in_its_bounds)
+{
+	struct mathis_item m;
+
+	ASSERT_EQ(0, DO("mem_alloc", INT(16)));
+	m = RESULT;
+	EXPECT_EQ(0, DO("mem_read", m, INT(12), INT(4)));
+	EXPECT_TRUE(RESULT.n == 4 && !memcmp(RESULT.text, "\0\0\0\0", 4));
+	EXPECT_EQ(0, DO("mem_write", m, INT(14), BYTES("ab", 2)));
+	EXPECT_EQ(MATHIS_ARG_RANGE,
+		  DO("mem_write", m, INT(15), BYTES("ab", 2)));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("mem_read", m, INT(13), INT(4)));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("mem_read", m, INT(INT64_MAX), INT(1)));
+	EXPECT_EQ(0, DO("mem_read", m, INT(16), INT(0)));
+	EXPECT_EQ(0, DO("mem_read", m, INT(14), INT(2)));
+	EXPECT_TRUE(!memcmp(RESULT.text, "ab", 2));
+	EXPECT_EQ(0, DO("mem_free", m));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("mem_free", m));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("mem_read", m, INT(0), INT(0)));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("mem_write", m, INT(0), BYTES("", 0)));
+}
+
+TEST_F(sync, memory_of_a_session_has_a_limit)
+{
+	struct mathis_item first;
+
+	ASSERT_EQ(0, DO("mem_alloc", INT(64 << 20)));
+	first = RESULT;
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, DO("mem_alloc", INT(64 << 20)));
+	EXPECT_EQ(MATHIS_LIMIT, DO("mem_alloc", INT(1)));
+	EXPECT_EQ(0, DO("mem_free", first));
+	EXPECT_EQ(0, DO("mem_alloc", INT(1)));
+}
+
+/* Begin a call as a task of a program does. */
+static struct md_call *as(struct dispatch *d, uint64_t task, const char *name,
+			  struct mathis_item arg)
+{
+	struct md_call *c;
+
+	c = md_call_new(d->session,
+			(uint16_t)mathis_call_number(name, strlen(name)), 1);
+	c->ticket = ++d->tickets;
+	c->task = task;
+	c->args[0] = arg;
+	md_call_start(c);
+	return c;
+}
+
+static int end_as(struct dispatch *d, uint64_t task, const char *name,
+		  struct mathis_item arg)
+{
+	struct md_call *c = as(d, task, name, arg);
+	int code = dispatch_wait(d, c);
+
+	md_call_put(c);
+	return code;
+}
+
+static bool abandoned(const struct md_call *c)
+{
+	return mathis_item_get(&c->result, "abandoned")->i;
+}
+
+TEST_F(sync, mutex_lock_is_first_come_first_served)
+{
+	struct md_call *second, *third;
+	struct mathis_item m;
+
+	ASSERT_EQ(0, DO("mutex_new"));
+	m = RESULT;
+	EXPECT_EQ(0, end_as(&self->d, 1, "mutex_lock", m));
+	EXPECT_EQ(MATHIS_BAD_OPERATION, end_as(&self->d, 1, "mutex_lock", m));
+	EXPECT_EQ(MATHIS_BAD_OPERATION, end_as(&self->d, 2, "mutex_unlock", m));
+	second = as(&self->d, 2, "mutex_lock", m);
+	third = as(&self->d, 3, "mutex_lock", m);
+	EXPECT_EQ(0, end_as(&self->d, 1, "mutex_unlock", m));
+	EXPECT_EQ(0, dispatch_wait(&self->d, second));
+	EXPECT_FALSE(abandoned(second));
+	EXPECT_EQ(MATHIS_BAD_OPERATION, end_as(&self->d, 3, "mutex_unlock", m));
+	/* The holder ends. */
+	md_session_task_ended(self->d.session, 2);
+	EXPECT_EQ(0, dispatch_wait(&self->d, third));
+	EXPECT_TRUE(abandoned(third));
+	EXPECT_EQ(0, end_as(&self->d, 3, "mutex_unlock", m));
+	EXPECT_EQ(MATHIS_BAD_OPERATION, end_as(&self->d, 3, "mutex_unlock", m));
+	md_call_put(second);
+	md_call_put(third);
+}
+
+TEST_F(sync, one_that_waits_for_a_mutex_is_cancelled)
+{
+	struct md_call *second, *third;
+	struct mathis_item m;
+
+	ASSERT_EQ(0, DO("mutex_new"));
+	m = RESULT;
+	EXPECT_EQ(0, end_as(&self->d, 1, "mutex_lock", m));
+	second = as(&self->d, 2, "mutex_lock", m);
+	third = as(&self->d, 3, "mutex_lock", m);
+	EXPECT_EQ(0, md_session_cancel(self->d.session, second->ticket));
+	EXPECT_EQ(MATHIS_CANCELLED, dispatch_wait(&self->d, second));
+	EXPECT_EQ(0, end_as(&self->d, 1, "mutex_unlock", m));
+	EXPECT_EQ(0, dispatch_wait(&self->d, third));
+	md_call_put(second);
+	md_call_put(third);
+	/* The teardown ends the session while the lock is held, and waited for. */
+	EXPECT_NE(NULL, as(&self->d, 4, "mutex_lock", m));
+}
+
+TEST_F(sync, sem_acquire_takes_what_sem_release_gives)
+{
+	struct md_call *calls[3];
+	struct mathis_item s;
+
+	ASSERT_EQ(0, DO("sem_new", INT(1)));
+	s = RESULT;
+	EXPECT_EQ(0, DO("sem_acquire", s));
+	for (int i = 0; i < 3; i++)
+		calls[i] = dispatch_begin(&self->d, "sem_acquire", &s, 1);
+	EXPECT_EQ(0, DO("sem_release", s, INT(2)));
+	EXPECT_EQ(0, dispatch_wait(&self->d, calls[0]));
+	EXPECT_EQ(0, dispatch_wait(&self->d, calls[1]));
+	EXPECT_EQ(0, DO("sem_release", s));
+	EXPECT_EQ(0, dispatch_wait(&self->d, calls[2]));
+	for (int i = 0; i < 3; i++)
+		md_call_put(calls[i]);
+	EXPECT_EQ(0, DO("sem_release", s, INT(INT32_MAX)));
+	EXPECT_EQ(MATHIS_ARG_RANGE, DO("sem_release", s));
+}
+
+/* Run main of a source: its result as text, or the name of its error. */
+static const char *result_of(struct dispatch *d, const char *source)
+{
+	static char text[128];
+	struct mathis_host host = { 0 };
+	struct md_session *s = md_session_new(d->core);
+	struct mathis_module *module;
+	struct md_program p;
+	size_t size;
+	void *file;
+
+	if (mathis_assemble(source, strlen(source), "t", 0, NULL, NULL, &file,
+			    &size) ||
+	    mathis_load(file, size, &module, NULL) ||
+	    mathis_verify(module, NULL, NULL))
+		return "no program";
+	free(file);
+	md_program_init(&p, s, &host);
+	if (mathis_machine_new(module, NULL, &host, &p.machine) ||
+	    mathis_start(p.machine, "main", NULL, 0))
+		abort();
+	if (md_program_run(&p) == MATHIS_DONE)
+		mathis_show(mathis_result(p.machine), text, sizeof(text));
+	else
+		snprintf(text, sizeof(text), "%s",
+			 mathis_code_name(mathis_error(p.machine)->code));
+	md_program_fini(&p);
+	md_session_end(s);
+	mathis_machine_free(p.machine);
+	mathis_unload(module);
+	return text;
+}
+
+#define ADD ".func add\n.arity 2\nGET_LOCAL 0 GET_LOCAL 1 ADD RET\n.end\n"
+#define FAILS ".func fails\nCONST_STR \"oops\" THROW\n.end\n"
+#define WAITS                                                               \
+	".func waits\nCONST_I64 1 SYSCALL chan_new SYSCALL chan_recv RET\n" \
+	".end\n"
+#define MAIN ".func main\n.locals 4\n"
+
+static const struct {
+	const char *source;
+	const char *result;
+} programs[] = {
+	/* task_spawn, task_await */
+	{ ADD MAIN "CONST_FUNC \"add\" CONST_I64 1 CONST_I64 2 MAKE_LIST 2\n"
+		   "SYSCALL task_spawn SYSCALL task_await RET\n.end\n",
+	  "3" },
+	{ FAILS MAIN "SPAWN \"fails\" SYSCALL task_await.result\n"
+		     "CONST_STR \"value\" GET_FIELD_DYN RET\n.end\n",
+	  "\"oops\"" },
+	{ MAIN "CONST_I64 1 SYSCALL task_await RET\n.end\n", "ArgType" },
+	{ ADD MAIN "CONST_I64 1 CONST_I64 1 SPAWN \"add\"\n"
+		   "SYSCALL task_await.future AWAIT RET\n.end\n",
+	  "Unsupported" },
+	/* task_status, task_yield, task_self */
+	{ ADD MAIN "CONST_I64 1 CONST_I64 2 SPAWN \"add\" SET_LOCAL 0\n"
+		   "GET_LOCAL 0 SYSCALL task_status SYSCALL task_yield POP\n"
+		   "GET_LOCAL 0 SYSCALL task_status MAKE_LIST 2 RET\n.end\n",
+	  "[\"ready\", \"done\"]" },
+	{ WAITS FAILS MAIN
+	  "SPAWN \"waits\" SET_LOCAL 0 SPAWN \"fails\" SET_LOCAL 1\n"
+	  "SYSCALL task_yield POP GET_LOCAL 0 SYSCALL task_status\n"
+	  "GET_LOCAL 1 SYSCALL task_status MAKE_LIST 2 RET\n.end\n",
+	  "[\"waits\", \"failed\"]" },
+	{ MAIN "SYSCALL task_self SYSCALL task_self EQ RET\n.end\n", "true" },
+	/* task_kill: one that waits, one that is ready, main */
+	{ WAITS MAIN "SPAWN \"waits\" SET_LOCAL 0 SYSCALL task_yield POP\n"
+		     "GET_LOCAL 0 SYSCALL task_kill POP\n"
+		     "GET_LOCAL 0 SYSCALL task_await RET\n.end\n",
+	  "Cancelled" },
+	{ WAITS MAIN "SPAWN \"waits\" SET_LOCAL 0 SPAWN \"waits\" POP\n"
+		     "GET_LOCAL 0 SYSCALL task_kill POP\n"
+		     "GET_LOCAL 0 SYSCALL task_kill POP\n"
+		     "GET_LOCAL 0 SYSCALL task_status RET\n.end\n",
+	  "\"failed\"" },
+	/* chan_new, chan_send, chan_recv, chan_close, chan_select */
+	{ MAIN "CONST_I64 2 SYSCALL chan_new SET_LOCAL 0\n"
+	       "GET_LOCAL 0 CONST_I64 7 SYSCALL chan_send POP\n"
+	       "GET_LOCAL 0 SYSCALL chan_recv RET\n.end\n",
+	  "7" },
+	{ ".func send\n.arity 1\nGET_LOCAL 0 CONST_I64 8 SYSCALL chan_send\n"
+	  "RET\n.end\n" MAIN "CONST_I64 1 SYSCALL chan_new SET_LOCAL 0\n"
+	  "CONST_I64 1 SYSCALL chan_new SET_LOCAL 1\n"
+	  "GET_LOCAL 1 SPAWN \"send\" POP\n"
+	  "GET_LOCAL 0 GET_LOCAL 1 MAKE_LIST 2 SYSCALL chan_select\n"
+	  "RET\n.end\n",
+	  "(1, 8)" },
+	{ MAIN "CONST_I64 1 SYSCALL chan_new SET_LOCAL 0\n"
+	       "GET_LOCAL 0 SYSCALL chan_close POP\n"
+	       "GET_LOCAL 0 SYSCALL chan_recv RET\n.end\n",
+	  "Closed" },
+	{ MAIN "CONST_I64 1 SYSCALL chan_new SET_LOCAL 0\n"
+	       "GET_LOCAL 0 SYSCALL chan_close POP CONST_I64 5\n"
+	       "GET_LOCAL 0 MAKE_LIST 1 SYSCALL chan_select.result\n"
+	       "CONST_STR \"variant\" GET_FIELD_DYN MAKE_LIST 2 RET\n.end\n",
+	  "[5, 1]" },
+	{ MAIN "MAKE_LIST 0 SYSCALL chan_select RET\n.end\n", "ArgRange" },
+	/* mem_stats, gc_collect */
+	{ MAIN "SYSCALL gc_collect POP SYSCALL mem_stats CONST_STR \"limit\"\n"
+	       "INDEX RET\n.end\n",
+	  "268435456" },
+	/* future_await, future_cancel */
+	{ MAIN "CONST_I64 1 SYSCALL sem_new.future SYSCALL future_await\n"
+	       "SYSCALL sem_acquire RET\n.end\n",
+	  "none" },
+	{ MAIN "CONST_I64 0 SYSCALL sem_new SYSCALL sem_acquire.future\n"
+	       "SET_LOCAL 0 GET_LOCAL 0 SYSCALL future_cancel POP\n"
+	       "GET_LOCAL 0 SYSCALL future_await RET\n.end\n",
+	  "Cancelled" },
+	{ MAIN "CONST_I64 1 SYSCALL sem_new SYSCALL sem_acquire.future\n"
+	       "SYSCALL future_cancel RET\n.end\n",
+	  "false" },
+	/* A task that is killed in a call, and one that ends with a lock. */
+	{ ".func takes\n.arity 1\nGET_LOCAL 0 SYSCALL sem_acquire RET\n.end\n" MAIN
+	  "CONST_I64 0 SYSCALL sem_new SET_LOCAL 1\n"
+	  "GET_LOCAL 1 SPAWN \"takes\" SET_LOCAL 0 SYSCALL task_yield POP\n"
+	  "GET_LOCAL 0 SYSCALL task_status GET_LOCAL 0 SYSCALL task_kill\n"
+	  "POP GET_LOCAL 0 SYSCALL task_status MAKE_LIST 2 RET\n.end\n",
+	  "[\"calls\", \"failed\"]" },
+	{ ".func locks\n.arity 1\nGET_LOCAL 0 SYSCALL mutex_lock RET\n.end\n" MAIN
+	  "SYSCALL mutex_new SET_LOCAL 1\n"
+	  "GET_LOCAL 1 SPAWN \"locks\" SYSCALL task_await POP\n"
+	  "GET_LOCAL 1 SYSCALL mutex_lock CONST_STR \"abandoned\" INDEX\n"
+	  "RET\n.end\n",
+	  "true" },
+};
+
+TEST_F(sync, programs_with_tasks_and_channels)
+{
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
+		EXPECT_STREQ(programs[i].result,
+			     result_of(&self->d, programs[i].source))
+		{
+			TH_LOG("%s", programs[i].source);
+		}
+	}
+}
+
+TEST_HARNESS_MAIN

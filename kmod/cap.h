@@ -164,9 +164,11 @@ int phi_cap_badge(struct phi_user *user, const struct phi_cap *parent,
 void phi_cap_revoke_children(struct phi_cap *cap);
 void phi_cap_kill(struct phi_cap *cap);
 void phi_expiry_sweep(struct work_struct *work);
+bool phi_sweep_queue(struct work_struct *work);
 
 /* Their watches. kmod/watch.c. */
 void phi_watch_end(struct phi_cap *cap);
+void phi_watches_tell(struct work_struct *work);
 void phi_watch_exit(void);
 
 /* The links of a tree, for node.c and sweep.c. */

@@ -49,6 +49,8 @@ struct phi_frame;
  * @late_out: The same for credit.
  * @late_work: Wakes those.
  * @watches: Notifies to signal at death.
+ * @watch_work: Hands those to the workers of who made them, with a reference
+ *              while it is queued or runs.
  * @services: Service objects that hear of its death; kmod/service.c, under
  *            the services lock.
  * @rcu: Frees it: who looks at @dead, or takes @lock, under RCU may be late.
@@ -71,6 +73,7 @@ struct phi_endpoint {
 	struct list_head late_out;
 	struct work_struct late_work;
 	struct list_head watches;
+	struct work_struct watch_work;
 	struct list_head services;
 	struct rcu_head rcu;
 };
@@ -144,13 +147,14 @@ struct phi_poller {
 /**
  * struct phi_watch - a wish to hear of an end
  * @node: In the watches of the endpoint, or of the one that frees it.
+ * @told: In the list of its user, from its event until a worker has signalled.
  * @tie: To @through.
  * @through: Of an endpoint's death: the capability that was shown, referenced.
  *           With it goes the watch. NULL when the end of a capability is
  *           watched, which lists its watches by number.
  * @notify: Notify capability to signal; referenced.
  * @bits: Bits to set there, when the endpoint dies or the capability is
- *        revoked.
+ *        revoked; from the event on, those to set for that one.
  * @expired: Bits to set when the capability that is watched expires.
  * @id: Number of a watch of a capability, else 0.
  * @next: Number of the next one of the same capability, or 0. Under the watch
@@ -159,6 +163,7 @@ struct phi_poller {
  */
 struct phi_watch {
 	struct list_head node;
+	struct llist_node told;
 	struct phi_tie tie;
 	struct phi_cap *through;
 	struct phi_cap *notify;
@@ -272,9 +277,9 @@ struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
 				struct phi_cap *notify, u64 bits);
 int phi_watch_add(struct phi_endpoint *ep, struct phi_watch *watch,
 		  const struct phi_waiter *w);
-bool phi_watches_take(struct phi_endpoint *ep, struct list_head *watches);
+void phi_watches_hand(struct work_struct *work);
+void phi_watches_bury(struct phi_endpoint *ep);
 void phi_watch_free(struct phi_watch *watch);
-void phi_watches_fire(struct list_head *watches);
 void phi_watches_free(struct list_head *watches);
 
 DEFINE_FREE(phi_watch_free, struct phi_watch *, phi_watch_free(_T))

@@ -68,7 +68,6 @@ static void phi_endpoint_free(struct phi_object *obj)
  */
 static void phi_endpoint_bury(struct phi_endpoint *ep)
 {
-	LIST_HEAD(watches);
 	bool more;
 
 	phi_service_bury(ep);
@@ -79,13 +78,7 @@ static void phi_endpoint_bury(struct phi_endpoint *ep)
 		cond_resched();
 	} while (more);
 	phi_queue_flush(ep);
-	do {
-		scoped_guard(spinlock, &ep->lock)
-			more = phi_watches_take(ep, &watches);
-		phi_watches_fire(&watches);
-		phi_watches_free(&watches);
-		cond_resched();
-	} while (more);
+	phi_watches_bury(ep);
 }
 
 static void phi_endpoint_installed(struct phi_object *obj, struct phi_cap *cap)
@@ -213,6 +206,7 @@ struct phi_endpoint *phi_mailbox_new(struct phi_user *user)
 	INIT_LIST_HEAD(&ep->late_out);
 	INIT_WORK(&ep->late_work, phi_pollers_late);
 	INIT_LIST_HEAD(&ep->watches);
+	INIT_WORK(&ep->watch_work, phi_watches_hand);
 	INIT_LIST_HEAD(&ep->services);
 	ret = phi_object_init(&ep->obj, &phi_endpoint_ops, user);
 	if (ret) {

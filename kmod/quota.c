@@ -174,6 +174,7 @@ struct phi_user *phi_user_get(kuid_t uid)
 	fresh->uid = uid;
 	spin_lock_init(&fresh->drafts.lock);
 	INIT_WORK(&fresh->sweep, phi_expiry_sweep);
+	INIT_WORK(&fresh->tell, phi_watches_tell);
 
 	spin_lock(&phi_users_lock);
 	user = phi_user_find(uid);

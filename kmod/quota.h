@@ -49,6 +49,8 @@ struct phi_share;
  * @drafts: Why calls that are about to end were refused; see decision.h.
  * @expired: Nodes charged to it that have expired, until @sweep takes them.
  * @sweep: Ends them; has a reference while it is queued or runs.
+ * @told: Watches charged to it whose event has come, until @tell takes them.
+ * @tell: Signals for them; has a reference as @sweep has.
  */
 struct phi_user {
 	struct hlist_node node;
@@ -60,6 +62,8 @@ struct phi_user {
 	struct phi_drafts drafts;
 	struct llist_head expired;
 	struct work_struct sweep;
+	struct llist_head told;
+	struct work_struct tell;
 };
 
 struct phi_user *phi_user_get(kuid_t uid);

@@ -26,6 +26,18 @@ static struct work_struct phi_expiry_work;
 /* Its own, so that unloading can wait for what still runs. */
 static struct workqueue_struct *phi_sweep_wq;
 
+/**
+ * phi_sweep_queue() - have work done that follows the end of capabilities
+ * @work: The work. Unloading waits for it.
+ *
+ * Context: Any.
+ * Return: False when it was queued before and has not begun.
+ */
+bool phi_sweep_queue(struct work_struct *work)
+{
+	return queue_work(phi_sweep_wq, work);
+}
+
 /* A child of @cap that a revoke has killed; @all: any child. */
 static struct phi_cap *phi_sweep_child(struct phi_cap *cap, bool all)
 {
@@ -238,7 +250,7 @@ static bool phi_expiry_deal(void)
 	}
 	llist_add(&cap->expired, &user->expired);
 	/* The reference is the work's while it is queued or runs. */
-	if (!queue_work(phi_sweep_wq, &user->sweep))
+	if (!phi_sweep_queue(&user->sweep))
 		phi_user_put(user);
 	return true;
 }

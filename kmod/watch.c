@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/cleanup.h>
+#include <linux/llist.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/xarray.h>
@@ -18,10 +19,35 @@ static struct xarray phi_watches =
 	XARRAY_INIT(phi_watches, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 static DEFINE_SPINLOCK(phi_watch_lock); /* see main.h; their lists */
 
+/*
+ * The event of a watch has come: a worker of who made it signals, so that no
+ * revoke takes the longer the more others wait for its signals. The watch is
+ * in no list, and the worker's from now on.
+ */
+static void phi_watch_tell(struct phi_watch *watch, u64 bits)
+{
+	struct phi_user *user = watch->user;
+
+	watch->bits = bits;
+	/* The reference is the work's while it is queued or runs. */
+	phi_user_hold(user);
+	llist_add(&watch->told, &user->told);
+	if (!phi_sweep_queue(&user->tell))
+		phi_user_put(user);
+}
+
+/* One whose endpoint died before its capability still signals. */
 static void phi_watch_cut(struct phi_tie *tie, int error,
 			  struct list_head *loose)
 {
-	list_move(&container_of(tie, struct phi_watch, tie)->node, loose);
+	struct phi_watch *watch = container_of(tie, struct phi_watch, tie);
+
+	if (phi_endpoint_behind(watch->through)->dead) {
+		list_del_init(&watch->node);
+		phi_watch_tell(watch, watch->bits);
+	} else {
+		list_move(&watch->node, loose);
+	}
 }
 
 /**
@@ -97,29 +123,38 @@ void phi_watches_free(struct list_head *watches)
 	INIT_LIST_HEAD(watches);
 }
 
-static void phi_watch_fire(struct phi_watch *watch, u64 bits)
+static void phi_watch_fire(struct phi_watch *watch)
 {
 	struct phi_cap *notify = watch->notify;
 
-	if (!bits || !phi_cap_tryget(notify))
+	if (!phi_cap_tryget(notify))
 		return;
 	if (!phi_cap_live(notify))
-		phi_notify_set(notify->obj, bits);
+		phi_notify_set(notify->obj, watch->bits);
 	phi_cap_put(notify);
 }
 
 /**
- * phi_watches_fire() - signal what a list of watches names
- * @watches: The list, which nobody else sees.
+ * phi_watches_tell() - signal for the watches of one user whose event has come
+ * @work: In its account. They signal in the order of their events, and other
+ *        users' watches wait for none of these.
  *
- * Context: Process context.
+ * Context: Process context. May sleep. Puts a reference to the account.
  */
-void phi_watches_fire(struct list_head *watches)
+void phi_watches_tell(struct work_struct *work)
 {
+	struct phi_user *user = container_of(work, struct phi_user, tell);
+	struct llist_node *list =
+		llist_reverse_order(llist_del_all(&user->told));
 	struct phi_watch *watch;
+	struct phi_watch *next;
 
-	list_for_each_entry(watch, watches, node)
-		phi_watch_fire(watch, watch->bits);
+	llist_for_each_entry_safe(watch, next, list, told) {
+		phi_watch_fire(watch);
+		phi_watch_free(watch);
+		cond_resched();
+	}
+	phi_user_put(user);
 }
 
 static int phi_watch_link(struct phi_endpoint *ep, struct phi_watch *watch,
@@ -156,24 +191,50 @@ int phi_watch_add(struct phi_endpoint *ep, struct phi_watch *watch,
 	return phi_watch_link(ep, watch, w);
 }
 
-/**
- * phi_watches_take() - take some of the watches of an endpoint
- * @ep: The endpoint; its lock is held.
- * @watches: Out, an empty list.
- *
- * Context: Any but interrupts.
- * Return: True when there are more: release the lock, and do it again.
- */
-bool phi_watches_take(struct phi_endpoint *ep, struct list_head *watches)
+/* Hand some of the watches of a dead endpoint over. Return: are there more? */
+static bool phi_watches_step(struct phi_endpoint *ep)
 {
 	struct phi_watch *watch;
 
+	guard(spinlock)(&ep->lock);
 	for (int i = 0; i < PHI_STEP && !list_empty(&ep->watches); i++) {
 		watch = list_first_entry(&ep->watches, struct phi_watch, node);
 		hlist_del_init(&watch->tie.node);
-		list_move_tail(&watch->node, watches);
+		list_del_init(&watch->node);
+		phi_watch_tell(watch, watch->bits);
 	}
 	return !list_empty(&ep->watches);
+}
+
+/**
+ * phi_watches_hand() - hand the watches of an endpoint to their users' workers
+ * @work: In the endpoint, which is dead.
+ *
+ * Context: Process context. May sleep. Puts a reference to the endpoint.
+ */
+void phi_watches_hand(struct work_struct *work)
+{
+	struct phi_endpoint *ep =
+		container_of(work, struct phi_endpoint, watch_work);
+
+	while (phi_watches_step(ep))
+		cond_resched();
+	phi_object_put(&ep->obj);
+}
+
+/**
+ * phi_watches_bury() - let those who watch an endpoint hear of its death
+ * @ep: The endpoint, dead, its queue empty. Called once.
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_watches_bury(struct phi_endpoint *ep)
+{
+	/* None is added to a dead endpoint, which is gone at once then. */
+	if (list_empty_careful(&ep->watches))
+		return;
+	phi_object_get(&ep->obj);
+	phi_sweep_queue(&ep->watch_work);
 }
 
 /* A watch of the end of a capability, in no list. */
@@ -272,6 +333,7 @@ static u64 phi_watch_told(const struct phi_watch *watch,
 void phi_watch_end(struct phi_cap *cap)
 {
 	struct phi_watch *watch;
+	struct phi_watch *next;
 	LIST_HEAD(watches);
 	int error;
 
@@ -287,10 +349,13 @@ void phi_watch_end(struct phi_cap *cap)
 		WRITE_ONCE(cap->watched, 0);
 	}
 	error = phi_cap_live(cap);
-	list_for_each_entry(watch, &watches, node) {
-		if (error)
-			phi_watch_fire(watch,
-				       phi_watch_told(watch, cap, error));
+	list_for_each_entry_safe(watch, next, &watches, node) {
+		u64 bits = error ? phi_watch_told(watch, cap, error) : 0;
+
+		if (!bits)
+			continue;
+		list_del_init(&watch->node);
+		phi_watch_tell(watch, bits);
 	}
 	phi_watches_free(&watches);
 }

@@ -4,14 +4,19 @@
 #include "kselftest_harness.h"
 
 #include <pthread.h>
+#include <sys/mount.h>
 
+#include "file.h"
 #include "phi_message.h"
 
 #define REVOKED 0x1
 #define EXPIRED 0x2
 #define GONE 0x4
-#define ANY (REVOKED | EXPIRED | GONE)
+#define ALSO 0x8
+#define ANY (REVOKED | EXPIRED | GONE | ALSO)
 #define SOMEBODY 4242
+#define TRACING "/sys/kernel/tracing"
+#define WAKING TRACING "/events/sched/sched_waking"
 
 FIXTURE(watch)
 {
@@ -44,15 +49,23 @@ static int watch_end(int phi, uint64_t cap, uint64_t bell)
 	return do_watch_cap(phi, cap, bell, REVOKED, EXPIRED, 0);
 }
 
-/* The bits that were signalled, at once. */
+/*
+ * The bits that were signalled. Workers signal for each user in the order of
+ * the events, so that all are there once a watch hears of a later one.
+ */
 static uint64_t rung(int phi, uint64_t bell)
 {
-	uint64_t bits;
+	uint64_t last, cap, bits;
 
+	if (do_notify(phi, &last) || do_derive(phi, last, 0, &cap) ||
+	    watch_end(phi, cap, last) || do_revoke(phi, last) ||
+	    do_all_bits(phi, last, REVOKED) || do_drop(phi, cap) ||
+	    do_drop(phi, last))
+		return ~0ULL;
 	return do_bits(phi, bell, ANY, &bits) ? 0 : bits;
 }
 
-/* The bits that will be signalled, which may take a slow machine a while. */
+/* The bits that will be signalled next. */
 static uint64_t rings(int phi, uint64_t bell)
 {
 	struct phi_notify_wait wait = {
@@ -129,10 +142,10 @@ TEST_F(watch, hears_of_an_endpoint)
 			     &file));
 	ASSERT_EQ(0, do_watch_cap(self->phi, sender, self->bell, 0, 0, GONE));
 	ASSERT_EQ(0,
-		  do_watch_cap(self->phi, file, self->bell, REVOKED, 0, GONE));
+		  do_watch_cap(self->phi, file, self->bell, REVOKED, 0, ALSO));
 	EXPECT_EQ(0, rung(self->phi, self->bell));
 	ASSERT_EQ(0, do_drop(self->phi, ep));
-	EXPECT_EQ(GONE, rung(self->phi, self->bell));
+	ASSERT_EQ(0, do_all_bits(self->phi, self->bell, GONE | ALSO));
 	/* It is dead already: at once, and the other watch is made as well. */
 	ASSERT_EQ(0, do_watch_cap(self->phi, sender, self->bell, 0, EXPIRED,
 				  GONE));
@@ -141,18 +154,38 @@ TEST_F(watch, hears_of_an_endpoint)
 	EXPECT_EQ(GONE, rung(self->phi, self->bell));
 }
 
-/* Bits for the death of the endpoint go with the capability. */
-TEST_F(watch, ends_with_the_capability)
+/* The endpoint died first: it is heard of, also by who drops the handle now. */
+TEST_F(watch, hears_of_an_endpoint_before_a_drop)
 {
 	uint64_t ep, sender;
 
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+		ASSERT_EQ(0, do_derive(self->phi, ep, PHI_RIGHT_SEND, &sender));
+		ASSERT_EQ(0, do_watch_cap(self->phi, sender, self->bell, 0, 0,
+					  GONE));
+		ASSERT_EQ(0, do_drop(self->phi, ep));
+		ASSERT_EQ(0, do_drop(self->phi, sender));
+		ASSERT_EQ(GONE, rings(self->phi, self->bell));
+	}
+}
+
+/* Bits for the death of the endpoint go with the capability. */
+TEST_F(watch, ends_with_the_capability)
+{
+	uint64_t ep, sender, other;
+
 	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
 	ASSERT_EQ(0, do_derive(self->phi, ep, PHI_RIGHT_SEND, &sender));
+	ASSERT_EQ(0, do_derive(self->phi, ep, PHI_RIGHT_SEND, &other));
 	ASSERT_EQ(0, do_watch_cap(self->phi, sender, self->bell, REVOKED, 0,
 				  GONE));
-	ASSERT_EQ(0, do_revoke(self->phi, ep));
+	ASSERT_EQ(0, do_watch_cap(self->phi, other, self->bell, 0, 0, ALSO));
+	ASSERT_EQ(0, do_revoke_one(self->phi, ep, sender));
 	EXPECT_EQ(REVOKED, rung(self->phi, self->bell));
 	ASSERT_EQ(0, do_drop(self->phi, ep));
+	/* The last watch of the endpoint is the last to signal. */
+	ASSERT_EQ(0, do_all_bits(self->phi, self->bell, ALSO));
 	EXPECT_EQ(0, rung(self->phi, self->bell));
 }
 
@@ -199,6 +232,93 @@ TEST_F(watch, hears_across_users)
 	ASSERT_EQ(0, do_revoke_one(self->phi, self->root, lent));
 	EXPECT_EQ(REVOKED, rung(somebody, bell));
 	close(somebody);
+}
+
+/* How often a thread was woken, by a worker and by anybody else. */
+struct wakers {
+	int worker, other;
+};
+
+static int wakers_begin(pid_t woken)
+{
+	char filter[32];
+	int ret;
+
+	if (access(WAKING, F_OK))
+		mount("tracefs", TRACING, "tracefs", 0, NULL);
+	snprintf(filter, sizeof(filter), "pid == %d", woken);
+	ret = put_text(WAKING "/filter", filter);
+	ret = ret ?: put_text(TRACING "/trace", "");
+	return ret ?: put_text(WAKING "/enable", "1");
+}
+
+static int wakers_end(struct wakers *who)
+{
+	FILE *trace = fopen(TRACING "/trace", "r");
+	char line[512];
+
+	*who = (struct wakers){};
+	if (!trace)
+		return -errno;
+	while (fgets(line, sizeof(line), trace)) {
+		if (!strstr(line, " sched_waking: "))
+			continue;
+		if (strstr(line, "kworker/"))
+			who->worker++;
+		else
+			who->other++;
+	}
+	fclose(trace);
+	return put_text(WAKING "/enable", "0") ?:
+						 put_text(WAKING "/filter", "0");
+}
+
+struct waiting {
+	int phi;
+	uint64_t bell;
+	_Atomic pid_t tid;
+	uint64_t bits;
+};
+
+static void *wait_for_bits(void *arg)
+{
+	struct waiting *w = arg;
+
+	w->tid = gettid();
+	w->bits = rings(w->phi, w->bell);
+	return NULL;
+}
+
+/*
+ * Who revokes, or ends an endpoint, wakes nobody that watches, however many do:
+ * a worker does that.
+ */
+TEST_F(watch, is_told_by_a_worker)
+{
+	struct waiting w = { .phi = self->phi, .bell = self->bell };
+	struct wakers who;
+	pthread_t thread;
+	uint64_t a, ep, sender;
+
+	ASSERT_EQ(0, do_derive(self->phi, self->root, 0, &a));
+	ASSERT_EQ(0, watch_end(self->phi, a, self->bell));
+	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
+	ASSERT_EQ(0, do_derive(self->phi, ep, PHI_RIGHT_SEND, &sender));
+	ASSERT_EQ(0, do_watch_cap(self->phi, sender, self->bell, 0, 0, GONE));
+	for (int way = 0; way < 2; way++) {
+		w.tid = 0;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_bits, &w));
+		while (!w.tid || thread_state(w.tid) != 'S')
+			usleep(1000);
+		ASSERT_EQ(0, wakers_begin(w.tid));
+		EXPECT_EQ(0, way ? do_drop(self->phi, ep) :
+				   do_revoke(self->phi, self->root));
+		pthread_join(thread, NULL);
+		ASSERT_EQ(0, wakers_end(&who));
+		EXPECT_EQ(way ? GONE : REVOKED, w.bits);
+		EXPECT_LE(1, who.worker);
+		EXPECT_EQ(0, who.other);
+	}
 }
 
 TEST_F(watch, is_bounded)

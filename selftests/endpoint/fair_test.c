@@ -149,6 +149,12 @@ TEST_F(fair, watches_are_paid_for)
 		if (way)
 			ASSERT_EQ(0, (way == 1 ? do_revoke : do_drop)(self->phi,
 								      ep));
+		/* A worker has signalled, and gives them back, when it died. */
+		for (int i = 0; way == 2 && i < 3000; i++) {
+			if (caps_used(self->phi) == used)
+				break;
+			usleep(10000);
+		}
 		EXPECT_EQ(way ? used : used + 3, caps_used(self->phi));
 		ASSERT_EQ(0, do_drop(self->phi, watch.endpoint));
 	}
@@ -227,7 +233,7 @@ TEST_F(fair, all_files_and_watches_hear_of_death)
 {
 	struct phi_endpoint_watch watch = {};
 	int fds[FILES], set;
-	uint64_t ep, to, bits;
+	uint64_t ep, to;
 
 	ASSERT_EQ(0, do_endpoint(self->phi, &ep));
 	ASSERT_EQ(0, do_derive(self->phi, ep, PHI_RIGHT_SEND, &to));
@@ -241,8 +247,7 @@ TEST_F(fair, all_files_and_watches_hear_of_death)
 	}
 	ASSERT_EQ(0, do_drop(self->phi, ep));
 	EXPECT_EQ(EPOLLHUP, all_report(set));
-	ASSERT_EQ(0, do_bits(self->phi, watch.notify, ~0ULL, &bits));
-	EXPECT_EQ((1ULL << FILES) - 1, bits);
+	ASSERT_EQ(0, do_all_bits(self->phi, watch.notify, (1ULL << FILES) - 1));
 	for (int i = 0; i < FILES; i++)
 		close(fds[i]);
 	close(set);

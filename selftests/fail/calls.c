@@ -209,10 +209,7 @@ SET(cap_watch, cap_watch)
 
 static bool seen_cap_watch(struct stage *s)
 {
-	uint64_t bits;
-
-	return !do_revoke(s->phi, s->ep) &&
-	       !do_bits(s->phi, s->notify, 7, &bits) && bits == 1;
+	return !do_revoke(s->phi, s->ep) && !do_all_bits(s->phi, s->notify, 1);
 }
 
 SET(cspace_inbox, cspace_inbox)

@@ -116,6 +116,25 @@ static inline int do_bits(int phi, uint64_t notify, uint64_t mask,
 	return ret;
 }
 
+/* Wait until all bits of a mask were set; a slow machine takes a while. */
+static inline int do_all_bits(int phi, uint64_t notify, uint64_t mask)
+{
+	struct phi_notify_wait arg = {
+		.notify = notify,
+		.mask = mask,
+		.deadline_ns = monotonic_ns() + 100000 * MS,
+	};
+
+	while (arg.mask) {
+		int ret = PHI_DO(phi, NOTIFY_WAIT, &arg);
+
+		if (ret)
+			return ret;
+		arg.mask &= ~arg.bits;
+	}
+	return 0;
+}
+
 static inline int do_endpoint_fd(int phi, uint64_t endpoint)
 {
 	struct phi_endpoint_fd arg = { .endpoint = endpoint };

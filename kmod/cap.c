@@ -153,14 +153,14 @@ int phi_cap_drop(struct phi_cspace *cs, void *arg)
 }
 
 /* Number the way from a node to its root: 0 for what no slot holds. */
-static void phi_cap_way(const struct phi_cap *cap, u64 ids[PHI_DEPTH_MAX])
+static void phi_cap_way(struct phi_cap *cap, u64 ids[PHI_DEPTH_MAX])
 {
 	memset(ids, 0, PHI_DEPTH_MAX * sizeof(*ids));
 	/* As in phi_cap_live(). */
 	guard(phi_rcu)();
 	for (u32 i = 0; cap && i < PHI_DEPTH_MAX; i++) {
 		if (READ_ONCE(cap->held))
-			ids[i] = READ_ONCE(cap->id);
+			ids[i] = phi_cap_id(cap);
 		cap = READ_ONCE(cap->parent);
 	}
 }

@@ -68,7 +68,8 @@ struct phi_cspace;
  *        the lock of the expiries when it expires.
  * @badge: See struct phi_cap_derive.
  * @expires_ns: CLOCK_BOOTTIME; 0 = never. The minimum along the chain.
- * @id: For tokens: changes with each slot it is put in, never used twice.
+ * @id: For tokens and queries, by phi_cap_id(): 0 until somebody asks for it in
+ *      the slot where it is now, then at random.
  * @type: Of @obj.
  * @rights: PHI_RIGHT_*.
  * @depth: 1 for a root.
@@ -153,6 +154,7 @@ void phi_cap_put(struct phi_cap *cap);
 void phi_stub_get(struct phi_cap *cap);
 void phi_stub_put(struct phi_cap *cap);
 int phi_cap_live(const struct phi_cap *cap);
+u64 phi_cap_id(struct phi_cap *cap);
 bool phi_cap_below(const struct phi_cap *cap, const struct phi_cap *top);
 int phi_cap_check(const struct phi_cap *cap, u32 types, u32 rights);
 

@@ -188,13 +188,13 @@ static int phi_seal_remember(struct phi_cspace *cs, u64 handle,
 	guard(spinlock)(&cs->lock);
 	if (!phi_cspace_holds(cs, handle, cap))
 		return -EBADF;
+	*id = phi_cap_id(cap);
 	if (!cap->sealed)
 		ret = rhashtable_insert_fast(&phi_sealed, &cap->token,
 					     phi_sealed_params);
 	if (ret)
 		return -ENOMEM;
 	cap->sealed = true;
-	*id = cap->id;
 	return 0;
 }
 

@@ -2,14 +2,12 @@
 
 #include <linux/cleanup.h>
 #include <linux/nospec.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 
 #include "quota.h"
 #include "seal.h"
 #include "slot.h"
-
-/* Ids of nodes in slots; the first is 1. */
-static atomic64_t phi_cap_ids;
 
 /* The slot with an index, or NULL when its page was never needed. */
 static struct phi_slot *phi_slot_at(struct phi_cspace *cs, u32 index)
@@ -61,6 +59,27 @@ u64 phi_slot_handle(struct phi_cspace *cs, u32 index)
 }
 
 /**
+ * phi_cap_id() - the number of a node in its slot
+ * @cap: The node, referenced, pinned or found under RCU.
+ *
+ * It is drawn when somebody asks: a number that was counted would tell who
+ * asks how many capabilities others make.
+ *
+ * Context: Any.
+ * Return: The number, never 0. It is another one in the next slot.
+ */
+u64 phi_cap_id(struct phi_cap *cap)
+{
+	u64 id = READ_ONCE(cap->id);
+	u64 drawn;
+
+	if (likely(id))
+		return id;
+	drawn = get_random_u64() ?: 1;
+	return cmpxchg64(&cap->id, 0, drawn) ?: drawn;
+}
+
+/**
  * phi_slot_fill() - put a capability into a free slot
  * @cs: The cspace, locked.
  * @cap: The node, in no slot. The slot owns it when this succeeds.
@@ -97,7 +116,7 @@ int phi_slot_fill(struct phi_cspace *cs, struct phi_cap *cap, bool pinned,
 	else
 		WRITE_ONCE(cs->top, cs->top + 1);
 	WRITE_ONCE(cs->used, cs->used + 1);
-	WRITE_ONCE(cap->id, atomic64_inc_return(&phi_cap_ids));
+	WRITE_ONCE(cap->id, 0);
 	WRITE_ONCE(cap->held, true);
 	if (pinned)
 		cap->ops->installed(cap->obj, cap);

@@ -80,7 +80,7 @@ TRACE_EVENT(phi_call_exit,
 /* Everything derived from a capability is dead; tear-down comes next. */
 TRACE_EVENT(phi_cap_revoke,
 
-	TP_PROTO(const struct phi_cap *cap),
+	TP_PROTO(struct phi_cap *cap),
 
 	TP_ARGS(cap),
 
@@ -91,7 +91,7 @@ TRACE_EVENT(phi_cap_revoke,
 	),
 
 	TP_fast_assign(
-		__entry->id = READ_ONCE(cap->id);
+		__entry->id = phi_cap_id(cap);
 		__entry->type = cap->obj->ops->type;
 		__entry->version = atomic_read(&cap->version);
 	),

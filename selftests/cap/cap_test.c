@@ -90,6 +90,25 @@ TEST_F(cap, query_shows_the_way)
 	close(other);
 }
 
+/* Numbers tell nothing of how many capabilities others make meanwhile. */
+TEST_F(cap, numbers_are_not_counted)
+{
+	struct phi_cap_query query;
+	uint64_t cap, last = 0;
+
+	for (int i = 0; i < 64; i++) {
+		ASSERT_EQ(0, do_derive(self->phi, self->root, 0, &cap));
+		ASSERT_EQ(0, do_query(self->phi, cap, &query));
+		/* One chance in 2^26 to fail in all rounds together. */
+		EXPECT_LT(1ULL << 32, query.ids[0] - last);
+		EXPECT_LT(1ULL << 32, last - query.ids[0]);
+		last = query.ids[0];
+		ASSERT_EQ(0, do_query(self->phi, cap, &query));
+		EXPECT_EQ(last, query.ids[0]);
+		ASSERT_EQ(0, do_drop(self->phi, cap));
+	}
+}
+
 TEST_F(cap, derive_makes_a_weaker_child)
 {
 	struct phi_cap_query query;

@@ -122,6 +122,26 @@ u64 phi_agent_id(const struct phi_object *obj)
 	return container_of(obj, struct phi_agent, obj)->id;
 }
 
+/**
+ * phi_agent_describe() - say what an agent is
+ * @obj: An object of type AGENT.
+ * @figures: Out.
+ *
+ * Context: Any.
+ */
+void phi_agent_describe(const struct phi_object *obj,
+			struct phi_agent_figures *figures)
+{
+	const struct phi_agent *agent =
+		container_of(obj, struct phi_agent, obj);
+
+	*figures = (struct phi_agent_figures){
+		.id = agent->id,
+		.parent = agent->parent,
+	};
+	memcpy(figures->name, agent->name, sizeof(figures->name));
+}
+
 /* May the opener of @cs write to the directory? */
 static int phi_agent_permission(struct phi_cspace *cs, struct file *file)
 {

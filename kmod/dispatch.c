@@ -69,6 +69,9 @@ static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_CAP_DROP, cap_drop, cap, ON(cap_drop, cap)),
 	PHI_OP(PHI_IOC_CAP_QUERY, cap_query, badge, ON(cap_query, cap),
 	       OUT(cap_query, type, ids)),
+	PHI_OP(PHI_IOC_CAP_INVOKE, cap_invoke, deadline_ns, ON(cap_invoke, cap),
+	       OUT(cap_invoke, out_len, out_len), SETTLES(cap_invoke),
+	       .waits = PHI_WAITS),
 	PHI_OP(PHI_IOC_CAP_SEAL, cap_seal, token, ON(cap_seal, cap)),
 	PHI_OP(PHI_IOC_CAP_UNSEAL, cap_unseal, out, OUT(cap_unseal, out, out),
 	       MAKES(cap_unseal, out)),
@@ -274,6 +277,33 @@ static int phi_run(struct phi_cspace *cs, const struct phi_op *op,
 		ret = phi_do(cs, op, frame, size);
 	if (unlikely(ret < 0))
 		phi_decide(&call, ret);
+	phi_hook_leave(&call, ret);
+	return ret;
+}
+
+/**
+ * phi_dispatch_as() - run a call that stands behind another one
+ * @cs: The caller's cspace.
+ * @cmd: PHI_IOC_*.
+ * @frame: The call, its struct complete. After 0 its settle() is the caller's
+ *         work, and so is writing back what it says.
+ *
+ * The policies see it as if it had been made by itself.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ * Return: 0 or a negative errno.
+ */
+int phi_dispatch_as(struct phi_cspace *cs, unsigned int cmd,
+		    struct phi_frame *frame)
+{
+	const struct phi_op *op = &phi_ops[_IOC_NR(cmd)];
+	struct phi_hook_call call;
+	int ret;
+
+	ret = phi_hook_enter(&call, cs, _IOC_NR(cmd),
+			     phi_arg_handle(frame->arg, op->target));
+	if (!ret)
+		ret = op->run(cs, frame->arg);
 	phi_hook_leave(&call, ret);
 	return ret;
 }

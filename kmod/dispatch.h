@@ -56,6 +56,7 @@ struct phi_op {
  * struct phi_frame - a call on its way
  * @uarg: Its struct, in the memory of the current process.
  * @cap: For @run to leave to @settle, as are the next ones.
+ * @bits: Bits that were taken of the notify that @cap names.
  * @msg: A message in hand.
  * @file: A file without a descriptor.
  * @tfm: Keys that are not used yet.
@@ -65,6 +66,7 @@ struct phi_op {
 struct phi_frame {
 	void __user *uarg;
 	struct phi_cap *cap;
+	u64 bits;
 	struct phi_message *msg;
 	struct file *file;
 	struct crypto_shash *tfm[PHI_SEAL_FORMS];
@@ -88,6 +90,8 @@ bool phi_frame_writable(void __user *to, size_t len);
 void phi_frame_open(void *arg, int fd, bool told);
 long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 		  bool nowait);
+int phi_dispatch_as(struct phi_cspace *cs, unsigned int cmd,
+		    struct phi_frame *frame);
 u32 phi_dispatch_count(void);
 
 /* Handlers, by noun. Each has the struct of its call as @arg. */
@@ -118,6 +122,8 @@ void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_cap_mint(struct phi_cspace *cs, void *arg);
 int phi_cap_watch(struct phi_cspace *cs, void *arg);
 int phi_cap_grant(struct phi_cspace *cs, void *arg);
+int phi_cap_invoke(struct phi_cspace *cs, void *arg);
+void phi_cap_invoke_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_cspace_share(struct phi_cspace *cs, void *arg);
 int phi_cspace_inbox(struct phi_cspace *cs, void *arg);
 

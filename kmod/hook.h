@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 
+struct phi_agent_figures;
 struct phi_cap;
 struct phi_cap_mint;
 struct phi_cspace;
@@ -37,7 +38,9 @@ struct phi_user;
  * A call passes phi_hook_enter(), which asks phi_hook_syscall_enter() with the
  * call published on this CPU: bpf_phi_call_cap() finds it there, because the
  * verifier of newer kernels trusts no argument of a traced function. mmap() of
- * a region passes it too, as the call PHI_NR_REGION_MAP. CAP_GRANT sends a
+ * a region passes it too, as the call PHI_NR_REGION_MAP. CAP_INVOKE passes it
+ * twice: by its own number, and by that of the call that its operation stands
+ * for, PHI_NR_REGION_MAP for the bytes of a region. CAP_GRANT sends a
  * message: a policy that judges SEND and CALL must judge it too.
  *
  * A policy that refuses names the rule it goes by with bpf_phi_rule(); the
@@ -177,6 +180,10 @@ u64 phi_agent_current(void);
 
 /* Number of an agent, an object of type AGENT. */
 u64 phi_agent_id(const struct phi_object *obj);
+
+/* What CAP_INVOKE says of it; kmod/agent.c. */
+void phi_agent_describe(const struct phi_object *obj,
+			struct phi_agent_figures *figures);
 
 /* Inferences that a thread has begun and that have not ended; kmod/infer.c. */
 u32 phi_infer_running(pid_t pid);

@@ -47,7 +47,8 @@ static long phi_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	if (cmd != _IO(PHI_IOC_MAGIC, _IOC_NR(cmd)))
 		return -ENOTTY;
-	if (cmd != PHI_IOC_CALL)
+	/* The latter does it itself, unless it is a call as well. */
+	if (cmd != PHI_IOC_CALL && cmd != PHI_IOC_CAP_INVOKE)
 		phi_park_forget(file->private_data);
 	return phi_dispatch(file->private_data, _IOC_NR(cmd),
 			    (void __user *)arg, false);

@@ -4,6 +4,7 @@
 #include <linux/cleanup.h>
 #include <linux/file.h>
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -381,6 +382,99 @@ int phi_region_info(struct phi_cspace *cs, void *arg)
 	cmd->mappings = region->mapped;
 	cmd->pinned = min_t(unsigned long, region->pinned, U32_MAX);
 	return 0;
+}
+
+/*
+ * Copy to or from pages that lie one after the other in a region. A shared one
+ * that is written takes a page of @spare. Return: -EAGAIN when there is none.
+ */
+static int phi_region_copy(struct phi_region *region, u64 at, void *bytes,
+			   u32 len, bool write, struct page **spare)
+{
+	while (len) {
+		unsigned long i = at >> PAGE_SHIFT;
+		u32 offset = offset_in_page(at);
+		u32 n = min_t(u32, len, PAGE_SIZE - offset);
+
+		if (!region->pages[i])
+			return -ENOMEM;
+		if (write && phi_page_shared(region, region->pages[i])) {
+			if (!spare)
+				return -EAGAIN;
+			phi_share_copy(region, i, *spare);
+			*spare++ = NULL;
+		}
+		if (write)
+			memcpy_to_page(region->pages[i], offset, bytes, n);
+		else
+			memcpy_from_page(bytes, region->pages[i], offset, n);
+		at += n;
+		bytes += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* As below, under the region's lock. */
+static int phi_region_touch(struct phi_cap *cap, u64 offset, void *bytes,
+			    u32 len, bool write, struct page **spare)
+{
+	u64 at = ((u64)cap->first << PAGE_SHIFT) + offset;
+	int ret;
+
+	/* The end of @cap waits for the lock, as it does for a mapping. */
+	WRITE_ONCE(cap->mapped, true);
+	/* Before the check; pairs with phi_mapping_cut(). */
+	smp_mb();
+	ret = phi_cap_live(cap);
+	return ret   ?:
+		       phi_region_copy(to_region(cap->obj), at, bytes, len,
+				       write, spare);
+}
+
+/* Write bytes of which some pages are shared with a snapshot. */
+static int phi_region_unshare(struct phi_cap *cap, u64 offset, void *bytes,
+			      u32 len)
+{
+	/* So few bytes that they are in two pages at most. */
+	struct page *spare[2] = { phi_region_alloc(0), phi_region_alloc(0) };
+	int ret = -ENOMEM;
+
+	if (spare[0] && spare[1]) {
+		guard(rwsem_write)(&to_region(cap->obj)->lock);
+		ret = phi_region_touch(cap, offset, bytes, len, true, spare);
+	}
+	for (int i = 0; i < 2; i++) {
+		if (spare[i])
+			__free_page(spare[i]);
+	}
+	return ret;
+}
+
+/**
+ * phi_region_access() - read or write bytes of a region
+ * @cap: A MEMORY capability, pinned; the caller has checked its rights.
+ * @offset: Of the first byte in what @cap gives access to.
+ * @bytes: Where they go or come from.
+ * @len: How many, PHI_INVOKE_MAX at most.
+ * @write: Whether to write.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL when some are outside, -ENOMEM where the region lost a
+ * page or a copy would need one, or what @cap has died of.
+ */
+int phi_region_access(struct phi_cap *cap, u64 offset, void *bytes, u32 len,
+		      bool write)
+{
+	u64 end = (u64)phi_region_pages(cap) << PAGE_SHIFT;
+	int ret;
+
+	if (offset > end || len > end - offset)
+		return -EINVAL;
+	scoped_guard(rwsem_read, &to_region(cap->obj)->lock)
+		ret = phi_region_touch(cap, offset, bytes, len, write, NULL);
+	return ret == -EAGAIN ? phi_region_unshare(cap, offset, bytes, len) :
+				ret;
 }
 
 /* Are there @nr pages at @first in what a capability gives access to? */

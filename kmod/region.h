@@ -212,6 +212,8 @@ phi_region_new(struct phi_user *user, u32 flags, unsigned long nr,
 void phi_region_unref(struct phi_region *region);
 void phi_region_uncharge(struct phi_region *region, unsigned long nr);
 struct page *phi_region_alloc(gfp_t zero);
+int phi_region_access(struct phi_cap *cap, u64 offset, void *bytes, u32 len,
+		      bool write);
 
 /* mapping.c */
 u64 phi_mapping_offset(u64 handle);
@@ -227,6 +229,8 @@ vm_fault_t phi_mapping_insert(struct vm_area_struct *vma, unsigned long addr);
 /* share.c */
 void phi_share_pages(struct phi_region *to, struct phi_region *from,
 		     unsigned long first);
+void phi_share_copy(struct phi_region *region, unsigned long i,
+		    struct page *copy);
 bool phi_share_join(struct phi_mapping *mapping);
 void phi_share_leave(struct phi_mapping *mapping);
 vm_fault_t phi_share_fault(struct vm_fault *vmf);

@@ -81,9 +81,16 @@ static void phi_share_zap(const struct phi_mapping *mapping, unsigned long i)
 				    true);
 }
 
-/* Give a region a page of its own in the place of a shared one. */
-static void phi_share_copy(struct phi_region *region, unsigned long i,
-			   struct page *copy)
+/**
+ * phi_share_copy() - give a region its own page in the place of a shared one
+ * @region: The region; its lock is held exclusively.
+ * @i: Number of the page.
+ * @copy: The new page, whatever is in it.
+ *
+ * Context: Process context.
+ */
+void phi_share_copy(struct phi_region *region, unsigned long i,
+		    struct page *copy)
 {
 	struct page *old = region->pages[i];
 	struct phi_mapping *mapping;

@@ -380,6 +380,20 @@ int phi_unit_update(struct phi_cspace *cs, void *arg)
 }
 
 /**
+ * phi_unit_id() - which unit a capability names
+ * @cap: A DEVICE capability, pinned.
+ *
+ * Context: Any.
+ * Return: Its number, or -EINVAL when it is no unit.
+ */
+int phi_unit_id(const struct phi_cap *cap)
+{
+	if (cap->ops != &phi_unit_ops)
+		return -EINVAL;
+	return container_of(cap->obj, struct phi_unit, obj)->id;
+}
+
+/**
  * phi_unit_query() - PHI_IOC_UNIT_QUERY
  * @cs: The caller.
  * @arg: struct phi_unit_query.

@@ -92,5 +92,6 @@ void phi_unit_end(struct phi_unit *unit, struct phi_share *shares);
 int phi_unit_stat(u32 id, const struct phi_share *shares,
 		  struct phi_unit_stat *stat);
 u64 phi_unit_serial(u32 id);
+int phi_unit_id(const struct phi_cap *cap);
 
 #endif /* _PHI_KUNIT_H */

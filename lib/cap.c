@@ -209,6 +209,29 @@ int phi_cap_watch(int phi, uint64_t cap, uint64_t notify, uint64_t revoked,
 	return phi_ioctl(phi, PHI_IOC_CAP_WATCH, &arg);
 }
 
+int phi_cap_invoke(int phi, uint64_t cap, uint32_t op, const void *in,
+		   size_t in_len, void *out, size_t *out_len)
+{
+	size_t room = out_len ? *out_len : 0;
+	struct phi_cap_invoke arg = {
+		.size = sizeof(arg),
+		.cap = cap,
+		.op = op,
+		.in = (uintptr_t)in,
+		.out = (uintptr_t)out,
+	};
+	int ret;
+
+	if (in_len > UINT32_MAX || room > UINT32_MAX)
+		return -EINVAL;
+	arg.in_len = (uint32_t)in_len;
+	arg.out_len = (uint32_t)room;
+	ret = phi_ioctl(phi, PHI_IOC_CAP_INVOKE, &arg);
+	if (!ret && out_len)
+		*out_len = arg.out_len;
+	return ret;
+}
+
 static int give_to(int phi, struct phi_cap_grant *arg,
 		   const struct phi_xfer *give, const void *data, size_t len)
 {

@@ -226,6 +226,23 @@ int phi_cap_watch(int phi, uint64_t cap, uint64_t notify, uint64_t revoked,
 		  uint64_t expired, uint64_t gone);
 
 /**
+ * phi_cap_invoke() - do what a capability is for, whatever it names
+ * @phi: Cspace.
+ * @cap: Handle.
+ * @op: PHI_OP_*, which its type must have.
+ * @in: What goes in; NULL when @in_len is 0.
+ * @in_len: Its length in bytes.
+ * @out: Room for what comes out; NULL when nothing does.
+ * @out_len: In, that room in bytes; Out, how many came. NULL when nothing does.
+ *
+ * Context: Any thread.
+ * Return: 0; -EMSGSIZE when there is too little room; or another negative
+ * errno.
+ */
+int phi_cap_invoke(int phi, uint64_t cap, uint32_t op, const void *in,
+		   size_t in_len, void *out, size_t *out_len);
+
+/**
  * phi_cap_grant() - give a capability to a process
  * @phi: Cspace.
  * @pidfd: Pidfd of a process that has named an inbox.

@@ -173,6 +173,17 @@ static void aim_ipc(struct fuzzer *f, unsigned int cmd, void *arg)
 			.gone = any(f) % 2,
 		};
 		break;
+	case PHI_IOC_CAP_INVOKE: {
+		struct phi_cap_invoke *invoke = arg;
+
+		invoke->flags = any(f) & PHI_NONBLOCK;
+		invoke->op = any(f) % (PHI_OP_ANSWER + 2);
+		invoke->in = any_pointer(f);
+		invoke->in_len = one_in(f, 2) ? 8 : any(f) % 300;
+		invoke->out = any_pointer(f);
+		invoke->out_len = any(f) % 300;
+		break;
+	}
 	case PHI_IOC_CAP_GRANT: {
 		struct phi_cap_grant *grant = arg;
 
@@ -189,6 +200,12 @@ static void aim_ipc(struct fuzzer *f, unsigned int cmd, void *arg)
 			w->files[any(f) % ARRAY_SIZE(w->files)];
 		break;
 	}
+}
+
+/* Operations that may wait. The others take no deadline. */
+static bool waits(uint32_t op)
+{
+	return op == PHI_OP_SEND || op == PHI_OP_CALL;
 }
 
 /* What random fields would seldom hit: make the call likely to go far. */
@@ -319,6 +336,9 @@ void fill(struct fuzzer *f, const struct call *call, uint64_t *arg)
 	memcpy(arg, head, sizeof(head));
 	if (call->cmd == PHI_IOC_CAP_REVOKE)
 		aim_child(f, (void *)arg);
+	if (call->cmd == PHI_IOC_CAP_INVOKE &&
+	    !waits(((struct phi_cap_invoke *)arg)->op))
+		return;
 	if (call->deadline)
 		arg[call->deadline / 8] =
 			monotonic_ns() +

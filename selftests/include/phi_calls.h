@@ -72,6 +72,8 @@ static const struct call calls[] __attribute__((unused)) = {
 	CALL(CAP_DROP, cap_drop, ON_ANY(cap_drop, cap)),
 	CALL(CAP_QUERY, cap_query, ON_ANY(cap_query, cap),
 	     GREW(cap_query, ids)),
+	CALL(CAP_INVOKE, cap_invoke, FLAGS(PHI_NONBLOCK), PAD(cap_invoke),
+	     WAITS(cap_invoke, deadline_ns), ON_ANY(cap_invoke, cap)),
 	CALL(CAP_SEAL, cap_seal, FLAGS(PHI_SEAL_AIOS), ON_ANY(cap_seal, cap)),
 	CALL(CAP_UNSEAL, cap_unseal, FLAGS(PHI_SEAL_AIOS),
 	     MAKES_LIKE(cap_unseal, out)),

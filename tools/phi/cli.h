@@ -501,6 +501,14 @@ int token_print(const void *token, size_t len, bool hex);
 /* infer_run.c */
 int infer_run(struct args *args);
 
+/* invoke.c */
+int cap_invoke(struct args *args);
+
+/* region.c, unit.c, model.c: what a query says of one. */
+void region_fields(const struct phi_region_info *info);
+void unit_fields(const struct phi_unit_query *unit);
+void model_fields(const struct phi_model_query *model);
+
 /* unit.c, model.c: for status and top. */
 int unit_table(int phi);
 int model_table(int phi);

@@ -28,7 +28,7 @@ static int model_register(struct args *args)
 	return out_end();
 }
 
-static void model_fields(const struct phi_model_query *model)
+void model_fields(const struct phi_model_query *model)
 {
 	out_u64("id", model->id);
 	out_name("name", model->name);

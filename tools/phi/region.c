@@ -79,6 +79,17 @@ static int region_adopt(struct args *args)
 	return out_end();
 }
 
+void region_fields(const struct phi_region_info *info)
+{
+	out_u64("bytes", info->bytes);
+	out_str("class",
+		info->region_flags & PHI_REGION_DMA ? "dma" : "revocable");
+	out_bool("adopted", info->region_flags & PHI_REGION_ADOPTED);
+	out_rights("rights", info->rights);
+	out_u64("mappings", info->mappings);
+	out_u64("pinned", info->pinned);
+}
+
 static int region_info(struct args *args)
 {
 	struct phi_region_info info;
@@ -90,13 +101,7 @@ static int region_info(struct args *args)
 	ret = phi_region_info(args->phi, cap, &info);
 	if (ret)
 		return fail(ret, "look at the region %s", args->operand[0]);
-	out_u64("bytes", info.bytes);
-	out_str("class",
-		info.region_flags & PHI_REGION_DMA ? "dma" : "revocable");
-	out_bool("adopted", info.region_flags & PHI_REGION_ADOPTED);
-	out_rights("rights", info.rights);
-	out_u64("mappings", info.mappings);
-	out_u64("pinned", info.pinned);
+	region_fields(&info);
 	return out_end();
 }
 

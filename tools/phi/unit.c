@@ -66,7 +66,7 @@ static void known(const char *key, uint32_t value, double scale,
 		out_text("%.1f %s", value / scale, unit);
 }
 
-static void unit_fields(const struct phi_unit_query *unit)
+void unit_fields(const struct phi_unit_query *unit)
 {
 	out_u64("id", unit->id);
 	out_name("name", unit->name);

@@ -146,8 +146,8 @@ struct phi_cap_drop {
  * @ids: Out, numbers of the capabilities on the way to the root: of @cap, of
  *       the one it was derived from, and so on; 0 past the root.
  *
- * A capability has one number as long as it stays in one cspace, and no other
- * one has the same; a caller that looks at all its handles learns which of them
+ * A capability has one number, drawn at random, as long as it stays in one
+ * cspace, and no other one has the same; a caller that looks at all its handles learns which of them
  * are on the way. It has 0 while it is in a message, and when it was dropped.
  * No call takes such a number.
  */
@@ -165,6 +165,87 @@ struct phi_cap_query {
 };
 
 #define PHI_IOC_CAP_QUERY _IO(PHI_IOC_MAGIC, 0x14)
+
+/* Operations of CAP_INVOKE. */
+#define PHI_OP_READ 1
+#define PHI_OP_WRITE 2
+#define PHI_OP_SIGNAL 3
+#define PHI_OP_POLL 4
+#define PHI_OP_QUERY 5
+#define PHI_OP_SEND 6
+#define PHI_OP_CALL 7
+#define PHI_OP_ANSWER 8
+
+/* Most bytes of a region that one CAP_INVOKE reads or writes. */
+#define PHI_INVOKE_MAX 4096
+
+/**
+ * struct phi_agent_figures - what PHI_OP_QUERY says of an agent
+ * @id: Its number.
+ * @parent: Number of the agent above whose holder allowed this one, 0 = none.
+ * @name: For people.
+ */
+struct phi_agent_figures {
+	__aligned_u64 id;
+	__aligned_u64 parent;
+	__u8 name[PHI_NAME_MAX];
+};
+
+/**
+ * struct phi_cap_invoke - ioctl(PHI_IOC_CAP_INVOKE)
+ * @size: sizeof(struct phi_cap_invoke).
+ * @flags: 0; PHI_NONBLOCK with PHI_OP_SEND and PHI_OP_CALL, as there.
+ * @cap: Handle.
+ * @op: PHI_OP_*.
+ * @in_len: Bytes at @in.
+ * @in: Pointer to what goes in.
+ * @out: Pointer to room for what comes out.
+ * @out_len: In, room at @out; Out, bytes that came.
+ * @pad: Must be 0.
+ * @deadline_ns: CLOCK_MONOTONIC, for PHI_OP_SEND and PHI_OP_CALL; else 0.
+ *
+ * Do what a capability is for, whatever it names. The operation is one that the
+ * type of @cap has, else EINVAL, and needs rights of it, else EPERM::
+ *
+ *   type                  operation  rights  in              out
+ *   MEMORY                READ       READ    offset          @out_len bytes
+ *   MEMORY                WRITE      WRITE   offset, bytes   -
+ *   MEMORY                QUERY      -       -               phi_region_info
+ *   NOTIFY                SIGNAL     WRITE   bits            -
+ *   NOTIFY                POLL       READ    mask            bits
+ *   DEVICE                QUERY      READ    -               phi_unit_query
+ *   MODEL                 QUERY      -       -               phi_model_query
+ *   AGENT                 QUERY      READ    -               phi_agent_figures
+ *   ENDPOINT, MODEL,      SEND       SEND    message         -
+ *   FILE, NETWORK         CALL       SEND    message         answer
+ *   REPLY                 ANSWER     SEND    answer          -
+ *
+ * An offset, a mask or bits are 8 bytes; a message or an answer has up to
+ * PHI_MSG_MAX bytes, and no capabilities: those of an answer are lost. READ
+ * and WRITE take PHI_INVOKE_MAX bytes at most, and all of them must be inside
+ * of what @cap gives access to. Other lengths in are EINVAL, as is room where
+ * nothing comes out. Too little room is EMSGSIZE.
+ *
+ * Each is the call that it stands for: SEND, CALL, REPLY, NOTIFY_SIGNAL,
+ * NOTIFY_WAIT with PHI_NONBLOCK, REGION_INFO, UNIT_QUERY, MODEL_QUERY; with the
+ * errors of those, and policies are asked about both. For them READ and WRITE
+ * stand for PHI_NR_REGION_MAP. ENOMEM where the region has lost a page, as
+ * region.h says; ENOENT for a MODEL whose endpoint is dead.
+ */
+struct phi_cap_invoke {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cap;
+	__u32 op;
+	__u32 in_len;
+	__aligned_u64 in;
+	__aligned_u64 out;
+	__u32 out_len;
+	__u32 pad;
+	__aligned_u64 deadline_ns;
+};
+
+#define PHI_IOC_CAP_INVOKE _IO(PHI_IOC_MAGIC, 0x15)
 
 /* Length of a sealed token in bytes. */
 #define PHI_TOKEN_LEN 64

@@ -9,6 +9,7 @@
 #include "decision.h"
 #include "dispatch.h"
 #include "hook.h"
+#include "words.h"
 
 /* clang-format off */
 /*
@@ -255,8 +256,7 @@ static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
 	ret = op->run(cs, frame->arg);
 	if (ret)
 		return ret;
-	if (len && copy_to_user(out, (void *)frame->arg + op->out, len))
-		ret = -EFAULT;
+	ret = phi_words_put(out, (u8 *)frame->arg + op->out, len);
 	if (op->settle)
 		op->settle(cs, frame->arg, !ret);
 	else if (ret && op->made)
@@ -352,7 +352,11 @@ long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 		return -EFAULT;
 	if (size < op->min || size > PAGE_SIZE)
 		return size < op->min ? -EINVAL : -E2BIG;
-	ret = copy_struct_from_user(frame.arg, op->size, uarg, size);
+	/* A caller of this version, the common case, has no tail to look at. */
+	if (likely(size == op->size))
+		ret = phi_words_get(frame.arg, uarg, op->size);
+	else
+		ret = copy_struct_from_user(frame.arg, op->size, uarg, size);
 	if (ret)
 		return ret;
 	if (nowait && phi_op_waits(op, frame.arg))

@@ -11,6 +11,7 @@
 #include "dispatch.h"
 #include "endpoint.h"
 #include "notify.h"
+#include "words.h"
 
 /**
  * phi_endpoint_create() - PHI_IOC_ENDPOINT_CREATE
@@ -316,6 +317,20 @@ static struct phi_message *phi_call_message(struct phi_cspace *cs,
 	return_ptr(msg);
 }
 
+/* Take an answer that the call has kept. */
+static int phi_call_kept(struct phi_call *cmd, const struct phi_caller *caller)
+{
+	if (caller->len > cmd->reply_len)
+		return -EMSGSIZE;
+	if (phi_words_put(u64_to_user_ptr(cmd->reply_data), caller->data,
+			  caller->len))
+		return -EFAULT;
+	cmd->reply_len = caller->len;
+	cmd->reply_ncaps = 0;
+	memset(cmd->reply_caps, 0, sizeof(cmd->reply_caps));
+	return 0;
+}
+
 static int phi_call_answer(struct phi_cspace *cs, struct phi_call *cmd,
 			   struct phi_message *answer)
 {
@@ -394,7 +409,8 @@ int phi_call(struct phi_cspace *cs, void *arg)
 		return -EINTR;
 	}
 	if (!ret)
-		ret = phi_call_answer(cs, cmd, caller->answer);
+		ret = caller->kept ? phi_call_kept(cmd, caller) :
+				     phi_call_answer(cs, cmd, caller->answer);
 	if (ret)
 		phi_message_free(caller->answer);
 	else
@@ -434,12 +450,28 @@ static int phi_reply_tell(struct phi_reply __user *told, u64 handle)
 	return told && put_user(handle, &told->reply) ? -EFAULT : 0;
 }
 
-/*
- * Answer a call. @told is written before the answer goes out, so that nobody
- * has to guess whether it did; NULL for a caller that knows it from the result.
- */
-static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
-			  struct phi_reply __user *told)
+/* Answer with few bytes and no capabilities. */
+static int phi_reply_short(const struct phi_reply *cmd,
+			   struct phi_caller *caller,
+			   struct phi_reply __user *told)
+{
+	/* What of the last word is not in the answer reaches nobody. */
+	u64 data[PHI_ANSWER_SHORT / sizeof(u64)]
+		__attribute__((__uninitialized__));
+	int ret;
+
+	if (!phi_words_zero(cmd->caps, sizeof(cmd->caps)))
+		return -EINVAL;
+	ret = phi_words_get(data, u64_to_user_ptr(cmd->data), cmd->len);
+	if (!ret)
+		ret = phi_reply_tell(told, 0);
+	return ret ?: phi_caller_answer(caller, data, cmd->len);
+}
+
+/* Answer with a message. -EPIPE: nobody is there to be answered. */
+static int phi_reply_message(struct phi_cspace *cs, const struct phi_reply *cmd,
+			     struct phi_caller *caller,
+			     struct phi_reply __user *told)
 {
 	const struct phi_parcel parcel = {
 		.data = cmd->data,
@@ -448,8 +480,39 @@ static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
 		.caps = cmd->caps,
 		.reserved = cmd->reply,
 	};
-	struct phi_caller *caller;
 	struct phi_moves moves;
+	int ret;
+
+	struct phi_message *msg __free(phi_message_free) =
+		phi_message_new(cs, NULL, &parcel, &moves);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
+	ret = phi_reply_tell(told, 0);
+	if (!ret)
+		ret = phi_caller_claim(caller);
+	if (ret)
+		return ret;
+	ret = phi_message_move(cs, msg, &moves);
+	if (ret) {
+		phi_caller_settle(caller, NULL);
+		phi_reply_tell(told, cmd->reply);
+		return ret;
+	}
+	/* The caller may be killed in between. */
+	if (!phi_caller_settle(caller, msg))
+		return -EPIPE;
+	retain_and_null_ptr(msg);
+	return 0;
+}
+
+/*
+ * Answer a call. @told is written before the answer goes out, so that nobody
+ * has to guess whether it did; NULL for a caller that knows it from the result.
+ */
+static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
+			  struct phi_reply __user *told)
+{
+	struct phi_caller *caller;
 	int ret;
 
 	if (cmd->flags)
@@ -460,29 +523,13 @@ static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
 	caller = phi_caller_of(cap->obj);
-	struct phi_message *msg __free(phi_message_free) =
-		phi_message_new(cs, NULL, &parcel, &moves);
-	if (IS_ERR(msg))
-		return PTR_ERR(msg);
-	ret = phi_reply_tell(told, 0);
-	if (ret)
-		return ret;
-	ret = phi_caller_claim(caller);
-	if (!ret) {
-		ret = phi_message_move(cs, msg, &moves);
-		if (ret) {
-			phi_caller_settle(caller, NULL);
-			phi_reply_tell(told, cmd->reply);
-			return ret;
-		}
-		/* The caller may be killed in between. */
-		if (phi_caller_settle(caller, msg))
-			retain_and_null_ptr(msg);
-		else
-			ret = -EPIPE;
-	}
+	if (!cmd->ncaps && cmd->len <= PHI_ANSWER_SHORT)
+		ret = phi_reply_short(cmd, caller, told);
+	else
+		ret = phi_reply_message(cs, cmd, caller, told);
 	/* Answered, or nobody is there to be answered. */
-	phi_cap_release(phi_cspace_remove(cs, cmd->reply));
+	if (!ret || ret == -EPIPE)
+		phi_cap_release(phi_cspace_remove(cs, cmd->reply));
 	return ret;
 }
 

@@ -174,6 +174,9 @@ struct phi_watch {
 	struct phi_user *user;
 };
 
+/* The longest answer that a call keeps. */
+#define PHI_ANSWER_SHORT 64U
+
 /**
  * enum phi_caller_state - how far a call is
  * @PHI_CALLER_WAITS: No answer yet.
@@ -201,6 +204,9 @@ enum phi_caller_state {
  * @state: How far it is.
  * @message: Its message while that is queued, or NULL.
  * @answer: The answer, or NULL.
+ * @kept: The answer is @data.
+ * @len: Bytes of that.
+ * @data: A short answer, which needs no message.
  */
 struct phi_caller {
 	struct phi_object obj;
@@ -211,6 +217,9 @@ struct phi_caller {
 	enum phi_caller_state state;
 	struct phi_message *message;
 	struct phi_message *answer;
+	bool kept;
+	u32 len;
+	u64 data[PHI_ANSWER_SHORT / sizeof(u64)];
 };
 
 struct phi_endpoint *phi_endpoint_of(struct phi_object *obj);
@@ -253,6 +262,7 @@ void phi_caller_end(struct phi_caller *caller);
 void phi_caller_rest(struct phi_caller *caller);
 void phi_caller_return(struct phi_caller *caller);
 void phi_caller_leave(struct phi_caller *caller);
+int phi_caller_answer(struct phi_caller *caller, const u64 *data, u32 len);
 bool phi_caller_settle(struct phi_caller *caller, struct phi_message *answer);
 
 DEFINE_FREE(phi_caller_end, struct phi_caller *, phi_caller_end(_T))

@@ -107,6 +107,9 @@ static const struct {
 	void (*exit)(void);
 } phi_nouns[] = {
 	{ phi_quota_init, phi_quota_exit },
+	{ phi_node_init, phi_node_exit },
+	{ phi_message_init, phi_message_exit },
+	{ phi_caller_init, phi_caller_exit },
 	{ phi_region_init, phi_region_exit },
 	{ phi_seal_init, phi_seal_exit },
 	{ phi_unit_init, phi_unit_exit },

@@ -40,6 +40,12 @@
 /* Each noun's part of loading and unloading, in the order of main.c. */
 int phi_quota_init(void);
 void phi_quota_exit(void);
+int phi_node_init(void);
+void phi_node_exit(void);
+int phi_message_init(void);
+void phi_message_exit(void);
+int phi_caller_init(void);
+void phi_caller_exit(void);
 int phi_region_init(void);
 void phi_region_exit(void);
 int phi_seal_init(void);

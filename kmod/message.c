@@ -2,23 +2,67 @@
 
 #include <linux/cleanup.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
+#include "main.h"
 #include "message.h"
 #include "quota.h"
+#include "words.h"
+
+/* Messages up to this length have a cache. */
+#define PHI_MESSAGE_SHORT 64U
+
+static struct kmem_cache *phi_messages;
+
+/*
+ * A cache with a constructor does not zero what it hands out. All of a message
+ * is written anyway.
+ */
+static void phi_message_blank(void *msg)
+{
+}
+
+/**
+ * phi_message_init() - make the cache of short messages
+ *
+ * Context: Module load.
+ * Return: 0 or -ENOMEM.
+ */
+int __init phi_message_init(void)
+{
+	phi_messages = kmem_cache_create("phi_message",
+					 struct_size_t(struct phi_message, data,
+						       PHI_MESSAGE_SHORT),
+					 0, SLAB_ACCOUNT, phi_message_blank);
+	return phi_messages ? 0 : -ENOMEM;
+}
+
+/**
+ * phi_message_exit() - give the cache back
+ *
+ * Context: Module unload, or failed load. No message is left.
+ */
+void phi_message_exit(void)
+{
+	kmem_cache_destroy(phi_messages);
+}
 
 static struct phi_message *phi_message_alloc(struct phi_cspace *cs, u32 len)
 {
-	size_t bytes = struct_size_t(struct phi_message, data, len);
+	size_t bytes = struct_size_t(struct phi_message, data,
+				     max(len, PHI_MESSAGE_SHORT));
 	struct phi_message *msg;
 	int ret = phi_quota_charge(cs->user, PHI_QUOTA_BYTES, bytes);
 
 	if (ret)
 		return ERR_PTR(ret);
-	msg = kmalloc(bytes, GFP_KERNEL_ACCOUNT);
+	if (len <= PHI_MESSAGE_SHORT)
+		msg = kmem_cache_alloc(phi_messages, GFP_KERNEL_ACCOUNT);
+	else
+		msg = kmalloc(bytes, GFP_KERNEL_ACCOUNT);
 	if (!msg) {
 		phi_quota_uncharge(cs->user, PHI_QUOTA_BYTES, bytes);
 		return ERR_PTR(-ENOMEM);
@@ -53,7 +97,10 @@ void phi_message_free(struct phi_message *msg)
 	phi_quota_uncharge(msg->user, PHI_QUOTA_BYTES, msg->charged);
 	phi_user_put(msg->user);
 	put_pid(msg->pid);
-	kfree(msg);
+	if (msg->len <= PHI_MESSAGE_SHORT)
+		kmem_cache_free(phi_messages, msg);
+	else
+		kfree(msg);
 }
 
 /* Two moves of one handle, or a move of the one that is used up anyway. */
@@ -81,7 +128,7 @@ static int phi_parcel_check(const struct phi_parcel *parcel)
 	if (parcel->len > PHI_MSG_MAX || parcel->ncaps > PHI_MSG_CAPS_MAX)
 		return -EINVAL;
 	unused = (PHI_MSG_CAPS_MAX - parcel->ncaps) * sizeof(*caps);
-	if (memchr_inv(caps + parcel->ncaps, 0, unused))
+	if (!phi_words_zero(caps + parcel->ncaps, unused))
 		return -EINVAL;
 	for (u32 i = 0; i < parcel->ncaps; i++) {
 		if (caps[i].flags & ~PHI_XFER_MOVE)
@@ -149,9 +196,10 @@ struct phi_message *phi_message_new(struct phi_cspace *cs, struct phi_cap *via,
 		phi_message_alloc(cs, parcel->len);
 	if (IS_ERR(msg))
 		return_ptr(msg);
-	if (copy_from_user(msg->data, u64_to_user_ptr(parcel->data),
-			   parcel->len))
-		return ERR_PTR(-EFAULT);
+	ret = phi_words_get(msg->data, u64_to_user_ptr(parcel->data),
+			    parcel->len);
+	if (ret)
+		return ERR_PTR(ret);
 	moves->count = 0;
 	for (u32 i = 0; i < parcel->ncaps; i++) {
 		ret = phi_message_add(msg, cs, &parcel->caps[i], moves);
@@ -308,11 +356,12 @@ static int phi_message_install(struct phi_cspace *cs, struct phi_message *msg,
 int phi_message_unpack(struct phi_cspace *cs, struct phi_message *msg, u64 data,
 		       struct phi_xferred *caps, u64 *reply)
 {
-	int ret = 0;
+	int ret;
 
-	if (copy_to_user(u64_to_user_ptr(data), msg->data, msg->len))
-		return -EFAULT;
-	if (caps)
+	ret = phi_words_put(u64_to_user_ptr(data), msg->data, msg->len);
+	if (ret)
+		return ret;
+	if (caps && msg->ncaps)
 		ret = phi_message_install(cs, msg, caps);
 	if (ret || !reply)
 		return ret;

@@ -6,7 +6,61 @@
 
 #include "cap.h"
 #include "decision.h"
+#include "main.h"
 #include "quota.h"
+
+/*
+ * REPLY nodes, one for each call. Their memory is used again at once, where
+ * that of others is freed after a grace period: a server would wait for memory
+ * now and then. A reader under RCU that finds such a node in a slot may pin one
+ * that was used again, and sees then that the slot has changed.
+ */
+static struct kmem_cache *phi_reply_nodes;
+
+/**
+ * phi_node_init() - make the cache of REPLY nodes
+ *
+ * Context: Module load.
+ * Return: 0 or -ENOMEM.
+ */
+int __init phi_node_init(void)
+{
+	phi_reply_nodes =
+		kmem_cache_create("phi_reply_node", sizeof(struct phi_cap), 0,
+				  SLAB_ACCOUNT | SLAB_TYPESAFE_BY_RCU, NULL);
+	return phi_reply_nodes ? 0 : -ENOMEM;
+}
+
+/**
+ * phi_node_exit() - give the cache back
+ *
+ * Context: Module unload, or failed load. No node is left.
+ */
+void phi_node_exit(void)
+{
+	kmem_cache_destroy(phi_reply_nodes);
+}
+
+/* A node that is all 0; but for the pins, which a late reader may look at. */
+static struct phi_cap *phi_node_alloc(u32 type)
+{
+	struct phi_cap *cap;
+
+	if (type != PHI_TYPE_REPLY)
+		return kzalloc(sizeof(*cap), GFP_KERNEL_ACCOUNT);
+	cap = kmem_cache_alloc(phi_reply_nodes, GFP_KERNEL_ACCOUNT);
+	if (cap)
+		memset_after(cap, 0, pins);
+	return cap;
+}
+
+static void phi_node_free(struct phi_cap *cap)
+{
+	if (cap->type == PHI_TYPE_REPLY)
+		kmem_cache_free(phi_reply_nodes, cap);
+	else
+		kfree_rcu(cap, rcu);
+}
 
 /*
  * The parents of dead nodes that a sweep unlinked. No child remembers this
@@ -23,13 +77,12 @@ static struct phi_cap *phi_node_new(struct phi_object *obj, u32 rights,
 
 	if (ret)
 		return ERR_PTR(ret);
-	cap = kzalloc(sizeof(*cap), GFP_KERNEL_ACCOUNT);
+	cap = phi_node_alloc(obj->ops->type);
 	if (!cap) {
 		phi_quota_uncharge(user, PHI_QUOTA_CAPS, 1);
 		return ERR_PTR(-ENOMEM);
 	}
 	refcount_set(&cap->ref, 2);
-	refcount_set(&cap->pins, 1);
 	spin_lock_init(&cap->lock);
 	INIT_LIST_HEAD(&cap->children);
 	INIT_LIST_HEAD(&cap->sibling);
@@ -44,6 +97,9 @@ static struct phi_cap *phi_node_new(struct phi_object *obj, u32 rights,
 	cap->type = obj->ops->type;
 	cap->rights = rights;
 	cap->depth = 1;
+	/* All of it before the pins; pairs with phi_cap_tryget(). */
+	smp_wmb();
+	refcount_set(&cap->pins, 1);
 	return cap;
 }
 
@@ -467,7 +523,7 @@ void phi_stub_put(struct phi_cap *cap)
 
 		phi_quota_uncharge(cap->user, PHI_QUOTA_CAPS, 1);
 		phi_user_put(cap->user);
-		kfree_rcu(cap, rcu);
+		phi_node_free(cap);
 		cap = parent;
 	}
 }

@@ -63,6 +63,13 @@ static inline struct pid *phi_pidfd_pid(const struct file *file)
 	return inode->i_sb->s_magic == PID_FS_MAGIC ? inode->i_private : NULL;
 }
 
+/* The state of a BLAKE2s hash: renamed in 6.19. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define phi_blake2s blake2s_state
+#else
+#define phi_blake2s blake2s_ctx
+#endif
+
 /* The command in an SQE: a function until 6.17, then a macro with a type. */
 #ifdef io_uring_sqe_cmd
 #define phi_sqe_cmd(_sqe, _type) io_uring_sqe_cmd(_sqe, _type)

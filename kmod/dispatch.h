@@ -12,9 +12,6 @@ struct phi_ticket;
 /* The longest struct of a call, in bytes. */
 #define PHI_ARG_MAX 320
 
-/* Encodings of sealed tokens; kmod/seal.c. */
-#define PHI_SEAL_FORMS 2
-
 /* struct phi_op @waits: no flag helps. */
 #define PHI_WAITS U16_MAX
 
@@ -59,7 +56,7 @@ struct phi_op {
  * @bits: Bits that were taken of the notify that @cap names.
  * @msg: A message in hand.
  * @file: A file without a descriptor.
- * @tfm: Keys that are not used yet.
+ * @tfm: A key that is not used yet.
  * @ticket: An inference that ends.
  * @arg: A copy of the struct, for phi_frame_of().
  */
@@ -69,7 +66,7 @@ struct phi_frame {
 	u64 bits;
 	struct phi_message *msg;
 	struct file *file;
-	struct crypto_shash *tfm[PHI_SEAL_FORMS];
+	struct crypto_shash *tfm;
 	struct phi_ticket *ticket;
 	u64 arg[PHI_ARG_MAX / sizeof(u64)];
 };

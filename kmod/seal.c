@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+#include <crypto/blake2s.h>
 #include <crypto/hash.h>
 #include <crypto/sha2.h>
 #include <crypto/utils.h>
@@ -27,21 +28,23 @@ static_assert(offsetof(struct phi_aios_token, mac) == PHI_SEAL_BODY);
 static_assert(offsetof(struct phi_aios_token, audience) ==
 	      offsetof(struct phi_token, audience));
 
+/* Encodings of sealed tokens. */
+#define PHI_SEAL_FORMS 2
+
 /**
  * struct phi_seal_form - an encoding of tokens
- * @algorithm: Of the MAC.
  * @domain: Keeps these MACs apart from any other use of the same key.
  * @mac_len: Bytes of the MAC, which follows the body.
  */
 struct phi_seal_form {
-	const char *algorithm;
 	char domain[PHI_SEAL_DOMAIN_MAX];
 	u32 mac_len;
 };
 
+/* The first is struct phi_token, by BLAKE2s; the other AIOS, by HMAC-SHA512. */
 static const struct phi_seal_form phi_seal_forms[PHI_SEAL_FORMS] = {
-	{ "hmac(sha256)", "phi capability token v1", SHA256_DIGEST_SIZE },
-	{ "hmac(sha512)", "phi AIOS token v1", SHA512_DIGEST_SIZE },
+	{ "phi capability token v1", BLAKE2S_HASH_SIZE },
+	{ "phi AIOS token v1", SHA512_DIGEST_SIZE },
 };
 
 /**
@@ -56,11 +59,13 @@ union phi_sealed_token {
 
 /**
  * struct phi_seal_key - one generation of the keys
- * @tfm: By encoding, with a key of its own set; all NULL or none.
+ * @hash: Of a key and the domain of the first encoding, to go on from.
+ * @tfm: For the other one, with a key of its own set; NULL when there is none.
  * @id: Number of the key in tokens; never 0.
  */
 struct phi_seal_key {
-	struct crypto_shash *tfm[PHI_SEAL_FORMS];
+	struct phi_blake2s hash;
+	struct crypto_shash *tfm;
 	u16 id;
 };
 
@@ -95,17 +100,17 @@ static const struct rhashtable_params phi_sealed_params = {
 	.automatic_shrinking = true,
 };
 
-static struct crypto_shash *phi_seal_tfm_new(const struct phi_seal_form *form)
+static struct crypto_shash *phi_seal_tfm_new(void)
 {
 	u8 secret[SHA512_DIGEST_SIZE];
 	struct crypto_shash *tfm;
 	int ret;
 
-	tfm = crypto_alloc_shash(form->algorithm, 0, 0);
+	tfm = crypto_alloc_shash("hmac(sha512)", 0, 0);
 	if (IS_ERR(tfm))
 		return tfm;
-	get_random_bytes(secret, form->mac_len);
-	ret = crypto_shash_setkey(tfm, secret, form->mac_len);
+	get_random_bytes(secret, sizeof(secret));
+	ret = crypto_shash_setkey(tfm, secret, sizeof(secret));
 	memzero_explicit(secret, sizeof(secret));
 	if (ret) {
 		crypto_free_shash(tfm);
@@ -114,28 +119,20 @@ static struct crypto_shash *phi_seal_tfm_new(const struct phi_seal_form *form)
 	return tfm;
 }
 
-/* Takes one that has none, too. */
-static void phi_seal_key_free(struct crypto_shash *tfm[PHI_SEAL_FORMS])
+/* Use a new key, of which @tfm is one half. */
+static void phi_seal_key_set(struct phi_seal_key *key, struct crypto_shash *tfm,
+			     u16 id)
 {
-	for (int i = 0; i < PHI_SEAL_FORMS; i++)
-		crypto_free_shash(tfm[i]);
-}
+	const char *domain = phi_seal_forms[0].domain;
+	u8 secret[BLAKE2S_KEY_SIZE];
 
-static int phi_seal_key_new(struct crypto_shash *tfm[PHI_SEAL_FORMS])
-{
-	int ret;
-
-	memset(tfm, 0, PHI_SEAL_FORMS * sizeof(*tfm));
-	for (int i = 0; i < PHI_SEAL_FORMS; i++) {
-		tfm[i] = phi_seal_tfm_new(&phi_seal_forms[i]);
-		if (IS_ERR(tfm[i])) {
-			ret = PTR_ERR(tfm[i]);
-			tfm[i] = NULL;
-			phi_seal_key_free(tfm);
-			return ret;
-		}
-	}
-	return 0;
+	get_random_bytes(secret, sizeof(secret));
+	blake2s_init_key(&key->hash, BLAKE2S_HASH_SIZE, secret, sizeof(secret));
+	memzero_explicit(secret, sizeof(secret));
+	/* Takes the block of the key in, so that no token has to. */
+	blake2s_update(&key->hash, (const u8 *)domain, strlen(domain) + 1);
+	key->tfm = tfm;
+	key->id = id;
 }
 
 /* The encoding that the flags of a call name. */
@@ -149,18 +146,33 @@ static size_t phi_seal_len(u32 form)
 	return PHI_SEAL_BODY + phi_seal_forms[form].mac_len;
 }
 
-static int phi_seal_mac(const struct phi_seal_key *key, u32 form,
-			const union phi_sealed_token *token,
-			u8 mac[SHA512_DIGEST_SIZE])
+/* HMAC-SHA512 of the domain and the body. */
+static int phi_seal_mac_aios(const struct phi_seal_key *key,
+			     const union phi_sealed_token *token, u8 *mac)
 {
-	const char *domain = phi_seal_forms[form].domain;
+	const char *domain = phi_seal_forms[1].domain;
 	size_t len = strlen(domain) + 1;
 	u8 text[PHI_SEAL_DOMAIN_MAX + PHI_SEAL_BODY];
 
 	memcpy(text, domain, len);
 	memcpy(text + len, token, PHI_SEAL_BODY);
-	return crypto_shash_tfm_digest(key->tfm[form], text,
-				       len + PHI_SEAL_BODY, mac);
+	return crypto_shash_tfm_digest(key->tfm, text, len + PHI_SEAL_BODY,
+				       mac);
+}
+
+static int phi_seal_mac(const struct phi_seal_key *key, u32 form,
+			const union phi_sealed_token *token,
+			u8 mac[SHA512_DIGEST_SIZE])
+{
+	struct phi_blake2s hash;
+
+	if (form)
+		return phi_seal_mac_aios(key, token, mac);
+	hash = key->hash;
+	blake2s_update(&hash, (const u8 *)token, PHI_SEAL_BODY);
+	/* It leaves nothing in @hash. */
+	blake2s_final(&hash, mac);
+	return 0;
 }
 
 /**
@@ -291,11 +303,9 @@ static int phi_seal_verify(const union phi_sealed_token *token, u32 form)
 	guard(rwsem_read)(&phi_seal_lock);
 	if (id == phi_seal_now.id)
 		key = &phi_seal_now;
-	else if (id == phi_seal_before.id)
+	else if (id == phi_seal_before.id && phi_seal_before.tfm)
 		key = &phi_seal_before;
 	else
-		return -EKEYREJECTED;
-	if (!key->tfm[form])
 		return -EKEYREJECTED;
 	ret = phi_seal_mac(key, form, token, mac);
 	if (!ret && crypto_memneq(mac, (const u8 *)token + PHI_SEAL_BODY,
@@ -408,7 +418,7 @@ int phi_cap_unseal(struct phi_cspace *cs, void *arg)
 int phi_cap_rekey(struct phi_cspace *cs, void *arg)
 {
 	struct phi_cap_rekey *cmd = arg;
-	int ret;
+	struct crypto_shash *tfm;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
@@ -417,9 +427,10 @@ int phi_cap_rekey(struct phi_cspace *cs, void *arg)
 	if (!phi_cspace_capable(cs, CAP_SYS_ADMIN))
 		return phi_refuse_as(cs->user, PHI_DECIDED_PRIVILEGE,
 				     CAP_SYS_ADMIN);
-	ret = phi_seal_key_new(phi_frame_of(arg)->tfm);
-	if (ret)
-		return ret;
+	tfm = phi_seal_tfm_new();
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	phi_frame_of(arg)->tfm = tfm;
 
 	down_write(&phi_seal_lock);
 	if (!++phi_seal_ids)
@@ -442,17 +453,16 @@ int phi_cap_rekey(struct phi_cspace *cs, void *arg)
 void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told)
 {
 	struct phi_cap_rekey *cmd = arg;
-	struct crypto_shash **unused = phi_frame_of(arg)->tfm;
+	struct crypto_shash *unused = phi_frame_of(arg)->tfm;
 
 	if (told) {
 		down_write(&phi_seal_lock);
-		for (int i = 0; i < PHI_SEAL_FORMS; i++)
-			swap(unused[i], phi_seal_before.tfm[i]);
+		swap(unused, phi_seal_before.tfm);
 		swap(phi_seal_before, phi_seal_now);
-		phi_seal_now.id = cmd->key_id;
+		phi_seal_key_set(&phi_seal_now, phi_seal_now.tfm, cmd->key_id);
 		up_write(&phi_seal_lock);
 	}
-	phi_seal_key_free(unused);
+	crypto_free_shash(unused);
 }
 
 /**
@@ -463,16 +473,17 @@ void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told)
  */
 int __init phi_seal_init(void)
 {
-	int ret = phi_seal_key_new(phi_seal_now.tfm);
+	struct crypto_shash *tfm = phi_seal_tfm_new();
+	int ret;
 
-	if (ret)
-		return ret;
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
 	ret = rhashtable_init(&phi_sealed, &phi_sealed_params);
 	if (ret) {
-		phi_seal_key_free(phi_seal_now.tfm);
+		crypto_free_shash(tfm);
 		return ret;
 	}
-	phi_seal_now.id = 1;
+	phi_seal_key_set(&phi_seal_now, tfm, 1);
 	phi_seal_ids = 1;
 	return 0;
 }
@@ -486,6 +497,8 @@ void phi_seal_exit(void)
 {
 	WARN_ON(atomic_read(&phi_sealed.nelems));
 	rhashtable_destroy(&phi_sealed);
-	phi_seal_key_free(phi_seal_now.tfm);
-	phi_seal_key_free(phi_seal_before.tfm);
+	crypto_free_shash(phi_seal_now.tfm);
+	crypto_free_shash(phi_seal_before.tfm);
+	memzero_explicit(&phi_seal_now, sizeof(phi_seal_now));
+	memzero_explicit(&phi_seal_before, sizeof(phi_seal_before));
 }

@@ -262,7 +262,7 @@ struct phi_cap_invoke {
  *             record.
  * @audience: The uid that may unseal it plus 1, in the initial user
  *            namespace; 0 = any.
- * @mac: HMAC-SHA256 of a domain string and the 32 bytes before.
+ * @mac: Keyed BLAKE2s of a domain string and the 32 bytes before.
  *
  * All numbers are little-endian. A token works until the capability it was
  * made from is dropped, moved, revoked at or above it, or expires, or until

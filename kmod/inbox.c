@@ -62,8 +62,18 @@ static struct phi_inbox *phi_inbox_find(const struct pid *tgid, u64 agent,
 /* Takes NULL and ERR_PTR() too. */
 static void phi_inbox_free(struct phi_inbox *inbox)
 {
+	struct phi_endpoint *ep;
+
 	if (IS_ERR_OR_NULL(inbox))
 		return;
+	if (!IS_ERR_OR_NULL(inbox->cap) && phi_cap_tryget(inbox->cap)) {
+		ep = phi_endpoint_behind(inbox->cap);
+		phi_cap_end(inbox->cap);
+		/* A grant that is on its way arrives before this, or never. */
+		spin_lock(&ep->lock);
+		spin_unlock(&ep->lock);
+		phi_cap_put(inbox->cap);
+	}
 	phi_cap_release(inbox->cap);
 	put_pid(inbox->tgid);
 	kfree(inbox);
@@ -257,6 +267,7 @@ int phi_cap_grant(struct phi_cspace *cs, void *arg)
 	msg = phi_message_new(cs, inbox, &parcel, &moves);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
+	msg->grant = true;
 	/* It never waits, so the handle is never looked at. */
 	phi_waiter_init(&w, cs, 0, inbox, PHI_TYPES_SEND, PHI_RIGHT_SEND);
 	ret = phi_queue_post(phi_endpoint_behind(inbox), &w, msg, &moves,

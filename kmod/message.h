@@ -25,6 +25,7 @@ struct phi_user;
  * @ncaps: Of @caps.
  * @len: Of @data.
  * @moved: The capabilities moved have left the sender.
+ * @grant: It goes to an inbox, and arrives only while @via is that.
  * @data: The bytes.
  */
 struct phi_message {
@@ -41,6 +42,7 @@ struct phi_message {
 	u16 ncaps;
 	u16 len;
 	bool moved;
+	bool grant;
 	u8 data[] __counted_by(len);
 };
 

@@ -286,6 +286,17 @@ static int phi_queue_barred(const struct phi_endpoint *ep,
 	return closed == -EKEYEXPIRED ? 0 : closed;
 }
 
+/*
+ * Return: 0, or -EPIPE for a grant whose inbox is gone. phi_inbox_free() takes
+ * the lock after it has ended the capability.
+ */
+static int phi_queue_uninvited(const struct phi_endpoint *ep,
+			       const struct phi_message *msg)
+{
+	lockdep_assert_held(&ep->lock);
+	return msg->grant && READ_ONCE(msg->via->ended) ? -EPIPE : 0;
+}
+
 /* Take one unit of credit, when there is one. */
 static int phi_queue_wait(struct phi_endpoint *ep, struct phi_waiter *w,
 			  struct phi_credit *credit, u32 flags, u64 deadline_ns)
@@ -322,7 +333,7 @@ static int phi_queue_wait(struct phi_endpoint *ep, struct phi_waiter *w,
 /* Hand a message over to the queue. Return: false when it must be freed. */
 static bool phi_queue_accept(struct phi_endpoint *ep, struct phi_message *msg)
 {
-	int barred = phi_queue_barred(ep, msg);
+	int barred = phi_queue_barred(ep, msg) ?: phi_queue_uninvited(ep, msg);
 
 	if (barred) {
 		phi_queue_lose(ep, msg, barred);
@@ -362,7 +373,9 @@ int phi_queue_post(struct phi_endpoint *ep, struct phi_waiter *w,
 	if (IS_ERR(credit))
 		return PTR_ERR(credit);
 	spin_lock(&ep->lock);
-	ret = phi_queue_wait(ep, w, credit, flags, deadline_ns);
+	/* Before anything moves, so that as little as can be is lost. */
+	ret = phi_queue_uninvited(ep, msg) ?:
+		      phi_queue_wait(ep, w, credit, flags, deadline_ns);
 	if (!ret)
 		msg->credit = credit;
 	if (!ret && moves->count) {

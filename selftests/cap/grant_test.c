@@ -3,6 +3,8 @@
 
 #include "kselftest_harness.h"
 
+#include <linux/userfaultfd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -264,6 +266,78 @@ TEST_F(grant, ends_with_the_program)
 	close(up[0]);
 	close(down[0]);
 	close(down[1]);
+}
+
+/* A grant whose data the kernel cannot read before somebody provides it. */
+struct late {
+	int phi, pidfd;
+	uint64_t cap;
+	void *page;
+	pthread_t thread;
+	int result;
+};
+
+static void *grant_late(void *arg)
+{
+	struct late *late = arg;
+	struct phi_cap_grant grant = {
+		.give = { late->cap, 0, PHI_RIGHT_ALL },
+		.data = (uintptr_t)late->page,
+		.len = 3,
+		.pidfd = late->pidfd,
+	};
+
+	late->result = PHI_DO(late->phi, CAP_GRANT, &grant);
+	return NULL;
+}
+
+/* Have accesses to a page wait. Return: the file that tells of them. */
+static int hold_page(void *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = {
+		.range = { (uintptr_t)page, 4096 },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+	    ioctl(fd, UFFDIO_REGISTER, &area))
+		return -errno;
+	return fd;
+}
+
+/* One that is on its way when the inbox goes does not arrive after that. */
+TEST_F(grant, does_not_outlive_the_inbox)
+{
+	struct late late = {
+		.phi = self->phi,
+		.pidfd = self->self,
+		.cap = self->root,
+	};
+	struct uffdio_zeropage zero = { .range.len = 4096 };
+	struct uffd_msg msg;
+	uint64_t ep;
+	int held;
+
+	ASSERT_EQ(0, make_inbox(self->phi, &ep));
+	ASSERT_EQ(0, do_grant(self->phi, self->self, self->root, 0, 0));
+	late.page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	held = hold_page(late.page);
+	ASSERT_LE(0, held);
+	ASSERT_EQ(0, pthread_create(&late.thread, NULL, grant_late, &late));
+	ASSERT_EQ(sizeof(msg), read(held, &msg, sizeof(msg)));
+	ASSERT_EQ(0, do_inbox(self->phi, 0, 0));
+	zero.range.start = (uintptr_t)late.page;
+	ASSERT_EQ(0, ioctl(held, UFFDIO_ZEROPAGE, &zero));
+	pthread_join(late.thread, NULL);
+	EXPECT_EQ(-EPIPE, late.result);
+	/* What was in the queue by then is there. */
+	EXPECT_EQ(0, do_take(self->phi, ep));
+	EXPECT_EQ(-EAGAIN, do_take(self->phi, ep));
+	close(held);
+	munmap(late.page, 4096);
 }
 
 /* A process that uses the shared cspace of another one. */

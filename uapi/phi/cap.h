@@ -538,8 +538,8 @@ struct phi_cap_watch {
  * The inbox counts as a capability of the cspace's user. It dies with @endpoint
  * when that is revoked or expires, and ends with the cspace; it does not keep
  * the endpoint alive, and stays when the handle is dropped. Messages through it
- * show the badge of @endpoint and the right SEND. A grant that is on its way may
- * arrive just after the inbox has gone.
+ * show the badge of @endpoint and the right SEND. No grant arrives after the
+ * inbox has gone; those that are in the queue of @endpoint by then stay there.
  */
 struct phi_cspace_inbox {
 	__u32 size;

@@ -37,6 +37,9 @@ struct phi_hook_call___phi {
 	__u32 tgid;
 	__u32 task_uid;
 	__u32 task_euid;
+	__u32 to_uid;
+	__u32 to_tgid;
+	__u64 to_agent;
 	__u64 agent;
 	__u64 handle;
 	__u64 start_ns;

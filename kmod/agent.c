@@ -46,7 +46,8 @@ static atomic64_t phi_agent_ids;
 static atomic_t phi_agent_count;
 
 /**
- * phi_agent_current() - whose process is running
+ * phi_agent_of() - whose process it is
+ * @task: Any thread of the process, referenced.
  *
  * On the way up from the cgroup of the process, an agent counts in place of
  * those below it, unless its holder allowed the one right below: whoever makes
@@ -55,7 +56,7 @@ static atomic_t phi_agent_count;
  * Context: Process context.
  * Return: Number of the agent; 0 = none.
  */
-u64 phi_agent_current(void)
+u64 phi_agent_of(struct task_struct *task)
 {
 	u64 found = 0, parent = 0;
 	struct cgroup *cgroup;
@@ -63,7 +64,7 @@ u64 phi_agent_current(void)
 	if (!atomic_read(&phi_agent_count))
 		return 0;
 	guard(rcu)();
-	for (cgroup = task_dfl_cgroup(current); cgroup;
+	for (cgroup = task_dfl_cgroup(task); cgroup;
 	     cgroup = cgroup_parent(cgroup)) {
 		const struct phi_agent *agent =
 			xa_load(&phi_agents, cgroup_id(cgroup));
@@ -75,6 +76,17 @@ u64 phi_agent_current(void)
 		parent = agent->parent;
 	}
 	return found;
+}
+
+/**
+ * phi_agent_current() - whose process is running
+ *
+ * Context: Process context.
+ * Return: Number of the agent, as phi_agent_of() says; 0 = none.
+ */
+u64 phi_agent_current(void)
+{
+	return phi_agent_of(current);
 }
 
 /* Number of the nearest agent above a cgroup, 0 = none. */

@@ -66,7 +66,8 @@ static const struct phi_op phi_ops[] = {
 	       OUT(cap_derive, out, out), MAKES(cap_derive, out)),
 	PHI_OP(PHI_IOC_CAP_REVOKE, cap_revoke, cap, ON(cap_revoke, cap),
 	       WAITS(cap_revoke, flags), .waits_if = PHI_REVOKE_WAIT),
-	PHI_OP(PHI_IOC_CAP_GRANT, cap_grant, pidfd, ON(cap_grant, give)),
+	PHI_OP(PHI_IOC_CAP_GRANT, cap_grant, pidfd, ON(cap_grant, give),
+	       .aim = phi_cap_grant_aim),
 	PHI_OP(PHI_IOC_CAP_DROP, cap_drop, cap, ON(cap_drop, cap)),
 	PHI_OP(PHI_IOC_CAP_QUERY, cap_query, badge, ON(cap_query, cap),
 	       OUT(cap_query, type, ids)),
@@ -268,13 +269,19 @@ static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
 static int phi_run(struct phi_cspace *cs, const struct phi_op *op,
 		   struct phi_frame *frame, u32 size)
 {
+	struct phi_hook_target to;
 	struct phi_hook_call call;
 	int ret;
 
+	if (op->aim)
+		op->aim(cs, frame->arg, &to);
 	ret = phi_hook_enter(&call, cs, op - phi_ops,
-			     phi_arg_handle(frame->arg, op->target));
+			     phi_arg_handle(frame->arg, op->target),
+			     op->aim ? &to : NULL);
 	if (!ret)
 		ret = phi_do(cs, op, frame, size);
+	else if (op->aim)
+		phi_cap_put(frame->cap);
 	if (unlikely(ret < 0))
 		phi_decide(&call, ret);
 	phi_hook_leave(&call, ret);
@@ -301,7 +308,7 @@ int phi_dispatch_as(struct phi_cspace *cs, unsigned int cmd,
 	int ret;
 
 	ret = phi_hook_enter(&call, cs, _IOC_NR(cmd),
-			     phi_arg_handle(frame->arg, op->target));
+			     phi_arg_handle(frame->arg, op->target), NULL);
 	if (!ret)
 		ret = op->run(cs, frame->arg);
 	phi_hook_leave(&call, ret);

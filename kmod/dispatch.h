@@ -6,6 +6,7 @@
 
 struct crypto_shash;
 struct file;
+struct phi_hook_target;
 struct phi_message;
 struct phi_ticket;
 
@@ -28,6 +29,9 @@ struct phi_ticket;
  * @waits_if: Flags with which it may, in place of PHI_NONBLOCK; 0 = none.
  * @out: Offset of the first byte that is written back.
  * @out_end: Offset past the last one; 0 when the struct is only read.
+ * @aim: Finds out who receives what a call gives, for the policies, and leaves
+ *       in the frame the capability that reaches the receiver, for @run; or why
+ *       there is none. NULL for most calls.
  * @run: Checks the arguments, which are already in kernel memory, and does
  *       it. Returns 0 or a negative errno. When it returns 0 the bytes from
  *       @out to @out_end go back to the caller; they were writable before.
@@ -45,6 +49,8 @@ struct phi_op {
 	u16 waits_if;
 	u16 out;
 	u16 out_end;
+	void (*aim)(struct phi_cspace *cs, void *arg,
+		    struct phi_hook_target *to);
 	int (*run)(struct phi_cspace *cs, void *arg);
 	void (*settle)(struct phi_cspace *cs, void *arg, bool told);
 };
@@ -118,6 +124,8 @@ int phi_cap_rekey(struct phi_cspace *cs, void *arg);
 void phi_cap_rekey_settle(struct phi_cspace *cs, void *arg, bool told);
 int phi_cap_mint(struct phi_cspace *cs, void *arg);
 int phi_cap_watch(struct phi_cspace *cs, void *arg);
+void phi_cap_grant_aim(struct phi_cspace *cs, void *arg,
+		       struct phi_hook_target *to);
 int phi_cap_grant(struct phi_cspace *cs, void *arg);
 int phi_cap_invoke(struct phi_cspace *cs, void *arg);
 void phi_cap_invoke_settle(struct phi_cspace *cs, void *arg, bool told);

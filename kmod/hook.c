@@ -194,6 +194,7 @@ static void phi_hook_end(u32 ask)
  * @cs: The caller.
  * @nr: Number of the call.
  * @handle: The handle it is about, 0 = none.
+ * @to: Who receives, or NULL.
  *
  * phi_hook_leave() follows, whatever they say.
  *
@@ -201,7 +202,7 @@ static void phi_hook_end(u32 ask)
  * Return: 0, or the negative errno that the call fails with.
  */
 int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
-		   u64 handle)
+		   u64 handle, const struct phi_hook_target *to)
 {
 	struct phi_hook_now now = { .call = call };
 	int verdict = -EPERM;
@@ -217,6 +218,11 @@ int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		.start_ns = ktime_get_ns(),
 		.cs = cs,
 	};
+	if (to) {
+		call->to_uid = to->uid;
+		call->to_tgid = to->tgid;
+		call->to_agent = to->agent;
+	}
 	phi_trace(phi_call_enter, call);
 	if (phi_hook_begin(PHI_ASKS_CALL)) {
 		this_cpu_write(phi_hook_now, &now);

@@ -10,6 +10,7 @@ struct phi_cap_mint;
 struct phi_cspace;
 struct phi_object;
 struct phi_share;
+struct task_struct;
 struct phi_user;
 
 /**
@@ -61,7 +62,13 @@ struct phi_user;
  * @task_uid: The real user of the calling thread now.
  * @task_euid: Its effective user now. Both differ from @uid where a process
  *             changed its user, or its cspace is shared.
+ * @to_uid: For CAP_GRANT: the user whose cspace has the inbox of the receiver,
+ *          -1 when there is no such inbox; for other calls 0.
+ * @to_tgid: For CAP_GRANT: the process that receives, in the initial pid
+ *           namespace; 0 when the receiver is an agent, and for other calls.
  * @pad: 0.
+ * @to_agent: For CAP_GRANT: number of the agent that receives, or that the
+ *            process which does belongs to; 0 = none.
  * @agent: Number of the agent the process belongs to, 0 = none.
  * @handle: The handle the call is about, 0 = none.
  * @start_ns: CLOCK_MONOTONIC at entry.
@@ -73,11 +80,26 @@ struct phi_hook_call {
 	u32 tgid;
 	u32 task_uid;
 	u32 task_euid;
+	u32 to_uid;
+	u32 to_tgid;
 	u32 pad;
+	u64 to_agent;
 	u64 agent;
 	u64 handle;
 	u64 start_ns;
 	struct phi_cspace *cs;
+};
+
+/**
+ * struct phi_hook_target - who receives what a call gives
+ * @uid: As @to_uid of struct phi_hook_call, and so on.
+ * @tgid: As @to_tgid.
+ * @agent: As @to_agent.
+ */
+struct phi_hook_target {
+	u32 uid;
+	u32 tgid;
+	u64 agent;
 };
 
 /**
@@ -161,7 +183,7 @@ struct phi_unit_stat {
 };
 
 int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
-		   u64 handle);
+		   u64 handle, const struct phi_hook_target *to);
 void phi_hook_leave(struct phi_hook_call *call, long result);
 int phi_hook_infer_ask(struct phi_hook_infer *infer, struct phi_user *user);
 int phi_hook_unit_ask(struct phi_hook_infer *infer,
@@ -177,6 +199,9 @@ void phi_hook_infer_post(struct phi_hook_infer *infer);
 
 /* Number of the agent that the current process belongs to, 0 = none. */
 u64 phi_agent_current(void);
+
+/* The same of another process, 0 = none. */
+u64 phi_agent_of(struct task_struct *task);
 
 /* Number of an agent, an object of type AGENT. */
 u64 phi_agent_id(const struct phi_object *obj);

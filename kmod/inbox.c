@@ -16,6 +16,7 @@
 #include "hook.h"
 #include "inbox.h"
 #include "process.h"
+#include "quota.h"
 
 /**
  * struct phi_inbox - an endpoint that takes what others grant
@@ -181,10 +182,11 @@ int phi_cspace_inbox(struct phi_cspace *cs, void *arg)
 }
 
 /*
- * The process behind a pidfd of the caller, referenced, and which program it
- * executes; or ERR_PTR().
+ * The process behind a pidfd of the caller, referenced, which program it
+ * executes, and whose it is; or ERR_PTR().
  */
-static struct pid *phi_grant_process(int fd, u64 *exec)
+static struct pid *phi_grant_process(int fd, u64 *exec,
+				     struct phi_hook_target *to)
 {
 	struct task_struct *task = phi_process_get(fd);
 	struct pid *pid;
@@ -192,6 +194,8 @@ static struct pid *phi_grant_process(int fd, u64 *exec)
 	if (IS_ERR(task))
 		return ERR_CAST(task);
 	*exec = READ_ONCE(task->self_exec_id);
+	to->tgid = task_tgid_nr(task);
+	to->agent = phi_agent_of(task);
 	pid = get_task_pid(task, PIDTYPE_TGID);
 	put_task_struct(task);
 	/* Its last thread has ended, and was waited for, since. */
@@ -213,14 +217,15 @@ static struct phi_cap *phi_grant_lookup(const struct pid *tgid, u64 agent,
 
 /* A capability to the receiver's inbox, pinned, or ERR_PTR(). */
 static struct phi_cap *phi_grant_inbox(struct phi_cspace *cs,
-				       const struct phi_cap_grant *cmd)
+				       const struct phi_cap_grant *cmd,
+				       struct phi_hook_target *to)
 {
 	struct phi_cap *inbox;
 	struct pid *tgid;
 	u64 exec = 0;
 
 	if (!cmd->agent) {
-		tgid = phi_grant_process(cmd->pidfd, &exec);
+		tgid = phi_grant_process(cmd->pidfd, &exec, to);
 		if (IS_ERR(tgid))
 			return ERR_CAST(tgid);
 		inbox = phi_grant_lookup(tgid, 0, exec);
@@ -233,7 +238,30 @@ static struct phi_cap *phi_grant_inbox(struct phi_cspace *cs,
 		cs, cmd->agent, PHI_TYPES(AGENT), PHI_RIGHT_READ);
 	if (IS_ERR(agent))
 		return ERR_CAST(agent);
-	return phi_grant_lookup(NULL, phi_agent_id(agent->obj), 0);
+	to->agent = phi_agent_id(agent->obj);
+	return phi_grant_lookup(NULL, to->agent, 0);
+}
+
+/**
+ * phi_cap_grant_aim() - find out who receives a grant
+ * @cs: The caller's cspace.
+ * @arg: struct phi_cap_grant.
+ * @to: Out.
+ *
+ * Leaves a capability to the inbox in the frame, pinned, or ERR_PTR().
+ *
+ * Context: Process context. May sleep.
+ */
+void phi_cap_grant_aim(struct phi_cspace *cs, void *arg,
+		       struct phi_hook_target *to)
+{
+	struct phi_cap *inbox;
+
+	*to = (struct phi_hook_target){ .uid = -1 };
+	inbox = phi_grant_inbox(cs, arg, to);
+	if (!IS_ERR(inbox))
+		to->uid = __kuid_val(inbox->user->uid);
+	phi_frame_of(arg)->cap = inbox;
 }
 
 /**
@@ -259,9 +287,10 @@ int phi_cap_grant(struct phi_cspace *cs, void *arg)
 	struct phi_waiter w;
 	int ret;
 
+	/* Found by phi_cap_grant_aim(), before the policies were asked. */
+	struct phi_cap *inbox __free(phi_cap_put) = phi_frame_of(arg)->cap;
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	struct phi_cap *inbox __free(phi_cap_put) = phi_grant_inbox(cs, cmd);
 	if (IS_ERR(inbox))
 		return PTR_ERR(inbox);
 	msg = phi_message_new(cs, inbox, &parcel, &moves);

@@ -79,7 +79,8 @@ static int phi_invoke_bytes(struct phi_invoked *v, u64 offset, void *bytes,
 	struct phi_hook_call call;
 	int ret;
 
-	ret = phi_hook_enter(&call, v->cs, PHI_NR_REGION_MAP, v->cmd->cap);
+	ret = phi_hook_enter(&call, v->cs, PHI_NR_REGION_MAP, v->cmd->cap,
+			     NULL);
 	if (!ret)
 		ret = phi_region_access(v->cap, offset, bytes, len, write);
 	phi_hook_leave(&call, ret);

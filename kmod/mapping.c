@@ -393,7 +393,7 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff >> PHI_OFFSET_BITS)
 		return -EINVAL;
 	handle = phi_mapping_handle(cs, vma->vm_pgoff);
-	ret = phi_hook_enter(&call, cs, PHI_NR_REGION_MAP, handle);
+	ret = phi_hook_enter(&call, cs, PHI_NR_REGION_MAP, handle, NULL);
 	if (!ret)
 		ret = phi_mapping_map(cs, handle, vma);
 	if (ret < 0)

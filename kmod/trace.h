@@ -39,6 +39,9 @@ TRACE_EVENT(phi_call_enter,
 		__field(u32, uid)
 		__field(u64, agent)
 		__field(u64, handle)
+		__field(u32, to_uid)
+		__field(u32, to_tgid)
+		__field(u64, to_agent)
 	),
 
 	TP_fast_assign(
@@ -46,10 +49,14 @@ TRACE_EVENT(phi_call_enter,
 		__entry->uid = call->uid;
 		__entry->agent = call->agent;
 		__entry->handle = call->handle;
+		__entry->to_uid = call->to_uid;
+		__entry->to_tgid = call->to_tgid;
+		__entry->to_agent = call->to_agent;
 	),
 
-	TP_printk("nr=0x%02x uid=%u agent=%llu handle=0x%llx",
-		  __entry->nr, __entry->uid, __entry->agent, __entry->handle)
+	TP_printk("nr=0x%02x uid=%u agent=%llu handle=0x%llx to_uid=%d to_tgid=%u to_agent=%llu",
+		  __entry->nr, __entry->uid, __entry->agent, __entry->handle,
+		  (int)__entry->to_uid, __entry->to_tgid, __entry->to_agent)
 );
 
 /* A call is done, or was refused. */

@@ -5,9 +5,11 @@
 
 #include <linux/userfaultfd.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "file.h"
 #include "phi_message.h"
 
 #define RIGHTS \
@@ -15,6 +17,8 @@
 #define CGROUP "/sys/fs/cgroup/phi-grant"
 #define BADGE 7
 #define SOMEBODY 4242
+#define TRACING "/sys/kernel/tracing"
+#define ENTERS TRACING "/events/phi/phi_call_enter"
 
 FIXTURE(grant)
 {
@@ -338,6 +342,50 @@ TEST_F(grant, does_not_outlive_the_inbox)
 	EXPECT_EQ(-EAGAIN, do_take(self->phi, ep));
 	close(held);
 	munmap(late.page, 4096);
+}
+
+/* Whether the trace shows a grant to this receiver. */
+static bool heard_grant(const char *to)
+{
+	FILE *trace = fopen(TRACING "/trace", "r");
+	bool heard = false;
+	char line[512];
+
+	if (!trace)
+		return false;
+	while (fgets(line, sizeof(line), trace))
+		heard |= strstr(line, "nr=0x12 ") && strstr(line, to);
+	fclose(trace);
+	return heard;
+}
+
+/* Policies hear who receives, also when nothing is there to receive with. */
+TEST_F(grant, tells_policies_who_receives)
+{
+	struct receiver r;
+	char to[64];
+	int ret;
+
+	if (access(ENTERS, F_OK))
+		mount("tracefs", TRACING, "tracefs", 0, NULL);
+	ASSERT_EQ(0, receiver_start(&r));
+	ASSERT_EQ(0, put_text(TRACING "/trace", ""));
+	ASSERT_EQ(0, put_text(ENTERS "/enable", "1"));
+	EXPECT_EQ(0,
+		  do_grant(self->phi, r.pidfd, self->root, 0, PHI_RIGHT_WRITE));
+	EXPECT_EQ(-EPIPE, do_grant(self->phi, self->self, self->root, 0, 0));
+	ASSERT_EQ(0, put_text(ENTERS "/enable", "0"));
+	snprintf(to, sizeof(to), "to_uid=%d to_tgid=%d to_agent=0\n", SOMEBODY,
+		 r.pid);
+	EXPECT_TRUE(heard_grant(to));
+	snprintf(to, sizeof(to), "to_uid=-1 to_tgid=%d to_agent=0\n", getpid());
+	EXPECT_TRUE(heard_grant(to));
+	ASSERT_EQ(sizeof(ret), read(r.tell, &ret, sizeof(ret)));
+	EXPECT_EQ(0, ret);
+	close(r.hear);
+	ASSERT_EQ(r.pid, waitpid(r.pid, NULL, 0));
+	close(r.pidfd);
+	close(r.tell);
 }
 
 /* A process that uses the shared cspace of another one. */

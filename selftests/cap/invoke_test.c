@@ -450,8 +450,8 @@ static int heard(unsigned int first, unsigned int second, int *a, int *b)
 	*b = 0;
 	if (!trace)
 		return -errno;
-	snprintf(one, sizeof(one), "nr=%#x ", first);
-	snprintf(two, sizeof(two), "nr=%#x ", second);
+	snprintf(one, sizeof(one), "nr=0x%02x ", first);
+	snprintf(two, sizeof(two), "nr=0x%02x ", second);
 	while (fgets(line, sizeof(line), trace)) {
 		*a += !!strstr(line, one);
 		*b += !!strstr(line, two);

@@ -230,6 +230,26 @@ test_mint()
 	eq "$(json .badge phi cap query "$f")" 0x0000000000060050
 }
 
+test_invoke()
+{
+	local r n e
+	r=$(phi region create 4096)
+	n=$(phi notify create)
+	e=$(phi endpoint create)
+	phi cap invoke "$r" write hello --offset 16
+	eq "$(phi cap invoke "$r" read --offset 17 --length 3 --raw)" ell
+	eq "$(json .length phi cap invoke "$r" read --length 5)" 5
+	eq "$(json .bytes phi cap invoke "$r" query)" 4096
+	phi cap invoke "$n" signal --bits 0x6
+	eq "$(phi cap invoke "$n" poll --bits 0x3)" 0x0000000000000002
+	fails 1 "EAGAIN" phi cap invoke "$n" poll --bits 0x3
+	phi cap invoke "$e" send hello
+	eq "$(phi endpoint recv "$e" --raw)" hello
+	fails 1 "EINVAL" phi cap invoke "$r" signal --bits 1
+	fails 2 "is no operation" phi cap invoke "$r" fly
+	fails 2 "takes no such data" phi cap invoke "$n" poll data --bits 1
+}
+
 test_watch()
 {
 	local r d n e s

@@ -166,6 +166,21 @@ static int revoke_one(struct stage *s)
 	return do_revoke_one(s->phi, s->cap, s->made);
 }
 
+static int invoke_read(struct stage *s)
+{
+	uint64_t offset = 0, word;
+	struct phi_cap_invoke arg = {
+		.cap = s->region,
+		.op = PHI_OP_READ,
+		.in = (uintptr_t)&offset,
+		.in_len = sizeof(offset),
+		.out = (uintptr_t)&word,
+		.out_len = sizeof(word),
+	};
+
+	return PHI_DO(s->phi, CAP_INVOKE, &arg);
+}
+
 static int query(struct stage *s)
 {
 	return do_probe(s->phi, s->ep);
@@ -433,6 +448,7 @@ const struct row call_rows[] = {
 	    UNDO(row_unmap)),
 	ROW("cap_drop.model", drop_cap, NEEDS(derive_model)),
 	ROW("cap_query", query),
+	ROW("cap_invoke", invoke_read),
 	ROW("cap_seal", seal, NEEDS(derive_ep), UNDO(drop_cap)),
 	ROW("cap_unseal", unseal, UNDO(drop_made)),
 	ROW("cap_same", same),

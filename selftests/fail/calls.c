@@ -212,6 +212,67 @@ static bool seen_cap_watch(struct stage *s)
 	return !do_revoke(s->phi, s->ep) && !do_all_bits(s->phi, s->notify, 1);
 }
 
+static void fill_invoke(struct stage *s, struct phi_cap_invoke *arg,
+			uint64_t cap, uint32_t op, uint32_t out_len)
+{
+	arg->cap = cap;
+	arg->op = op;
+	arg->in = (uintptr_t)s->data;
+	arg->in_len = op == PHI_OP_QUERY ? 0 : 8;
+	arg->out = (uintptr_t)s->answer;
+	arg->out_len = out_len;
+}
+
+SET(invoke_read, cap_invoke)
+{
+	fill_invoke(s, arg, s->region, PHI_OP_READ, 16);
+}
+
+/* At the offset 0, or the 8 bytes after that. */
+SET(invoke_write, cap_invoke)
+{
+	fill_invoke(s, arg, s->region, PHI_OP_WRITE, 0);
+	s->data[8] = 'w';
+	arg->in_len = 9;
+}
+
+SET(invoke_signal, cap_invoke)
+{
+	fill_invoke(s, arg, s->notify, PHI_OP_SIGNAL, 0);
+	s->data[0] = 5;
+}
+
+SET(poll, cap_invoke)
+{
+	fill_invoke(s, arg, s->notify, PHI_OP_POLL, 8);
+	s->data[0] = 7;
+}
+
+static int set_invoke_poll(struct stage *s)
+{
+	return set_poll(s) ?: do_signal(s->phi, s->notify, 5);
+}
+
+static bool seen_invoke_poll(struct stage *s)
+{
+	return s->answer[0] == 5 && OUT(s, cap_invoke)->out_len == 8;
+}
+
+SET(invoke_query, cap_invoke)
+{
+	fill_invoke(s, arg, s->unit, PHI_OP_QUERY, PHI_MSG_MAX);
+}
+
+SET(invoke_send, cap_invoke)
+{
+	fill_invoke(s, arg, s->badged, PHI_OP_SEND, 0);
+}
+
+static bool seen_invoke_send(struct stage *s)
+{
+	return !do_take(s->phi, s->ep);
+}
+
 SET(cspace_inbox, cspace_inbox)
 {
 	arg->endpoint = s->ep;
@@ -570,6 +631,12 @@ const struct scene call_scenes[] = {
 	SCENE(CAP_QUERY, cap_query),
 	SCENE(CAP_SAME, cap_same),
 	SCENE(CAP_LIST, cap_list),
+	SCENE(CAP_INVOKE, invoke_read),
+	SCENE(CAP_INVOKE, invoke_write),
+	SCENE(CAP_INVOKE, invoke_signal, .seen = has_bits),
+	SCENE(CAP_INVOKE, invoke_poll, SEEN(invoke_poll)),
+	SCENE(CAP_INVOKE, invoke_query),
+	SCENE(CAP_INVOKE, invoke_send, SEEN(invoke_send)),
 	SCENE(CAP_SEAL, cap_seal),
 	SCENE(CAP_UNSEAL, cap_unseal, .other = true),
 	SCENE(CAP_SEAL, seal_aios, SEEN(seal_aios)),

@@ -86,4 +86,33 @@ TEST_F(calls, grants)
 	close(pidfd);
 }
 
+TEST_F(calls, invoke)
+{
+	struct {
+		uint64_t offset, word;
+	} put = { 8, 42 };
+	uint64_t region, bell, word = 0, bits = 3;
+	size_t len = sizeof(word);
+
+	ASSERT_EQ(0, phi_region_create(self->phi, 4096, 0, &region));
+	ASSERT_EQ(0, phi_notify_create(self->phi, &bell));
+	ASSERT_EQ(0, phi_cap_invoke(self->phi, region, PHI_OP_WRITE, &put,
+				    sizeof(put), NULL, NULL));
+	ASSERT_EQ(0, phi_cap_invoke(self->phi, region, PHI_OP_READ, &put.offset,
+				    sizeof(put.offset), &word, &len));
+	EXPECT_EQ(42, word);
+	EXPECT_EQ(sizeof(word), len);
+	ASSERT_EQ(0, phi_cap_invoke(self->phi, bell, PHI_OP_SIGNAL, &bits, 8,
+				    NULL, NULL));
+	len = 7;
+	EXPECT_EQ(-EMSGSIZE, phi_cap_invoke(self->phi, bell, PHI_OP_POLL, &bits,
+					    8, &word, &len));
+	EXPECT_EQ(-EINVAL, phi_cap_invoke(self->phi, bell, PHI_OP_POLL, &bits,
+					  1ULL << 32, &word, &len));
+	len = 8;
+	ASSERT_EQ(0, phi_cap_invoke(self->phi, bell, PHI_OP_POLL, &bits, 8,
+				    &word, &len));
+	EXPECT_EQ(3, word);
+}
+
 TEST_HARNESS_MAIN

@@ -322,13 +322,11 @@ static int phi_call_kept(struct phi_call *cmd, const struct phi_caller *caller)
 {
 	if (caller->len > cmd->reply_len)
 		return -EMSGSIZE;
-	if (phi_words_put(u64_to_user_ptr(cmd->reply_data), caller->data,
-			  caller->len))
-		return -EFAULT;
 	cmd->reply_len = caller->len;
 	cmd->reply_ncaps = 0;
 	memset(cmd->reply_caps, 0, sizeof(cmd->reply_caps));
-	return 0;
+	return phi_words_put(u64_to_user_ptr(cmd->reply_data), caller->data,
+			     caller->len);
 }
 
 static int phi_call_answer(struct phi_cspace *cs, struct phi_call *cmd,
@@ -455,7 +453,6 @@ static int phi_reply_short(const struct phi_reply *cmd,
 			   struct phi_caller *caller,
 			   struct phi_reply __user *told)
 {
-	/* What of the last word is not in the answer reaches nobody. */
 	u64 data[PHI_ANSWER_SHORT / sizeof(u64)]
 		__attribute__((__uninitialized__));
 	int ret;

@@ -194,7 +194,7 @@ static void phi_hook_end(u32 ask)
  * @cs: The caller.
  * @nr: Number of the call.
  * @handle: The handle it is about, 0 = none.
- * @to: Who receives, or NULL.
+ * @to: The receiver of what it gives, or NULL.
  *
  * phi_hook_leave() follows, whatever they say.
  *

@@ -206,7 +206,7 @@ u64 phi_agent_of(struct task_struct *task);
 /* Number of an agent, an object of type AGENT. */
 u64 phi_agent_id(const struct phi_object *obj);
 
-/* What CAP_INVOKE says of it; kmod/agent.c. */
+/* Its figures, for CAP_INVOKE; kmod/agent.c. */
 void phi_agent_describe(const struct phi_object *obj,
 			struct phi_agent_figures *figures);
 

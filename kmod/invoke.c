@@ -22,7 +22,7 @@
  * struct phi_invoked - an operation on its way
  * @cs: The caller's cspace.
  * @cmd: The call.
- * @cap: What it is about, pinned.
+ * @cap: The capability, pinned.
  * @outer: The frame of the call.
  * @inner: That of the call that it stands for, empty but for @uarg.
  */

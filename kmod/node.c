@@ -10,10 +10,8 @@
 #include "quota.h"
 
 /*
- * REPLY nodes, one for each call. Their memory is used again at once, where
- * that of others is freed after a grace period: a server would wait for memory
- * now and then. A reader under RCU that finds such a node in a slot may pin one
- * that was used again, and sees then that the slot has changed.
+ * REPLY nodes, whose memory is used again without a grace period. A reader
+ * under RCU may pin one, and sees then that its slot has changed.
  */
 static struct kmem_cache *phi_reply_nodes;
 
@@ -26,8 +24,7 @@ static struct kmem_cache *phi_reply_nodes;
 int __init phi_node_init(void)
 {
 	phi_reply_nodes =
-		kmem_cache_create("phi_reply_node", sizeof(struct phi_cap), 0,
-				  SLAB_ACCOUNT | SLAB_TYPESAFE_BY_RCU, NULL);
+		KMEM_CACHE(phi_cap, SLAB_ACCOUNT | SLAB_TYPESAFE_BY_RCU);
 	return phi_reply_nodes ? 0 : -ENOMEM;
 }
 
@@ -41,7 +38,7 @@ void phi_node_exit(void)
 	kmem_cache_destroy(phi_reply_nodes);
 }
 
-/* A node that is all 0; but for the pins, which a late reader may look at. */
+/* All 0 but the pins, which a late reader may look at. */
 static struct phi_cap *phi_node_alloc(u32 type)
 {
 	struct phi_cap *cap;
@@ -52,14 +49,6 @@ static struct phi_cap *phi_node_alloc(u32 type)
 	if (cap)
 		memset_after(cap, 0, pins);
 	return cap;
-}
-
-static void phi_node_free(struct phi_cap *cap)
-{
-	if (cap->type == PHI_TYPE_REPLY)
-		kmem_cache_free(phi_reply_nodes, cap);
-	else
-		kfree_rcu(cap, rcu);
 }
 
 /*
@@ -97,8 +86,7 @@ static struct phi_cap *phi_node_new(struct phi_object *obj, u32 rights,
 	cap->type = obj->ops->type;
 	cap->rights = rights;
 	cap->depth = 1;
-	/* All of it before the pins; pairs with phi_cap_tryget(). */
-	smp_wmb();
+	smp_wmb(); /* all of it before the pins, for phi_cap_tryget() */
 	refcount_set(&cap->pins, 1);
 	return cap;
 }
@@ -523,7 +511,10 @@ void phi_stub_put(struct phi_cap *cap)
 
 		phi_quota_uncharge(cap->user, PHI_QUOTA_CAPS, 1);
 		phi_user_put(cap->user);
-		phi_node_free(cap);
+		if (cap->type == PHI_TYPE_REPLY)
+			kmem_cache_free(phi_reply_nodes, cap);
+		else
+			kfree_rcu(cap, rcu);
 		cap = parent;
 	}
 }

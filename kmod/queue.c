@@ -286,14 +286,9 @@ static int phi_queue_barred(const struct phi_endpoint *ep,
 	return closed == -EKEYEXPIRED ? 0 : closed;
 }
 
-/*
- * Return: 0, or -EPIPE for a grant whose inbox is gone. phi_inbox_free() takes
- * the lock after it has ended the capability.
- */
-static int phi_queue_uninvited(const struct phi_endpoint *ep,
-			       const struct phi_message *msg)
+/* Has the inbox of a grant gone? phi_inbox_free() takes the lock after that. */
+static int phi_queue_uninvited(const struct phi_message *msg)
 {
-	lockdep_assert_held(&ep->lock);
 	return msg->grant && READ_ONCE(msg->via->ended) ? -EPIPE : 0;
 }
 
@@ -333,7 +328,7 @@ static int phi_queue_wait(struct phi_endpoint *ep, struct phi_waiter *w,
 /* Hand a message over to the queue. Return: false when it must be freed. */
 static bool phi_queue_accept(struct phi_endpoint *ep, struct phi_message *msg)
 {
-	int barred = phi_queue_barred(ep, msg) ?: phi_queue_uninvited(ep, msg);
+	int barred = phi_queue_barred(ep, msg) ?: phi_queue_uninvited(msg);
 
 	if (barred) {
 		phi_queue_lose(ep, msg, barred);
@@ -367,14 +362,13 @@ int phi_queue_post(struct phi_endpoint *ep, struct phi_waiter *w,
 		   u32 flags, u64 deadline_ns)
 {
 	struct phi_credit *credit = phi_credit_get(ep, w->cs);
-	bool accepted = false;
+	bool accepted;
 	int ret;
 
 	if (IS_ERR(credit))
 		return PTR_ERR(credit);
 	spin_lock(&ep->lock);
-	/* Before anything moves, so that as little as can be is lost. */
-	ret = phi_queue_uninvited(ep, msg) ?:
+	ret = phi_queue_uninvited(msg) ?:
 		      phi_queue_wait(ep, w, credit, flags, deadline_ns);
 	if (!ret)
 		msg->credit = credit;
@@ -387,8 +381,7 @@ int phi_queue_post(struct phi_endpoint *ep, struct phi_waiter *w,
 			phi_credit_unuse(ep, credit);
 		}
 	}
-	if (!ret)
-		accepted = phi_queue_accept(ep, msg);
+	accepted = !ret && phi_queue_accept(ep, msg);
 	phi_credit_put(ep, credit);
 	spin_unlock(&ep->lock);
 	if (!ret && !accepted)

@@ -230,7 +230,7 @@ int phi_cap_watch(int phi, uint64_t cap, uint64_t notify, uint64_t revoked,
  * @phi: Cspace.
  * @cap: Handle.
  * @op: PHI_OP_*, which its type must have.
- * @in: What goes in; NULL when @in_len is 0.
+ * @in: Input; NULL when @in_len is 0.
  * @in_len: Its length in bytes.
  * @out: Room for what comes out; NULL when nothing does.
  * @out_len: In, that room in bytes; Out, how many came. NULL when nothing does.

@@ -276,15 +276,15 @@ static int wakers_end(struct wakers *who)
 struct waiting {
 	int phi;
 	uint64_t bell;
-	_Atomic pid_t tid;
 	uint64_t bits;
+	pid_t tid;
 };
 
 static void *wait_for_bits(void *arg)
 {
 	struct waiting *w = arg;
 
-	w->tid = gettid();
+	__atomic_store_n(&w->tid, gettid(), __ATOMIC_SEQ_CST);
 	w->bits = rings(w->phi, w->bell);
 	return NULL;
 }
@@ -308,7 +308,8 @@ TEST_F(watch, is_told_by_a_worker)
 	for (int way = 0; way < 2; way++) {
 		w.tid = 0;
 		ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_bits, &w));
-		while (!w.tid || thread_state(w.tid) != 'S')
+		while (!__atomic_load_n(&w.tid, __ATOMIC_SEQ_CST) ||
+		       thread_state(w.tid) != 'S')
 			usleep(1000);
 		ASSERT_EQ(0, wakers_begin(w.tid));
 		EXPECT_EQ(0, way ? do_drop(self->phi, ep) :

@@ -7,7 +7,7 @@
 #include "cli.h"
 #include "out.h"
 
-/* What goes into an operation: a number, some text, or both. */
+/* Input of an operation: a number, some text, or both. */
 struct in {
 	uint64_t number;
 	char text[PHI_INVOKE_MAX];
@@ -37,7 +37,7 @@ static void agent_fields(const struct phi_agent_figures *agent)
 	out_name("name", agent->name);
 }
 
-/* What a query says depends on the type. */
+/* Print what a query gave, which depends on the type. */
 static int print_figures(struct args *args, uint64_t cap, const void *out)
 {
 	struct phi_cap_query query;

@@ -147,8 +147,9 @@ struct phi_cap_drop {
  *       the one it was derived from, and so on; 0 past the root.
  *
  * A capability has one number, drawn at random, as long as it stays in one
- * cspace, and no other one has the same; a caller that looks at all its handles learns which of them
- * are on the way. It has 0 while it is in a message, and when it was dropped.
+ * cspace, and no other one has the same; a caller that looks at all its handles
+ * learns which of them are on the way. It has 0 while it is in a message, and
+ * when it was dropped.
  * No call takes such a number.
  */
 struct phi_cap_query {

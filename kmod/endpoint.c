@@ -439,10 +439,7 @@ void phi_call_settle(struct phi_cspace *cs, void *arg, bool told)
 	phi_message_free(answer);
 }
 
-/*
- * Tell a caller of REPLY_RECV that its REPLY handle is used up, or that it is
- * not.
- */
+/* Tell a caller of REPLY_RECV whether its REPLY handle is used up. */
 static int phi_reply_tell(struct phi_reply __user *told, u64 handle)
 {
 	return told && put_user(handle, &told->reply) ? -EFAULT : 0;
@@ -459,9 +456,8 @@ static int phi_reply_short(const struct phi_reply *cmd,
 
 	if (!phi_words_zero(cmd->caps, sizeof(cmd->caps)))
 		return -EINVAL;
-	ret = phi_words_get(data, u64_to_user_ptr(cmd->data), cmd->len);
-	if (!ret)
-		ret = phi_reply_tell(told, 0);
+	ret = phi_words_get(data, u64_to_user_ptr(cmd->data), cmd->len) ?:
+		      phi_reply_tell(told, 0);
 	return ret ?: phi_caller_answer(caller, data, cmd->len);
 }
 

@@ -9,10 +9,7 @@
 #include "main.h"
 #include "quota.h"
 
-/*
- * REPLY nodes, whose memory is used again without a grace period. A reader
- * under RCU may pin one, and sees then that its slot has changed.
- */
+/* REPLY nodes: used again at once, so who pins one looks at its slot again. */
 static struct kmem_cache *phi_reply_nodes;
 
 /**

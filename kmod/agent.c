@@ -5,88 +5,130 @@
 
 #include <linux/atomic.h>
 #include <linux/cgroup.h>
+#include <linux/cleanup.h>
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <linux/nsproxy.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/xarray.h>
 #include <phi.h>
 
-#include "cspace.h"
+#include "agent.h"
 #include "decision.h"
 #include "dispatch.h"
 #include "hook.h"
+#include "inbox.h"
 #include "main.h"
 #include "name.h"
+#include "quota.h"
+#include "wait.h"
 
-/**
- * struct phi_agent - a registered cgroup
- * @obj: Object of AGENT capabilities.
- * @id: Its number.
- * @parent: Number of the agent above whose holder allowed this one, 0 = none.
- * @cgroup: Referenced, so that its id cannot pass to another one.
- * @name: For people.
- * @rcu: Frees it.
- */
-struct phi_agent {
-	struct phi_object obj;
-	u64 id;
-	u64 parent;
-	struct cgroup *cgroup;
-	u8 name[PHI_NAME_MAX];
-	struct rcu_head rcu;
-};
+/* Of a new handle. */
+#define PHI_RIGHTS_AGENT (PHI_RIGHT_READ | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)
 
 /* By id of the cgroup. */
 static DEFINE_XARRAY(phi_agents);
+/* By number. */
+static DEFINE_XARRAY(phi_agent_numbers);
 static atomic64_t phi_agent_ids;
 /* How many there are: without any, calls look no further. */
 static atomic_t phi_agent_count;
 
 /**
- * phi_agent_of() - whose process it is
- * @task: Any thread of the process, referenced.
+ * phi_agent_at() - the agent that a cgroup is
+ * @cgroup: The cgroup.
  *
- * On the way up from the cgroup of the process, an agent counts in place of
- * those below it, unless its holder allowed the one right below: whoever makes
- * an agent inside another's cgroup, before or after, does not get out of it.
- *
- * Context: Process context.
- * Return: Number of the agent; 0 = none.
+ * Context: Any, under RCU.
+ * Return: The agent, which may be going; or NULL.
  */
-u64 phi_agent_of(struct task_struct *task)
+struct phi_agent *phi_agent_at(struct cgroup *cgroup)
 {
-	u64 found = 0, parent = 0;
-	struct cgroup *cgroup;
+	return xa_load(&phi_agents, cgroup_id(cgroup));
+}
 
-	if (!atomic_read(&phi_agent_count))
-		return 0;
-	guard(rcu)();
+/*
+ * Whose process is @task? On the way up from its cgroup, an agent counts in
+ * place of those below it, unless its holder allowed the one right below:
+ * whoever makes an agent inside another's cgroup, before or after, does not get
+ * out of it. @killed: Out, an agent on the way was killed.
+ */
+static struct phi_agent *phi_agent_find(struct task_struct *task, bool *killed)
+{
+	struct phi_agent *found = NULL;
+	struct cgroup *cgroup;
+	u64 parent = 0;
+
 	for (cgroup = task_dfl_cgroup(task); cgroup;
 	     cgroup = cgroup_parent(cgroup)) {
-		const struct phi_agent *agent =
-			xa_load(&phi_agents, cgroup_id(cgroup));
+		struct phi_agent *agent = phi_agent_at(cgroup);
 
 		if (!agent)
 			continue;
 		if (agent->id != parent)
-			found = agent->id;
+			found = agent;
 		parent = agent->parent;
+		*killed |= READ_ONCE(agent->killed);
 	}
 	return found;
 }
 
 /**
- * phi_agent_current() - whose process is running
+ * phi_agent_of() - whose process it is
+ * @task: Any thread of the process, referenced.
+ * @killed: Out, that agent or one above it was killed; may be NULL.
  *
  * Context: Process context.
- * Return: Number of the agent, as phi_agent_of() says; 0 = none.
+ * Return: Number of the agent; 0 = none.
  */
-u64 phi_agent_current(void)
+u64 phi_agent_of(struct task_struct *task, bool *killed)
 {
-	return phi_agent_of(current);
+	const struct phi_agent *agent;
+	bool ignored;
+
+	if (!killed)
+		killed = &ignored;
+	*killed = false;
+	if (!atomic_read(&phi_agent_count))
+		return 0;
+	guard(rcu)();
+	agent = phi_agent_find(task, killed);
+	return agent ? agent->id : 0;
+}
+
+/**
+ * phi_agent_current() - whose process is running
+ * @killed: Out, that agent or one above it was killed; may be NULL.
+ *
+ * Context: Process context.
+ * Return: Number of the agent; 0 = none.
+ */
+u64 phi_agent_current(bool *killed)
+{
+	return phi_agent_of(current, killed);
+}
+
+/**
+ * phi_agent_get() - the agent of a process
+ * @task: The process, referenced.
+ *
+ * Context: Any.
+ * Return: The agent, referenced; or NULL.
+ */
+struct phi_agent *phi_agent_get(struct task_struct *task)
+{
+	struct phi_agent *agent;
+	bool killed = false;
+
+	if (!atomic_read(&phi_agent_count))
+		return NULL;
+	guard(rcu)();
+	agent = phi_agent_find(task, &killed);
+	return agent && kref_get_unless_zero(&agent->obj.ref) ? agent : NULL;
 }
 
 /* Number of the nearest agent above a cgroup, 0 = none. */
@@ -94,8 +136,7 @@ static u64 phi_agent_above(struct cgroup *cgroup)
 {
 	guard(rcu)();
 	while ((cgroup = cgroup_parent(cgroup))) {
-		const struct phi_agent *agent =
-			xa_load(&phi_agents, cgroup_id(cgroup));
+		const struct phi_agent *agent = phi_agent_at(cgroup);
 
 		if (agent)
 			return agent->id;
@@ -105,12 +146,14 @@ static u64 phi_agent_above(struct cgroup *cgroup)
 
 static void phi_agent_free(struct phi_object *obj)
 {
-	struct phi_agent *agent = container_of(obj, struct phi_agent, obj);
+	struct phi_agent *agent = to_agent(obj);
 
 	if (agent->id) {
+		xa_erase(&phi_agent_numbers, agent->id);
 		xa_erase(&phi_agents, cgroup_id(agent->cgroup));
 		atomic_dec(&phi_agent_count);
 	}
+	phi_crew_free(agent);
 	if (agent->cgroup)
 		cgroup_put(agent->cgroup);
 	phi_object_fini(obj);
@@ -189,15 +232,21 @@ static struct cgroup *phi_agent_cgroup(struct phi_cspace *cs, int fd)
 /* Give an agent a number that was never used, and list its cgroup. */
 static int phi_agent_publish(struct phi_agent *agent)
 {
-	int ret;
+	u64 id = atomic64_inc_return(&phi_agent_ids);
+	int ret = xa_reserve(&phi_agent_numbers, id, GFP_KERNEL_ACCOUNT);
 
-	agent->id = atomic64_inc_return(&phi_agent_ids);
+	if (ret)
+		return ret;
+	agent->id = id;
 	ret = xa_insert(&phi_agents, cgroup_id(agent->cgroup), agent,
 			GFP_KERNEL_ACCOUNT);
 	if (ret) {
+		xa_release(&phi_agent_numbers, id);
 		agent->id = 0;
 		return ret == -EBUSY ? -EEXIST : ret;
 	}
+	/* The entry is there: it asks for no memory. */
+	xa_store(&phi_agent_numbers, id, agent, GFP_KERNEL_ACCOUNT);
 	atomic_inc(&phi_agent_count);
 	return 0;
 }
@@ -212,8 +261,8 @@ static int phi_agent_parent(struct phi_cspace *cs, u64 handle, u64 *id)
 		cs, handle, PHI_TYPES(AGENT), PHI_RIGHT_ADMIN);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
-	*id = container_of(cap->obj, struct phi_agent, obj)->id;
-	return 0;
+	*id = to_agent(cap->obj)->id;
+	return READ_ONCE(to_agent(cap->obj)->killed) ? -ESRCH : 0;
 }
 
 /* Find the cgroup of a new agent, and list it there. */
@@ -261,16 +310,241 @@ int phi_agent_register(struct phi_cspace *cs, void *arg)
 		kfree(agent);
 		return ret;
 	}
+	phi_crew_start(agent);
 	memcpy(agent->name, cmd->name, sizeof(agent->name));
 	agent->parent = parent;
 	ret = phi_agent_place(agent, cs, cmd->cgroup);
 	if (!ret) {
 		cmd->id = agent->id;
-		ret = phi_cspace_install_new(cs, &agent->obj,
-					     PHI_RIGHT_READ | PHI_RIGHT_ADMIN |
-						     PHI_RIGHT_GRANT,
+		ret = phi_cspace_install_new(cs, &agent->obj, PHI_RIGHTS_AGENT,
 					     0, &cmd->cap);
 	}
+	phi_object_put(&agent->obj);
+	return ret;
+}
+
+/*
+ * May the caller open the agent of a cgroup? A process inside an agent opens
+ * only those below it, so that an agent has no power over itself, nor over
+ * those beside it that belong to the same user.
+ */
+static bool phi_agent_below_caller(struct cgroup *target)
+{
+	struct cgroup *cgroup;
+
+	guard(rcu)();
+	for (cgroup = task_dfl_cgroup(current); cgroup;
+	     cgroup = cgroup_parent(cgroup)) {
+		if (phi_agent_at(cgroup))
+			return cgroup != target &&
+			       cgroup_is_descendant(target, cgroup);
+	}
+	return true;
+}
+
+/**
+ * phi_agent_open() - PHI_IOC_AGENT_OPEN
+ * @cs: The caller.
+ * @arg: struct phi_agent_open.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_agent_open(struct phi_cspace *cs, void *arg)
+{
+	struct phi_agent_open *cmd = arg;
+	struct phi_agent *agent;
+	struct cgroup *cgroup;
+	int ret = -EPERM;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad)
+		return -EINVAL;
+	cgroup = phi_agent_cgroup(cs, cmd->cgroup);
+	if (IS_ERR(cgroup))
+		return PTR_ERR(cgroup);
+	scoped_guard(rcu) {
+		agent = phi_agent_at(cgroup);
+		if (agent && !kref_get_unless_zero(&agent->obj.ref))
+			agent = NULL;
+	}
+	if (!agent) {
+		cgroup_put(cgroup);
+		return -ENOENT;
+	}
+	if (phi_agent_below_caller(cgroup)) {
+		cmd->id = agent->id;
+		ret = phi_cspace_install_new(cs, &agent->obj, PHI_RIGHTS_AGENT,
+					     0, &cmd->cap);
+	}
+	phi_object_put(&agent->obj);
+	cgroup_put(cgroup);
+	return ret;
+}
+
+/* Some agents below one that are not killed yet. Return: how many. */
+static int phi_agent_batch(struct phi_agent *top,
+			   struct phi_agent *batch[PHI_STEP])
+{
+	struct cgroup_subsys_state *css = NULL;
+	int n = 0;
+
+	guard(rcu)();
+	while (n < PHI_STEP &&
+	       (css = css_next_descendant_pre(css, &top->cgroup->self))) {
+		struct phi_agent *agent = phi_agent_at(css->cgroup);
+
+		if (agent && !READ_ONCE(agent->killed) &&
+		    kref_get_unless_zero(&agent->obj.ref))
+			batch[n++] = agent;
+	}
+	return n;
+}
+
+/**
+ * phi_agent_kill() - PHI_IOC_AGENT_KILL
+ * @cs: The caller.
+ * @arg: struct phi_agent_kill.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_agent_kill(struct phi_cspace *cs, void *arg)
+{
+	struct phi_agent_kill *cmd = arg;
+	struct phi_agent *batch[PHI_STEP];
+	struct phi_agent *top;
+	int n;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad)
+		return -EINVAL;
+
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->agent, PHI_TYPES(AGENT), PHI_RIGHT_ADMIN);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	top = to_agent(cap->obj);
+	*cmd = (struct phi_agent_kill){ .size = cmd->size,
+					.agent = cmd->agent };
+	phi_crew_kill(top, cmd);
+	while ((n = phi_agent_batch(top, batch))) {
+		while (n--) {
+			phi_crew_kill(batch[n], cmd);
+			phi_object_put(&batch[n]->obj);
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * phi_agent_evict() - PHI_IOC_AGENT_EVICT
+ * @cs: The caller.
+ * @arg: struct phi_agent_evict.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_agent_evict(struct phi_cspace *cs, void *arg)
+{
+	struct phi_agent_evict *cmd = arg;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->agent, PHI_TYPES(AGENT), PHI_RIGHT_ADMIN);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	return phi_inbox_evict(to_agent(cap->obj)->id) ? 0 : -ENOENT;
+}
+
+/* The agent with a number, or the next one, referenced; or NULL. */
+static struct phi_agent *phi_agent_nth(u64 id, bool next)
+{
+	unsigned long at = id;
+	struct phi_agent *agent;
+
+	guard(rcu)();
+	agent = next ? xa_find(&phi_agent_numbers, &at, ULONG_MAX, XA_PRESENT) :
+		       xa_load(&phi_agent_numbers, at);
+	return agent && kref_get_unless_zero(&agent->obj.ref) ? agent : NULL;
+}
+
+static u32 phi_agent_state(const struct phi_agent *agent)
+{
+	if (READ_ONCE(agent->killed))
+		return PHI_AGENT_KILLED;
+	return cgroup_is_populated(agent->cgroup) ? PHI_AGENT_RUNS :
+						    PHI_AGENT_EMPTY;
+}
+
+/* The way from the root of the reader's cgroup namespace. */
+static int phi_agent_path(const struct phi_agent *agent,
+			  struct cgroup_namespace *ns, u64 to, u32 room)
+{
+	char *path __free(kfree) = NULL;
+	int len;
+
+	if (!room)
+		return 0;
+	path = kmalloc(PATH_MAX, GFP_KERNEL_ACCOUNT);
+	if (!path)
+		return -ENOMEM;
+	len = cgroup_path_ns(agent->cgroup, path, PATH_MAX, ns);
+	if (len < 0 || len >= PATH_MAX || len >= room)
+		return -EMSGSIZE;
+	return copy_to_user(u64_to_user_ptr(to), path, len + 1) ? -EFAULT : 0;
+}
+
+/* Say what a reader may see of an agent: nothing, outside its namespace. */
+static int phi_agent_answer(struct phi_agent *agent,
+			    struct phi_agent_query *cmd)
+{
+	struct cgroup_namespace *ns = current->nsproxy->cgroup_ns;
+
+	cmd->id = agent->id;
+	cmd->state = PHI_AGENT_HIDDEN;
+	if (!cgroup_is_descendant(agent->cgroup, ns->root_cset->dfl_cgrp))
+		return 0;
+	cmd->parent = agent->parent;
+	cmd->state = phi_agent_state(agent);
+	cmd->uid = from_kuid_munged(current_user_ns(), agent->obj.user->uid);
+	cmd->runs = atomic_read(&agent->runs);
+	cmd->cspaces = READ_ONCE(agent->nr_cspaces);
+	cmd->gifts = READ_ONCE(agent->nr_gifts);
+	memcpy(cmd->name, agent->name, sizeof(cmd->name));
+	return phi_agent_path(agent, ns, cmd->path, cmd->room);
+}
+
+/**
+ * phi_agent_query() - PHI_IOC_AGENT_QUERY
+ * @cs: The caller.
+ * @arg: struct phi_agent_query.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_agent_query(struct phi_cspace *cs, void *arg)
+{
+	struct phi_agent_query *cmd = arg;
+	struct phi_agent *agent;
+	int ret;
+
+	if (cmd->flags & ~PHI_AGENT_NEXT)
+		return -EOPNOTSUPP;
+	agent = phi_agent_nth(cmd->id, cmd->flags & PHI_AGENT_NEXT);
+	if (!agent)
+		return -ENOENT;
+	cmd->parent = 0;
+	cmd->uid = 0;
+	cmd->runs = 0;
+	cmd->cspaces = 0;
+	cmd->gifts = 0;
+	memset(cmd->name, 0, sizeof(cmd->name));
+	ret = phi_agent_answer(agent, cmd);
 	phi_object_put(&agent->obj);
 	return ret;
 }
@@ -279,19 +553,21 @@ int phi_agent_register(struct phi_cspace *cs, void *arg)
  * phi_agent_init() - make ready for agents
  *
  * Context: Module load.
- * Return: 0.
+ * Return: 0 or a negative errno.
  */
-int phi_agent_init(void)
+int __init phi_agent_init(void)
 {
-	return 0;
+	return phi_crew_init();
 }
 
 /**
- * phi_agent_exit() - nothing is open any more, so no agent is left
+ * phi_agent_exit() - wait for the last work of agents
  *
- * Context: Module unload.
+ * Context: Module unload. Nothing is open any more, so no agent is left.
  */
 void phi_agent_exit(void)
 {
+	phi_crew_exit();
+	WARN_ON(!xa_empty(&phi_agent_numbers));
 	WARN_ON(!xa_empty(&phi_agents));
 }

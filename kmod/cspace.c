@@ -45,6 +45,7 @@ struct phi_cspace *phi_cspace_new(struct pid *tgid, const struct cred *cred)
 	xa_init_flags(&cs->parked, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&cs->tickets, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&cs->reservations, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&cs->crew);
 	cs->free = PHI_SLOTS_MAX;
 	cs->id = atomic64_inc_return(&phi_cspace_ids);
 	cs->tgid = get_pid(tgid);

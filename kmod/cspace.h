@@ -14,6 +14,7 @@
 /* Slots of a cspace at most; an index fits 16 bits. */
 #define PHI_SLOTS_MAX 65536U
 
+struct phi_agent;
 struct phi_inbox;
 struct phi_slot_page;
 
@@ -38,6 +39,9 @@ struct phi_slot_page;
  * @tickets: Inferences begun, by ticket; for infer.c alone.
  * @reservations: In budgets, by number; for budget.c alone.
  * @inbox: Takes what others grant, or NULL; for inbox.c alone.
+ * @agent: The agent in whose crew it is, or NULL; for crew.c alone, as is @crew.
+ * @crew: In the cspaces of @agent.
+ * @waiting: Threads that wait in a call.
  */
 struct phi_cspace {
 	struct kref ref;
@@ -58,6 +62,9 @@ struct phi_cspace {
 	struct xarray tickets;
 	struct xarray reservations;
 	struct phi_inbox *inbox;
+	struct phi_agent *agent;
+	struct list_head crew;
+	atomic_t waiting;
 };
 
 struct phi_cspace *phi_cspace_new(struct pid *tgid, const struct cred *cred);

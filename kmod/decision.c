@@ -252,7 +252,7 @@ void phi_decide(const struct phi_hook_call *call, int error)
  */
 int phi_decide_foreign(u32 nr)
 {
-	phi_record_add(current_euid(), nr, phi_agent_current(), -EPERM,
+	phi_record_add(current_euid(), nr, phi_agent_current(NULL), -EPERM,
 		       &(struct phi_refusal){ .where = PHI_DECIDED_CSPACE });
 	return -EPERM;
 }
@@ -444,7 +444,7 @@ int phi_decision_query(struct phi_cspace *cs, void *arg)
 			return PTR_ERR(agent);
 		reader.agent = phi_agent_id(agent->obj);
 	} else if (!(cmd->flags & PHI_DECISION_ALL)) {
-		reader.agent = phi_agent_current();
+		reader.agent = phi_agent_current(NULL);
 	}
 	if (cmd->agent || cmd->flags & PHI_DECISION_ALL)
 		return phi_decision_all(&reader, cmd);

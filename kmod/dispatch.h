@@ -177,5 +177,10 @@ int phi_process_endow(struct phi_cspace *cs, void *arg);
 void phi_process_endow_settle(struct phi_cspace *cs, void *arg, bool told);
 
 int phi_agent_register(struct phi_cspace *cs, void *arg);
+int phi_agent_kill(struct phi_cspace *cs, void *arg);
+int phi_agent_query(struct phi_cspace *cs, void *arg);
+int phi_agent_watch(struct phi_cspace *cs, void *arg);
+int phi_agent_open(struct phi_cspace *cs, void *arg);
+int phi_agent_evict(struct phi_cspace *cs, void *arg);
 
 #endif /* _PHI_DISPATCH_H */

@@ -287,6 +287,7 @@ struct phi_watch *phi_watch_new(struct phi_user *user, struct phi_cap *through,
 				struct phi_cap *notify, u64 bits);
 int phi_watch_add(struct phi_endpoint *ep, struct phi_watch *watch,
 		  const struct phi_waiter *w);
+void phi_watches_fire(struct list_head *watches);
 void phi_watches_hand(struct work_struct *work);
 void phi_watches_bury(struct phi_endpoint *ep);
 void phi_watch_free(struct phi_watch *watch);

@@ -206,6 +206,7 @@ int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 {
 	struct phi_hook_now now = { .call = call };
 	int verdict = -EPERM;
+	bool killed;
 
 	*call = (struct phi_hook_call){
 		.nr = nr,
@@ -213,7 +214,7 @@ int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		.tgid = task_tgid_nr(current),
 		.task_uid = __kuid_val(current_uid()),
 		.task_euid = __kuid_val(current_euid()),
-		.agent = phi_agent_current(),
+		.agent = phi_agent_current(&killed),
 		.handle = handle,
 		.start_ns = ktime_get_ns(),
 		.cs = cs,
@@ -224,6 +225,8 @@ int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		call->to_agent = to->agent;
 	}
 	phi_trace(phi_call_enter, call);
+	if (killed)
+		return -ESRCH;
 	if (phi_hook_begin(PHI_ASKS_CALL)) {
 		this_cpu_write(phi_hook_now, &now);
 		verdict = phi_hook_syscall_enter(call);

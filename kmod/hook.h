@@ -197,11 +197,11 @@ int phi_hook_infer_pre(struct phi_hook_infer *infer);
 int phi_hook_select_unit(struct phi_hook_infer *infer);
 void phi_hook_infer_post(struct phi_hook_infer *infer);
 
-/* Number of the agent that the current process belongs to, 0 = none. */
-u64 phi_agent_current(void);
+/* The agent of the current process; kmod/agent.c. */
+u64 phi_agent_current(bool *killed);
 
 /* The same of another process, 0 = none. */
-u64 phi_agent_of(struct task_struct *task);
+u64 phi_agent_of(struct task_struct *task, bool *killed);
 
 /* Number of an agent, an object of type AGENT. */
 u64 phi_agent_id(const struct phi_object *obj);

@@ -152,6 +152,27 @@ void phi_inbox_close(struct phi_cspace *cs)
 }
 
 /**
+ * phi_inbox_evict() - let no grant find the inbox of an agent
+ * @agent: Number of the agent.
+ *
+ * The cspace that has the inbox keeps it, unused, until it closes or names
+ * another.
+ *
+ * Context: Process context.
+ * Return: Whether it had one.
+ */
+bool phi_inbox_evict(u64 agent)
+{
+	struct phi_inbox *inbox;
+
+	guard(spinlock)(&phi_inbox_lock);
+	inbox = phi_inbox_find(NULL, agent, 0);
+	if (inbox)
+		hash_del(&inbox->node);
+	return inbox;
+}
+
+/**
  * phi_cspace_inbox() - PHI_IOC_CSPACE_INBOX
  * @cs: The caller's cspace.
  * @arg: struct phi_cspace_inbox.
@@ -170,7 +191,7 @@ int phi_cspace_inbox(struct phi_cspace *cs, void *arg)
 	if (!(cmd->flags & PHI_INBOX_AGENT) && !owned)
 		return phi_refuse_as(cs->user, PHI_DECIDED_CSPACE, 0);
 	if (cmd->flags & PHI_INBOX_AGENT && cmd->endpoint) {
-		agent = phi_agent_current();
+		agent = phi_agent_current(NULL);
 		if (!agent)
 			return -ENOENT;
 	}
@@ -195,7 +216,7 @@ static struct pid *phi_grant_process(int fd, u64 *exec,
 		return ERR_CAST(task);
 	*exec = READ_ONCE(task->self_exec_id);
 	to->tgid = task_tgid_nr(task);
-	to->agent = phi_agent_of(task);
+	to->agent = phi_agent_of(task, NULL);
 	pid = get_task_pid(task, PIDTYPE_TGID);
 	put_task_struct(task);
 	/* Its last thread has ended, and was waited for, since. */

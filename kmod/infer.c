@@ -113,7 +113,7 @@ static int phi_infer_describe(struct phi_hook_infer *infer,
 		.wanted = wanted,
 		.uid = from_kuid(&init_user_ns, phi_cspace_uid(cs)),
 		.node = numa_node_id(),
-		.agent = phi_agent_current(),
+		.agent = phi_agent_current(NULL),
 		.deadline_ns = deadline_ns,
 	};
 	static_assert(sizeof(infer->name) == sizeof(model->name));

@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 
+#include "agent.h"
 #include "dispatch.h"
 #include "inbox.h"
 #include "main.h"
@@ -16,8 +17,16 @@ static int phi_open(struct inode *inode, struct file *file)
 	struct phi_cspace *cs =
 		phi_cspace_new(task_tgid(current), current_cred());
 
+	int ret;
+
 	if (IS_ERR(cs))
 		return PTR_ERR(cs);
+	ret = phi_crew_join(cs, current);
+	if (ret) {
+		phi_cspace_close(cs);
+		phi_cspace_put(cs);
+		return ret;
+	}
 	file->private_data = cs;
 	phi_owner_watch(cs);
 	return nonseekable_open(inode, file);
@@ -34,6 +43,7 @@ static int phi_release(struct inode *inode, struct file *file)
 	struct phi_cspace *cs = file->private_data;
 
 	phi_owner_unwatch(cs);
+	phi_crew_leave(cs);
 	phi_infer_close(cs);
 	phi_budget_close(cs);
 	phi_park_close(cs);
@@ -113,10 +123,10 @@ static const struct {
 	{ phi_region_init, phi_region_exit },
 	{ phi_seal_init, phi_seal_exit },
 	{ phi_unit_init, phi_unit_exit },
-	{ phi_agent_init, phi_agent_exit },
 	{ phi_wait_init, phi_wait_exit },
 	{ phi_sweep_init, phi_sweep_exit },
 	{ phi_decision_init, phi_decision_exit },
+	{ phi_agent_init, phi_agent_exit },
 	{ phi_hook_init, phi_hook_exit },
 	{ phi_device_init, phi_device_exit },
 };

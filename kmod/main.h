@@ -15,7 +15,8 @@
  *     notify->lock (spin)         bits, eventfd
  *     siglock                     the kernel's, in phi_park_due()
  *     watch lock (spin)           watches of capabilities
- *   inbox lock (spin)             inboxes of processes and agents
+ *   inbox lock (spin)             the inboxes
+ *   agents lock (spin)            cspaces and gifts of each agent
  *   cspace->lock (spin)           slots; two are never held at once
  *     endpoint->lock, services    only in ops->installed
  *     buckets of sealed nodes     by rhashtable

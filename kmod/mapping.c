@@ -173,6 +173,24 @@ static int phi_mapping_cmp_cap(const void *cap, const struct rb_node *node)
 }
 
 /**
+ * phi_mapping_count() - count the mappings made through a capability
+ * @region: The region.
+ * @cap: A capability to it, pinned.
+ *
+ * Context: Process context. May sleep.
+ * Return: How many there are.
+ */
+u32 phi_mapping_count(struct phi_region *region, const struct phi_cap *cap)
+{
+	struct rb_node *node;
+	u32 n = 0;
+
+	guard(rwsem_read)(&region->lock);
+	rb_for_each(node, cap, &region->mappings, phi_mapping_cmp_cap) n++;
+	return n;
+}
+
+/**
  * phi_mapping_cut() - kill the mappings made through a capability
  * @region: The region.
  * @cap: A capability to it that left its slot or died. Keeps the region.

@@ -199,7 +199,7 @@ struct phi_cap *phi_tree_bury(struct phi_cap *root, struct phi_cap *cap)
 /**
  * phi_tree_kill() - kill one node, and with it what is derived from it
  * @root: Its root, locked.
- * @cap: The node, pinned. Nothing happens when it is dead.
+ * @cap: The node, pinned or referenced. Nothing happens when it is dead.
  *
  * Context: Under the lock of the tree.
  */

@@ -13,6 +13,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "agent.h"
 #include "compat.h"
 #include "decision.h"
 #include "dispatch.h"
@@ -72,10 +73,15 @@ static bool phi_process_ours(struct task_struct *task)
 	       same_thread_group(rcu_dereference(task->real_parent), current);
 }
 
-/* A child of a capability of the caller, which the new cspace owns. */
+/*
+ * Give the new cspace a child of a capability of the caller; a gift, in an
+ * agent.
+ */
 static int phi_process_give(struct phi_cspace *cs, struct phi_cspace *to,
-			    const struct phi_endowment *give, u64 expected)
+			    const struct phi_endowment *give, u64 expected,
+			    struct list_head *gifts)
 {
+	struct phi_cap *child;
 	u64 badge, handle;
 	int ret;
 
@@ -91,16 +97,18 @@ static int phi_process_give(struct phi_cspace *cs, struct phi_cspace *to,
 	ret = phi_cap_badge(cs->user, cap, give->badge, &badge);
 	if (ret)
 		return ret;
-	ret = phi_cspace_give(to,
-			      phi_cap_child(cap, cap->obj, give->rights, badge,
-					    give->expires_ns, to->user),
-			      &handle);
+	child = gifts ? phi_gift_new(cap, give->rights, badge, give->expires_ns,
+				     cs->user, to->user, gifts) :
+			phi_cap_child(cap, cap->obj, give->rights, badge,
+				      give->expires_ns, to->user);
+	ret = phi_cspace_give(to, child, &handle);
 	WARN_ON_ONCE(!ret && handle != expected);
 	return ret;
 }
 
 static int phi_process_fill(struct phi_cspace *cs, struct phi_cspace *to,
-			    const struct phi_process_endow *cmd)
+			    const struct phi_process_endow *cmd,
+			    struct phi_agent *agent, struct list_head *gifts)
 {
 	struct phi_endowment *caps __free(kfree) = memdup_array_user(
 		u64_to_user_ptr(cmd->caps), cmd->ncaps, sizeof(*caps));
@@ -109,7 +117,8 @@ static int phi_process_fill(struct phi_cspace *cs, struct phi_cspace *to,
 	if (IS_ERR(caps))
 		return PTR_ERR(no_free_ptr(caps));
 	for (u32 i = 0; !ret && i < cmd->ncaps; i++)
-		ret = phi_process_give(cs, to, &caps[i], PHI_ENDOWED(i));
+		ret = phi_process_give(cs, to, &caps[i], PHI_ENDOWED(i),
+				       agent ? gifts : NULL);
 	return ret;
 }
 
@@ -130,22 +139,41 @@ static struct phi_cspace *phi_process_cspace(struct task_struct *task)
 	return to;
 }
 
+/* Fill a cspace; with the gifts that are in it when the child has an agent. */
+static int phi_process_stock(struct phi_cspace *cs, struct phi_cspace *to,
+			     struct phi_agent *agent, u32 run,
+			     const struct phi_process_endow *cmd)
+{
+	LIST_HEAD(gifts);
+	int ret = 0;
+
+	if (cmd->ncaps)
+		ret = phi_process_fill(cs, to, cmd, agent, &gifts);
+	if (!ret && agent)
+		ret = phi_crew_accept(agent, &gifts, run);
+	phi_gifts_free(&gifts);
+	return ret;
+}
+
 /* A filled cspace of a child, behind a file. */
 static struct file *phi_process_file(struct phi_cspace *cs,
 				     struct task_struct *task,
+				     struct phi_agent *agent, u32 run,
 				     const struct phi_process_endow *cmd)
 {
 	struct phi_cspace *to = phi_process_cspace(task);
 	struct file *file;
-	int ret = 0;
+	int ret;
 
 	if (IS_ERR(to))
 		return ERR_CAST(to);
 	to->shared = cmd->flags & PHI_ENDOW_SHARED;
-	if (cmd->ncaps)
-		ret = phi_process_fill(cs, to, cmd);
+	ret = phi_crew_join(to, task);
+	if (!ret)
+		ret = phi_process_stock(cs, to, agent, run, cmd);
 	file = ret ? ERR_PTR(ret) : phi_file_new(to);
 	if (IS_ERR(file)) {
+		phi_crew_leave(to);
 		phi_cspace_close(to);
 		phi_cspace_put(to);
 		return file;
@@ -155,6 +183,32 @@ static struct file *phi_process_file(struct phi_cspace *cs,
 		fput(file);
 		return ERR_PTR(-ESRCH);
 	}
+	return file;
+}
+
+/* The same, in the run of its agent that the child is seen alive in. */
+static struct file *phi_process_prepare(struct phi_cspace *cs,
+					const struct phi_process_endow *cmd)
+{
+	struct phi_agent *agent;
+	struct file *file;
+	u32 run = 0;
+
+	struct task_struct *task __free(phi_process_put) =
+		phi_process_get(cmd->pidfd);
+	if (IS_ERR(task))
+		return ERR_CAST(task);
+	if (!phi_process_ours(task))
+		return ERR_PTR(phi_refuse_as(cs->user, PHI_DECIDED_PROCESS, 0));
+	agent = phi_agent_get(task);
+	if (agent)
+		run = atomic_read(&agent->runs);
+	file = ERR_PTR(-ESRCH);
+	/* After the run; an end of the child counts from here. */
+	if (atomic_read(&task->signal->live))
+		file = phi_process_file(cs, task, agent, run, cmd);
+	if (agent)
+		phi_object_put(&agent->obj);
 	return file;
 }
 
@@ -175,13 +229,7 @@ int phi_process_endow(struct phi_cspace *cs, void *arg)
 		return -EOPNOTSUPP;
 	if (cmd->pad || cmd->ncaps > PHI_ENDOW_MAX)
 		return -EINVAL;
-	struct task_struct *task __free(phi_process_put) =
-		phi_process_get(cmd->pidfd);
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	if (!phi_process_ours(task))
-		return phi_refuse_as(cs->user, PHI_DECIDED_PROCESS, 0);
-	file = phi_process_file(cs, task, cmd);
+	file = phi_process_prepare(cs, cmd);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	cmd->fd = get_unused_fd_flags(O_CLOEXEC);

@@ -5,6 +5,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
+#include <linux/page_ref.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
@@ -218,6 +219,7 @@ int phi_region_access(struct phi_cap *cap, u64 offset, void *bytes, u32 len,
 /* mapping.c */
 u64 phi_mapping_offset(u64 handle);
 void phi_mapping_cut(struct phi_region *region, struct phi_cap *cap);
+u32 phi_mapping_count(struct phi_region *region, const struct phi_cap *cap);
 void phi_mapping_put(struct phi_mapping *mapping);
 
 /* fault.c */

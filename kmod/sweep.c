@@ -133,7 +133,8 @@ void phi_cap_revoke_children(struct phi_cap *cap)
 
 /**
  * phi_cap_kill() - kill a capability and everything derived from it
- * @cap: The node; the caller has a pin. Its siblings live on.
+ * @cap: The node; the caller has a pin, or a reference to one that was released.
+ *       Its siblings live on.
  *
  * One store kills them. When this returns they have ended, also where another
  * thread has killed them.

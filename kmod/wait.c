@@ -108,7 +108,9 @@ int phi_waiter_block(struct phi_waiter *w, struct list_head *list,
 	}
 	WRITE_ONCE(w->woken, false);
 	spin_unlock(lock);
+	atomic_inc(&w->cs->waiting);
 	ret = phi_waiter_sleep(w, deadline_ns);
+	atomic_dec(&w->cs->waiting);
 	spin_lock(lock);
 	return w->error ?: ret;
 }

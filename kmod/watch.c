@@ -123,6 +123,23 @@ void phi_watches_free(struct list_head *watches)
 	INIT_LIST_HEAD(watches);
 }
 
+/**
+ * phi_watches_fire() - hand watches whose event has come to their users' workers
+ * @watches: The list, which nobody else sees; empty afterwards.
+ *
+ * Context: Process context.
+ */
+void phi_watches_fire(struct list_head *watches)
+{
+	struct phi_watch *watch;
+	struct phi_watch *next;
+
+	list_for_each_entry_safe(watch, next, watches, node) {
+		list_del_init(&watch->node);
+		phi_watch_tell(watch, watch->bits);
+	}
+}
+
 static void phi_watch_fire(struct phi_watch *watch)
 {
 	struct phi_cap *notify = watch->notify;

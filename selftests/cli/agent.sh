@@ -44,6 +44,83 @@ test_run_ends_what_is_left()
 	return 0
 }
 
+# The agent sees the two capabilities and nothing else; its end is told.
+test_run_with_capabilities()
+{
+	local region notify text
+	region=$(phi region create 4096)
+	notify=$(phi notify create)
+	text=$(INHERITED=1 phi agent run tester \
+		--cap "input=$region:read,map" --cap "done=$notify:write" \
+		--env A=b sh -c 'env; phi cap list --json')
+	has "$text" '^A=b$'
+	has "$text" '^PHI_CAPS=input:done$'
+	has "$text" '^PHI_AGENT=[1-9]'
+	grep -q INHERITED <<<"$text" && die "it inherits"
+	eq "$(sed -n '/^{/,$p' <<<"$text" |
+		jq -c '[.caps[] | [.type, .rights]]')" \
+		'[["memory",["read","map"]],["notify",["write"]]]'
+	fails 2 "is not NAME=CAP" phi agent run tester --cap "$region" true
+	fails 1 "E" phi agent run tester --cap "x=1" true
+	fails 2 "are no rights" phi agent run tester --cap "x=$region:fly" true
+	fails 2 "is not NAME=VALUE" phi agent run tester --env A true
+	phi cap drop "$region"
+	phi cap drop "$notify"
+}
+
+# It waits until the agent is there: with its number.
+agent_number()
+{
+	local number
+	until number=$(phi agent list --json | jq -e \
+		".agents[] | select(.name == \"$1\") | .agent"); do
+		sleep 0.1
+	done
+	echo "$number"
+}
+
+test_kill_tells_what_ended()
+{
+	local region number receipt status=0
+	region=$(phi region create 4096)
+	phi agent run victim --cap "input=$region:read,map" sleep 1000 &
+	number=$(agent_number victim)
+	until [[ $(json .cspaces phi agent show "$number") == 1 ]]; do
+		sleep 0.1
+	done
+	has "$(phi agent tree)" "^ *$number +victim"
+	eq "$(json .state phi agent show "$number")" runs
+	receipt=$(phi agent kill "$number" --json)
+	eq "$(jq -c '[.name, .agents, .cspaces, .handles, .given]' \
+		<<<"$receipt")" '["victim",1,1,1,1]'
+	wait "$!" || status=$?
+	eq "$status" 137
+	fails 1 "ENOENT" phi agent kill "$number"
+	fails 1 "ENOENT" phi agent show "$number"
+	phi cap drop "$region"
+}
+
+test_open_watch_evict()
+{
+	local group=/sys/fs/cgroup/phi-cli-test agent again notify
+	mkdir "$group"
+	agent=$(phi agent register tester --cgroup "$group")
+	again=$(phi agent open --cgroup "$group")
+	eq "$(json .same phi cap same "$agent" "$again")" true
+	notify=$(phi notify create)
+	phi agent watch "$agent" "$notify" --bits 4
+	(
+		echo "$BASHPID" >"$group/cgroup.procs"
+	)
+	eq "$(json .bits phi notify wait "$notify")" 0x0000000000000004
+	fails 1 "ENOENT" phi agent evict "$agent"
+	phi cap drop "$agent"
+	phi cap drop "$again"
+	phi cap drop "$notify"
+	fails 1 "ENOENT" phi agent open --cgroup "$group"
+	rmdir "$group"
+}
+
 test_register()
 {
 	local group=/sys/fs/cgroup/phi-cli-test agent inner

@@ -3,12 +3,9 @@
  * Scenes of the calls that carry no message.
  */
 
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "scene.h"
 
@@ -560,62 +557,6 @@ SET(system_stats, system_stats)
 {
 }
 
-/* A child that waits, and ends with the test. */
-static int set_process_endow(struct stage *s)
-{
-	struct phi_process_endow *arg = (void *)s->arg;
-	static struct phi_endowment caps[2];
-
-	s->child = fork();
-	if (!s->child) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		pause();
-		_exit(0);
-	}
-	close(s->file);
-	s->file = syscall(SYS_pidfd_open, s->child, 0);
-	caps[0] = (struct phi_endowment){ .cap = s->ep,
-					  .rights = PHI_RIGHT_SEND,
-					  .badge = 3 };
-	caps[1] = (struct phi_endowment){ .cap = s->region,
-					  .rights = PHI_RIGHT_READ };
-	*arg = (struct phi_process_endow){ .size = sizeof(*arg),
-					   .flags = PHI_ENDOW_SHARED,
-					   .pidfd = s->file,
-					   .ncaps = 2,
-					   .caps = (uintptr_t)caps };
-	return 0;
-}
-
-static bool seen_process_endow(struct stage *s)
-{
-	int fd = OUT(s, process_endow)->fd;
-
-	return !do_probe(fd, PHI_ENDOWED(1)) && !close(fd);
-}
-
-static void end_process_endow(struct stage *s)
-{
-	kill(s->child, SIGKILL);
-	waitpid(s->child, NULL, 0);
-}
-
-SET(agent, agent_register)
-{
-	close(s->file);
-	mkdir("/sys/fs/cgroup/phi-fail", 0755);
-	s->file = open("/sys/fs/cgroup/phi-fail", O_RDONLY | O_CLOEXEC);
-	*arg = (struct phi_agent_register){ .size = sizeof(*arg),
-					    .cgroup = s->file,
-					    .name = "agent" };
-}
-
-static void end_agent(struct stage *s)
-{
-	(void)s;
-	rmdir("/sys/fs/cgroup/phi-fail");
-}
-
 const struct scene call_scenes[] = {
 	SCENE(ENDPOINT_CREATE, endpoint_create),
 	SCENE(ENDPOINT_FD, endpoint_fd, SEEN(endpoint_fd)),
@@ -671,8 +612,6 @@ const struct scene call_scenes[] = {
 	SCENE(INFER_SELECT, infer_select),
 	SCENE(SYSTEM_INFO, system_info),
 	SCENE(SYSTEM_STATS, system_stats),
-	SCENE(PROCESS_ENDOW, process_endow, SEEN(process_endow),
-	      .end = end_process_endow),
 	SCENE(DECISION_QUERY, decision_query, SEEN(decision_query)),
 	SCENE(BUDGET_CREATE, budget_create),
 	SCENE(BUDGET_CREATE, budget_below),
@@ -681,6 +620,5 @@ const struct scene call_scenes[] = {
 	SCENE(BUDGET_SETTLE, budget_settle, SEEN(budget_settle)),
 	SCENE(BUDGET_GRANT, budget_grant),
 	SCENE(BUDGET_WATCH, budget_watch, SEEN(budget_watch)),
-	SCENE(AGENT_REGISTER, agent, .end = end_agent),
 	{},
 };

@@ -51,6 +51,7 @@ struct scene {
 };
 
 /* Each ends with one that has no name. */
+extern const struct scene agent_scenes[];
 extern const struct scene call_scenes[];
 extern const struct scene message_scenes[];
 extern const struct scene way_scenes[];

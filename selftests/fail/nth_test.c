@@ -143,6 +143,7 @@ static int sweep(void *arg)
 
 static const struct scene *const lists[] = {
 	call_scenes,
+	agent_scenes,
 	message_scenes,
 	way_scenes,
 };

@@ -8,6 +8,7 @@
 #include "phi_message.h"
 
 #define RW (PHI_RIGHT_READ | PHI_RIGHT_WRITE)
+#define SOMEBODY 4343
 
 /* A child that waits for a descriptor of its parent, and uses that. */
 struct child {
@@ -45,11 +46,14 @@ static int64_t report(int phi)
 }
 
 /* Take each descriptor that the parent names, and tell what is there. */
-static void be_child(int tell, int hear)
+static void be_child(int tell, int hear, uid_t uid)
 {
 	int parent = syscall(SYS_pidfd_open, getppid(), 0);
+	int64_t ready = uid ? become(uid) : 0;
 	int fd;
 
+	if (write(tell, &ready, sizeof(ready)) != sizeof(ready))
+		_exit(1);
 	while (read(hear, &fd, sizeof(fd)) == sizeof(fd)) {
 		int phi = syscall(SYS_pidfd_getfd, parent, fd, 0);
 		int64_t said = phi < 0 ? -errno : report(phi);
@@ -60,7 +64,16 @@ static void be_child(int tell, int hear)
 	_exit(0);
 }
 
-static int child_start(struct child *child)
+static int64_t child_hear(struct child *child)
+{
+	int64_t said;
+
+	if (read(child->tell, &said, sizeof(said)) != sizeof(said))
+		return -EPIPE;
+	return said;
+}
+
+static int child_start(struct child *child, uid_t uid)
 {
 	int up[2], down[2];
 
@@ -70,7 +83,7 @@ static int child_start(struct child *child)
 	if (!child->pid) {
 		close(up[0]);
 		close(down[1]);
-		be_child(up[1], down[0]);
+		be_child(up[1], down[0], uid);
 	}
 	close(up[1]);
 	close(down[0]);
@@ -82,12 +95,9 @@ static int child_start(struct child *child)
 
 static int64_t child_ask(struct child *child, int fd)
 {
-	int64_t said;
-
-	if (write(child->hear, &fd, sizeof(fd)) != sizeof(fd) ||
-	    read(child->tell, &said, sizeof(said)) != sizeof(said))
+	if (write(child->hear, &fd, sizeof(fd)) != sizeof(fd))
 		return -EPIPE;
-	return said;
+	return child_hear(child);
 }
 
 /* It ends, and is not waited for. */
@@ -109,7 +119,8 @@ FIXTURE_SETUP(endow)
 	}
 	ASSERT_EQ(0, do_notify(self->phi, &self->notify));
 	ASSERT_EQ(0, do_endpoint(self->phi, &self->ep));
-	ASSERT_EQ(0, child_start(&self->child));
+	ASSERT_EQ(0, child_start(&self->child, 0));
+	ASSERT_EQ(0, child_hear(&self->child));
 }
 
 FIXTURE_TEARDOWN(endow)
@@ -349,36 +360,28 @@ TEST_F(endow, refuses_a_grandchild)
 	close(up[1]);
 }
 
-static int pay_nothing(void *arg)
-{
-	struct phi_endowment give = { .rights = RW };
-	struct phi_system_stats stats;
-	struct child child;
-	uint64_t notify;
-	int phi, fd, ret;
-
-	(void)arg;
-	ret = become(4343);
-	phi = ret ? ret : do_open();
-	if (phi < 0 || do_notify(phi, &notify) || child_start(&child))
-		return -1000;
-	give.cap = notify;
-	fd = do_endow(phi, child.pidfd, &give, 1, 0);
-	if (fd < 0)
-		return fd;
-	ret = do_stats(phi, &stats);
-	/* Two cspaces and a notify; and two capabilities. */
-	if (!ret && (stats.used[PHI_QUOTA_OBJECTS] != 3 ||
-		     stats.used[PHI_QUOTA_CAPS] != 2))
-		ret = -EDQUOT;
-	close(child.hear);
-	waitpid(child.pid, NULL, 0);
-	return ret;
-}
-
 TEST_F(endow, the_child_pays)
 {
-	EXPECT_EQ(0, in_child(pay_nothing, NULL));
+	struct phi_system_stats stats;
+	struct child other;
+	int fd, theirs;
+
+	ASSERT_EQ(0, child_start(&other, SOMEBODY));
+	ASSERT_EQ(0, child_hear(&other)); /* it is somebody else now */
+	fd = endow_one(self->phi, other.pidfd, self->notify, RW);
+	ASSERT_LE(0, fd);
+	theirs = do_open_as(SOMEBODY);
+	ASSERT_LE(0, theirs);
+	ASSERT_EQ(0, do_stats(theirs, &stats));
+	/* Two cspaces, and a capability in one. */
+	EXPECT_EQ(2, stats.used[PHI_QUOTA_OBJECTS]);
+	EXPECT_EQ(1, stats.used[PHI_QUOTA_CAPS]);
+	close(theirs);
+	close(fd);
+	close(other.hear);
+	close(other.tell);
+	close(other.pidfd);
+	waitpid(other.pid, NULL, 0);
 }
 
 TEST_HARNESS_MAIN

@@ -2,12 +2,9 @@
 /* Agents: processes that policies know by one number. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <phi/agents.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +13,8 @@
 
 #define PATH_LEN 4096
 #define CGROUPS "/sys/fs/cgroup"
+/* Agents below each other that a tree shows. */
+#define TREE_DEPTH 16
 
 static int agent_register(struct args *args)
 {
@@ -45,169 +44,245 @@ static int agent_register(struct args *args)
 	return out_end();
 }
 
-/* The cgroup of this process, in the unified hierarchy. */
-static int own_cgroup(char *path, size_t room)
+static int agent_open(struct args *args)
 {
-	FILE *file = fopen("/proc/self/cgroup", "re");
-	char line[PATH_LEN];
-	int ret = -ENOENT;
-	int len;
-
-	if (!file)
-		return -errno;
-	while (fgets(line, sizeof(line), file)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "0::", 3))
-			continue;
-		len = snprintf(path, room, CGROUPS "%s", line + 3);
-		ret = len < 0 || (size_t)len >= room ? -ENAMETOOLONG : 0;
-	}
-	fclose(file);
-	return ret;
-}
-
-static int write_to(int dir, const char *name, const char *text)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write_all(fd, text, strlen(text));
-	close(fd);
-	return ret;
-}
-
-/* In the child: join the cgroup, then become the command. */
-static void become(int dir, uint64_t id, char **argv)
-{
-	char number[24];
-	int ret = write_to(dir, "cgroup.procs", "0");
-
-	if (ret) {
-		fail(ret, "join the agent's cgroup");
-		_exit(126);
-	}
-	snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
-	setenv("PHI_AGENT", number, 1);
-	execvp(argv[0], argv);
-	ret = errno;
-	fail_because(NULL,
-		     ret == ENOENT ? "there is no such program" : strerror(ret),
-		     "start %s", argv[0]);
-	_exit(ret == ENOENT ? 127 : 126);
-}
-
-/* Run the command and end whatever it left behind. */
-static int run_in(int dir, uint64_t id, char **argv, int *status)
-{
-	struct timespec pause = { .tv_nsec = 10000000 };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	pid_t child = fork();
-	int tries;
-	char procs[2];
-	int fd;
-
-	if (child < 0)
-		return -errno;
-	if (!child)
-		become(dir, id, argv);
-
-	/* Ctrl-C is for the command; the agent is cleaned up after it. */
-	sigaction(SIGINT, &ignore, NULL);
-	sigaction(SIGQUIT, &ignore, NULL);
-	while (waitpid(child, status, 0) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	write_to(dir, "cgroup.kill", "1");
-	for (tries = 0; tries < 200; tries++) {
-		fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || read(fd, procs, sizeof(procs)) <= 0)
-			tries = 200;
-		close(fd);
-		nanosleep(&pause, NULL);
-	}
-	return 0;
-}
-
-static int run_agent(struct args *args, const char *path)
-{
-	const char *name = args->operand[0];
-	uint64_t parent = 0;
+	const char *path = args_option(args, "cgroup");
 	uint64_t cap;
 	uint64_t id;
-	int status = 0;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int ret;
+
+	if (dir < 0)
+		return fail(-errno, "open the cgroup %s", path);
+	ret = phi_agent_open(args->phi, dir, &id, &cap);
+	close(dir);
+	if (ret)
+		return fail(ret, "open the agent of %s", path);
+	out_u64("agent", id);
+	out_handle("cap", cap);
+	out_only();
+	return out_end();
+}
+
+static int agent_watch(struct args *args)
+{
+	uint64_t bits = 1;
+	uint64_t notify;
+	uint64_t agent;
+	uint32_t runs = 0;
+	int ret;
+
+	if (args_handle(args, 0, &agent) || args_handle(args, 1, &notify) ||
+	    option_u64(args, "bits", UINT64_MAX, &bits) ||
+	    option_u32(args, "runs", UINT32_MAX, &runs))
+		return EXIT_USAGE;
+	ret = phi_agent_watch(args->phi, agent, notify, bits, runs);
+	if (ret)
+		return fail(ret, "watch %s", args->operand[0]);
+	if (!out_json)
+		return EXIT_OK;
+	out_handle("agent", agent);
+	out_handle("bits", bits);
+	return out_end();
+}
+
+static int agent_evict(struct args *args)
+{
+	uint64_t agent;
+	int ret;
+
+	if (args_handle(args, 0, &agent))
+		return EXIT_USAGE;
+	ret = phi_agent_evict(args->phi, agent);
+	if (ret)
+		return fail(ret, "take the inbox from %s", args->operand[0]);
+	if (!out_json)
+		return EXIT_OK;
+	out_handle("agent", agent);
+	return out_end();
+}
+
+static const char *state_name(uint32_t state)
+{
+	static const char *const names[] = {
+		[PHI_AGENT_EMPTY] = "empty",
+		[PHI_AGENT_RUNS] = "runs",
+		[PHI_AGENT_KILLED] = "killed",
+	};
+
+	return state < ARRAY_SIZE(names) && names[state] ? names[state] :
+							   "hidden";
+}
+
+static void agent_fields(const struct phi_agent_query *agent, const char *path)
+{
+	out_u64("agent", agent->id);
+	out_name("name", agent->name);
+	out_str("state", state_name(agent->state));
+	out_u64("uid", agent->uid);
+	out_u64("parent", agent->parent);
+	out_u64("runs", agent->runs);
+	out_u64("cspaces", agent->cspaces);
+	out_u64("gifts", agent->gifts);
+	out_str("cgroup", path);
+}
+
+/* An agent that this process can see; -ENOENT for one that it cannot. */
+static int agent_look(int phi, uint64_t id, char path[PATH_LEN],
+		      struct phi_agent_query *agent)
+{
+	int ret = phi_agent_query(phi, id, 0, path, PATH_LEN, agent);
+
+	return !ret && agent->state == PHI_AGENT_HIDDEN ? -ENOENT : ret;
+}
+
+static int agent_list(struct args *args)
+{
+	struct phi_agent_query agent;
+	char path[PATH_LEN];
+	uint64_t id = 0;
+	int ret;
+
+	out_table("agents", "none; start one with phi agent run");
+	while (!(ret = phi_agent_query(args->phi, id, PHI_AGENT_NEXT, path,
+				       sizeof(path), &agent))) {
+		id = agent.id + 1;
+		if (agent.state == PHI_AGENT_HIDDEN)
+			continue;
+		out_row();
+		agent_fields(&agent, path);
+		out_close();
+	}
+	out_close();
+	if (ret != -ENOENT)
+		return fail(ret, "list the agents");
+	return out_end();
+}
+
+/* The agents below one, each before those below it. */
+static void tree_rows(int phi, uint64_t parent, unsigned int depth)
+{
+	struct phi_agent_query agent;
+	char path[PATH_LEN];
+	uint64_t id = parent + 1;
+
+	/* A parent was registered before, so that its number is lower. */
+	while (!phi_agent_query(phi, id, PHI_AGENT_NEXT, path, sizeof(path),
+				&agent)) {
+		id = agent.id + 1;
+		if (agent.state == PHI_AGENT_HIDDEN || agent.parent != parent)
+			continue;
+		out_row();
+		out_u64("agent", agent.id);
+		out_text("%*s%llu", (int)depth * 2, "",
+			 (unsigned long long)agent.id);
+		out_name("name", agent.name);
+		out_str("state", state_name(agent.state));
+		out_u64("parent", agent.parent);
+		out_u64("cspaces", agent.cspaces);
+		out_u64("gifts", agent.gifts);
+		out_str("cgroup", path);
+		out_close();
+		if (depth < TREE_DEPTH)
+			tree_rows(phi, agent.id, depth + 1);
+	}
+}
+
+static int agent_tree(struct args *args)
+{
+	out_table("agents", "none; start one with phi agent run");
+	tree_rows(args->phi, 0, 0);
+	out_close();
+	return out_end();
+}
+
+static int agent_show(struct args *args)
+{
+	struct phi_agent_query agent;
+	char path[PATH_LEN];
+	uint64_t id;
+	int ret;
+
+	if (args_u64(args, "agent", args->operand[0], UINT64_MAX, &id))
+		return EXIT_USAGE;
+	ret = agent_look(args->phi, id, path, &agent);
+	if (ret)
+		return fail(ret, "look at agent %s", args->operand[0]);
+	agent_fields(&agent, path);
+	return out_end();
+}
+
+static int print_receipt(const struct phi_agent_query *agent,
+			 const struct phi_agent_kill *receipt)
+{
+	out_u64("agent", agent->id);
+	out_name("name", agent->name);
+	out_u64("agents", receipt->agents);
+	out_u64("cspaces", receipt->cspaces);
+	out_u64("handles", receipt->handles);
+	out_u64("given", receipt->given);
+	out_u64("mappings", receipt->mappings);
+	out_u64("calls", receipt->calls);
+	out_u64("endpoints", receipt->endpoints);
+	return out_end();
+}
+
+static int agent_kill(struct args *args)
+{
+	struct phi_agent_query agent;
+	struct phi_agent_kill receipt;
+	char path[PATH_LEN];
+	char full[PATH_LEN + sizeof(CGROUPS)];
+	uint64_t until = 0;
+	uint64_t cap;
+	uint64_t id;
 	int dir;
 	int ret;
 
-	if (option_u64(args, "parent", UINT64_MAX, &parent))
+	if (args_u64(args, "agent", args->operand[0], UINT64_MAX, &id) ||
+	    option_when(args, "timeout", CLOCK_MONOTONIC, &until))
 		return EXIT_USAGE;
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ret = agent_look(args->phi, id, path, &agent);
+	if (ret)
+		return fail(ret, "look at agent %s", args->operand[0]);
+	snprintf(full, sizeof(full), CGROUPS "%s", path);
+	dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return fail(-errno, "open the cgroup %s", path);
-	ret = phi_agent_register(args->phi, dir, name, parent, &id, &cap);
-	if (ret) {
-		close(dir);
-		return fail(ret, "make %s the agent %s", path, name);
+		return fail(-errno, "open the cgroup %s", full);
+	ret = phi_agent_open(args->phi, dir, NULL, &cap);
+	if (!ret) {
+		ret = phi_agent_kill(args->phi, cap, dir, until, &receipt);
+		/* In a session it would keep the agent. */
+		phi_cap_drop(args->phi, cap);
 	}
-	ret = run_in(dir, id, args->operand + 1, &status);
-	phi_cap_drop(args->phi, cap);
 	close(dir);
 	if (ret)
-		return fail(ret, "run %s", args->operand[1]);
-
-	status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
-				       WEXITSTATUS(status);
-	if (out_json) {
-		out_u64("agent", id);
-		out_i64("status", status);
-		out_end();
-	}
-	return status;
-}
-
-static int agent_run(struct args *args)
-{
-	const char *parent = args_option(args, "cgroup");
-	char own[PATH_LEN];
-	char path[PATH_LEN + 64];
-	int ret;
-
-	if (strchr(args->operand[0], '/'))
-		return usage_error(args, "the name '%s' has a slash",
-				   args->operand[0]);
-	if (!parent) {
-		ret = own_cgroup(own, sizeof(own));
-		if (ret)
-			return fail_because(
-				"mount it: mount -t cgroup2 none " CGROUPS,
-				"there is no cgroup v2 hierarchy",
-				"find the cgroup of this process");
-		parent = own;
-	}
-	ret = snprintf(path, sizeof(path), "%s/%.31s.%d", parent,
-		       args->operand[0], (int)getpid());
-	if (ret < 0 || (size_t)ret >= sizeof(path))
-		return fail(-ENAMETOOLONG, "make a cgroup in %s", parent);
-	if (mkdir(path, 0755))
-		return fail_because(
-			"run it as root, or give a cgroup that is yours with --cgroup",
-			strerror(errno), "make the cgroup %s", path);
-	ret = run_agent(args, path);
-	if (rmdir(path))
-		fprintf(stderr, "phi agent run: %s stays: %s\n", path,
-			strerror(errno));
-	return ret;
+		return fail(ret, "kill agent %s", args->operand[0]);
+	return print_receipt(&agent, &receipt);
 }
 
 static const struct verb verbs[] = {
 	{ "register", agent_register, "NAME --cgroup DIR [--parent AGENT]",
 	  "make the processes of a cgroup one agent, as long as the handle lasts",
 	  HANDLES },
-	{ "run", agent_run, "NAME [--cgroup DIR] [--parent AGENT] CMD [ARG]...",
+	{ "run", agent_run,
+	  "NAME [--cap CAPS]... [--env VAR]... [--cgroup DIR] [--parent AGENT] CMD [ARG]...",
 	  "run a command as an agent in a cgroup of its own; its number is in PHI_AGENT",
 	  VERB_PHI },
+	{ "list", agent_list, "", "list the agents", VERB_PHI },
+	{ "tree", agent_tree, "", "list the agents, each below its parent",
+	  VERB_PHI },
+	{ "show", agent_show, "NUMBER", "show an agent", VERB_PHI },
+	{ "kill", agent_kill, "NUMBER [--timeout TIME]",
+	  "end an agent, all agents below it and their processes; tell what ended",
+	  VERB_PHI },
+	{ "open", agent_open, "--cgroup DIR",
+	  "get a handle to the agent that a cgroup is", HANDLES },
+	{ "watch", agent_watch, "AGENT NOTIFY [--bits N] [--runs N]",
+	  "signal a notification when the last process of an agent ends",
+	  HANDLES },
+	{ "evict", agent_evict, "AGENT", "take the inbox from an agent",
+	  HANDLES },
 	{ 0 },
 };
 

@@ -498,6 +498,9 @@ int token_unseal(int phi, const char *path, uint64_t *cap);
  */
 int token_print(const void *token, size_t len, bool hex);
 
+/* agent_run.c */
+int agent_run(struct args *args);
+
 /* infer_run.c */
 int infer_run(struct args *args);
 

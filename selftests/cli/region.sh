@@ -48,6 +48,38 @@ test_snapshot()
 	fails 1 EOPNOTSUPP phi region snapshot "$r"
 }
 
+# A memfd of another process, which is sealed, and one that is not.
+test_adopt()
+{
+	local pid r
+	coproc memfds {
+		exec python3 -c '
+import fcntl, os, sys
+for seals in (0, fcntl.F_SEAL_SHRINK):
+    fd = os.memfd_create("cli", os.MFD_ALLOW_SEALING)
+    os.write(fd, b"adopted".ljust(8192, b"."))
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+    print(fd, flush=True)
+sys.stdin.read()'
+	}
+	local loose sealed
+	read -r loose <&"${memfds[0]}"
+	read -r sealed <&"${memfds[0]}"
+	# shellcheck disable=SC2154 # coproc sets it
+	pid=/proc/$memfds_PID/fd
+	fails 1 EINVAL phi region adopt "$pid/$loose" 4K
+	fails 1 EINVAL phi region adopt "$pid/$sealed" 12K
+	r=$(phi region adopt "$pid/$sealed" 8K)
+	eq "$(phi region read "$r" --length 7)" adopted
+	eq "$(json .adopted phi region info "$r")" true
+	phi region write "$r" --text ADOPTED
+	eq "$(head -c 7 "$pid/$sealed")" ADOPTED
+	fails 1 EOPNOTSUPP phi region snapshot "$r"
+	r=$(phi region adopt "$pid/$sealed" 4K --offset 4K)
+	eq "$(phi region read "$r" --length 3)" ...
+	kill "$memfds_PID"
+}
+
 test_wait()
 {
 	local r

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The calls of 0x13 share this: options, and memory of the call. */
+#ifndef MATHISD_CALLS_SERIAL_SERIAL_H
+#define MATHISD_CALLS_SERIAL_SERIAL_H
+
+#include "calls/calls.h"
+
+#define SERIAL_DEPTH 64 /* containers inside of containers, as in CBOR */
+#define SERIAL_MAX (16UL << 20) /* bytes of a text that is read or written */
+
+/* Whether a map of options, or none, has an option that is true. */
+static inline bool serial_flag(const struct mathis_item *opts, const char *key)
+{
+	const struct mathis_item *v =
+		opts->kind == MATHIS_MAP ? mathis_item_get(opts, key) : NULL;
+
+	return v && v->kind == MATHIS_BOOL && v->i;
+}
+
+/*
+ * Leave the last entry of each key of a map, at the place of its first one:
+ * whether there were others. Keys are texts.
+ */
+bool serial_unique(struct md_call *c, struct mathis_item *map);
+
+#endif

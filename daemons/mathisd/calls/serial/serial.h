@@ -18,8 +18,8 @@ static inline bool serial_flag(const struct mathis_item *opts, const char *key)
 }
 
 /*
- * Leave the last entry of each key of a map, at the place of its first one:
- * whether there were others. Keys are texts.
+ * Leave the last entry of each key of a map or set, at the place of its first
+ * one: whether there were others. Keys are bool, int, char, str or bytes.
  */
 bool serial_unique(struct md_call *c, struct mathis_item *map);
 

@@ -6,22 +6,34 @@
 
 #include "serial.h"
 
+static int compare(const struct mathis_item *x, const struct mathis_item *y)
+{
+	uint32_t n = x->n < y->n ? x->n : y->n;
+	int order = 0;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (x->kind != MATHIS_STR && x->kind != MATHIS_BYTES)
+		return (x->i > y->i) - (x->i < y->i);
+	if (n)
+		order = memcmp(x->text, y->text, n);
+	return order ?: (x->n > y->n) - (x->n < y->n);
+}
+
 static int by_key(const void *a, const void *b)
 {
 	const struct mathis_item *x = *(const struct mathis_item *const *)a;
 	const struct mathis_item *y = *(const struct mathis_item *const *)b;
-	uint32_t n = x->n < y->n ? x->n : y->n;
-	int order = n ? memcmp(x->text, y->text, n) : 0;
+	int order = compare(x, y);
 
-	if (order || x->n != y->n)
-		return order ?: (x->n > y->n) - (x->n < y->n);
-	return (x > y) - (x < y);
+	return order ?: (x > y) - (x < y);
 }
 
 bool serial_unique(struct md_call *c, struct mathis_item *map)
 {
 	struct mathis_item **keys;
 	struct mathis_item *first;
+	size_t each = map->kind == MATHIS_MAP ? 2 : 1;
 	uint32_t left = 0;
 
 	if (map->n < 2)
@@ -30,23 +42,23 @@ bool serial_unique(struct md_call *c, struct mathis_item *map)
 	if (!keys)
 		return false;
 	for (uint32_t i = 0; i < map->n; i++)
-		keys[i] = &map->items[2UL * i];
+		keys[i] = &map->items[each * i];
 	qsort(keys, map->n, sizeof(*keys), by_key);
 	first = keys[0];
 	for (uint32_t i = 1; i < map->n; i++) {
-		if (keys[i]->n != first->n ||
-		    memcmp(keys[i]->text, first->text, first->n)) {
+		if (compare(keys[i], first)) {
 			first = keys[i];
 			continue;
 		}
-		first[1] = keys[i][1];
+		if (each == 2)
+			first[1] = keys[i][1];
 		keys[i]->kind = MATHIS_NONE;
 	}
 	for (uint32_t i = 0; i < map->n; i++) {
-		if (map->items[2UL * i].kind == MATHIS_NONE)
+		if (map->items[each * i].kind == MATHIS_NONE)
 			continue;
-		map->items[2UL * left] = map->items[2UL * i];
-		map->items[2UL * left + 1] = map->items[2UL * i + 1];
+		memmove(&map->items[each * left], &map->items[each * i],
+			each * sizeof(*first));
 		left++;
 	}
 	if (left == map->n)

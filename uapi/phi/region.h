@@ -223,8 +223,10 @@ struct phi_region_slice {
  *
  * The memfd must have F_SEAL_SHRINK, so that it keeps the pages, and must hold
  * the whole range: holes become pages. A hole that is punched later parts the
- * memfd from the region, which keeps its pages. While the region lives,
- * F_SEAL_WRITE cannot be added (EBUSY).
+ * memfd from the region, which keeps its pages. While the region lives and has
+ * pages of the memfd, F_SEAL_WRITE cannot be added (EBUSY). It can where all of
+ * them were punched out, and F_SEAL_FUTURE_WRITE can be added at any time: the
+ * region stays writable then, as mappings do.
  *
  * With PHI_ADOPT_PRIVATE the range must be writable, anonymous memory of the
  * calling process. A child made by fork() gets copies; munmap() leaves the

@@ -243,8 +243,11 @@ int mathis_end_call(struct mathis_machine *m, struct mathis_task *t, int code,
 		} else {
 			mathis_replace(m, t->argc, value);
 		}
-		t->sp -= t->drop && !t->raise;
-		t->drop = false;
+		/* With @raise a snapshot has to know of the value. */
+		if (!t->raise) {
+			t->sp -= t->drop;
+			t->drop = false;
+		}
 		m->task = was;
 		mathis_make_ready(m, t);
 	}

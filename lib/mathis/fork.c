@@ -12,9 +12,20 @@
 
 #include "machine.h"
 
+/* A branch, or NULL: the list is that of this task alone. */
 static struct mathis_task *branch(struct mathis_task *t, size_t i)
 {
-	return (struct mathis_task *)mathis_seq_of(t->fork)->items[i].o;
+	struct mathis_seq *list = mathis_seq_of(t->fork);
+
+	if (i >= list->n || list->items[i].kind != KIND_TASK)
+		return NULL;
+	return (struct mathis_task *)list->items[i].o;
+}
+
+/* A branch that is at its AI_MERGE; one that was killed there is not. */
+static bool has_merged(const struct mathis_task *b)
+{
+	return b && b->merged && b->state == TASK_RESTS;
 }
 
 /* A task ends, wherever it is; who awaits it gets none as its error. */
@@ -26,6 +37,7 @@ static void kill(struct mathis_machine *m, struct mathis_task *t)
 	mathis_free_stack(m, t);
 	t->result = MATHIS_V(KIND_NONE, 0);
 	t->failed = true;
+	t->merged = false;
 	mathis_wake(m, &t->waiters);
 }
 
@@ -42,7 +54,7 @@ void mathis_drop_fork(struct mathis_machine *m, struct mathis_task *t)
 		for (size_t i = 0; i < n; i++) {
 			struct mathis_task *b = branch(t, i);
 
-			if (b->state == TASK_ENDED)
+			if (!b || b->state == TASK_ENDED)
 				continue;
 			kill(m, b);
 			b->base.gray = forked;
@@ -132,7 +144,7 @@ static int greatest(struct mathis_task *t)
 	for (size_t i = 0; i < mathis_seq_of(t->fork)->n; i++) {
 		struct mathis_task *b = branch(t, i);
 
-		if (!b->merged)
+		if (!has_merged(b))
 			continue;
 		if (!is_number(b->result))
 			return -1;
@@ -152,7 +164,7 @@ static int decide(struct mathis_machine *m, struct mathis_task *t,
 	if (mathis_room(m, t, 1) || mathis_make_seq(m, KIND_LIST, n, &list))
 		return RUN_THROWS;
 	for (size_t i = 0; i < mathis_seq_of(t->fork)->n; i++) {
-		if (branch(t, i)->merged)
+		if (has_merged(branch(t, i)))
 			mathis_seq_of(list)->items[mathis_seq_of(list)->n++] =
 				branch(t, i)->result;
 	}
@@ -172,7 +184,7 @@ static int decided(struct mathis_machine *m, struct mathis_task *t)
 	for (size_t i = 0;
 	     v.kind == KIND_INT && v.i >= 0 && i < mathis_seq_of(t->fork)->n;
 	     i++) {
-		if (branch(t, i)->merged && !left--)
+		if (has_merged(branch(t, i)) && !left--)
 			return take(m, t, i);
 	}
 	return mathis_throw(m, MATHIS_ARG_RANGE,
@@ -184,6 +196,7 @@ int op_ai_fork(struct mathis_machine *m, const uint8_t *arg)
 	struct mathis_task *t = m->task;
 	struct mathis_wait **lists[UINT8_MAX];
 	unsigned int run = 0, merged = 0;
+	struct mathis_task *first;
 	size_t last = 0;
 
 	if (t->deciding)
@@ -193,17 +206,19 @@ int op_ai_fork(struct mathis_machine *m, const uint8_t *arg)
 	for (size_t i = 0; i < *arg; i++) {
 		struct mathis_task *b = branch(t, i);
 
-		if (b->merged && b->state == TASK_RESTS) {
+		if (has_merged(b)) {
 			merged++;
 			last = i;
-		} else if (b->state != TASK_ENDED) {
+		} else if (b && b->state != TASK_ENDED) {
 			lists[run++] = &b->waiters;
 		}
 	}
 	if (run)
 		return mathis_park(m, lists, run);
+	first = branch(t, 0);
 	if (!merged)
-		return mathis_raise(m, branch(t, 0)->result);
+		return mathis_raise(m, first ? first->result :
+					       MATHIS_V(KIND_NONE, 0));
 	if (merged == 1)
 		return take(m, t, last);
 	if (greatest(t) >= 0)

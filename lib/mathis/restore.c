@@ -481,8 +481,8 @@ static int restore_all(struct restore *s, size_t size)
 		ret = restore_check_tasks(s);
 	if (ret)
 		return ret;
-	m->threshold = 0;
 	ret = restore_cancel(s);
+	m->threshold = 0; /* @s names objects that nothing may reach */
 	if (fuel < INT64_MIN / 2)
 		return restore_bad(s, "too little fuel");
 	/* The embedder gives the fuel: a snapshot has no more of it. */

@@ -176,9 +176,12 @@ static int check_state(struct restore *s, const struct mathis_task *t)
 		good = false;
 	if (t->raise && t->state != TASK_READY)
 		good = false;
+	if (t->drop && !calls && !t->raise)
+		good = false;
 	if (t->argc > UINT8_MAX)
 		good = false;
 	if (t->merged && (t->state != TASK_RESTS || t->n_frames != 1 ||
+			  t->fork.kind != KIND_NONE ||
 			  ip == s->m->module->fast || ip[-1] != OP_AI_MERGE))
 		good = false;
 	if (t->fork.kind != KIND_NONE &&
@@ -349,20 +352,40 @@ static int check_branch(struct restore *s, struct mathis_task *t,
 	return 0;
 }
 
+/*
+ * Check the branches of a fork, and put them into a list that nothing else
+ * names: the program could change that of a snapshot.
+ */
+static int own_branches(struct restore *s, struct mathis_task *t)
+{
+	struct mathis_seq *list = mathis_seq_of(t->fork);
+	struct mathis_value own;
+	int ret = 0;
+
+	if (list->n != mathis_top_frame(t)->ip[1])
+		return restore_bad(s, "a fork has other branches");
+	for (size_t j = 0; j < list->n && !ret; j++)
+		ret = check_branch(s, t, list->items[j]);
+	if (ret)
+		return ret;
+	if (mathis_make_seq(s->m, KIND_LIST, list->n, &own))
+		return restore_no_room(s);
+	memcpy(mathis_seq_of(own)->items, list->items,
+	       list->n * sizeof(*list->items));
+	mathis_seq_of(own)->n = list->n;
+	t->fork = own;
+	return 0;
+}
+
 int restore_check_tasks(struct restore *s)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct mathis_task *t = (struct mathis_task *)s->objects[i];
-		struct mathis_seq *list;
-		int ret = 0;
+		int ret;
 
 		if (t->base.kind != KIND_TASK || t->fork.kind == KIND_NONE)
 			continue;
-		list = mathis_seq_of(t->fork);
-		if (list->n != mathis_top_frame(t)->ip[1])
-			return restore_bad(s, "a fork has other branches");
-		for (size_t j = 0; j < list->n && !ret; j++)
-			ret = check_branch(s, t, list->items[j]);
+		ret = own_branches(s, t);
 		if (ret)
 			return ret;
 	}

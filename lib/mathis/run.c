@@ -164,6 +164,7 @@ static int run_task(struct mathis_machine *m)
 	t->state = TASK_RUNS;
 	if (t->raise) {
 		t->raise = false;
+		t->drop = false;
 		m->ip = mathis_top_frame(t)->ip - 1;
 		mathis_raise(m, t->caught);
 		if (mathis_unwind(m) == RUN_SWITCH)

@@ -149,6 +149,7 @@ void mathis_end_task(struct mathis_machine *m, struct mathis_task *t,
 	t->result = result;
 	t->failed = failed;
 	t->yielded = true;
+	t->merged = false;
 	t->caught = MATHIS_V(KIND_NONE, 0);
 	mathis_forget(t);
 	mathis_free_stack(m, t);

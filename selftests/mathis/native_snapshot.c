@@ -331,6 +331,79 @@ TEST_F(snapshot, keeps_the_limits)
 					 self->data, self->size, &m, NULL));
 }
 
+/* Let a global name what only a hostile snapshot lets the program reach. */
+static void lend(FIXTURE_DATA(snapshot) * self, bool list)
+{
+	struct mathis_value fork = self->m->main->fork;
+
+	self->m->globals[0] = list ? fork : mathis_seq_of(fork)->items[0];
+}
+
+/* The first branch merges; the others await a task that does harm. */
+#define FORK_AND_HARM(_harm)                                        \
+	".globals:\nlent: any\nn: i64 = 0\n.func harm\n"            \
+	"TRY_START .h CONST_NONE SYSCALL_N 0x3000 1 RET\n"          \
+	".h: CATCH POP GET_GLOBAL 0 " _harm " POP CONST_NONE RET\n" \
+	".end\n.func main\n.locals 1\nSPAWN \"harm\" SET_LOCAL 0\n" \
+	"AI_FORK 3 GET_GLOBAL 1 CONST_I64 1 ADD DUP SET_GLOBAL 1\n" \
+	"CONST_I64 1 EQ JUMP_IF_TRUE .m GET_LOCAL 0 AWAIT POP\n"    \
+	".m: CONST_I64 7 AI_MERGE RET\n.end"
+
+TEST_F(snapshot, keeps_the_branches_of_a_fork_to_itself)
+{
+	START(FORK_AND_HARM("CONST_I64 0 CONST_I64 4660 INDEX_SET"));
+	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
+	lend(self, true);
+	ASSERT_EQ(0, restore(self));
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	EXPECT_RESULT("7");
+}
+
+TEST_F(snapshot, loses_a_merged_branch_that_is_killed)
+{
+	START(FORK_AND_HARM("SYSCALL_N 0x0301 1"));
+	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
+	lend(self, false);
+	ASSERT_EQ(0, restore(self));
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	EXPECT_RESULT("7");
+}
+
+/* A merged branch has forked no other: it would have a value too many. */
+TEST_F(snapshot, refuses_a_merged_branch_that_forks)
+{
+	struct mathis_task *b;
+
+	START(FORK_AND_HARM("DUP"));
+	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
+	lend(self, false);
+	b = (struct mathis_task *)self->m->globals[0].o;
+	ASSERT_TRUE(b->merged);
+	b->fork = self->m->main->fork;
+	EXPECT_EQ(-EBADMSG, restore(self));
+}
+
+TEST_F(snapshot, drops_the_result_of_a_call_alone)
+{
+	START(".func main\nNOP CONST_NONE RET\n.end");
+	self->m->main->drop = true;
+	EXPECT_EQ(-EBADMSG, restore(self));
+}
+
+TEST_F(snapshot, throws_the_error_of_a_call_without_a_result)
+{
+	START(".func main\nTRY_START .h CONST_STR \"a\" AI_LOG 1\n"
+	      "CONST_NONE RET\n.h: CATCH CONST_STR \"name\" INDEX RET\n.end");
+	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
+	ASSERT_EQ(0, restore(self));
+	free(self->data);
+	ASSERT_EQ(0, restore(self)); /* its error is not thrown yet */
+	EXPECT_TRUE(self->m->main->raise);
+	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
+	EXPECT_FALSE(self->m->main->drop);
+	EXPECT_RESULT("\"Cancelled\"");
+}
+
 static uint64_t state = 1;
 
 static uint32_t chance(uint32_t n)

@@ -84,8 +84,7 @@ static int put_future(struct mathis_machine *m, struct mathis_task *t,
 	struct mathis_value v = call->result;
 
 	if (ret == -EINPROGRESS) {
-		t->state = TASK_CALLS;
-		m->n_calls++;
+		mathis_add_call(m, t);
 	} else {
 		if (ret && catch_error(m, &v))
 			return RUN_THROWS;
@@ -137,7 +136,7 @@ static int host_call(struct mathis_machine *m, struct mathis_call *call)
 void mathis_cancel(struct mathis_machine *m, struct mathis_task *t, bool gone)
 {
 	if (gone)
-		m->n_calls--;
+		mathis_remove_call(m, t);
 	if (m->host.cancel)
 		m->host.cancel(m->host.arg, t->id);
 }
@@ -166,10 +165,9 @@ static int ask_host(struct mathis_machine *m, uint16_t id, unsigned int argc,
 	if (future)
 		return put_future(m, future, &call, ret);
 	if (ret == -EINPROGRESS) {
-		t->state = TASK_CALLS;
 		t->call = id;
 		t->argc = argc;
-		m->n_calls++;
+		mathis_add_call(m, t);
 		return RUN_SWITCH;
 	}
 	if (!(id & CALL_RESULT))
@@ -190,22 +188,16 @@ int mathis_do_call(struct mathis_machine *m, uint16_t id, unsigned int argc)
 	return ask_host(m, id, argc, NULL);
 }
 
-static struct mathis_task *find_ticket(struct mathis_machine *m,
-				       uint64_t ticket)
-{
-	struct mathis_task *t = m->tasks;
-
-	while (t && (t->id != ticket || t->state != TASK_CALLS))
-		t = t->next;
-	return t;
-}
-
 int mathis_complete(struct mathis_machine *m, uint64_t ticket, int code,
 		    struct mathis_value value, const char *text)
 {
-	struct mathis_task *t = find_ticket(m, ticket);
+	struct mathis_task *t = mathis_find_call(m, ticket);
+	int ret = t ? mathis_end_call(m, t, code, value, text) : -ENOENT;
 
-	return t ? mathis_end_call(m, t, code, value, text) : -ENOENT;
+	/* Not even that error fits: the call would be in progress for ever. */
+	if (ret == -ENOMEM && code == MATHIS_MEMORY_LIMIT)
+		mathis_panic(m, code, "%s", text ?: "no memory");
+	return ret;
 }
 
 /* End the call of a task: 0 or -ENOMEM. */
@@ -252,7 +244,7 @@ int mathis_end_call(struct mathis_machine *m, struct mathis_task *t, int code,
 		mathis_make_ready(m, t);
 	}
 	m->n_pins = 0;
-	m->n_calls--;
+	mathis_remove_call(m, t);
 	return 0;
 }
 

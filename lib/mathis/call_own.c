@@ -192,7 +192,6 @@ static int task_kill(struct mathis_machine *m)
 	struct mathis_value v = TOP(0);
 	struct mathis_task *t = (struct mathis_task *)v.o;
 	struct mathis_value error;
-	bool self = t == m->task;
 
 	if (v.kind != KIND_TASK)
 		return mathis_type_error(m, "a task", v);
@@ -213,7 +212,8 @@ static int task_kill(struct mathis_machine *m)
 	t->awaited = true; /* no event says that it was lost */
 	mathis_end_task(m, t, error, true);
 	m->n_pins = 0;
-	return self ? RUN_SWITCH : put_none(m, 1);
+	/* It was the running task, or has forked it. */
+	return m->task->state == TASK_ENDED ? RUN_SWITCH : put_none(m, 1);
 }
 
 /* future_cancel: the call ends later, with Cancelled */

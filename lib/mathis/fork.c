@@ -31,13 +31,16 @@ static bool has_merged(const struct mathis_task *b)
 /* A task ends, wherever it is; who awaits it gets none as its error. */
 static void kill(struct mathis_machine *m, struct mathis_task *t)
 {
-	m->n_calls -= t->state == TASK_CALLS;
+	if (t->state == TASK_CALLS)
+		mathis_cancel(m, t, true);
 	mathis_unpark(t);
 	mathis_forget(t);
 	mathis_free_stack(m, t);
 	t->result = MATHIS_V(KIND_NONE, 0);
 	t->failed = true;
 	t->merged = false;
+	if (t->told && m->host.ended)
+		m->host.ended(m->host.arg, t->id, t->result, true);
 	mathis_wake(m, &t->waiters);
 }
 
@@ -122,6 +125,10 @@ static int take(struct mathis_machine *m, struct mathis_task *t, size_t i)
 	memcpy(t->stack + frame->base, b->stack, b->sp * sizeof(*b->stack));
 	t->sp = frame->base + b->sp;
 	frame->ip = b->frames[0].ip;
+	if (b->told && m->host.moved)
+		m->host.moved(m->host.arg, b->id, t->id);
+	t->told |= b->told;
+	b->told = false;
 	mathis_drop_fork(m, t);
 	return 0;
 }

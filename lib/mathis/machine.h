@@ -21,6 +21,7 @@
 #define HEAP_DEFAULT (256ULL << 20)
 #define FUEL_BYTES 64 /* of native work for a unit of fuel */
 #define PINS 8
+#define FEW_CALLS 64 /* slots for calls in progress, at first */
 
 struct mathis_frame {
 	const struct mathis_func *func;
@@ -84,6 +85,8 @@ struct mathis_task {
 	unsigned int argc;
 	bool drop; /* the result of the call */
 	bool told; /* the embedder hears of its end */
+	struct mathis_task *next_call; /* in progress, in its slot */
+	struct mathis_task **prev_call;
 
 	struct mathis_value fork; /* its branches, a list, or none */
 	bool deciding; /* which of them, on top of the stack */
@@ -131,6 +134,9 @@ struct mathis_machine {
 	struct mathis_task *main;
 	uint64_t last_id;
 	size_t n_calls; /* tasks whose call is in progress */
+	struct mathis_task **calls; /* these by ticket, if there are many */
+	size_t room_calls;
+	struct mathis_task *few_calls[FEW_CALLS];
 
 	const uint8_t *ip; /* of the instruction that runs */
 	struct mathis_error error; /* the last one thrown */
@@ -217,6 +223,11 @@ struct mathis_own;
 const struct mathis_own *mathis_find_own(uint16_t id, unsigned int argc);
 int mathis_run_own(struct mathis_machine *m, const struct mathis_own *own,
 		   bool future);
+
+/* ticket.c */
+void mathis_add_call(struct mathis_machine *m, struct mathis_task *t);
+void mathis_remove_call(struct mathis_machine *m, struct mathis_task *t);
+struct mathis_task *mathis_find_call(struct mathis_machine *m, uint64_t ticket);
 
 /* call_host.c */
 void mathis_cancel(struct mathis_machine *m, struct mathis_task *t, bool gone);

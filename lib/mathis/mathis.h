@@ -284,6 +284,7 @@ enum mathis_event {
  * @cancel: A program wants the call with a ticket to end soon; or NULL.
  * @ended: A task of mathis_handle(), or one that a call asked for, ended with
  *	this value or error; it may call mathis_drop(). Or NULL.
+ * @moved: Such a task goes on as another, which has all of it now; or NULL.
  */
 struct mathis_host {
 	void *arg;
@@ -297,6 +298,7 @@ struct mathis_host {
 	void (*cancel)(void *arg, uint64_t ticket);
 	void (*ended)(void *arg, uint64_t task, struct mathis_value value,
 		      bool failed);
+	void (*moved)(void *arg, uint64_t from, uint64_t to);
 };
 
 /**
@@ -428,11 +430,11 @@ const struct mathis_error *mathis_error(const struct mathis_machine *machine);
  * @machine: A machine that does not run.
  * @ticket: Of the call.
  * @code: MATHIS_OK, or the reason of a failure.
- * @value: The result; with MATHIS_THROWN the error, as mathis_call_throw()
- *	takes it.
+ * @value: The result; with MATHIS_THROWN the error.
  * @text: The failure, one line; NULL with MATHIS_OK and MATHIS_THROWN.
  *
- * Return: 0; -ENOENT when no call with that ticket is in progress.
+ * Return: 0; -ENOENT without that call; -ENOMEM: it is in progress still, but with
+ * MATHIS_MEMORY_LIMIT as @code the program has failed.
  */
 int mathis_complete(struct mathis_machine *machine, uint64_t ticket, int code,
 		    struct mathis_value value, const char *text);

@@ -257,7 +257,8 @@ int restore_task(struct restore *s, struct mathis_task *t)
 	if (t->state == TASK_ENDED)
 		mathis_forget(t);
 	s->n_ready += t->state == TASK_READY;
-	s->m->n_calls += t->state == TASK_CALLS;
+	if (t->state == TASK_CALLS)
+		mathis_add_call(s->m, t);
 	return restore_waiters(s, &t->base);
 }
 

@@ -97,6 +97,7 @@ void mathis_machine_free(struct mathis_machine *m)
 	free(m->consts);
 	free(m->globals);
 	free(m->kept);
+	free(m->calls);
 	free(m->holds);
 	free(m);
 }

@@ -151,6 +151,7 @@ void mathis_end_task(struct mathis_machine *m, struct mathis_task *t,
 	t->yielded = true;
 	t->merged = false;
 	t->caught = MATHIS_V(KIND_NONE, 0);
+	mathis_drop_fork(m, t);
 	mathis_forget(t);
 	mathis_free_stack(m, t);
 	if (t == m->main)

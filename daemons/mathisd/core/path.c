@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "call.h"
@@ -16,6 +18,9 @@
 #include "session.h"
 
 #define TRIES 8
+#define CONFIGFS_MAGIC 0x62656570
+#define FUSECTL_MAGIC 0x65735543
+#define N_KERNELS (sizeof(kernels) / sizeof(*kernels))
 
 /* Make a path absolute, without "." and "..": 0 or -1, which was reported. */
 static int clean(struct md_call *c, const char *path, char out[PATH_MAX])
@@ -73,6 +78,9 @@ static const struct md_rule *find_rule(struct md_call *c, const char *right,
 		const char *in = below(path, rule->param);
 
 		if (strcmp(rule->right->name, right) || !in)
+			continue;
+		/* Nothing is below a file. */
+		if (!rule->deny && rule->leaf && *in)
 			continue;
 		if (rule->deny) {
 			best = NULL;
@@ -167,7 +175,7 @@ int md_path_parent(struct md_call *c, const char *right, const char *path,
 {
 	char whole[PATH_MAX], *slash;
 	const struct md_rule *rule;
-	const char *rest;
+	const char *rest, *last;
 	int fd;
 
 	if (clean(c, path, whole))
@@ -179,10 +187,11 @@ int md_path_parent(struct md_call *c, const char *right, const char *path,
 	if (!*rest || !slash[1])
 		return md_fail(c, MATHIS_POLICY,
 			       "it is the folder of a right itself");
-	if (strlen(slash + 1) > NAME_MAX)
+	last = rule->leaf ?: slash + 1;
+	if (strlen(last) > NAME_MAX)
 		return md_fail_errno(c, ENAMETOOLONG, "a path");
-	memcpy(name, slash + 1, strlen(slash + 1) + 1);
-	if (rest >= whole && rest <= slash)
+	memcpy(name, last, strlen(last) + 1);
+	if (!rule->leaf && rest <= slash)
 		*slash = 0;
 	else
 		rest = "";
@@ -195,6 +204,58 @@ int md_path_parent(struct md_call *c, const char *right, const char *path,
 	return -1;
 }
 
+static int check_special(struct md_call *c, const char *what)
+{
+	if (!md_has(c, "io.special", NULL))
+		return md_fail(c, MATHIS_UNSUPPORTED,
+			       "%s, and the right io.special is missing", what);
+	return MD_DONE;
+}
+
+/* File systems of the kernel, whose files are more than they hold. */
+static const unsigned int kernels[] = {
+	PROC_SUPER_MAGIC,     SYSFS_MAGIC,	    DEBUGFS_MAGIC,
+	TRACEFS_MAGIC,	      CGROUP_SUPER_MAGIC,   CGROUP2_SUPER_MAGIC,
+	SECURITYFS_MAGIC,     BPF_FS_MAGIC,	    SELINUX_MAGIC,
+	SMACK_MAGIC,	      EFIVARFS_MAGIC,	    PSTOREFS_MAGIC,
+	BINDERFS_SUPER_MAGIC, RDTGROUP_SUPER_MAGIC, CONFIGFS_MAGIC,
+	FUSECTL_MAGIC,
+};
+
+/*
+ * Whether a file of such a file system may be opened: MD_DONE or MD_FAILED. The
+ * memory of a process may not, for it is that of the sessions.
+ */
+static int check_kernel(struct md_call *c, const char *path, int place,
+			const char *link)
+{
+	char real[PATH_MAX + 1];
+	struct statfs fs;
+	const char *name;
+	size_t i = 0;
+	ssize_t n;
+
+	if (fstatfs(place, &fs))
+		return path_error(c, path);
+	while (i < N_KERNELS && kernels[i] != (unsigned int)fs.f_type)
+		i++;
+	if (i == N_KERNELS)
+		return MD_DONE;
+	if (check_special(c, "it is a file of the kernel"))
+		return MD_FAILED;
+	n = readlink(link, real, PATH_MAX);
+	if (n < 0)
+		return path_error(c, path);
+	real[n] = 0;
+	name = strrchr(real, '/');
+	/* "mem (deleted)" is that of a process that ended. */
+	if (kernels[i] == PROC_SUPER_MAGIC && name &&
+	    (!strcmp(name, "/mem") || !strncmp(name, "/mem ", 5)))
+		return md_fail(c, MATHIS_UNSUPPORTED,
+			       "it is the memory of a process");
+	return MD_DONE;
+}
+
 /* Open what an O_PATH file stands for, if it may be opened. */
 static int reopen(struct md_call *c, const char *path, int place, int flags)
 {
@@ -205,13 +266,13 @@ static int reopen(struct md_call *c, const char *path, int place, int flags)
 	if (fstat(place, &st))
 		return path_error(c, path);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-		if (!md_has(c, "io.special", NULL))
-			return md_fail(
-				c, MATHIS_UNSUPPORTED,
-				"it is no regular file, and the right io.special is missing");
+		if (check_special(c, "it is no regular file"))
+			return MD_FAILED;
 		flags |= O_NONBLOCK;
 	}
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", place);
+	if (check_kernel(c, path, place, link))
+		return -1;
 	fd = open(link, (flags & ~O_CREAT) | O_CLOEXEC | O_NOCTTY);
 	return fd < 0 ? path_error(c, path) : fd;
 }
@@ -236,6 +297,31 @@ static int make(struct md_call *c, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+/* Whether a file that was found to be written is what is found to be read. */
+static int check_read(struct md_call *c, const char *path, int place)
+{
+	int fd = md_path_find(c, "fs.read", path, 0);
+	unsigned int mask = STATX_INO | STATX_MNT_ID;
+	struct statx a, b;
+	int ret;
+
+	if (fd < 0)
+		return MD_FAILED;
+	ret = statx(place, "", AT_EMPTY_PATH, mask, &a) ||
+	      statx(fd, "", AT_EMPTY_PATH, mask, &b);
+	if (ret)
+		path_error(c, path);
+	close(fd);
+	if (ret)
+		return MD_FAILED;
+	if (a.stx_ino == b.stx_ino && a.stx_mnt_id == b.stx_mnt_id &&
+	    a.stx_dev_major == b.stx_dev_major &&
+	    a.stx_dev_minor == b.stx_dev_minor)
+		return MD_DONE;
+	return md_fail(c, MATHIS_POLICY,
+		       "it is one file to be read, another to be written");
+}
+
 int md_path_open(struct md_call *c, const char *path, int flags, mode_t mode)
 {
 	bool writes = (flags & O_ACCMODE) != O_RDONLY;
@@ -254,9 +340,7 @@ int md_path_open(struct md_call *c, const char *path, int flags, mode_t mode)
 	for (int i = 0; i < TRIES; i++) {
 		place = md_path_find(c, right, path, 0);
 		if (place >= 0) {
-			fd = writes && reads &&
-					     check_place(c, "fs.read", place,
-							 NULL) ?
+			fd = writes && reads && check_read(c, path, place) ?
 				     -1 :
 				     reopen(c, path, place, flags);
 			close(place);

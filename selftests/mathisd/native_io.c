@@ -2,8 +2,10 @@
 /*
  * 0x0001 to 0x0018: files by handle, whole files, the console.
  */
+#include <core/worker.h>
 #include <fcntl.h>
 #include <kselftest_harness.h>
+#include <mathis/buf.h>
 #include <sys/stat.h>
 
 #include "dispatch.h"
@@ -258,6 +260,99 @@ TEST_F(io, deny_beats_allow)
 	EXPECT_EQ(MATHIS_NOT_FOUND, DO("io_stat", STR("no/new")));
 }
 
+TEST_F(io, a_right_for_a_file_is_for_no_other)
+{
+	static const char *const rules[][3] = { { "allow", "fs.write", "out" },
+						{ "allow", "fs.read", "out" },
+						{ NULL } };
+
+	ASSERT_EQ(0, dispatch_shell(&self->d, "echo o >out; echo s >secret"));
+	limit(&self->d, rules);
+	EXPECT_EQ(MATHIS_DENIED, DO("io_write_file", STR("out/x"), STR("x")));
+	EXPECT_EQ(MATHIS_DENIED, DO("io_read_file", STR("out/secret")));
+	EXPECT_EQ(MATHIS_DENIED, DO("io_open", STR("out/x"), INT(0x102)));
+	EXPECT_EQ(0, dispatch_shell(&self->d, "test ! -e x"));
+	EXPECT_EQ(0, DO("io_write_file", STR("out"), STR("new")));
+	EXPECT_EQ(0, DO("io_read_file", STR("out")));
+	EXPECT_TRUE(TEXT("new"));
+}
+
+TEST_F(io, a_file_to_be_read_and_written_needs_both_rights)
+{
+	static const char *const rules[][3] = { { "allow", "fs.write", "." },
+						{ "allow", "fs.read", "in" },
+						{ NULL } };
+
+	ASSERT_EQ(0, dispatch_shell(&self->d, "mkdir in; echo s >secret"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s ../secret in/up"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "echo f >in/f"));
+	limit(&self->d, rules);
+	EXPECT_EQ(0, DO("io_open", STR("in/up"), INT(2)));
+	EXPECT_EQ(MATHIS_POLICY, DO("io_open", STR("in/up"), INT(3)));
+	EXPECT_EQ(MATHIS_DENIED, DO("io_open", STR("secret"), INT(3)));
+	EXPECT_EQ(0, DO("io_open", STR("in/f"), INT(3)));
+	EXPECT_EQ(0, DO("io_open", STR("in/new"), INT(0x103)));
+}
+
+TEST_F(io, files_of_the_kernel_need_a_right)
+{
+	struct md_rights *rights = &self->d.session->rights;
+
+	EXPECT_EQ(0, DO("io_open", STR("/proc/self/status"), INT(1)));
+	EXPECT_EQ(MATHIS_UNSUPPORTED,
+		  DO("io_open", STR("/proc/self/mem"), INT(1)));
+	EXPECT_EQ(MATHIS_UNSUPPORTED,
+		  DO("io_open", STR("/proc/thread-self/mem"), INT(3)));
+	md_rights_fini(rights);
+	*rights = (struct md_rights){ 0 };
+	ASSERT_EQ(0, md_rights_add(rights, false, "fs.read", NULL));
+	EXPECT_EQ(MATHIS_UNSUPPORTED,
+		  DO("io_open", STR("/proc/self/status"), INT(1)));
+	EXPECT_EQ(MATHIS_UNSUPPORTED,
+		  DO("io_read_file", STR("/sys/kernel/uevent_seqnum")));
+	EXPECT_EQ(MATHIS_UNSUPPORTED,
+		  DO("io_read_file", STR("/proc/self/mem")));
+}
+
+TEST_F(io, a_right_that_is_missing_is_named_in_whole_characters)
+{
+	static const char *const rules[][3] = { { "allow", "fs.read", "." },
+						{ NULL } };
+	char path[256] = "/";
+
+	limit(&self->d, rules);
+	for (int shift = 0; shift < 2; shift++) {
+		const struct mathis_item *right;
+
+		for (int i = 1 + shift; i < 241; i += 2)
+			memcpy(path + i, "\303\251", 3);
+		path[shift] = shift ? 'x' : '/';
+		EXPECT_EQ(MATHIS_DENIED, DO("io_stat", STR(path)));
+		right = mathis_item_get(&dispatch_last->detail, "right");
+		EXPECT_TRUE(mathis_utf8(right->text, right->n));
+		EXPECT_LT(150, right->n);
+	}
+}
+
+TEST_F(io, a_read_that_waits_keeps_no_one_waiting)
+{
+	struct mathis_item f;
+	struct md_call *reads;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/fifo", self->d.folder);
+	ASSERT_EQ(0, mkfifo(path, 0600));
+	ASSERT_EQ(0, DO("io_open", STR("fifo"), INT(3)));
+	f = RESULT;
+	reads = dispatch_begin(&self->d, "io_read",
+			       (struct mathis_item[]){ f, INT(9) }, 2);
+	EXPECT_EQ(MATHIS_UNSUPPORTED, DO("io_seek", f, INT(0), INT(0)));
+	EXPECT_EQ(0, DO("io_write", f, STR("x")));
+	EXPECT_EQ(0, dispatch_wait(&self->d, reads));
+	EXPECT_EQ(1, reads->result.n);
+	md_call_put(reads);
+}
+
 TEST_F(io, special_files_need_a_right)
 {
 	static const char *const rules[][3] = { { "allow", "fs.read", "." },
@@ -316,6 +411,35 @@ TEST_F(io, many_calls_are_under_way)
 		md_call_put(calls[i]);
 	}
 	/* The end of the session ends the others. */
+}
+
+TEST_F(io, each_call_that_waits_gets_a_worker)
+{
+	int id = mathis_call_number("io_stat", 7);
+	struct md_core *core = self->d.core;
+	struct md_call *calls[2];
+	unsigned int idle = 0;
+
+	EXPECT_EQ(MATHIS_NOT_FOUND, DO("io_read_file", STR("x")));
+	while (!idle) {
+		pthread_mutex_lock(&core->lock);
+		idle = core->idle;
+		pthread_mutex_unlock(&core->lock);
+	}
+	for (int i = 0; i < 2; i++)
+		calls[i] = md_call_new(self->d.session, (uint16_t)id, 1);
+	pthread_mutex_lock(&core->lock);
+	/* The one worker is called, and cannot run yet. */
+	EXPECT_EQ(0, md_worker_queue(core, calls[0]));
+	EXPECT_EQ(1, core->n_workers);
+	EXPECT_EQ(0, md_worker_queue(core, calls[1]));
+	EXPECT_EQ(2, core->n_workers);
+	for (int i = 0; i < 2; i++)
+		md_worker_unqueue(core, calls[i]);
+	EXPECT_EQ(0, core->queued);
+	pthread_mutex_unlock(&core->lock);
+	for (int i = 0; i < 2; i++)
+		md_call_put(calls[i]);
 }
 
 TEST_F(io, console)

@@ -79,6 +79,9 @@ TEST_F(time, time_format)
 	EXPECT_EQ(MATHIS_FORMAT, DO("time_format", INT(0), STR("%s")));
 	EXPECT_EQ(MATHIS_FORMAT, DO("time_format", INT(0), STR("%")));
 	EXPECT_EQ(MATHIS_FORMAT, DO("time_format", INT(0), STR("%Ey")));
+	EXPECT_EQ(MATHIS_NOT_FOUND,
+		  DO("time_format", INT(0), STR("%Y"),
+		     dispatch_text(MATHIS_STR, "Europe/Paris\0x", 14)));
 	EXPECT_EQ(MATHIS_NOT_FOUND, DO("time_format", INT(0), STR("%Y"),
 				       STR("../../../etc/passwd")));
 	EXPECT_EQ(MATHIS_NOT_FOUND,

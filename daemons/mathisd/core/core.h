@@ -66,6 +66,7 @@ struct md_core {
 	pthread_t workers[MD_WORKERS_MAX];
 	unsigned int n_workers;
 	unsigned int idle;
+	unsigned int queued; /* calls that no worker has taken */
 	bool stop;
 	struct md_timers timers;
 };

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <mathis/buf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,9 +191,14 @@ bool md_has(struct md_call *c, const char *right, const char *param)
 int md_deny(struct md_call *c, const char *right, const char *param)
 {
 	char text[160];
+	size_t n;
 
 	snprintf(text, sizeof(text), "%s%s%s", right, param ? "=" : "",
 		 param ?: "");
+	/* It may have been cut inside a character. */
+	n = strlen(text);
+	while (!mathis_utf8(text, n))
+		text[--n] = 0;
 	md_detail(c, "right", md_text(c, text));
 	return md_fail(c, MATHIS_DENIED, "needs the right %s", text);
 }

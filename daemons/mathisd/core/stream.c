@@ -279,6 +279,7 @@ static int wait(struct md_call *c, struct md_stream *s, int64_t ms)
 static int take(struct md_call *c, struct md_stream *s, int64_t ms)
 {
 	struct md_event *e;
+	bool ended;
 
 	pthread_mutex_lock(&s->lock);
 	e = TAILQ_FIRST(&s->events);
@@ -290,12 +291,13 @@ static int take(struct md_call *c, struct md_stream *s, int64_t ms)
 	}
 	if (!e && !s->ended && ms)
 		return wait(c, s, ms);
-	if (!e && s->ended)
+	ended = s->ended;
+	if (!e && ended)
 		no_more(c, s);
 	pthread_mutex_unlock(&s->lock);
 	if (e)
 		give(c, e);
-	return e || !s->ended ? MD_DONE : MD_FAILED;
+	return e || !ended ? MD_DONE : MD_FAILED;
 }
 
 int md_stream_take(struct md_call *c, int64_t ms)

@@ -79,7 +79,8 @@ int md_worker_queue(struct md_core *core, struct md_call *c)
 {
 	struct md_session *s = c->session;
 
-	if (!core->idle && core->n_workers < MD_WORKERS_MAX) {
+	/* A worker that is called counts as idle until it takes a call. */
+	if (core->queued >= core->idle && core->n_workers < MD_WORKERS_MAX) {
 		pthread_t *thread = &core->workers[core->n_workers];
 
 		if (!pthread_create(thread, NULL, work, core))
@@ -89,6 +90,7 @@ int md_worker_queue(struct md_core *core, struct md_call *c)
 		return -EAGAIN;
 	c->state = MD_QUEUED;
 	TAILQ_INSERT_TAIL(&s->queue, c, wait);
+	core->queued++;
 	if (!s->has_turn) {
 		s->has_turn = true;
 		TAILQ_INSERT_TAIL(&core->turns, s, turn);
@@ -102,6 +104,7 @@ void md_worker_unqueue(struct md_core *core, struct md_call *c)
 	struct md_session *s = c->session;
 
 	TAILQ_REMOVE(&s->queue, c, wait);
+	core->queued--;
 	if (TAILQ_EMPTY(&s->queue)) {
 		TAILQ_REMOVE(&core->turns, s, turn);
 		s->has_turn = false;

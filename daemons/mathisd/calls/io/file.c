@@ -27,7 +27,8 @@ struct file {
 	bool writes;
 	bool appends;
 	bool seeks; /* a regular file */
-	pthread_mutex_t lock; /* over a read or write and its offset */
+	/* Over a read or write and its offset, where there are any. */
+	pthread_mutex_t lock;
 	int64_t offset;
 };
 
@@ -102,6 +103,19 @@ int md_io_open(struct md_call *c)
 	return md_return_handle(c, MD_KIND_file, &f->base);
 }
 
+/* A file without offsets needs no lock, and may make a call wait. */
+static void lock_offset(struct file *f)
+{
+	if (f->seeks)
+		pthread_mutex_lock(&f->lock);
+}
+
+static void unlock_offset(struct file *f)
+{
+	if (f->seeks)
+		pthread_mutex_unlock(&f->lock);
+}
+
 /* Wait until a file that is not regular may go on. */
 static int wait_for(struct md_call *c, const struct file *f, short events)
 {
@@ -125,7 +139,8 @@ static int read_some(struct md_call *c, struct file *f, size_t len)
 		if (wait_for(c, f, POLLIN))
 			return MD_FAILED;
 	}
-	f->offset += n;
+	if (f->seeks)
+		f->offset += n;
 	return md_return_own(c, MATHIS_BYTES, data, (size_t)n);
 }
 
@@ -140,9 +155,9 @@ int md_io_read(struct md_call *c)
 		ret = md_fail(c, MATHIS_BAD_OPERATION,
 			      "the file is open to be written only");
 	} else {
-		pthread_mutex_lock(&f->lock);
+		lock_offset(f);
 		ret = read_some(c, f, (size_t)c->args[1].i);
-		pthread_mutex_unlock(&f->lock);
+		unlock_offset(f);
 	}
 	md_object_put(&f->base);
 	return ret;
@@ -165,7 +180,8 @@ static int write_all(struct md_call *c, struct file *f)
 
 		if (n > 0) {
 			done += (size_t)n;
-			f->offset += n;
+			if (f->seeks)
+				f->offset += n;
 		} else if (wait_for(c, f, POLLOUT)) {
 			md_detail(c, "written", mathis_item_int((int64_t)done));
 			return MD_FAILED;
@@ -185,9 +201,9 @@ int md_io_write(struct md_call *c)
 		ret = md_fail(c, MATHIS_BAD_OPERATION,
 			      "the file is open to be read only");
 	} else {
-		pthread_mutex_lock(&f->lock);
+		lock_offset(f);
 		ret = write_all(c, f);
-		pthread_mutex_unlock(&f->lock);
+		unlock_offset(f);
 	}
 	md_object_put(&f->base);
 	return ret;
@@ -227,9 +243,9 @@ int md_io_seek(struct md_call *c)
 
 	if (!f)
 		return MD_FAILED;
-	pthread_mutex_lock(&f->lock);
+	lock_offset(f);
 	ret = seek(c, f);
-	pthread_mutex_unlock(&f->lock);
+	unlock_offset(f);
 	md_object_put(&f->base);
 	return ret;
 }

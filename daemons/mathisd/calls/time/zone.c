@@ -173,7 +173,7 @@ static bool good_name(const char *name, size_t n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (!isalnum((unsigned char)name[i]) &&
-		    !strchr("/_+-", name[i]))
+		    !memchr("/_+-", name[i], 4))
 			return false;
 	}
 	return true;

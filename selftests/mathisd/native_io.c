@@ -403,7 +403,8 @@ TEST_F(io, many_calls_are_under_way)
 		calls[i] = dispatch_begin(&self->d, "io_read",
 					  (struct mathis_item[]){ f, INT(1) },
 					  2);
-	EXPECT_EQ(20, self->d.session->n_calls);
+	/* These, and the one that opened the file. */
+	EXPECT_EQ(21, atomic_load(&self->d.session->n_calls));
 	/* Those of the queue and those that run, in any order. */
 	for (int i = 19; i >= 0; i -= 2) {
 		md_call_stop(calls[i], MATHIS_CANCELLED);
@@ -411,6 +412,65 @@ TEST_F(io, many_calls_are_under_way)
 		md_call_put(calls[i]);
 	}
 	/* The end of the session ends the others. */
+}
+
+TEST_F(io, results_that_no_one_takes_have_a_limit)
+{
+	struct md_call *calls[32];
+	int good = 0, refused = 0;
+
+	ASSERT_EQ(0, dispatch_shell(&self->d, "truncate -s 16M a"));
+	for (int i = 0; i < 32; i++)
+		calls[i] = dispatch_begin(&self->d, "io_read_file_bin",
+					  (struct mathis_item[]){ STR("a") },
+					  1);
+	for (int i = 0; i < 32; i++) {
+		int code = dispatch_wait(&self->d, calls[i]);
+
+		good += !code;
+		refused += code == MATHIS_LIMIT;
+	}
+	EXPECT_EQ(32, good + refused);
+	EXPECT_LT(14, good);
+	EXPECT_LT(0, refused);
+	EXPECT_EQ(MATHIS_LIMIT, DO("io_exists", STR("a")));
+	for (int i = 0; i < 32; i++)
+		md_call_put(calls[i]);
+	EXPECT_EQ(0, DO("io_exists", STR("a")));
+	EXPECT_EQ(0, DO("io_read_file_bin", STR("a")));
+}
+
+TEST_F(io, a_file_that_a_stopped_call_opened_is_closed)
+{
+	struct mathis_item args[] = { STR("/dev/null"), INT(1) };
+	struct md_session *s = self->d.session;
+	uint16_t id = (uint16_t)mathis_call_number("io_open", 7);
+	struct md_call *c = md_call_new(s, id, 2);
+
+	memcpy(c->args, args, sizeof(args));
+	/* It is stopped while its function runs. */
+	c->by_core = true;
+	ASSERT_EQ(MD_LATER, md_call_start(c));
+	while (atomic_load(&c->refs) > 1)
+		usleep(1000);
+	EXPECT_EQ(MATHIS_HANDLE, c->opened.kind);
+	EXPECT_EQ(0, s->handles.open);
+	md_call_stop(c, MATHIS_CANCELLED);
+	EXPECT_EQ(MATHIS_CANCELLED, dispatch_wait(&self->d, c));
+	md_call_put(c);
+}
+
+TEST_F(io, files_of_a_session_have_a_limit)
+{
+	struct mathis_item f;
+
+	for (int i = 0; i < MD_FILES_MAX; i++)
+		ASSERT_EQ(0, DO("io_open", STR("/dev/null"), INT(1)));
+	f = RESULT;
+	EXPECT_EQ(MATHIS_LIMIT, DO("io_open", STR("/dev/null"), INT(1)));
+	EXPECT_EQ(0, DO("mutex_new"));
+	EXPECT_EQ(0, DO("io_close", f));
+	EXPECT_EQ(0, DO("io_open", STR("/dev/null"), INT(1)));
 }
 
 TEST_F(io, each_call_that_waits_gets_a_worker)

@@ -3,6 +3,7 @@
  * 0x03, 0x04 and 0x05: memory, locks and semaphores; tasks and channels in
  * programs, which say themselves what they return.
  */
+#include <core/stream.h>
 #include <kselftest_harness.h>
 #include <program/program.h>
 
@@ -134,6 +135,88 @@ TEST_F(sync, one_that_waits_for_a_mutex_is_cancelled)
 	md_call_put(third);
 	/* The teardown ends the session while the lock is held, and waited for. */
 	EXPECT_NE(NULL, as(&self->d, 4, "mutex_lock", m));
+}
+
+TEST_F(sync, a_task_that_ended_gets_no_mutex)
+{
+	struct md_call *second;
+	struct mathis_item m;
+
+	ASSERT_EQ(0, DO("mutex_new"));
+	m = RESULT;
+	EXPECT_EQ(0, end_as(&self->d, 1, "mutex_lock", m));
+	second = as(&self->d, 2, "mutex_lock", m);
+	md_session_task_ended(self->d.session, 2);
+	EXPECT_EQ(0, end_as(&self->d, 1, "mutex_unlock", m));
+	EXPECT_EQ(MATHIS_CANCELLED, dispatch_wait(&self->d, second));
+	md_call_put(second);
+	EXPECT_EQ(0, end_as(&self->d, 3, "mutex_lock", m));
+}
+
+/* A call is stopped, and what it waits for hears of that only later. */
+static void stop_unheard(struct dispatch *d, struct md_call *c)
+{
+	c->cancel = NULL;
+	md_call_stop(c, MATHIS_TIMEOUT);
+	if (dispatch_wait(d, c) != MATHIS_TIMEOUT)
+		abort();
+	md_call_put(c);
+}
+
+TEST_F(sync, a_stopped_call_passes_a_lock_on)
+{
+	struct mathis_item m, s;
+	struct md_call *third;
+
+	ASSERT_EQ(0, DO("mutex_new"));
+	m = RESULT;
+	EXPECT_EQ(0, end_as(&self->d, 1, "mutex_lock", m));
+	stop_unheard(&self->d, as(&self->d, 2, "mutex_lock", m));
+	third = as(&self->d, 3, "mutex_lock", m);
+	md_session_task_ended(self->d.session, 1);
+	EXPECT_EQ(0, dispatch_wait(&self->d, third));
+	EXPECT_TRUE(abandoned(third));
+	md_call_put(third);
+	EXPECT_EQ(0, end_as(&self->d, 3, "mutex_unlock", m));
+	ASSERT_EQ(0, DO("sem_new", INT(0)));
+	s = RESULT;
+	stop_unheard(&self->d, as(&self->d, 2, "sem_acquire", s));
+	EXPECT_EQ(0, DO("sem_release", s, INT(1)));
+	EXPECT_EQ(0, end_as(&self->d, 3, "sem_acquire", s));
+}
+
+TEST_F(sync, a_stopped_call_passes_a_value_on)
+{
+	uint16_t id = (uint16_t)mathis_call_number("mutex_new", 9);
+	struct md_call *c = md_call_new(self->d.session, id, 0);
+	struct md_stream *stream = md_stream_new(4, NULL, NULL);
+	struct md_event *e = md_event_new();
+
+	ASSERT_EQ(0, md_return_stream(c, stream));
+	stop_unheard(&self->d,
+		     dispatch_begin(&self->d, "stream_next", &c->result, 1));
+	e->item = INT(7);
+	EXPECT_TRUE(md_stream_add(stream, e));
+	EXPECT_EQ(0, DO("stream_next", c->result));
+	EXPECT_EQ(7, RESULT.i);
+	md_call_put(c);
+	md_stream_put(stream);
+}
+
+TEST_F(sync, calls_that_wait_have_a_limit)
+{
+	static struct md_call *calls[MD_CALLS_MAX];
+	struct mathis_item s;
+
+	ASSERT_EQ(0, DO("sem_new", INT(0)));
+	s = RESULT;
+	/* The one that made it counts. */
+	for (int i = 1; i < MD_CALLS_MAX; i++)
+		calls[i] = as(&self->d, 1, "sem_acquire", s);
+	EXPECT_EQ(MATHIS_LIMIT, end_as(&self->d, 1, "sem_acquire", s));
+	/* The end of the session ends them. */
+	for (int i = 1; i < MD_CALLS_MAX; i++)
+		EXPECT_EQ(MD_RUNS, calls[i]->state);
 }
 
 TEST_F(sync, sem_acquire_takes_what_sem_release_gives)

@@ -58,6 +58,9 @@ void md_call_put(struct md_call *c)
 		c->drop(c);
 	if (c->stop_fd >= 0)
 		close(c->stop_fd);
+	if (c->counted)
+		atomic_fetch_sub(&s->n_calls, 1);
+	atomic_fetch_sub(&s->n_bytes, c->charged);
 	mathis_pool_fini(&c->pool);
 	free(c);
 	md_session_put(s);
@@ -72,9 +75,33 @@ static void fire(struct md_timer *timer)
 	md_call_put(c);
 }
 
+/* Charge the session with what the call has by now: what all of them have. */
+static uint64_t charge(struct md_call *c)
+{
+	uint64_t more = c->pool.used - c->charged;
+
+	c->charged += more;
+	return atomic_fetch_add(&c->session->n_bytes, more) + more;
+}
+
+/* Count a call, until it is put: MD_DONE, or MD_FAILED with too many. */
+static enum md_status count(struct md_call *c)
+{
+	c->counted = true;
+	if (atomic_fetch_add(&c->session->n_calls, 1) >= MD_CALLS_MAX)
+		return md_fail(c, MATHIS_LIMIT,
+			       "more than %d calls are under way",
+			       MD_CALLS_MAX);
+	if (charge(c) > MD_SESSION_BYTES)
+		return md_fail(c, MATHIS_LIMIT, MD_SESSION_FULL,
+			       MD_SESSION_BYTES >> 20);
+	return MD_DONE;
+}
+
 /* The result of a function, looked at. */
 static enum md_status look_at(struct md_call *c, enum md_status status)
 {
+	charge(c);
 	if (status == MD_DONE && c->pool.bad)
 		return md_fail(c, MATHIS_OUT_OF_MEMORY,
 			       "the result is too large, or memory is short");
@@ -90,20 +117,21 @@ static void end_listed(struct md_call *c)
 
 	c->state = MD_ENDED;
 	TAILQ_REMOVE(&s->calls, c, link);
-	s->n_calls--;
 	TAILQ_INSERT_TAIL(&s->ended, c, wait);
 	if (s->wake)
 		s->wake(s);
 }
 
-void md_finish(struct md_call *c, enum md_status status)
+bool md_finish(struct md_call *c, enum md_status status)
 {
 	struct md_core *core = c->session->core;
 	bool armed = false;
+	bool taken;
 
 	status = look_at(c, status);
 	pthread_mutex_lock(&core->lock);
-	if (!c->by_core) {
+	taken = !c->by_core;
+	if (taken) {
 		c->status = status;
 		c->state = MD_ENDED;
 		armed = c->armed;
@@ -114,7 +142,12 @@ void md_finish(struct md_call *c, enum md_status status)
 	pthread_mutex_unlock(&core->lock);
 	if (armed && md_timer_remove(core, &c->timer))
 		md_call_put(c);
+	/* No one will hear of a handle that it opened. */
+	if (!taken && c->opened.kind == MATHIS_HANDLE)
+		md_handle_close(c, (enum md_kind)(c->opened.i >> 24),
+				&c->opened);
 	md_call_put(c);
+	return taken && status == MD_DONE;
 }
 
 void md_call_stop(struct md_call *c, int code)
@@ -192,13 +225,11 @@ static enum md_status list(struct md_call *c, bool queue)
 	pthread_mutex_lock(&core->lock);
 	if (c->state == MD_ENDED) {
 		status = c->status;
-	} else if (queue &&
-		   (s->n_calls >= MD_CALLS_MAX || md_worker_queue(core, c))) {
+	} else if (queue && md_worker_queue(core, c)) {
 		status = MD_FAILED;
 	} else {
 		c->listed = true;
 		TAILQ_INSERT_TAIL(&s->calls, c, link);
-		s->n_calls++;
 		ret = arm(c);
 	}
 	pthread_mutex_unlock(&core->lock);
@@ -214,9 +245,7 @@ static enum md_status start_worker(struct md_call *c)
 		return MD_LATER;
 	md_call_put(c);
 	c->status = MD_FAILED;
-	return md_fail(c, MATHIS_LIMIT,
-		       "more than %d calls are under way, or no thread starts",
-		       MD_CALLS_MAX);
+	return md_fail(c, MATHIS_LIMIT, "no thread starts");
 }
 
 static enum md_status start_inline(struct md_call *c)
@@ -236,7 +265,7 @@ static enum md_status start_inline(struct md_call *c)
 enum md_status md_call_start(struct md_call *c)
 {
 	c->began = c->session->trace ? md_now() : 0;
-	if (md_check_args(c)) {
+	if (count(c) || md_check_args(c)) {
 		c->status = MD_FAILED;
 		return MD_FAILED;
 	}

@@ -47,6 +47,7 @@ struct md_call {
 	bool has_funcs; /* perhaps, in @args */
 	struct mathis_pool pool; /* of arguments, result and error */
 	struct mathis_item result;
+	struct mathis_item opened; /* the handle that it opened, or none */
 
 	int code; /* of enum mathis_code */
 	struct mathis_item detail; /* a map, or none */
@@ -61,6 +62,8 @@ struct md_call {
 	void (*drop)(struct md_call *c); /* frees @own with the call; or NULL */
 	uint64_t began; /* CLOCK_MONOTONIC, ns, where calls are traced */
 
+	bool counted; /* in session->n_calls */
+	uint64_t charged; /* to session->n_bytes */
 	atomic_uint refs;
 	atomic_int stop; /* Cancelled or Timeout: the function is to end */
 
@@ -143,9 +146,10 @@ bool md_stopped(struct md_call *c);
 int md_later(struct md_call *c, void (*cancel)(struct md_call *c), void *own);
 /*
  * The end of a call whose function returned MD_LATER: its result or error has
- * been set. The call must not be touched afterwards.
+ * been set. The call must not be touched afterwards. False: no one gets the
+ * result, for the call was stopped before, or has failed.
  */
-void md_finish(struct md_call *c, enum md_status status);
+bool md_finish(struct md_call *c, enum md_status status);
 
 /* The error as a map: code, name, call, message, detail, retryable, ... */
 struct mathis_item md_error_item(struct md_call *c, struct mathis_pool *pool);

@@ -13,6 +13,12 @@ static const char *const kinds[UINT8_MAX + 1] = {
 #include "kinds.def"
 };
 
+/* The most of those that take more than memory; 0: MD_HANDLES_MAX. */
+static const uint32_t most[UINT8_MAX + 1] = {
+	[MD_KIND_file] = MD_FILES_MAX,
+	[MD_KIND_cron] = MD_CRONS_MAX,
+};
+
 const char *md_kind_name(unsigned int kind)
 {
 	return kind <= UINT8_MAX && kinds[kind] ? kinds[kind] : "?";
@@ -79,11 +85,12 @@ int md_return_handle(struct md_call *c, enum md_kind kind,
 {
 	struct md_session *s = c->session;
 	struct md_handles *h = &s->handles;
+	uint32_t max = most[kind] ?: MD_HANDLES_MAX;
 	struct md_slot *slot = NULL;
 	bool full;
 
 	pthread_mutex_lock(&s->lock);
-	full = h->open >= MD_HANDLES_MAX;
+	full = h->open >= MD_HANDLES_MAX || h->of_kind[kind] >= max;
 	if (!full && !s->dead)
 		slot = free_slot(h);
 	if (slot) {
@@ -91,19 +98,22 @@ int md_return_handle(struct md_call *c, enum md_kind kind,
 		slot->kind = kind;
 		slot->generation++;
 		h->open++;
+		h->of_kind[kind]++;
 		c->result = (struct mathis_item){
 			.kind = MATHIS_HANDLE,
 			.aux = slot->generation,
 			.i = (int64_t)kind << 24 | (slot - h->slots),
 		};
+		c->opened = c->result;
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (slot)
 		return 0;
 	close_object(object);
 	if (full)
-		return md_fail(c, MATHIS_LIMIT, "more than %d handles",
-			       MD_HANDLES_MAX);
+		return md_fail(c, MATHIS_LIMIT,
+			       "more than %u handles, or %u of a %s",
+			       MD_HANDLES_MAX, max, md_kind_name(kind));
 	return md_fail(c, s->dead ? MATHIS_CANCELLED : MATHIS_OUT_OF_MEMORY,
 		       s->dead ? "the session has ended" : "no memory");
 }
@@ -152,6 +162,7 @@ static struct md_object *empty(struct md_handles *h, struct md_slot *slot)
 
 	slot->object = NULL;
 	h->open--;
+	h->of_kind[slot->kind]--;
 	/* A generation that would come again ends the slot. */
 	if (slot->generation == UINT32_MAX)
 		return object;

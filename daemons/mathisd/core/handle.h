@@ -20,6 +20,8 @@ enum md_kind {
 };
 
 #define MD_HANDLES_MAX 65536 /* of a session */
+#define MD_FILES_MAX 256 /* of these: each is one of the process too */
+#define MD_CRONS_MAX 256 /* each has a time zone */
 
 /**
  * struct md_object - what a handle names; the first member of a larger struct
@@ -47,6 +49,7 @@ struct md_handles {
 	uint32_t room;
 	uint32_t free; /* the first free one, plus 1 */
 	uint32_t open; /* objects */
+	uint32_t of_kind[UINT8_MAX + 1]; /* of these */
 };
 
 /*

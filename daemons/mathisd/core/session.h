@@ -13,7 +13,9 @@
 #include "handle.h"
 #include "rights.h"
 
-#define MD_CALLS_MAX 4096 /* under way, of a session */
+#define MD_CALLS_MAX 4096 /* of a session, until they are put */
+#define MD_SESSION_BYTES (256UL << 20) /* of all these, before one begins */
+#define MD_SESSION_FULL "the calls of the session have more than %lu MiB"
 #define MD_CALL_BYTES (64UL << 20) /* of arguments and result */
 
 struct md_core;
@@ -39,6 +41,8 @@ struct md_session {
 	TAILQ_ENTRY(md_session) turn; /* of core->turns */
 	struct md_core *core;
 	atomic_uint refs; /* its maker, and each call */
+	atomic_uint n_calls; /* that were begun and not put */
+	atomic_ulong n_bytes; /* that these have */
 	struct md_inbox *inbox; /* for functions of its program */
 	struct md_rights rights;
 	char *base; /* folder that paths begin at, absolute */
@@ -62,7 +66,6 @@ struct md_session {
 	struct md_call_list calls; /* under way */
 	struct md_call_list queue; /* of these, for a worker */
 	struct md_call_list ended; /* for the caller to take */
-	unsigned int n_calls;
 	unsigned int running; /* by workers */
 	bool has_turn;
 };

@@ -122,14 +122,17 @@ static struct waiter *unlist(struct md_stream *s, struct waiter *w)
 	return w;
 }
 
-/* End a call whose waiter was taken off the list, without the lock. */
-static void finish(struct waiter *w, enum md_status status)
+/*
+ * End a call whose waiter was taken off the list, without the lock: whether its
+ * caller gets the result.
+ */
+static bool finish(struct waiter *w, enum md_status status)
 {
 	struct md_call *c = w->call;
 
 	if (w->timer.fire && md_timer_remove(c->session->core, &w->timer))
 		md_call_put(c);
-	md_finish(c, status);
+	return md_finish(c, status);
 }
 
 static int no_more(struct md_call *c, const struct md_stream *s)
@@ -160,9 +163,11 @@ static struct md_event *drops(struct md_stream *s)
 
 bool md_stream_add(struct md_stream *s, struct md_event *e)
 {
-	struct waiter *w = NULL;
+	struct waiter *w;
 	bool open;
 
+again:
+	w = NULL;
 	pthread_mutex_lock(&s->lock);
 	open = s->open && !s->ended;
 	if (open)
@@ -176,11 +181,13 @@ bool md_stream_add(struct md_stream *s, struct md_event *e)
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (w) {
-		give(w->call, e);
-		finish(w, MD_DONE);
-	} else if (e) {
-		free_event(e);
+		md_return(w->call, mathis_item_copy(&w->call->pool, &e->item));
+		/* One that was stopped leaves it to the next. */
+		if (!finish(w, MD_DONE))
+			goto again;
 	}
+	if (e)
+		free_event(e);
 	return open;
 }
 

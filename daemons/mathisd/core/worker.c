@@ -42,7 +42,12 @@ static void run_call(struct md_core *core, struct md_call *c)
 	c->state = MD_RUNS;
 	atomic_fetch_add(&c->refs, 1);
 	pthread_mutex_unlock(&core->lock);
-	status = c->row->function(c);
+	/* Results that wait to be taken are many: it makes no more of them. */
+	if (atomic_load(&s->n_bytes) > MD_SESSION_BYTES)
+		status = md_fail(c, MATHIS_LIMIT, MD_SESSION_FULL,
+				 MD_SESSION_BYTES >> 20);
+	else
+		status = c->row->function(c);
 	if (status != MD_LATER)
 		md_finish(c, status);
 	pthread_mutex_lock(&core->lock);

@@ -15,6 +15,7 @@ TAILQ_HEAD(lock_list, lock);
 struct held {
 	pthread_mutex_t lock; /* guards all locks and semaphores of the session */
 	struct lock_list list;
+	struct lock_waiters waiters; /* for any of them */
 };
 
 struct lock {
@@ -32,7 +33,8 @@ struct lock {
 
 /* A call that waits; the thread that takes it off the list ends it. */
 struct lock_waiter {
-	TAILQ_ENTRY(lock_waiter) link;
+	TAILQ_ENTRY(lock_waiter) link; /* of lock->waiters */
+	TAILQ_ENTRY(lock_waiter) all; /* of held->waiters */
 	struct lock *lock;
 	struct md_call *call;
 	bool listed;
@@ -44,6 +46,7 @@ static void init(void *state)
 
 	pthread_mutex_init(&held->lock, NULL);
 	TAILQ_INIT(&held->list);
+	TAILQ_INIT(&held->waiters);
 }
 
 static void fini(void *state)
@@ -67,21 +70,42 @@ static void free_lock(struct md_object *object)
 	free((struct lock *)object);
 }
 
-/* The result of a call that gets a lock. With the lock of the session. */
-static void give(struct lock *l, struct md_call *c)
+/* Give a lock to a call: MD_DONE or MD_FAILED. With the lock of the session. */
+static int give(struct lock *l, struct md_call *c)
 {
 	struct mathis_item map;
 
+	if (l->is_mutex) {
+		map = mathis_item_seq(&c->pool, MATHIS_MAP, 2);
+		mathis_item_put(&c->pool, &map, "abandoned",
+				mathis_item_bool(l->abandoned));
+		if (c->pool.bad)
+			return md_fail(c, MATHIS_OUT_OF_MEMORY, "no memory");
+		l->holder = c->task;
+		l->abandoned = false;
+		TAILQ_INSERT_TAIL(&l->held->list, l, link);
+		md_return(c, map);
+	}
 	l->count--;
-	if (!l->is_mutex)
-		return;
-	l->holder = c->task;
-	TAILQ_INSERT_TAIL(&l->held->list, l, link);
-	map = mathis_item_seq(&c->pool, MATHIS_MAP, 2);
-	mathis_item_put(&c->pool, &map, "abandoned",
-			mathis_item_bool(l->abandoned));
-	l->abandoned = false;
-	md_return(c, map);
+	return MD_DONE;
+}
+
+/* The call that was given a lock does not get it. */
+static void take_back(struct lock *l, bool abandoned)
+{
+	l->count++;
+	if (l->is_mutex) {
+		l->abandoned = abandoned;
+		TAILQ_REMOVE(&l->held->list, l, link);
+	}
+}
+
+/* Take one that waits off the lists. */
+static void unlist(struct lock_waiter *w)
+{
+	TAILQ_REMOVE(&w->lock->waiters, w, link);
+	TAILQ_REMOVE(&w->lock->held->waiters, w, all);
+	w->listed = false;
 }
 
 /* The first of those that wait, off the list, or NULL. */
@@ -91,28 +115,30 @@ static struct md_call *next(struct lock *l)
 
 	if (!w || (!l->count && !l->closed))
 		return NULL;
-	TAILQ_REMOVE(&l->waiters, w, link);
-	w->listed = false;
+	unlist(w);
 	return w->call;
 }
 
-/* Give a lock to those that wait. With the lock, which is held again after. */
+/*
+ * Give a lock to those that wait. With the lock: nobody sees it given to a call
+ * that was stopped.
+ */
 static void give_all(struct lock *l)
 {
-	struct held *held = l->held;
 	struct md_call *c;
 
 	atomic_fetch_add(&l->base.refs, 1);
 	while ((c = next(l))) {
-		bool closed = l->closed;
+		bool abandoned = l->abandoned;
+		int ret;
 
-		if (!closed)
-			give(l, c);
-		pthread_mutex_unlock(&held->lock);
-		if (closed)
-			md_fail(c, MATHIS_CLOSED, "the session has ended");
-		md_finish(c, closed ? MD_FAILED : MD_DONE);
-		pthread_mutex_lock(&held->lock);
+		if (l->closed)
+			ret = md_fail(c, MATHIS_CLOSED,
+				      "the session has ended");
+		else
+			ret = give(l, c);
+		if (!md_finish(c, ret) && !ret)
+			take_back(l, abandoned);
 	}
 	md_object_put(&l->base);
 }
@@ -130,6 +156,24 @@ static void close_lock(struct md_object *object)
 	pthread_mutex_unlock(&l->held->lock);
 }
 
+/* A task ended: it waits for no lock. With the lock. */
+static void stop_waiters(struct held *held, uint64_t task)
+{
+	struct lock_waiter *w = TAILQ_FIRST(&held->waiters);
+
+	while (w) {
+		struct lock_waiter *after = TAILQ_NEXT(w, all);
+		struct md_call *c = w->call;
+
+		if (w->lock->is_mutex && c->task == task) {
+			unlist(w);
+			md_fail(c, MATHIS_CANCELLED, "its task has ended");
+			md_finish(c, MD_FAILED);
+		}
+		w = after;
+	}
+}
+
 /* A task ended: the locks that it held go to the next ones. */
 static void task_ended(void *state, uint64_t task)
 {
@@ -137,6 +181,7 @@ static void task_ended(void *state, uint64_t task)
 	struct lock *l;
 
 	pthread_mutex_lock(&held->lock);
+	stop_waiters(held, task);
 	do {
 		TAILQ_FOREACH(l, &held->list, link)
 		{
@@ -191,8 +236,7 @@ static void cancel(struct md_call *c)
 	pthread_mutex_lock(&held->lock);
 	listed = w->listed;
 	if (listed)
-		TAILQ_REMOVE(&w->lock->waiters, w, link);
-	w->listed = false;
+		unlist(w);
 	pthread_mutex_unlock(&held->lock);
 	if (listed)
 		md_finish(c, MD_FAILED);
@@ -212,6 +256,7 @@ static int wait(struct md_call *c, struct lock *l)
 	ret = md_later(c, cancel, w);
 	if (ret == MD_LATER) {
 		TAILQ_INSERT_TAIL(&l->waiters, w, link);
+		TAILQ_INSERT_TAIL(&l->held->waiters, w, all);
 		w->listed = true;
 	}
 	return ret;
@@ -228,7 +273,7 @@ static int acquire(struct md_call *c, enum md_kind handle)
 	if (l->is_mutex && !l->count && l->holder == c->task)
 		ret = md_fail(c, MATHIS_BAD_OPERATION, "the task holds it");
 	else if (l->count && TAILQ_EMPTY(&l->waiters))
-		give(l, c);
+		ret = give(l, c);
 	else
 		ret = wait(c, l);
 	c->tell = l->is_mutex;

@@ -454,6 +454,39 @@ TEST_F(keys, refuses_to_derive_without_bounds)
 				       STR(""), INT(1 << 30), INT(32)));
 }
 
+TEST_F(keys, crypto_pbkdf2_can_be_stopped)
+{
+	struct mathis_item args[] = { STR("sha256"), STR("p"), STR("s"),
+				      INT(10000), INT(32) };
+	uint16_t id = (uint16_t)mathis_call_number("crypto_pbkdf2", 13);
+	struct md_call *c = md_call_new(self->d.session, id, 5);
+
+	memcpy(c->args, args, sizeof(args));
+	atomic_store(&c->stop, MATHIS_CANCELLED);
+	md_call_start(c);
+	EXPECT_EQ(MATHIS_CANCELLED, dispatch_wait(&self->d, c));
+	md_call_put(c);
+	EXPECT_EQ(MATHIS_LIMIT, DO("crypto_pbkdf2", STR("sha256"), STR("p"),
+				   STR("s"), INT(10000000), INT(33)));
+}
+
+TEST_F(keys, secrets_of_a_session_have_a_limit)
+{
+	static char data[65536];
+	struct mathis_item first = NONE;
+	int code, n = 0;
+
+	while (n < 100 && !(code = DO("crypto_secret_import",
+				      BYTES(data, sizeof(data))))) {
+		first = RESULT;
+		n++;
+	}
+	EXPECT_EQ(MATHIS_LIMIT, code);
+	EXPECT_EQ(30, n);
+	EXPECT_EQ(0, DO("crypto_secret_close", first));
+	EXPECT_EQ(0, DO("crypto_secret_import", BYTES(data, sizeof(data))));
+}
+
 TEST_F(keys, derives_in_turns_when_memory_is_taken)
 {
 	struct mathis_item args[] = { STR("x"),	    STR("saltsalt"), INT(2),

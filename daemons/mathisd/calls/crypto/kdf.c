@@ -12,6 +12,8 @@
 #include "crypto.h"
 
 #define KDF_BYTES (256UL << 20)
+#define PBKDF2_WORK 10000000U /* iterations, of all blocks */
+#define PBKDF2_SLICE 4096
 #define KDF_WORK (4UL << 30) /* bytes that argon2 goes over */
 
 static void init(void *state)
@@ -112,21 +114,87 @@ int md_crypto_hkdf(struct md_call *c)
 		      c->args[4].i, c->args[5].i, 0);
 }
 
+/*
+ * Make a block of PBKDF2 with a keyed HMAC, which takes long: the call may be
+ * stopped between slices.
+ */
+static int pbkdf2_block(struct md_call *c, EVP_MAC_CTX *mac, uint32_t number,
+			unsigned char *out)
+{
+	const struct mathis_item *salt = &c->args[2];
+	unsigned char u[EVP_MAX_MD_SIZE], be[4];
+	int ret = MD_DONE;
+	size_t n;
+
+	for (int i = 0; i < 4; i++)
+		be[i] = (unsigned char)(number >> (24 - 8 * i));
+	if (!EVP_MAC_init(mac, NULL, 0, NULL) ||
+	    !EVP_MAC_update(mac, (const unsigned char *)salt->text, salt->n) ||
+	    !EVP_MAC_update(mac, be, sizeof(be)) ||
+	    !EVP_MAC_final(mac, u, &n, sizeof(u)))
+		return crypto_failed(c);
+	memcpy(out, u, n);
+	for (int64_t i = 1; i < c->args[3].i && !ret; i++) {
+		if (!(i % PBKDF2_SLICE) && md_stopped(c))
+			ret = MD_FAILED;
+		else if (!EVP_MAC_init(mac, NULL, 0, NULL) ||
+			 !EVP_MAC_update(mac, u, n) ||
+			 !EVP_MAC_final(mac, u, &n, sizeof(u)))
+			ret = crypto_failed(c);
+		for (size_t k = 0; k < n; k++)
+			out[k] ^= u[k];
+	}
+	OPENSSL_cleanse(u, sizeof(u));
+	return ret;
+}
+
+/* HMAC with a password as its key, or NULL. */
+static EVP_MAC_CTX *hmac(const EVP_MD *md, const struct crypto_key *key)
+{
+	OSSL_PARAM params[] = { digest_of(md), OSSL_PARAM_construct_end() };
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	const unsigned char *data = (const unsigned char *)"";
+
+	EVP_MAC_free(mac);
+	if (key->n)
+		data = key->data;
+	if (ctx && EVP_MAC_init(ctx, data, key->n, params))
+		return ctx;
+	EVP_MAC_CTX_free(ctx);
+	return NULL;
+}
+
 int md_crypto_pbkdf2(struct md_call *c)
 {
 	const EVP_MD *md = crypto_md(c, &c->args[0]);
-	uint64_t iter = (uint64_t)c->args[3].i;
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_end(), /* the password */
-		md ? digest_of(md) : OSSL_PARAM_construct_end(),
-		octets_of(OSSL_KDF_PARAM_SALT, &c->args[2]),
-		OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_ITER, &iter),
-		OSSL_PARAM_construct_end(),
-	};
+	size_t len = (size_t)c->args[4].i, size, blocks;
+	struct crypto_key key;
+	unsigned char *out;
+	EVP_MAC_CTX *mac;
+	int ret;
 
-	return md ? derive(c, "PBKDF2", OSSL_KDF_PARAM_PASSWORD, &c->args[1],
-			   params, c->args[4].i, c->args[5].i, 0) :
-		    MD_FAILED;
+	if (!md)
+		return MD_FAILED;
+	size = (size_t)EVP_MD_get_size(md);
+	blocks = (len + size - 1) / size;
+	if (blocks * (size_t)c->args[3].i > PBKDF2_WORK)
+		return md_fail(c, MATHIS_LIMIT,
+			       "it would take more than %u iterations",
+			       PBKDF2_WORK);
+	out = md_alloc(c, blocks * size);
+	if (!out || crypto_key_get(c, &c->args[1], &key))
+		return MD_FAILED;
+	mac = hmac(md, &key);
+	crypto_key_drop(&key);
+	ret = mac ? MD_DONE : crypto_failed(c);
+	for (size_t i = 0; i < blocks && !ret; i++)
+		ret = pbkdf2_block(c, mac, (uint32_t)i + 1, out + i * size);
+	EVP_MAC_CTX_free(mac);
+	if (!ret)
+		ret = crypto_return(c, out, len, !c->args[5].i);
+	OPENSSL_cleanse(out, blocks * size);
+	return ret;
 }
 
 int md_crypto_scrypt(struct md_call *c)

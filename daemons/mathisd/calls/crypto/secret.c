@@ -11,11 +11,24 @@
 
 #include "crypto.h"
 
+#define LOCKED_MAX (2UL << 20) /* bytes of the secrets of a session */
+
 struct secret {
 	struct md_object object;
+	atomic_ulong *locked; /* by the session */
 	size_t n;
 	size_t room; /* whole pages */
 	unsigned char *data;
+};
+
+static void init(void *state)
+{
+	atomic_init((atomic_ulong *)state, 0);
+}
+
+static const struct md_own_kind locked = {
+	.size = sizeof(atomic_ulong),
+	.init = init,
 };
 
 static void free_secret(struct md_object *object)
@@ -24,6 +37,7 @@ static void free_secret(struct md_object *object)
 
 	OPENSSL_cleanse(s->data, s->n);
 	munmap(s->data, s->room);
+	atomic_fetch_sub(s->locked, s->room);
 	free(s);
 }
 
@@ -37,11 +51,25 @@ static struct secret *new_secret(struct md_call *c, size_t n)
 		goto none;
 	s->n = n;
 	s->room = (n + page) / page * page;
+	s->locked = md_session_own(c->session, &locked);
+	if (!s->locked)
+		goto none;
+	if (atomic_fetch_add(s->locked, s->room) + s->room > LOCKED_MAX) {
+		atomic_fetch_sub(s->locked, s->room);
+		free(s);
+		md_fail(c, MATHIS_LIMIT,
+			"the secrets of a session have at most %lu MiB",
+			LOCKED_MAX >> 20);
+		return NULL;
+	}
 	s->data = mmap(NULL, s->room, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (s->data == MAP_FAILED)
+	if (s->data == MAP_FAILED) {
+		atomic_fetch_sub(s->locked, s->room);
 		goto none;
+	}
 	if (mlock2(s->data, s->room, 0)) {
+		atomic_fetch_sub(s->locked, s->room);
 		munmap(s->data, s->room);
 		free(s);
 		md_fail(c, MATHIS_LIMIT, "no more memory can be locked");

@@ -14,6 +14,7 @@
 #include "cspace.h"
 #include "decision.h"
 #include "dispatch.h"
+#include "hold.h"
 #include "ledger.h"
 #include "quota.h"
 
@@ -30,12 +31,14 @@ struct phi_budget {
 /**
  * struct phi_reservation - amounts that wait to be settled
  * @ledger: Where they were taken, referenced.
+ * @handle: Of the capability that they were taken through.
  * @amount: The amounts.
  * @live: It can be settled; under the lock of the tree.
  * @rcu: Frees it.
  */
 struct phi_reservation {
 	struct phi_ledger *ledger;
+	u64 handle;
 	u64 amount[PHI_BUDGET_KINDS];
 	bool live;
 	struct rcu_head rcu;
@@ -77,37 +80,34 @@ static void phi_budget_free(struct phi_object *obj)
 	kfree(budget);
 }
 
+/*
+ * Calls look at their capability under the lock of the tree, and change the
+ * accounts before they let go of it. Once the lock was taken after the end of
+ * the capability, no call changes them through it.
+ */
+static void phi_budget_ended(struct phi_object *obj, struct phi_cap *cap)
+{
+	guard(phi_ledger)(container_of(obj, struct phi_budget, obj)->ledger);
+}
+
 static const struct phi_object_ops phi_budget_ops = {
 	.type = PHI_TYPE_BUDGET,
 	.free = phi_budget_free,
+	.removed = phi_budget_ended,
+	.dead = phi_budget_ended,
 };
 
-/* Note which kind a ledger has too little of. */
-static int phi_budget_refuse(struct phi_cspace *cs, u64 handle, kuid_t owner,
-			     const struct phi_amounts *had, u32 i, u64 asked)
-{
-	return phi_refuse(cs->user, -EDQUOT,
-			  &(struct phi_refusal){
-				  .where = PHI_DECIDED_BUDGET,
-				  .type = PHI_TYPE_BUDGET,
-				  .kind = i,
-				  .owner = owner,
-				  .handle = handle,
-				  .named = true,
-				  .asked = asked,
-				  .used = had->amount - phi_amounts_free(had),
-				  .limit = had->amount,
-			  });
-}
-
-/* Move amounts from the parent of a ledger into it, or from nowhere. */
-static int phi_ledger_fill(struct phi_cspace *cs, u64 handle,
-			   struct phi_ledger *ledger, const u64 *amount)
+/*
+ * Move amounts from the parent of a ledger into it, or from nowhere. The call
+ * has the ledger through @to and its parent through @from.
+ */
+static int phi_ledger_fill(struct phi_ledger *ledger, const struct phi_hold *to,
+			   const struct phi_hold *from, const u64 *amount,
+			   struct phi_alarm *alarm)
 {
 	struct phi_ledger *parent = ledger->parent;
-	struct phi_amounts had = {};
-	struct phi_alarm alarm = {};
-	u32 at = PHI_BUDGET_KINDS;
+	struct phi_refusal why;
+	int ret;
 
 	scoped_guard(phi_ledger, ledger) {
 		for (u32 i = 0; i < PHI_BUDGET_KINDS; i++) {
@@ -115,12 +115,11 @@ static int phi_ledger_fill(struct phi_cspace *cs, u64 handle,
 			    PHI_BUDGET_MAX - ledger->kinds[i].amount)
 				return -EINVAL;
 		}
-		if (parent)
-			at = phi_ledger_short(parent, amount, NULL);
-		if (at < PHI_BUDGET_KINDS) {
-			had = parent->kinds[at];
+		ret = phi_hold_check(to, &why) ?: phi_hold_check(from, &why);
+		if (!ret && parent)
+			ret = phi_hold_short(from, parent, amount, NULL, &why);
+		if (ret)
 			break;
-		}
 		for (u32 i = 0; i < PHI_BUDGET_KINDS; i++) {
 			ledger->kinds[i].amount += amount[i];
 			if (parent)
@@ -129,13 +128,9 @@ static int phi_ledger_fill(struct phi_cspace *cs, u64 handle,
 		/* It can only leave its own marks, which is no signal. */
 		phi_ledger_marks(ledger);
 		if (parent)
-			alarm = phi_ledger_alarm(parent);
+			*alarm = phi_ledger_alarm(parent);
 	}
-	if (at < PHI_BUDGET_KINDS)
-		return phi_budget_refuse(cs, handle, parent->uid, &had, at,
-					 amount[at]);
-	phi_alarm_ring(&alarm);
-	return 0;
+	return ret ? phi_refuse(from->cs->user, ret, &why) : 0;
 }
 
 /* Give a cspace the first capability to a budget, below that of its parent. */
@@ -164,6 +159,7 @@ static int phi_budget_install(struct phi_cspace *cs, struct phi_budget *budget,
 int phi_budget_create(struct phi_cspace *cs, void *arg)
 {
 	struct phi_budget_create *cmd = arg;
+	struct phi_alarm alarm = {};
 	struct phi_budget *budget;
 	int ret;
 
@@ -178,6 +174,9 @@ int phi_budget_create(struct phi_cspace *cs, void *arg)
 			NULL;
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
+	/* Before anything is taken: nobody shall see amounts come and go. */
+	if (parent && parent->depth >= PHI_DEPTH_MAX)
+		return -ELOOP;
 
 	budget = kzalloc(sizeof(*budget), GFP_KERNEL_ACCOUNT);
 	if (!budget)
@@ -189,12 +188,20 @@ int phi_budget_create(struct phi_cspace *cs, void *arg)
 	}
 	budget->ledger = phi_ledger_new(phi_cspace_uid(cs),
 					parent ? phi_ledger_of(parent) : NULL);
-	ret = budget->ledger ? phi_ledger_fill(cs, cmd->parent, budget->ledger,
-					       cmd->amount) :
-			       -ENOMEM;
+	ret = budget->ledger ?
+		      phi_ledger_fill(budget->ledger, &(struct phi_hold){},
+				      &(struct phi_hold){ .cs = cs,
+							  .handle = cmd->parent,
+							  .cap = parent },
+				      cmd->amount, &alarm) :
+		      -ENOMEM;
 	if (!ret)
 		ret = phi_budget_install(cs, budget, parent, &cmd->cap);
+	/* After a failure this gives the amounts back. */
 	phi_object_put(&budget->obj);
+	if (ret && parent)
+		phi_alarm_again(&alarm, phi_ledger_of(parent));
+	phi_alarm_ring(&alarm);
 	return ret;
 }
 
@@ -229,30 +236,28 @@ int phi_budget_query(struct phi_cspace *cs, void *arg)
 }
 
 /* Take the amounts of a reservation out of its ledger. */
-static int phi_reservation_take(struct phi_cspace *cs, u64 handle,
+static int phi_reservation_take(const struct phi_hold *hold,
 				struct phi_reservation *res)
 {
 	struct phi_ledger *ledger = res->ledger;
-	struct phi_amounts had = {};
 	struct phi_alarm alarm = {};
-	u32 at;
+	struct phi_refusal why;
+	int ret;
 
 	scoped_guard(phi_ledger, ledger) {
-		at = phi_ledger_short(ledger, res->amount, NULL);
-		if (at < PHI_BUDGET_KINDS) {
-			had = ledger->kinds[at];
+		ret = phi_hold_check(hold, &why);
+		if (!ret)
+			ret = phi_hold_short(hold, ledger, res->amount, NULL,
+					     &why);
+		if (ret)
 			break;
-		}
 		for (u32 i = 0; i < PHI_BUDGET_KINDS; i++)
 			ledger->kinds[i].reserved += res->amount[i];
 		res->live = true;
 		alarm = phi_ledger_alarm(ledger);
 	}
-	if (at < PHI_BUDGET_KINDS)
-		return phi_budget_refuse(cs, handle, ledger->uid, &had, at,
-					 res->amount[at]);
 	phi_alarm_ring(&alarm);
-	return 0;
+	return ret ? phi_refuse(hold->cs->user, ret, &why) : 0;
 }
 
 /* Forget a reservation that is not live, or was never. */
@@ -298,27 +303,88 @@ int phi_budget_reserve(struct phi_cspace *cs, void *arg)
 	}
 	res->ledger = phi_ledger_of(cap);
 	kref_get(&res->ledger->ref);
+	res->handle = cmd->budget;
 	memcpy(res->amount, cmd->amount, sizeof(res->amount));
 	number = atomic64_inc_return(&phi_reservations);
 	ret = xa_insert(&cs->reservations, number, res, GFP_KERNEL_ACCOUNT);
 	if (!ret)
-		ret = phi_reservation_take(cs, cmd->budget, res);
+		ret = phi_reservation_take(
+			&(struct phi_hold){
+				.cs = cs, .handle = cmd->budget, .cap = cap },
+			res);
 	if (ret)
 		phi_reservation_free(cs, number, res);
 	cmd->reservation = number;
 	return ret;
 }
 
+static bool phi_reservation_over(const struct phi_reservation *res,
+				 const u64 *amount)
+{
+	for (u32 i = 0; i < PHI_BUDGET_KINDS; i++) {
+		if (amount[i] > res->amount[i])
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Find the capability that a settlement needs: none, unless it takes more than
+ * was reserved. A handle never leads to another one.
+ */
+static int phi_reservation_hold(struct phi_hold *hold, u64 number,
+				const u64 *amount, struct phi_cap **cap)
+{
+	struct phi_refusal why;
+	int ret;
+
+	scoped_guard(rcu) {
+		struct phi_reservation *res =
+			xa_load(&hold->cs->reservations, number);
+
+		if (!res)
+			return -ENOENT;
+		if (!phi_reservation_over(res, amount))
+			return 0;
+		hold->handle = res->handle;
+	}
+	ret = phi_cspace_glance(hold->cs, hold->handle, cap);
+	hold->cap = *cap;
+	if (!ret)
+		return 0;
+	/* The caller named no handle: it lost one. */
+	ret = phi_hold_gone(&why, hold->handle,
+			    ret == -EBADF ? -EKEYREVOKED : ret);
+	return phi_refuse(hold->cs->user, ret, &why);
+}
+
+/* May a reservation, locked, be settled with amounts? */
+static int phi_reservation_check(const struct phi_hold *hold,
+				 const struct phi_reservation *res,
+				 const u64 *amount, struct phi_refusal *why)
+{
+	int ret;
+
+	if (!phi_reservation_over(res, amount))
+		return 0;
+	ret = phi_hold_check(hold, why);
+	if (ret == -EBADF)
+		return phi_hold_gone(why, hold->handle, -EKEYREVOKED);
+	return ret   ?:
+		       phi_hold_short(hold, res->ledger, amount, res->amount,
+				      why);
+}
+
 /* Settle a reservation, which is not live any more when this returns 0. */
-static int phi_reservation_end(struct phi_cspace *cs, u64 number,
+static int phi_reservation_end(const struct phi_hold *hold, u64 number,
 			       const u64 *amount)
 {
+	struct phi_cspace *cs = hold->cs;
+	struct phi_alarm alarm = {};
 	struct phi_reservation *res;
-	struct phi_amounts had = {};
 	struct phi_ledger *ledger;
-	struct phi_alarm alarm;
-	kuid_t owner;
-	u32 at;
+	struct phi_refusal why;
+	int ret;
 
 	scoped_guard(rcu) {
 		res = xa_load(&cs->reservations, number);
@@ -328,13 +394,9 @@ static int phi_reservation_end(struct phi_cspace *cs, u64 number,
 		guard(phi_ledger)(ledger);
 		if (!res->live)
 			return -ENOENT;
-		owner = ledger->uid;
-		at = phi_ledger_short(ledger, amount, res->amount);
-		if (at < PHI_BUDGET_KINDS) {
-			had = ledger->kinds[at];
-			had.reserved -= res->amount[at];
+		ret = phi_reservation_check(hold, res, amount, &why);
+		if (ret)
 			break;
-		}
 		for (u32 i = 0; i < PHI_BUDGET_KINDS; i++) {
 			ledger->kinds[i].reserved -= res->amount[i];
 			ledger->kinds[i].spent += amount[i];
@@ -345,11 +407,19 @@ static int phi_reservation_end(struct phi_cspace *cs, u64 number,
 		res->live = false;
 		alarm = phi_ledger_alarm(ledger);
 	}
-	if (at < PHI_BUDGET_KINDS)
-		return phi_budget_refuse(cs, 0, owner, &had, at, amount[at]);
+	if (ret)
+		return phi_refuse(cs->user, ret, &why);
 	phi_reservation_free(cs, number, res);
 	phi_alarm_ring(&alarm);
 	return 0;
+}
+
+/* Cancel a reservation, if nobody has settled it. */
+static void phi_reservation_cancel(struct phi_cspace *cs, u64 number)
+{
+	static const u64 none[PHI_BUDGET_KINDS];
+
+	phi_reservation_end(&(struct phi_hold){ .cs = cs }, number, none);
 }
 
 /**
@@ -362,11 +432,10 @@ static int phi_reservation_end(struct phi_cspace *cs, u64 number,
  */
 void phi_budget_reserve_settle(struct phi_cspace *cs, void *arg, bool told)
 {
-	static const u64 none[PHI_BUDGET_KINDS];
 	struct phi_budget_reserve *cmd = arg;
 
 	if (!told)
-		phi_reservation_end(cs, cmd->reservation, none);
+		phi_reservation_cancel(cs, cmd->reservation);
 }
 
 /**
@@ -379,13 +448,17 @@ void phi_budget_reserve_settle(struct phi_cspace *cs, void *arg, bool told)
  */
 int phi_budget_settle(struct phi_cspace *cs, void *arg)
 {
+	struct phi_cap *cap __free(phi_cap_put) = NULL;
 	struct phi_budget_settle *cmd = arg;
+	struct phi_hold hold = { .cs = cs };
+	int ret;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
 	if (!phi_amounts_valid(cmd->amount))
 		return -EINVAL;
-	return phi_reservation_end(cs, cmd->reservation, cmd->amount);
+	ret = phi_reservation_hold(&hold, cmd->reservation, cmd->amount, &cap);
+	return ret ?: phi_reservation_end(&hold, cmd->reservation, cmd->amount);
 }
 
 /**
@@ -396,12 +469,11 @@ int phi_budget_settle(struct phi_cspace *cs, void *arg)
  */
 void phi_budget_close(struct phi_cspace *cs)
 {
-	static const u64 none[PHI_BUDGET_KINDS];
 	struct phi_reservation *res;
 	unsigned long number;
 
 	xa_for_each(&cs->reservations, number, res) {
-		phi_reservation_end(cs, number, none);
+		phi_reservation_cancel(cs, number);
 		cond_resched();
 	}
 }
@@ -417,7 +489,11 @@ void phi_budget_close(struct phi_cspace *cs)
 int phi_budget_grant(struct phi_cspace *cs, void *arg)
 {
 	struct phi_budget_grant *cmd = arg;
+	struct phi_hold to = { .cs = cs, .handle = cmd->budget };
+	struct phi_hold from = { .cs = cs, .handle = cmd->parent };
+	struct phi_alarm alarm = {};
 	struct phi_ledger *ledger;
+	int ret;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
@@ -441,7 +517,11 @@ int phi_budget_grant(struct phi_cspace *cs, void *arg)
 					  .type = PHI_TYPE_BUDGET,
 					  .owner = ledger->uid,
 				  });
-	return phi_ledger_fill(cs, cmd->parent, ledger, cmd->amount);
+	to.cap = cap;
+	from.cap = parent;
+	ret = phi_ledger_fill(ledger, &to, &from, cmd->amount, &alarm);
+	phi_alarm_ring(&alarm);
+	return ret;
 }
 
 /**

@@ -81,6 +81,21 @@ struct phi_alarm phi_ledger_alarm(struct phi_ledger *ledger)
 }
 
 /**
+ * phi_alarm_again() - look again at the marks that a failed call had come to
+ * @alarm: From phi_ledger_alarm(); keeps the bits of marks that another call
+ *         has come to meanwhile, which found them reached.
+ * @ledger: The ledger, after its amounts were given back.
+ *
+ * Context: Process context. The tree is not locked.
+ */
+void phi_alarm_again(struct phi_alarm *alarm, struct phi_ledger *ledger)
+{
+	guard(phi_ledger)(ledger);
+	alarm->bits &= (ledger->is_low ? ledger->low : 0) |
+		       (ledger->is_out ? ledger->out : 0);
+}
+
+/**
  * phi_alarm_ring() - signal bits through a capability that may be dead
  * @alarm: From phi_ledger_alarm().
  *
@@ -95,7 +110,8 @@ void phi_alarm_ring(const struct phi_alarm *alarm)
 	if (phi_cap_tryget(notify)) {
 		/* It has another number where it was moved to. */
 		if (READ_ONCE(notify->held) &&
-		    READ_ONCE(notify->id) == alarm->id && !phi_cap_live(notify))
+		    READ_ONCE(notify->id) == alarm->id &&
+		    !phi_cap_live(notify) && alarm->bits)
 			phi_notify_set(notify->obj, alarm->bits);
 		phi_cap_put(notify);
 	}

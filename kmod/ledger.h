@@ -119,6 +119,7 @@ u32 phi_ledger_short(const struct phi_ledger *ledger, const u64 *amount,
 void phi_ledger_back(struct phi_ledger *ledger, u32 i, u64 n);
 u64 phi_ledger_marks(struct phi_ledger *ledger);
 struct phi_alarm phi_ledger_alarm(struct phi_ledger *ledger);
+void phi_alarm_again(struct phi_alarm *alarm, struct phi_ledger *ledger);
 void phi_alarm_ring(const struct phi_alarm *alarm);
 
 #endif /* _PHI_LEDGER_H */

@@ -492,7 +492,8 @@ int phi_budget_reserve(int phi, uint64_t budget,
  *
  * Context: Any thread.
  * Return: 0; -EDQUOT when less is free than was used beyond the reservation,
- * which stays; -ENOENT when there is none; or a negative errno.
+ * which stays, or -EKEYREVOKED or -EKEYEXPIRED when the capability is gone;
+ * -ENOENT when there is none; or a negative errno.
  */
 int phi_budget_settle(int phi, uint64_t reservation,
 		      const uint64_t amount[PHI_BUDGET_KINDS]);

@@ -7,10 +7,8 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-#include "phi_message.h"
+#include "amounts.h"
 
-#define CALLS PHI_BUDGET_CALLS
-#define TOKENS PHI_BUDGET_TOKENS
 #define THREADS 8
 #define ROUNDS 300
 
@@ -20,90 +18,6 @@ FIXTURE(budget)
 	uint64_t root;
 	struct phi_system_stats before;
 };
-
-static int do_budget(int phi, uint64_t parent, uint64_t calls, uint64_t tokens,
-		     uint64_t *cap)
-{
-	struct phi_budget_create arg = { .parent = parent };
-	int ret;
-
-	arg.amount[CALLS] = calls;
-	arg.amount[TOKENS] = tokens;
-	ret = PHI_DO(phi, BUDGET_CREATE, &arg);
-	*cap = arg.cap;
-	return ret;
-}
-
-static int do_reserve(int phi, uint64_t budget, uint64_t calls, uint64_t tokens,
-		      uint64_t *reservation)
-{
-	struct phi_budget_reserve arg = { .budget = budget };
-	int ret;
-
-	arg.amount[CALLS] = calls;
-	arg.amount[TOKENS] = tokens;
-	ret = PHI_DO(phi, BUDGET_RESERVE, &arg);
-	*reservation = arg.reservation;
-	return ret;
-}
-
-static int do_settle(int phi, uint64_t reservation, uint64_t calls,
-		     uint64_t tokens)
-{
-	struct phi_budget_settle arg = { .reservation = reservation };
-
-	arg.amount[CALLS] = calls;
-	arg.amount[TOKENS] = tokens;
-	return PHI_DO(phi, BUDGET_SETTLE, &arg);
-}
-
-static int do_grant_of(int phi, uint64_t budget, uint64_t parent,
-		       uint64_t calls)
-{
-	struct phi_budget_grant arg = { .budget = budget, .parent = parent };
-
-	arg.amount[CALLS] = calls;
-	return PHI_DO(phi, BUDGET_GRANT, &arg);
-}
-
-static int do_watch_of(int phi, uint64_t budget, uint64_t notify, uint64_t low,
-		       uint64_t spent)
-{
-	struct phi_budget_watch arg = {
-		.budget = budget,
-		.notify = notify,
-		.low = low,
-		.spent = spent,
-	};
-
-	return PHI_DO(phi, BUDGET_WATCH, &arg);
-}
-
-/* Compare the accounts of a kind; prints what differs. */
-static bool has(int phi, uint64_t budget, unsigned int kind, uint64_t amount,
-		uint64_t reserved, uint64_t spent, uint64_t given)
-{
-	struct phi_budget_query q = { .budget = budget };
-	int ret = PHI_DO(phi, BUDGET_QUERY, &q);
-
-	if (!ret && q.amount[kind] == amount && q.reserved[kind] == reserved &&
-	    q.spent[kind] == spent && q.given[kind] == given)
-		return true;
-	printf("# %d: amount %llu, reserved %llu, spent %llu, given %llu\n",
-	       ret, (unsigned long long)q.amount[kind],
-	       (unsigned long long)q.reserved[kind],
-	       (unsigned long long)q.spent[kind],
-	       (unsigned long long)q.given[kind]);
-	return false;
-}
-
-/* The bits that are set, which are taken. */
-static uint64_t bits_of(int phi, uint64_t notify)
-{
-	uint64_t bits;
-
-	return do_bits(phi, notify, ~0ULL, &bits) ? 0 : bits;
-}
 
 FIXTURE_SETUP(budget)
 {
@@ -275,7 +189,7 @@ TEST_F(budget, revoked_with_reservations)
 	ASSERT_EQ(0, do_reserve(self->phi, child, 10, 0, &r2));
 	ASSERT_EQ(0, do_revoke(self->phi, self->root));
 	EXPECT_TRUE(has(self->phi, self->root, CALLS, 100, 0, 0, 30));
-	EXPECT_EQ(-EDQUOT, do_settle(self->phi, r, 21, 0));
+	EXPECT_EQ(-EKEYREVOKED, do_settle(self->phi, r, 21, 0));
 	EXPECT_EQ(0, do_settle(self->phi, r, 15, 0));
 	EXPECT_TRUE(has(self->phi, self->root, CALLS, 100, 0, 0, 25));
 	EXPECT_EQ(0, do_settle(self->phi, r2, 0, 0));

@@ -113,7 +113,9 @@ struct phi_budget_reserve {
  * End a reservation: @amount is spent, and the rest of the reservation is
  * free. When more was used than reserved, the difference comes out of what is
  * free; when that is less, EDQUOT, and the reservation stays as it is, as it
- * does with EINVAL. A reservation can be settled after its budget was revoked.
+ * does with EINVAL. A reservation can be settled after its budget was revoked,
+ * but for no more than was reserved: EKEYREVOKED when the capability that it
+ * was made with was revoked, dropped or moved, EKEYEXPIRED when it has expired.
  */
 struct phi_budget_settle {
 	__u32 size;

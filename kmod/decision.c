@@ -8,6 +8,7 @@
 #include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -25,24 +26,36 @@
 #define PHI_LOG_SEARCH 32
 
 /**
+ * struct phi_tasks - a process and its thread, by number
+ * @pid: The process.
+ * @tid: The thread.
+ */
+struct phi_tasks {
+	pid_t pid;
+	pid_t tid;
+};
+
+/**
  * struct phi_record - a decision as its log keeps it
  * @seq: Its number in the log; 0 = none yet.
  * @error: Result of the call, a negative errno.
  * @call: Number of the call.
  * @time_ns: CLOCK_BOOTTIME.
  * @agent: Number of the agent, 0 = none.
- * @pid: The process, referenced.
- * @tid: The thread, referenced.
+ * @host: The thread in the initial pid namespace.
+ * @own: The thread in its own, which a record shall not keep.
+ * @ns: Inode number of its own.
  * @why: The reason.
  */
 struct phi_record {
-	u32 seq;
+	u64 seq;
 	int error;
 	u32 call;
 	u64 time_ns;
 	u64 agent;
-	struct pid *pid;
-	struct pid *tid;
+	struct phi_tasks host;
+	struct phi_tasks own;
+	unsigned int ns;
 	struct phi_refusal why;
 };
 
@@ -50,7 +63,7 @@ struct phi_record {
  * struct phi_log - the decisions on one user
  * @lock: Guards the rest.
  * @uid: The user.
- * @seq: Number of the last decision.
+ * @seq: Number of the last decision: one whose lower half is 0 has none.
  * @total: How many there were.
  * @gone: Taken out of the table; nothing is recorded any more.
  * @rcu: Frees it.
@@ -59,7 +72,7 @@ struct phi_record {
 struct phi_log {
 	spinlock_t lock; /* leaf; see main.h */
 	kuid_t uid;
-	u32 seq;
+	u64 seq;
 	u64 total;
 	bool gone;
 	struct rcu_head rcu;
@@ -120,15 +133,6 @@ static bool phi_refusal_of(const struct phi_hook_call *call, int error,
 	return error != -EBADF || gone == -EBADF;
 }
 
-static void phi_log_free(struct phi_log *log)
-{
-	for (u32 i = 0; i < PHI_DECISIONS_KEPT; i++) {
-		put_pid(log->ring[i].pid);
-		put_pid(log->ring[i].tid);
-	}
-	kvfree_rcu(log, rcu);
-}
-
 static void phi_log_remove(struct phi_log *log)
 {
 	/* One remover alone finds it in the table. */
@@ -137,7 +141,7 @@ static void phi_log_remove(struct phi_log *log)
 	scoped_guard(spinlock, &log->lock)
 		log->gone = true;
 	atomic_dec(&phi_log_count);
-	phi_log_free(log);
+	kvfree_rcu(log, rcu);
 }
 
 /* Remove the log of a user that has no account. False when none was found. */
@@ -179,7 +183,7 @@ static void phi_log_make(kuid_t uid)
 	}
 }
 
-/* Put a record into a log; what it replaces comes back in it. */
+/* Put a record into the log of a user, if it has one. */
 static bool phi_log_add(kuid_t uid, struct phi_record *record)
 {
 	struct phi_log *log;
@@ -191,12 +195,11 @@ static bool phi_log_add(kuid_t uid, struct phi_record *record)
 	guard(spinlock)(&log->lock);
 	if (log->gone)
 		return false;
-	/* 0 is no number. */
-	if (!++log->seq)
-		log->seq = 1;
-	log->total++;
+	/* A lower half of 0 is where a log begins. */
+	if (!lower_32_bits(++log->seq))
+		log->seq++;
 	record->seq = log->seq;
-	swap(log->ring[log->seq % PHI_DECISIONS_KEPT], *record);
+	log->ring[log->total++ % PHI_DECISIONS_KEPT] = *record;
 	return true;
 }
 
@@ -208,8 +211,9 @@ static void phi_record_add(kuid_t uid, u32 nr, u64 agent, int error,
 		.call = nr,
 		.time_ns = ktime_get_boottime_ns(),
 		.agent = agent,
-		.pid = get_pid(task_tgid(current)),
-		.tid = get_pid(task_pid(current)),
+		.host = { task_tgid_nr(current), task_pid_nr(current) },
+		.own = { task_tgid_vnr(current), task_pid_vnr(current) },
+		.ns = task_active_pid_ns(current)->ns.inum,
 		.why = *why,
 	};
 
@@ -217,8 +221,6 @@ static void phi_record_add(kuid_t uid, u32 nr, u64 agent, int error,
 		phi_log_make(uid);
 		phi_log_add(uid, &record);
 	}
-	put_pid(record.pid);
-	put_pid(record.tid);
 }
 
 /**
@@ -267,34 +269,70 @@ struct phi_reader {
 static u64 phi_record_id(const struct phi_log *log,
 			 const struct phi_record *record)
 {
-	return (u64)__kuid_val(log->uid) << 32 | record->seq;
+	return (u64)__kuid_val(log->uid) << 32 | lower_32_bits(record->seq);
+}
+
+/*
+ * Where in a log a reader stands: 0 = before all of it, U64_MAX = after. The id
+ * has the lower half of a number. The upper half is that of the last number
+ * that was given out and has this lower half.
+ */
+static u64 phi_log_place(const struct phi_log *log,
+			 const struct phi_reader *reader, u64 id)
+{
+	u64 seq = lower_32_bits(id);
+
+	if (!id && reader->flags & PHI_DECISION_BEFORE)
+		return U64_MAX;
+	if (upper_32_bits(id) != __kuid_val(log->uid))
+		return upper_32_bits(id) < __kuid_val(log->uid) ? 0 : U64_MAX;
+	if (!seq)
+		return 0;
+	seq |= log->seq & ~(u64)U32_MAX;
+	return seq > log->seq && upper_32_bits(seq) ? seq - BIT_ULL(32) : seq;
+}
+
+/* Is it on the current thread, not on an ended one that had its number? */
+static bool phi_record_mine(const struct phi_record *record)
+{
+	return record->host.tid == task_pid_nr(current) &&
+	       record->time_ns >= current->start_boottime;
 }
 
 /* May the reader see it, and does it stand where the reader looks? */
-static bool phi_record_fits(const struct phi_reader *reader, u64 id,
-			    const struct phi_log *log,
+static bool phi_record_fits(const struct phi_reader *reader, u64 place,
 			    const struct phi_record *record)
 {
-	u64 own = phi_record_id(log, record);
-
 	if (!record->seq)
 		return false;
 	if (reader->agent && record->agent != reader->agent)
 		return false;
-	if (reader->flags & PHI_DECISION_THREAD &&
-	    record->tid != task_pid(current))
+	if (reader->flags & PHI_DECISION_THREAD && !phi_record_mine(record))
 		return false;
 	if (reader->flags & PHI_DECISION_AFTER)
-		return own > id;
+		return record->seq > place;
 	if (reader->flags & PHI_DECISION_BEFORE)
-		return !id || own < id;
-	return own == id;
+		return record->seq < place;
+	return record->seq == place;
+}
+
+/* The numbers of a thread as the current process knows it: 0 = not at all. */
+static struct phi_tasks phi_record_tasks(const struct phi_record *record)
+{
+	const struct pid_namespace *ns = task_active_pid_ns(current);
+
+	if (ns == &init_pid_ns)
+		return record->host;
+	if (ns->ns.inum == record->ns)
+		return record->own;
+	return (struct phi_tasks){};
 }
 
 static void phi_record_show(const struct phi_log *log,
 			    const struct phi_record *record,
 			    struct phi_decision *out)
 {
+	struct phi_tasks tasks = phi_record_tasks(record);
 	const struct phi_refusal *why = &record->why;
 	struct user_namespace *ns = current_user_ns();
 
@@ -311,8 +349,8 @@ static void phi_record_show(const struct phi_log *log,
 		.error = record->error,
 		.where = why->where,
 		.uid = from_kuid_munged(ns, log->uid),
-		.pid = pid_vnr(record->pid),
-		.tid = pid_vnr(record->tid),
+		.pid = tasks.pid,
+		.tid = tasks.tid,
 		.type = why->type,
 		.rights = why->rights,
 		.types = why->types,
@@ -329,12 +367,14 @@ static bool phi_log_read(struct phi_log *log, const struct phi_reader *reader,
 			 struct phi_decision_query *cmd)
 {
 	const struct phi_record *best = NULL;
+	u64 place;
 
 	guard(spinlock)(&log->lock);
+	place = phi_log_place(log, reader, cmd->id);
 	for (u32 i = 0; i < PHI_DECISIONS_KEPT && !log->gone; i++) {
 		const struct phi_record *record = &log->ring[i];
 
-		if (!phi_record_fits(reader, cmd->id, log, record))
+		if (!phi_record_fits(reader, place, record))
 			continue;
 		if (!best || (reader->flags & PHI_DECISION_AFTER ?
 				      record->seq < best->seq :
@@ -344,7 +384,8 @@ static bool phi_log_read(struct phi_log *log, const struct phi_reader *reader,
 	if (!best)
 		return false;
 	phi_record_show(log, best, &cmd->decision);
-	cmd->lost = log->total > PHI_DECISIONS_KEPT ?
+	/* All agents of the user share its log: of the others one learns none. */
+	cmd->lost = !reader->agent && log->total > PHI_DECISIONS_KEPT ?
 			    log->total - PHI_DECISIONS_KEPT :
 			    0;
 	return true;

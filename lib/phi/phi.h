@@ -545,7 +545,8 @@ int phi_budget_watch(int phi, uint64_t budget, uint64_t notify, uint64_t low,
  *         end; PHI_DECISION_THREAD, PHI_DECISION_ALL.
  * @agent: AGENT handle with ADMIN, whose decisions are read, or 0.
  * @out: Out.
- * @lost: Out, decisions on the same user that newer ones replaced; may be NULL.
+ * @lost: Out, decisions on the same user that newer ones replaced, 0 where those
+ *        of one agent are read; may be NULL.
  *
  * Context: Any thread.
  * Return: 0; -ENOENT when there is none, or it was replaced; or a negative

@@ -458,7 +458,10 @@ static int refused_agent(void *arg)
 		return -3;
 	if (do_ask(phi, 0, before, 0, &ask) != -ENOENT)
 		return -4;
-	return do_ask(phi, PHI_DECISION_BEFORE, 0, 0, &ask);
+	/* Its user has lost some, which is nothing that an agent learns. */
+	if (do_ask(phi, PHI_DECISION_BEFORE, 0, 0, &ask))
+		return -5;
+	return ask.lost ? -6 : 0;
 }
 
 TEST_F(decision, of_an_agent)
@@ -474,12 +477,17 @@ TEST_F(decision, of_an_agent)
 	ASSERT_EQ(0, PHI_DO(self->phi, AGENT_REGISTER, &agent));
 	close(agent.cgroup);
 	ASSERT_EQ(-EBADF, do_probe(self->phi, 0x122));
-	before = last_id(self->phi);
+	for (int i = 0; i < PHI_DECISIONS_KEPT; i++)
+		ASSERT_EQ(-EBADF, do_probe(self->phi, 0x122));
+	ASSERT_EQ(0, do_ask(self->phi, PHI_DECISION_BEFORE, 0, 0, &ask));
+	EXPECT_LT(0, ask.lost);
+	before = ask.decision.id;
 	EXPECT_EQ(0, in_child(refused_agent, &before));
 
 	ASSERT_EQ(0,
 		  do_ask(self->phi, PHI_DECISION_BEFORE, 0, agent.cap, &ask));
 	EXPECT_EQ(agent.id, ask.decision.agent);
+	EXPECT_EQ(0, ask.lost);
 	EXPECT_EQ(0x123, ask.decision.handle);
 	EXPECT_EQ(-ENOENT, do_ask(self->phi, PHI_DECISION_BEFORE,
 				  ask.decision.id, agent.cap, &ask));
@@ -488,6 +496,58 @@ TEST_F(decision, of_an_agent)
 		  do_ask(self->phi, PHI_DECISION_BEFORE, 0, weak, &ask));
 	for (int tries = 0; rmdir(AGENT) && tries < 3000; tries++)
 		usleep(10000);
+}
+
+/* In a pid namespace of its own: how does it know itself? */
+static int refused_inside(void *arg)
+{
+	struct phi_decision d;
+	int phi = do_open();
+
+	(void)arg;
+	if (phi < 0 || do_probe(phi, 0x124) != -EBADF || do_why(phi, &d))
+		return -1;
+	return d.handle == 0x124 && d.pid == 1 && d.tid == 1 ? 0 : -2;
+}
+
+/* A sibling namespace sees no number of it. */
+static int read_inside(void *arg)
+{
+	struct phi_decision_query ask;
+	int phi = do_open();
+
+	if (phi < 0 || do_ask(phi, 0, *(uint64_t *)arg, 0, &ask))
+		return -1;
+	return ask.decision.pid || ask.decision.tid ? -2 : 0;
+}
+
+static int enter_and_read(void *arg)
+{
+	if (unshare(CLONE_NEWPID))
+		return -10;
+	return in_child(read_inside, arg);
+}
+
+static int enter_and_fail(void *arg)
+{
+	if (unshare(CLONE_NEWPID))
+		return -10;
+	return in_child(refused_inside, arg);
+}
+
+/* The host sees all numbers, also of a namespace that has ended. */
+TEST_F(decision, of_a_pid_namespace)
+{
+	struct phi_decision_query ask;
+
+	ASSERT_EQ(0, in_child(enter_and_fail, NULL));
+	ASSERT_EQ(0, do_ask(self->phi, PHI_DECISION_BEFORE, 0, 0, &ask));
+	EXPECT_EQ(0x124, ask.decision.handle);
+	EXPECT_LT(1, ask.decision.pid);
+	EXPECT_EQ(ask.decision.pid, ask.decision.tid);
+	ASSERT_EQ(-EBADF, do_probe(self->phi, 0x125));
+	ASSERT_EQ(0, do_ask(self->phi, PHI_DECISION_BEFORE, 0, 0, &ask));
+	EXPECT_EQ(0, in_child(enter_and_read, &ask.decision.id));
 }
 
 TEST_HARNESS_MAIN

@@ -53,19 +53,22 @@
 /**
  * struct phi_decision - the record of one refusal
  * @id: Its number, never 0. The upper half is the user whose log has it, as
- *      numbered in the initial user namespace; the lower half counts.
+ *      numbered in the initial user namespace; the lower half counts from 1,
+ *      and begins again after 2^32 - 1, in the same order.
  * @time_ns: CLOCK_BOOTTIME, nanoseconds.
  * @agent: Number of the agent that was refused, 0 = none.
  * @handle: The handle that was refused, in the cspace of the caller; 0 = none.
  * @badge: Badge of the capability.
  * @asked: With PHI_DECIDED_QUOTA and _BUDGET: how much the call would have taken.
  * @used: How much was in use before.
- * @limit: The limit then.
+ * @limit: The limit then. With PHI_DECIDED_BUDGET both are 0 for a capability
+ *         without READ.
  * @call: Number of the call.
  * @error: Its result, a negative errno.
  * @where: PHI_DECIDED_*.
  * @uid: The user that opened the cspace.
- * @pid: The process; 0 when it is not in the pid namespace of the reader.
+ * @pid: The process; 0 when the pid namespace of the reader is neither its own
+ *       nor the initial one.
  * @tid: The thread; a worker's for a call that io_uring ran in one.
  * @type: PHI_TYPE_* of the capability, 0 when there is none any more.
  * @rights: PHI_RIGHT_* that it has.
@@ -124,7 +127,7 @@ struct phi_decision {
  * @agent: AGENT handle with ADMIN: decisions on that agent, of all users; 0 =
  *         on any agent and none.
  * @lost: Out, how many decisions of the user of @decision its log has lost
- *        because newer ones replaced them.
+ *        because newer ones replaced them; 0 where those of one agent are read.
  * @decision: Out.
  *
  * Read a decision: of the caller's user, and within an agent only those on that

@@ -52,6 +52,8 @@ static int fill_row(struct md_core *core, struct md_row *row,
 	row->result = md_type_read(&core->pool, info->result, &at);
 	if (at)
 		return bad_row(error, info->name, at);
+	row->secret = strstr(info->args, "handle<secret>") ||
+		      strstr(info->result, "handle<secret>");
 	row->min = mathis_args_min(info->args);
 	for (const struct md_type *t = row->args; t; t = t->next)
 		row->max++;

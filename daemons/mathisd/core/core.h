@@ -43,6 +43,7 @@ struct md_serve {
  * @min: Arguments that cannot be missing.
  * @max: Arguments.
  * @result: Type of its result.
+ * @secret: It takes or gives handles of secrets, perhaps instead of their bytes.
  */
 struct md_row {
 	const struct mathis_call_info *info;
@@ -51,6 +52,7 @@ struct md_row {
 	unsigned int min;
 	unsigned int max;
 	struct md_type *result;
+	bool secret;
 };
 
 struct md_core {

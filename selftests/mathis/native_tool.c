@@ -320,6 +320,28 @@ TEST_F(tool, traces_calls)
 	EXPECT_NE(NULL, strstr(self->out, "\") = Denied ("));
 }
 
+TEST_F(tool, traces_no_secrets)
+{
+	put(self, "a.masm",
+	    ".func main\nCONST_STR \"sha256\" CONST_STR \"hunter2\"\n"
+	    "CONST_STR \"data\" SYSCALL crypto_hmac RET\n.end\n");
+	type(self, "$m run --trace $d/a.masm");
+	EXPECT_NE(NULL,
+		  strstr(self->out,
+			 "crypto_hmac(\"sha256\", <7 bytes>, <4 bytes>) = "));
+	EXPECT_EQ(NULL, strstr(self->out, "hunter2"));
+}
+
+/* A call that a line left behind does not end one of the next line. */
+TEST_F(tool, ends_the_calls_of_a_line_with_it)
+{
+	put(self, "in",
+	    "CONST_I64 0 SYSCALL sem_new DUP SYSCALL sem_acquire.future POP\n"
+	    "CONST_I64 0 SYSCALL sem_new SYSCALL sem_acquire.future SWAP SYSCALL sem_release POP SYSCALL task_yield POP SYSCALL task_status\n");
+	type(self, "$m repl <$d/in");
+	EXPECT_NE(NULL, strstr(self->out, "\n(\"calls\")\n"));
+}
+
 TEST_F(tool, refuses_what_it_does_not_know)
 {
 	static const char *const wrong[] = {

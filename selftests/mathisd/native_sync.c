@@ -366,6 +366,11 @@ static const struct {
 	  "GET_LOCAL 1 SYSCALL mutex_lock CONST_STR \"abandoned\" INDEX\n"
 	  "RET\n.end\n",
 	  "true" },
+	/* What a branch locked, the task unlocks that goes on as it. */
+	{ MAIN "SYSCALL mutex_new SET_LOCAL 1\n"
+	       "AI_FORK 1 GET_LOCAL 1 SYSCALL mutex_lock POP CONST_I64 1\n"
+	       "AI_MERGE POP GET_LOCAL 1 SYSCALL mutex_unlock RET\n.end\n",
+	  "none" },
 };
 
 TEST_F(sync, programs_with_tasks_and_channels)

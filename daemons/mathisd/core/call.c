@@ -116,7 +116,7 @@ static void end_listed(struct md_call *c)
 	struct md_session *s = c->session;
 
 	c->state = MD_ENDED;
-	TAILQ_REMOVE(&s->calls, c, link);
+	md_session_unlist(s, c);
 	TAILQ_INSERT_TAIL(&s->ended, c, wait);
 	if (s->wake)
 		s->wake(s);
@@ -229,7 +229,7 @@ static enum md_status list(struct md_call *c, bool queue)
 		status = MD_FAILED;
 	} else {
 		c->listed = true;
-		TAILQ_INSERT_TAIL(&s->calls, c, link);
+		md_session_list(s, c);
 		ret = arm(c);
 	}
 	pthread_mutex_unlock(&core->lock);

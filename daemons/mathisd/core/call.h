@@ -39,6 +39,7 @@ enum md_state {
 
 struct md_call {
 	TAILQ_ENTRY(md_call) link; /* of session->calls */
+	LIST_ENTRY(md_call) same; /* of a slot of session->slots */
 	TAILQ_ENTRY(md_call) wait; /* of session->queue or ->ended */
 	struct md_session *session;
 	const struct md_row *row;
@@ -79,6 +80,7 @@ struct md_call {
 };
 
 TAILQ_HEAD(md_call_list, md_call);
+LIST_HEAD(md_call_slot, md_call);
 
 /**
  * md_fail() - say why a call fails

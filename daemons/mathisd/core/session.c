@@ -24,9 +24,12 @@ struct md_session *md_session_new(struct md_core *core)
 		return NULL;
 	s->base = getcwd(NULL, 0);
 	s->inbox = md_inbox_new(core);
-	if (!s->base || !s->inbox) {
+	s->slots = calloc(MD_CALL_SLOTS, sizeof(*s->slots));
+	s->n_slots = MD_CALL_SLOTS;
+	if (!s->base || !s->inbox || !s->slots) {
 		if (s->inbox)
 			md_inbox_put(s->inbox);
+		free(s->slots);
 		free(s->base);
 		free(s);
 		return NULL;
@@ -64,17 +67,30 @@ void *md_session_own(struct md_session *s, const struct md_own_kind *kind)
 	return own ? own->state : NULL;
 }
 
-void md_session_task_ended(struct md_session *s, uint64_t task)
+/* The first state: others are added in front of it, and it stays. */
+static struct md_own *first_own(struct md_session *s)
 {
 	struct md_own *own;
 
-	/* States are added at the front, and stay. */
 	pthread_mutex_lock(&s->lock);
 	own = s->owns;
 	pthread_mutex_unlock(&s->lock);
-	for (; own; own = own->next) {
+	return own;
+}
+
+void md_session_task_ended(struct md_session *s, uint64_t task)
+{
+	for (struct md_own *own = first_own(s); own; own = own->next) {
 		if (own->kind->task_ended)
 			own->kind->task_ended(own->state, task);
+	}
+}
+
+void md_session_task_moved(struct md_session *s, uint64_t from, uint64_t to)
+{
+	for (struct md_own *own = first_own(s); own; own = own->next) {
+		if (own->kind->task_moved)
+			own->kind->task_moved(own->state, from, to);
 	}
 }
 
@@ -90,17 +106,51 @@ struct md_call *md_session_take(struct md_session *s)
 	return c;
 }
 
+static struct md_call_slot *find_slot(struct md_session *s, uint64_t ticket)
+{
+	return &s->slots[ticket % s->n_slots];
+}
+
+/* Twice the slots. Without memory there are only fewer. */
+static void grow(struct md_session *s)
+{
+	struct md_call_slot *more = calloc(s->n_slots * 2, sizeof(*more));
+	struct md_call *c;
+
+	if (!more)
+		return;
+	free(s->slots);
+	s->slots = more;
+	s->n_slots *= 2;
+	TAILQ_FOREACH(c, &s->calls, link)
+	LIST_INSERT_HEAD(find_slot(s, c->ticket), c, same);
+}
+
+void md_session_list(struct md_session *s, struct md_call *c)
+{
+	if (s->n_listed >= s->n_slots)
+		grow(s);
+	TAILQ_INSERT_TAIL(&s->calls, c, link);
+	LIST_INSERT_HEAD(find_slot(s, c->ticket), c, same);
+	s->n_listed++;
+}
+
+void md_session_unlist(struct md_session *s, struct md_call *c)
+{
+	TAILQ_REMOVE(&s->calls, c, link);
+	LIST_REMOVE(c, same);
+	s->n_listed--;
+}
+
 /* A call under way, with a reference, or NULL: any, or that with a ticket. */
 static struct md_call *find_call(struct md_session *s, const uint64_t *ticket)
 {
 	struct md_call *c;
 
 	pthread_mutex_lock(&s->core->lock);
-	TAILQ_FOREACH(c, &s->calls, link)
-	{
-		if (!ticket || c->ticket == *ticket)
-			break;
-	}
+	c = ticket ? LIST_FIRST(find_slot(s, *ticket)) : TAILQ_FIRST(&s->calls);
+	while (c && ticket && c->ticket != *ticket)
+		c = LIST_NEXT(c, same);
 	if (c)
 		atomic_fetch_add(&c->refs, 1);
 	pthread_mutex_unlock(&s->core->lock);
@@ -118,6 +168,29 @@ int md_session_cancel(struct md_session *s, uint64_t ticket)
 	return 0;
 }
 
+void md_session_stop(struct md_session *s)
+{
+	struct md_call *c;
+
+	while ((c = find_call(s, NULL))) {
+		md_call_stop(c, MATHIS_CANCELLED);
+		md_call_put(c);
+	}
+}
+
+void md_session_renew_inbox(struct md_session *s)
+{
+	struct md_inbox *old = s->inbox;
+	struct md_inbox *inbox = md_inbox_new(s->core);
+
+	if (!inbox)
+		return;
+	pthread_mutex_lock(&s->core->lock);
+	s->inbox = inbox;
+	pthread_mutex_unlock(&s->core->lock);
+	md_inbox_put(old);
+}
+
 void md_session_end(struct md_session *s)
 {
 	struct md_call *c;
@@ -128,10 +201,7 @@ void md_session_end(struct md_session *s)
 	pthread_mutex_lock(&s->lock);
 	s->dead = true;
 	pthread_mutex_unlock(&s->lock);
-	while ((c = find_call(s, NULL))) {
-		md_call_stop(c, MATHIS_CANCELLED);
-		md_call_put(c);
-	}
+	md_session_stop(s);
 	md_inbox_end(s->inbox);
 	while ((c = md_session_take(s)))
 		md_call_put(c);
@@ -154,6 +224,7 @@ void md_session_put(struct md_session *s)
 	md_inbox_put(s->inbox);
 	md_rights_fini(&s->rights);
 	pthread_mutex_destroy(&s->lock);
+	free(s->slots);
 	free(s->base);
 	free(s);
 }

@@ -16,6 +16,7 @@
 #define MD_CALLS_MAX 4096 /* of a session, until they are put */
 #define MD_SESSION_BYTES (256UL << 20) /* of all these, before one begins */
 #define MD_SESSION_FULL "the calls of the session have more than %lu MiB"
+#define MD_CALL_SLOTS 64 /* for tickets, at first */
 #define MD_CALL_BYTES (64UL << 20) /* of arguments and result */
 
 struct md_core;
@@ -29,12 +30,15 @@ struct md_own;
  * @fini: Drops what it has when the session ends, or NULL.
  * @task_ended: A task of the program ended, of which a call had set md_call.tell;
  *	or NULL. Runs in the thread of the program.
+ * @task_moved: Such a task goes on as another, which gets what it has; or NULL.
+ *	Runs in the thread of the program.
  */
 struct md_own_kind {
 	size_t size;
 	void (*init)(void *state);
 	void (*fini)(void *state);
 	void (*task_ended)(void *state, uint64_t task);
+	void (*task_moved)(void *state, uint64_t from, uint64_t to);
 };
 
 struct md_session {
@@ -64,6 +68,9 @@ struct md_session {
 
 	/* Under core->lock. */
 	struct md_call_list calls; /* under way */
+	struct md_call_slot *slots; /* these by ticket */
+	size_t n_slots;
+	size_t n_listed; /* in @calls */
 	struct md_call_list queue; /* of these, for a worker */
 	struct md_call_list ended; /* for the caller to take */
 	unsigned int running; /* by workers */
@@ -78,12 +85,21 @@ struct md_session *md_session_new(struct md_core *core);
  */
 void md_session_end(struct md_session *s);
 void md_session_put(struct md_session *s);
+/* A call is under way, or has ended: list it or not. With core->lock. */
+void md_session_list(struct md_session *s, struct md_call *c);
+void md_session_unlist(struct md_session *s, struct md_call *c);
+/* Cancel all calls; those that md_session_take() gives then have ended. */
+void md_session_stop(struct md_session *s);
+/* The inbox of the next program, if there is memory; the old one has ended. */
+void md_session_renew_inbox(struct md_session *s);
 
 /* The state of a category; NULL without memory. */
 void *md_session_own(struct md_session *s, const struct md_own_kind *kind);
 
 /* A task ended: tell the states that have a function for it. */
 void md_session_task_ended(struct md_session *s, uint64_t task);
+/* A task goes on as another: tell the states that have a function for it. */
+void md_session_task_moved(struct md_session *s, uint64_t from, uint64_t to);
 
 /* A call that has ended, which the caller puts; NULL: none has. */
 struct md_call *md_session_take(struct md_session *s);

@@ -40,7 +40,8 @@ static void wake(struct md_inbox *inbox)
 
 struct md_func *md_func_take(struct md_call *c, struct mathis_item *item)
 {
-	struct md_inbox *inbox = c->session->inbox;
+	struct md_core *core = c->session->core;
+	struct md_inbox *inbox;
 	struct md_func *f = calloc(1, sizeof(*f));
 	int64_t slot;
 
@@ -49,17 +50,19 @@ struct md_func *md_func_take(struct md_call *c, struct mathis_item *item)
 		return NULL;
 	}
 	/* The core may have stopped the call, and the program dropped it. */
-	pthread_mutex_lock(&inbox->core->lock);
+	pthread_mutex_lock(&core->lock);
+	inbox = c->session->inbox;
 	slot = inbox->dead ? -1 : item->i;
 	item->i = -1;
-	pthread_mutex_unlock(&inbox->core->lock);
+	if (slot >= 0)
+		atomic_fetch_add(&inbox->refs, 1);
+	pthread_mutex_unlock(&core->lock);
 	if (slot < 0) {
 		free(f);
 		md_fail(c, MATHIS_CANCELLED, "the function is gone");
 		return NULL;
 	}
 	atomic_init(&f->refs, 1);
-	atomic_fetch_add(&inbox->refs, 1);
 	f->inbox = inbox;
 	f->slot = (uint32_t)slot;
 	f->arity = item->aux;

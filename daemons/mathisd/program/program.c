@@ -152,13 +152,21 @@ static void complete(struct md_program *p, struct md_call *c)
 		ret = error_value(m, c, &v);
 		code = MATHIS_THROWN;
 	}
-	if (ret)
+	if (!ret)
+		ret = mathis_complete(m, c->ticket, code, v, NULL);
+	if (ret && ret != -ENOENT)
 		mathis_complete(m, c->ticket, MATHIS_MEMORY_LIMIT, v,
 				"the result does not fit into the heap");
-	else
-		mathis_complete(m, c->ticket, code, v, NULL);
 	drop_args(m, c);
 	md_call_put(c);
+}
+
+/* A task goes on as another, with what it holds. */
+static void task_moved(void *arg, uint64_t from, uint64_t to)
+{
+	struct md_program *p = arg;
+
+	md_session_task_moved(p->session, from, to);
 }
 
 /* The call may end before this returns: its end is news. */
@@ -216,6 +224,7 @@ void md_program_init(struct md_program *p, struct md_session *session,
 	host->poll = take_news;
 	host->cancel = cancel_call;
 	host->ended = md_program_task_ended;
+	host->moved = task_moved;
 }
 
 int md_program_run(struct md_program *p)
@@ -235,10 +244,20 @@ int md_program_run(struct md_program *p)
 
 void md_program_fini(struct md_program *p)
 {
-	pthread_mutex_lock(&p->session->core->lock);
-	p->session->wake = NULL;
-	pthread_mutex_unlock(&p->session->core->lock);
-	md_inbox_end(p->session->inbox);
+	struct md_session *s = p->session;
+	struct md_call *c;
+
+	pthread_mutex_lock(&s->core->lock);
+	s->wake = NULL;
+	pthread_mutex_unlock(&s->core->lock);
+	/* Their tickets and functions are those of this machine. */
+	md_session_stop(s);
+	while ((c = md_session_take(s))) {
+		drop_args(p->machine, c);
+		md_call_put(c);
+	}
+	md_inbox_end(s->inbox);
 	md_program_end_upcalls(p);
+	md_session_renew_inbox(s);
 	pthread_cond_destroy(&p->news);
 }

@@ -57,12 +57,14 @@ static void fini(void *state)
 }
 
 static void task_ended(void *state, uint64_t task);
+static void task_moved(void *state, uint64_t from, uint64_t to);
 
 static const struct md_own_kind kind = {
 	.size = sizeof(struct held),
 	.init = init,
 	.fini = fini,
 	.task_ended = task_ended,
+	.task_moved = task_moved,
 };
 
 static void free_lock(struct md_object *object)
@@ -195,6 +197,21 @@ static void task_ended(void *state, uint64_t task)
 			give_all(l);
 		}
 	} while (l);
+	pthread_mutex_unlock(&held->lock);
+}
+
+/* A task goes on as another, which holds its locks now. */
+static void task_moved(void *state, uint64_t from, uint64_t to)
+{
+	struct held *held = state;
+	struct lock *l;
+
+	pthread_mutex_lock(&held->lock);
+	TAILQ_FOREACH(l, &held->list, link)
+	{
+		if (l->holder == from)
+			l->holder = to;
+	}
 	pthread_mutex_unlock(&held->lock);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * 0x0001 to 0x0018: files by handle, whole files, the console.
+ * 0x0001 to 0x0018 without the console: files by handle, whole files.
  */
 #include <core/worker.h>
 #include <fcntl.h>
@@ -500,57 +500,6 @@ TEST_F(io, each_call_that_waits_gets_a_worker)
 	pthread_mutex_unlock(&core->lock);
 	for (int i = 0; i < 2; i++)
 		md_call_put(calls[i]);
-}
-
-TEST_F(io, console)
-{
-	int in[2], out[2], err[2];
-	char data[64];
-
-	ASSERT_EQ(0, pipe(in) | pipe(out) | pipe(err));
-	self->d.session->console[0] = in[0];
-	self->d.session->console[1] = out[1];
-	self->d.session->console[2] = err[1];
-	EXPECT_EQ(0, DO("io_print", STR("a")));
-	EXPECT_EQ(0, DO("io_println", STR("b")));
-	EXPECT_EQ(0, DO("io_eprint", STR("oops")));
-	ASSERT_EQ(3, read(out[0], data, sizeof(data)));
-	EXPECT_EQ(0, memcmp(data, "ab\n", 3));
-	ASSERT_EQ(4, read(err[0], data, sizeof(data)));
-	ASSERT_EQ(13, write(in[1], "one\ntwo\n\377\nend", 13));
-	EXPECT_EQ(0, DO("io_input"));
-	EXPECT_TRUE(TEXT("one"));
-	EXPECT_EQ(0, DO("io_input_prompt", STR("? ")));
-	EXPECT_TRUE(TEXT("two"));
-	ASSERT_EQ(2, read(out[0], data, sizeof(data)));
-	EXPECT_EQ(MATHIS_ENCODING, DO("io_input"));
-	close(in[1]);
-	EXPECT_EQ(0, DO("io_input"));
-	EXPECT_TRUE(TEXT("end"));
-	EXPECT_EQ(MATHIS_CLOSED, DO("io_input"));
-	close(out[0]);
-	signal(SIGPIPE, SIG_IGN);
-	EXPECT_EQ(MATHIS_CLOSED, DO("io_print", STR("x")));
-}
-
-TEST_F(io, a_line_has_a_limit)
-{
-	char *line = calloc(1, 65538);
-	char path[128];
-	FILE *f;
-
-	memset(line, 'x', 65537);
-	snprintf(path, sizeof(path), "%s/in", self->d.folder);
-	f = fopen(path, "w");
-	fwrite(line, 1, 65536, f);
-	fputs("\n", f);
-	fwrite(line, 1, 65537, f);
-	fclose(f);
-	free(line);
-	self->d.session->console[0] = open(path, O_RDONLY);
-	EXPECT_EQ(0, DO("io_input"));
-	EXPECT_EQ(65536, RESULT.n);
-	EXPECT_EQ(MATHIS_LIMIT, DO("io_input"));
 }
 
 TEST_HARNESS_MAIN

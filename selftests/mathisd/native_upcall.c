@@ -4,6 +4,7 @@
  */
 #include <core/stream.h>
 #include <core/upcall.h>
+#include <fcntl.h>
 #include <kselftest_harness.h>
 #include <mathis/upcall.h>
 #include <program/program.h>
@@ -168,6 +169,32 @@ TEST_F(upcall, runs_while_the_program_waits)
 	EXPECT_EQ(MATHIS_OK, wait_for(u));
 	md_upcall_put(u);
 	EXPECT_EQ(3, read(self->out[0], text, sizeof(text)));
+	EXPECT_EQ(MATHIS_DONE, end(self));
+}
+
+TEST_F(upcall, runs_while_another_prints_to_a_full_pipe)
+{
+	struct md_upcall *prints, *twice;
+	struct one one, other;
+	char page[4096] = "";
+	ssize_t n = 0;
+
+	ASSERT_EQ(4096, fcntl(self->out[1], F_SETPIPE_SZ, 4096));
+	ASSERT_EQ(4096, write(self->out[1], page, sizeof(page)));
+	prints = begin(self, &one, PRINTS, 0);
+	/* It begins after the other, which waits. */
+	for (int i = 0; i < 100; i++) {
+		twice = begin(self, &other, TWICE, 0);
+		EXPECT_EQ(MATHIS_OK, wait_for(twice));
+		md_upcall_put(twice);
+	}
+	EXPECT_EQ(0, one.done);
+	while (n < 4096)
+		n += read(self->out[0], page, sizeof(page) - n);
+	EXPECT_EQ(3, read(self->out[0], page, sizeof(page)));
+	EXPECT_EQ(0, memcmp(page, "up\n", 3));
+	EXPECT_EQ(MATHIS_OK, wait_for(prints));
+	md_upcall_put(prints);
 	EXPECT_EQ(MATHIS_DONE, end(self));
 }
 

@@ -113,6 +113,7 @@ void md_core_free(struct md_core *core)
 		return;
 	md_workers_stop(core);
 	md_timers_stop(core);
+	md_watches_stop(core);
 	pthread_cond_destroy(&core->timers.news);
 	pthread_cond_destroy(&core->work);
 	pthread_mutex_destroy(&core->lock);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The dispatcher: the table of calls, worker threads, timers.
+ * The dispatcher: the table of calls, worker threads, timers, watches.
  *
- * core->lock guards turns, workers, timers, and the calls of all sessions. It
- * is taken last; nobody holds it over a function that serves a call.
+ * core->lock guards turns, workers, timers, watches, and the calls of all
+ * sessions. It is taken last; nobody holds it over a function that serves a
+ * call.
  */
 #ifndef MATHISD_CORE_CORE_H
 #define MATHISD_CORE_CORE_H
@@ -17,6 +18,7 @@
 #include "call.h"
 #include "timer.h"
 #include "type.h"
+#include "watch.h"
 
 #define MD_WORKERS_MAX 16
 
@@ -71,6 +73,7 @@ struct md_core {
 	unsigned int queued; /* calls that no worker has taken */
 	bool stop;
 	struct md_timers timers;
+	struct md_watches watches;
 };
 
 /**

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * 0x0010 to 0x0014: the console of a program.
+ * 0x0013, 0x0014: lines of the console of a program.
  */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "calls/calls.h"
+#include "print.h"
 
 #define LINE_BYTES 65536
 
@@ -38,59 +39,6 @@ static const struct md_own_kind kind = {
 	.init = init,
 	.fini = fini,
 };
-
-/* Print texts one behind the other. */
-static int print(struct md_call *c, int fd, struct iovec *iov, int n)
-{
-	while (n) {
-		ssize_t done = writev(fd, iov, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0 && errno == EAGAIN) {
-			if (md_wait(c, fd, POLLOUT, -1))
-				return MD_FAILED;
-			continue;
-		}
-		if (done < 0)
-			return md_fail(c, MATHIS_CLOSED, "%s", strerror(errno));
-		while (n && (size_t)done >= iov->iov_len) {
-			done -= (ssize_t)iov->iov_len;
-			iov++;
-			n--;
-		}
-		if (n) {
-			iov->iov_base = (char *)iov->iov_base + done;
-			iov->iov_len -= (size_t)done;
-		}
-	}
-	return MD_DONE;
-}
-
-static int print_text(struct md_call *c, int stream, const char *end)
-{
-	struct iovec iov[2] = {
-		{ (void *)c->args[0].text, c->args[0].n },
-		{ (void *)end, strlen(end) },
-	};
-
-	return print(c, c->session->console[stream], iov, 2);
-}
-
-int md_io_print(struct md_call *c)
-{
-	return print_text(c, 1, "");
-}
-
-int md_io_println(struct md_call *c)
-{
-	return print_text(c, 1, "\n");
-}
-
-int md_io_eprint(struct md_call *c)
-{
-	return print_text(c, 2, "");
-}
 
 /* Read more; at the end of the input set @ended. */
 static int fill(struct md_call *c, struct input *in)
@@ -147,7 +95,7 @@ static int input(struct md_call *c, bool prompt)
 		return md_fail(c, MATHIS_OUT_OF_MEMORY, "no memory");
 	pthread_mutex_lock(&in->lock);
 	if (prompt)
-		ret = print_text(c, 1, "");
+		ret = print_prompt(c);
 	if (!ret)
 		ret = read_line(c, in);
 	pthread_mutex_unlock(&in->lock);

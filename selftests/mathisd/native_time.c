@@ -2,6 +2,7 @@
 /*
  * 0x0C00 to 0x0C14: clocks, sleep, zones beside date(1), and cron.
  */
+#include <core/upcall.h>
 #include <kselftest_harness.h>
 #include <time.h>
 
@@ -312,6 +313,135 @@ TEST_F(time, cron_parse_refuses_what_crontab_does)
 			TH_LOG("%s: %s", bad[i][0], MESSAGE);
 		}
 	}
+}
+
+/* Upcalls of a session without a program: the test ends them. */
+static void wake(struct md_inbox *inbox)
+{
+	pthread_cond_broadcast(inbox->arg);
+}
+
+static struct md_upcall *next_run(struct dispatch *d)
+{
+	struct md_inbox *inbox = d->session->inbox;
+	struct md_upcall *u;
+
+	while (!(u = md_inbox_next(inbox))) {
+		pthread_mutex_lock(&d->core->lock);
+		if (TAILQ_EMPTY(&inbox->upcalls))
+			pthread_cond_wait(inbox->arg, &d->core->lock);
+		pthread_mutex_unlock(&d->core->lock);
+	}
+	return u;
+}
+
+static void end_run(struct md_upcall *u, int code)
+{
+	if (md_upcall_claim(u))
+		md_upcall_done(u, code);
+	md_upcall_put(u);
+}
+
+static struct mathis_item function(uint32_t slot, uint32_t arity)
+{
+	return (struct mathis_item){ .kind = MATHIS_FUNC,
+				     .aux = arity,
+				     .i = slot };
+}
+
+static int64_t member(const struct md_upcall *u, const char *name)
+{
+	return mathis_item_get(&u->args[0], name)->i;
+}
+
+TEST_F(time, cron_schedule)
+{
+	struct md_inbox *inbox = self->d.session->inbox;
+	struct mathis_item cron, slow, quick;
+	struct md_upcall *u, *first = NULL;
+	int64_t last = 0, scheduled;
+	pthread_cond_t news;
+	uint32_t slot, slots = 0;
+
+	pthread_cond_init(&news, NULL);
+	inbox->arg = &news;
+	inbox->wake = wake;
+	ASSERT_EQ(0, DO("cron_parse", STR("* * * * * *")));
+	cron = RESULT;
+	ASSERT_EQ(0, DO("cron_schedule", cron, function(1, 1)));
+	slow = RESULT;
+	ASSERT_EQ(0, DO("cron_schedule", cron, function(2, 1)));
+	quick = RESULT;
+	/* Jobs keep their times. */
+	ASSERT_EQ(0, DO("cron_close", cron));
+	/* One job runs each time, also after errors, the other still once. */
+	for (int n = 0; n < 3;) {
+		u = next_run(&self->d);
+		EXPECT_EQ(1, u->n);
+		EXPECT_EQ(0, member(u, "scheduled") % 1000);
+		EXPECT_LE(member(u, "scheduled"), member(u, "fired"));
+		if (u->func->slot == 1) {
+			EXPECT_EQ(NULL, first);
+			EXPECT_EQ(1, member(u, "id"));
+			first = u;
+			continue;
+		}
+		EXPECT_EQ(2, member(u, "id"));
+		EXPECT_LT(last, member(u, "scheduled"));
+		last = member(u, "scheduled");
+		end_run(u, n++ ? MATHIS_HANDLER : MATHIS_OK);
+	}
+	ASSERT_NE(NULL, first);
+	EXPECT_EQ(0, DO("cron_cancel", quick));
+	EXPECT_EQ(0, DO("cron_cancel", quick));
+	/* Times that the run missed become one. */
+	scheduled = member(first, "scheduled");
+	end_run(first, MATHIS_OK);
+	u = next_run(&self->d);
+	EXPECT_EQ(1, u->func->slot);
+	EXPECT_EQ(scheduled + 1000, member(u, "scheduled"));
+	last = member(u, "fired");
+	EXPECT_LE(scheduled + 2000, last);
+	end_run(u, MATHIS_OK);
+	u = next_run(&self->d);
+	EXPECT_EQ(1, u->func->slot);
+	EXPECT_LT(last, member(u, "scheduled"));
+	/* A run that ends after its job begins no other. */
+	EXPECT_EQ(0, DO("cron_cancel", slow));
+	end_run(u, MATHIS_OK);
+	/* The clock's thread may have the job in hand still. */
+	for (int tries = 0; slots != 6 && tries < 1000; tries++) {
+		while (md_inbox_drop(inbox, &slot))
+			slots |= 1U << slot;
+		usleep(10000);
+	}
+	EXPECT_EQ(6, slots);
+	/* The end of the session ends a job whose run waits. */
+	ASSERT_EQ(0, DO("cron_parse", STR("* * * * * *")));
+	ASSERT_EQ(0, DO("cron_schedule", RESULT, function(3, 1)));
+	u = next_run(&self->d);
+	EXPECT_EQ(3, u->func->slot);
+	md_inbox_end(inbox);
+	end_run(u, MATHIS_HANDLER);
+	pthread_cond_destroy(&news);
+}
+
+TEST_F(time, cron_schedule_refuses)
+{
+	struct mathis_item cron, never;
+
+	ASSERT_EQ(0, DO("cron_parse", STR("* * * * *")));
+	cron = RESULT;
+	ASSERT_EQ(0, DO("cron_parse", STR("0 0 30 2 *")));
+	never = RESULT;
+	EXPECT_EQ(MATHIS_NOT_FOUND, DO("cron_schedule", never, function(1, 1)));
+	EXPECT_EQ(MATHIS_ARITY, DO("cron_schedule", cron, function(1, 0)));
+	EXPECT_EQ(MATHIS_ARG_TYPE, DO("cron_schedule", cron, INT(1)));
+	EXPECT_EQ(MATHIS_ARG_TYPE, DO("cron_cancel", cron));
+	/* A job that has not run ends with the session. */
+	EXPECT_EQ(0, DO("cron_schedule", cron, function(1, 1)));
+	ASSERT_EQ(0, DO("cron_close", cron));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, DO("cron_schedule", cron, function(1, 1)));
 }
 
 TEST_HARNESS_MAIN

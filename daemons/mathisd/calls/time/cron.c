@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "cron.h"
 #include "zone.h"
 
 #define DAY 86400
@@ -224,9 +225,9 @@ static int fits_second(const struct cron *cron, int from)
 	return -1;
 }
 
-/* The first time after @after, in seconds, or INT64_MIN. */
-static int64_t next(const struct cron *cron, int64_t after)
+int64_t cron_after(const struct md_object *object, int64_t after)
 {
+	const struct cron *cron = (const struct cron *)object;
 	int64_t local = after + 1 + zone_offset(cron->zone, after);
 	int64_t day = local - ((local % DAY) + DAY) % DAY;
 	int from = (int)(local - day);
@@ -246,13 +247,12 @@ static int64_t next(const struct cron *cron, int64_t after)
 				return t;
 		}
 	}
-	return INT64_MIN;
+	return CRON_NEVER;
 }
 
 int md_cron_next(struct md_call *c)
 {
-	struct cron *cron =
-		(struct cron *)md_handle_get(c, MD_KIND_cron, &c->args[0]);
+	struct md_object *cron = md_handle_get(c, MD_KIND_cron, &c->args[0]);
 	struct timespec now;
 	int64_t ms, t;
 
@@ -260,10 +260,11 @@ int md_cron_next(struct md_call *c)
 		return MD_FAILED;
 	clock_gettime(CLOCK_REALTIME, &now);
 	ms = md_given(c, 1) ? c->args[1].i : (int64_t)now.tv_sec * 1000;
-	t = next(cron, ms / 1000 - (ms % 1000 < 0));
-	md_object_put(&cron->object);
-	return t == INT64_MIN ? md_fail(c, MATHIS_NOT_FOUND, "it never comes") :
-				md_return_int(c, t * 1000);
+	t = cron_after(cron, ms / 1000 - (ms % 1000 < 0));
+	md_object_put(cron);
+	return t == CRON_NEVER ?
+		       md_fail(c, MATHIS_NOT_FOUND, "it never comes") :
+		       md_return_int(c, t * 1000);
 }
 
 int md_cron_close(struct md_call *c)

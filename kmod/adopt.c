@@ -3,6 +3,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -11,7 +12,10 @@
 #include <linux/slab.h>
 #include <uapi/linux/fcntl.h>
 
+#include "cspace.h"
+#include "decision.h"
 #include "dispatch.h"
+#include "quota.h"
 #include "region.h"
 
 #define PHI_ADOPT_RIGHTS \
@@ -27,26 +31,31 @@
  * @user: Account of the kernel that @locked is charged to, referenced; NULL for
  *        a process that may lock any amount.
  * @locked: Pages charged to it.
- * @write: The region may have been written.
+ * @held: Pages of the folios that the region has a part of, as they follow each
+ *        other: a pin keeps all of a folio.
+ * @last: The last of these folios.
+ * @write: The region may be written.
  */
 struct phi_adopted {
 	struct folio **folios;
 	unsigned long nr;
 	struct user_struct *user;
 	unsigned long locked;
+	unsigned long held;
+	const struct folio *last;
 	bool write;
 };
 
 /**
  * struct phi_adoption - what a call adopts
+ * @cs: The caller's cspace.
  * @file: A memfd, or NULL.
  * @start: First byte in it, or address.
- * @write: It may be written.
  */
 struct phi_adoption {
+	struct phi_cspace *cs;
 	struct file *file;
 	u64 start;
-	bool write;
 };
 
 /**
@@ -77,6 +86,64 @@ void phi_adopted_free(struct phi_region *region)
 	region->adopted = NULL;
 }
 
+/* Charge pinned pages to the caller, as the limit on locked memory says. */
+static int phi_adopt_lock(struct phi_adopted *adopted,
+			  const struct phi_adoption *of, unsigned long nr)
+{
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	struct user_struct *user = current_user();
+	long used = atomic_long_read(&user->locked_vm);
+
+	if (capable(CAP_IPC_LOCK))
+		return 0;
+	do {
+		if (nr > limit || (unsigned long)used > limit - nr)
+			return phi_refuse(of->cs->user, -EDQUOT,
+					  &(struct phi_refusal){
+						  .where = PHI_DECIDED_QUOTA,
+						  .kind = PHI_DECISION_MEMLOCK,
+						  .owner = user->uid,
+						  .asked = nr,
+						  .used = used,
+						  .limit = limit,
+					  });
+	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &used, used + nr));
+	if (!adopted->user)
+		adopted->user = get_uid(user);
+	adopted->locked += nr;
+	return 0;
+}
+
+/*
+ * Charge what the folios of @n pages from @i on hold above the length of the
+ * region. A folio whose parts lie scattered counts for each of them.
+ */
+static int phi_adopt_charge(struct phi_region *region,
+			    const struct phi_adoption *of, unsigned long i,
+			    long n)
+{
+	struct phi_adopted *adopted = region->adopted;
+	unsigned long more;
+	int ret;
+
+	for (long k = 0; k < n; k++) {
+		const struct folio *folio = page_folio(region->pages[i + k]);
+
+		if (folio != adopted->last)
+			adopted->held += folio_nr_pages(folio);
+		adopted->last = folio;
+	}
+	if (adopted->held <= region->charged)
+		return 0;
+	more = adopted->held - region->charged;
+	ret = of->file ? 0 : phi_adopt_lock(adopted, of, more);
+	if (!ret)
+		ret = phi_quota_charge(region->user, PHI_QUOTA_PAGES, more);
+	if (!ret)
+		region->charged += more;
+	return ret;
+}
+
 /* Pin some folios of a memfd. Return: pages put at @i, or a negative errno. */
 static long phi_adopt_folios(struct phi_region *region, unsigned long i,
 			     const struct phi_adoption *of)
@@ -103,10 +170,19 @@ static long phi_adopt_folios(struct phi_region *region, unsigned long i,
 	return got ?: -ENOMEM;
 }
 
+static bool phi_adopt_writes(const struct file *file)
+{
+	unsigned int seals = READ_ONCE(SHMEM_I(file_inode(file))->seals);
+
+	return file->f_mode & FMODE_WRITE &&
+	       !(seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
+}
+
 static int phi_adopt_memfd(struct phi_region *region,
 			   const struct phi_adoption *of)
 {
 	struct phi_adopted *adopted = region->adopted;
+	struct inode *inode = file_inode(of->file);
 
 	adopted->folios = kvcalloc(region->nr, sizeof(*adopted->folios),
 				   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
@@ -114,32 +190,25 @@ static int phi_adopt_memfd(struct phi_region *region,
 		return -ENOMEM;
 	for (unsigned long i = 0; i < region->nr;) {
 		long got = phi_adopt_folios(region, i, of);
+		int ret;
 
 		if (got < 0)
 			return got;
+		ret = phi_adopt_charge(region, of, i, got);
+		if (ret)
+			return ret;
 		i += got;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 	}
-	return 0;
-}
-
-/* Charge pinned pages to the caller, as the limit on locked memory says. */
-static int phi_adopt_charge(struct phi_adopted *adopted, unsigned long nr)
-{
-	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	struct user_struct *user = current_user();
-	long used = atomic_long_read(&user->locked_vm);
-
-	if (capable(CAP_IPC_LOCK))
-		return 0;
-	do {
-		if (nr > limit || (unsigned long)used > limit - nr)
-			return -EDQUOT;
-	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &used, used + nr));
-	adopted->user = get_uid(user);
-	adopted->locked = nr;
+	/*
+	 * The lock waits for F_ADD_SEALS that looked for pins before the last
+	 * of these. A later one finds them.
+	 */
+	inode_lock_shared(inode);
+	adopted->write = phi_adopt_writes(of->file);
+	inode_unlock_shared(inode);
 	return 0;
 }
 
@@ -158,7 +227,7 @@ static int phi_adopt_private(struct phi_region *region,
 			     const struct phi_adoption *of)
 {
 	struct phi_adopted *adopted = region->adopted;
-	int ret = phi_adopt_charge(adopted, region->nr);
+	int ret = phi_adopt_lock(adopted, of, region->nr);
 
 	if (ret)
 		return ret;
@@ -173,6 +242,9 @@ static int phi_adopt_private(struct phi_region *region,
 		adopted->nr += n;
 		if (!phi_adopt_good(pages, n))
 			return -EINVAL;
+		ret = phi_adopt_charge(region, of, adopted->nr - n, n);
+		if (ret)
+			return ret;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -195,13 +267,13 @@ static int phi_adopt_fill(struct phi_region *region, const void *from)
 	region->adopted = kzalloc(sizeof(*region->adopted), GFP_KERNEL_ACCOUNT);
 	if (!region->adopted)
 		return -ENOMEM;
-	region->adopted->write = of->write;
+	region->adopted->write = true;
 	return of->file ? phi_adopt_memfd(region, of) :
 			  phi_adopt_private(region, of);
 }
 
 /* Is it a memfd whose pages stay where they are? */
-static int phi_adopt_look(struct phi_adoption *of, u64 bytes)
+static int phi_adopt_look(const struct phi_adoption *of, u64 bytes)
 {
 	unsigned int seals;
 	u64 size;
@@ -214,8 +286,6 @@ static int phi_adopt_look(struct phi_adoption *of, u64 bytes)
 	if (!(seals & F_SEAL_SHRINK) || of->start > size ||
 	    bytes > size - of->start)
 		return -EINVAL;
-	of->write = of->file->f_mode & FMODE_WRITE &&
-		    !(seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
 	return 0;
 }
 
@@ -234,7 +304,7 @@ int phi_region_adopt(struct phi_cspace *cs, void *arg)
 {
 	struct phi_region_adopt *cmd = arg;
 	bool private = cmd->flags & PHI_ADOPT_PRIVATE;
-	struct phi_adoption of = { .start = cmd->start, .write = private };
+	struct phi_adoption of = { .cs = cs, .start = cmd->start };
 	struct file *file __free(fput) = NULL;
 	struct phi_region *region;
 	u64 end;
@@ -259,10 +329,11 @@ int phi_region_adopt(struct phi_cspace *cs, void *arg)
 				cmd->bytes >> PAGE_SHIFT, phi_adopt_fill, &of);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
-	ret = phi_cspace_install_new(cs, &region->obj,
-				     PHI_ADOPT_RIGHTS |
-					     (of.write ? PHI_RIGHT_WRITE : 0),
-				     0, &cmd->cap);
+	ret = phi_cspace_install_new(
+		cs, &region->obj,
+		PHI_ADOPT_RIGHTS |
+			(region->adopted->write ? PHI_RIGHT_WRITE : 0),
+		0, &cmd->cap);
 	phi_object_put(&region->obj);
 	return ret;
 }

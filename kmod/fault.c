@@ -56,15 +56,15 @@ bool phi_mapping_alive(const struct phi_mapping *mapping)
  * phi_mapping_insert() - put a page into the page table
  * @vma: The area, which has a mapping, alive; its region's lock is held.
  * @addr: Of the page.
+ * @shared: Put it there read-only; the mapping is a sharer.
  *
- * A shared page is put there read-only, and only for a sharer. An entry that is
- * there already stays.
+ * An entry that is there already stays.
  *
  * Context: At a fault. May sleep.
- * Return: VM_FAULT_NOPAGE, 0 when the page is shared and the mapping no sharer,
- * or another VM_FAULT_*.
+ * Return: VM_FAULT_NOPAGE or another VM_FAULT_*.
  */
-vm_fault_t phi_mapping_insert(struct vm_area_struct *vma, unsigned long addr)
+vm_fault_t phi_mapping_insert(struct vm_area_struct *vma, unsigned long addr,
+			      bool shared)
 {
 	const struct phi_mapping *mapping = vma->vm_private_data;
 	const struct phi_region *region = mapping->region;
@@ -79,42 +79,51 @@ vm_fault_t phi_mapping_insert(struct vm_area_struct *vma, unsigned long addr)
 		return VM_FAULT_SIGBUS;
 	if (mapping->pin)
 		return vmf_insert_page(vma, addr, page);
-	if (phi_page_shared(region, page)) {
-		if (list_empty(&mapping->sharing))
-			return 0;
+	if (shared)
 		flags &= ~VM_WRITE;
-	}
 	/* The area's own protection lacks write access; see pfn_mkwrite(). */
 	return vmf_insert_pfn_prot(vma, addr, page_to_pfn(page),
 				   vm_get_page_prot(flags));
 }
 
 /*
+ * Put a page in place unless that takes more than the lock held shared. Return:
+ * as phi_mapping_insert(), and 0 for a shared page that is to be written, or is
+ * new to the mapping.
+ */
+static vm_fault_t phi_mapping_try(struct vm_area_struct *vma,
+				  unsigned long addr, bool write)
+{
+	const struct phi_mapping *mapping = vma->vm_private_data;
+	const struct phi_region *region = mapping->region;
+	pgoff_t i = linear_page_index(vma, addr) - mapping->base;
+	struct page *page =
+		i < mapping->nr ? region->pages[mapping->first + i] : NULL;
+	bool shared = page && phi_page_shared(region, page);
+
+	if (shared && (write || list_empty(&mapping->sharing)))
+		return 0;
+	return phi_mapping_insert(vma, addr, shared);
+}
+
+/*
  * Put the page of a fault in place and, as a bonus, its neighbours; whatever
- * fails there is left out. Return: as phi_mapping_insert(), and 0 for a write
- * to a shared page.
+ * fails there is left out. Return: as phi_mapping_try().
  */
 static vm_fault_t phi_mapping_insert_around(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	const struct phi_mapping *mapping = vma->vm_private_data;
-	const struct phi_region *region = mapping->region;
-	pgoff_t i = vmf->pgoff - mapping->base;
 	unsigned long around = PHI_FAULT_AROUND * PAGE_SIZE;
 	unsigned long addr = vmf->address & PAGE_MASK;
 	unsigned long at = ALIGN_DOWN(addr, around);
 	unsigned long end = min(at + around, vma->vm_end);
 	vm_fault_t ret;
 
-	if (vmf->flags & FAULT_FLAG_WRITE && i < mapping->nr &&
-	    region->pages[mapping->first + i] &&
-	    phi_page_shared(region, region->pages[mapping->first + i]))
-		return 0;
-	ret = phi_mapping_insert(vma, addr);
+	ret = phi_mapping_try(vma, addr, vmf->flags & FAULT_FLAG_WRITE);
 	if (ret != VM_FAULT_NOPAGE)
 		return ret;
 	for (at = max(at, vma->vm_start); at < end; at += PAGE_SIZE) {
-		if (phi_mapping_insert(vma, at) & ~VM_FAULT_NOPAGE)
+		if (phi_mapping_try(vma, at, false) & ~VM_FAULT_NOPAGE)
 			break;
 	}
 	return VM_FAULT_NOPAGE;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <kunit/test.h>
+#include <linux/mm.h>
 
 #include "name.h"
 #include "quota.h"
+#include "region.h"
 
 /* Users that nobody is. */
 #define PHI_KUNIT_UID 4200000000U
@@ -103,10 +105,34 @@ static void phi_kunit_force(struct kunit *test)
 	phi_quota_uncharge(user, PHI_QUOTA_CAPS, 1);
 }
 
+/* A reference that no region took does not share a page. */
+static void phi_kunit_shared(struct kunit *test)
+{
+	struct phi_region *region =
+		kunit_kzalloc(test, sizeof(*region), GFP_KERNEL);
+	struct page *page = phi_region_alloc(__GFP_ZERO);
+
+	KUNIT_ASSERT_NOT_NULL(test, region);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	region->shared = true;
+	get_page(page);
+	KUNIT_EXPECT_FALSE(test, phi_page_shared(region, page));
+	atomic_long_inc(phi_page_sharers(page));
+	KUNIT_EXPECT_TRUE(test, phi_page_shared(region, page));
+	phi_share_put(page);
+	KUNIT_EXPECT_FALSE(test, phi_page_shared(region, page));
+	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	phi_share_put(page);
+}
+
 static struct kunit_case phi_kunit_cases[] = {
-	KUNIT_CASE(phi_kunit_names), KUNIT_CASE(phi_kunit_accounts),
-	KUNIT_CASE(phi_kunit_limit), KUNIT_CASE(phi_kunit_total),
-	KUNIT_CASE(phi_kunit_force), {},
+	KUNIT_CASE(phi_kunit_names),
+	KUNIT_CASE(phi_kunit_accounts),
+	KUNIT_CASE(phi_kunit_limit),
+	KUNIT_CASE(phi_kunit_total),
+	KUNIT_CASE(phi_kunit_force),
+	KUNIT_CASE(phi_kunit_shared),
+	{},
 };
 
 static struct kunit_suite phi_kunit_suite = {

@@ -92,7 +92,7 @@ static void phi_region_free_pages(struct phi_region *region)
 		phi_adopted_free(region);
 	for (i = 0; i < region->nr; i++) {
 		if (region->pages[i] && !(region->flags & PHI_REGION_ADOPTED))
-			__free_page(region->pages[i]);
+			phi_share_put(region->pages[i]);
 		cond_resched();
 	}
 	kvfree(region->pages);
@@ -160,8 +160,11 @@ static unsigned long phi_region_fill_huge(struct phi_region *region,
 	if (!page)
 		return 0;
 	split_page(page, HPAGE_PMD_ORDER);
-	for (k = 0; k < HPAGE_PMD_NR; k++)
+	for (k = 0; k < HPAGE_PMD_NR; k++) {
+		/* Nobody cleared it but in the first one. */
+		set_page_private(page + k, 0);
 		region->pages[i + k] = page + k;
+	}
 	return HPAGE_PMD_NR;
 }
 
@@ -188,15 +191,6 @@ static int phi_region_fill(struct phi_region *region, const void *from)
 			return -ENOMEM;
 		i++;
 	}
-	return 0;
-}
-
-/* Share the pages of a capability, from its first on. */
-static int phi_region_share(struct phi_region *region, const void *from)
-{
-	const struct phi_cap *of = from;
-
-	phi_share_pages(region, to_region(of->obj), of->first);
 	return 0;
 }
 
@@ -322,7 +316,7 @@ int phi_region_create(struct phi_cspace *cs, void *arg)
  * Context: Process context. May sleep.
  * Return: 0; -EOPNOTSUPP for a flag or a region of another class, -ELOOP when too many
  * snapshots were made of each other, -EDQUOT or -ENOMEM, or the error of
- * phi_cspace_lookup() or phi_cspace_install_new().
+ * phi_cspace_lookup(), phi_share_pages() or phi_cspace_install_new().
  */
 int phi_region_snapshot(struct phi_cspace *cs, void *arg)
 {
@@ -343,9 +337,10 @@ int phi_region_snapshot(struct phi_cspace *cs, void *arg)
 	if (of->depth >= PHI_SNAPSHOT_DEPTH_MAX)
 		return -ELOOP;
 
-	struct phi_region *region __free(phi_region_put) =
-		phi_region_new(cs->user, of->flags, phi_region_pages(cap),
-			       phi_region_share, cap);
+	struct phi_region *region __free(phi_region_put) = phi_region_new(
+		cs->user, of->flags, phi_region_pages(cap), phi_share_pages,
+		&(struct phi_sharing){
+			.cs = cs, .handle = cmd->cap, .cap = cap });
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	return phi_cspace_install_new(cs, &region->obj, PHI_REGION_RIGHTS, 0,

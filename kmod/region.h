@@ -5,7 +5,6 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
-#include <linux/page_ref.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
@@ -14,6 +13,8 @@
 #include <linux/workqueue.h>
 
 #include "cap.h"
+
+struct phi_cspace;
 
 /**
  * DOC: Regions and their mappings
@@ -27,10 +28,10 @@
  * dropped or moves away. Death is for good, and a dead mapping keeps only
  * this bookkeeping alive, no page.
  *
- * A snapshot is a region whose pages are those of another, and a page has one
- * reference of each region that has it. While that is more than one, nobody has
- * it writable: the snapshot zapped what was mapped, and it is mapped read-only
- * since. The first to write puts a copy into its own region. Pages of huge pages
+ * A snapshot is a region whose pages are those of another. A page has one
+ * reference of each region that has it, and counts the further ones in its
+ * private field, for anyone may refer to a page for a moment. While there is one, nobody has the page writable: the
+ * snapshot zapped what was mapped, and it is mapped read-only since. The first to write puts a copy into its own region. Pages of huge pages
  * have references of their own, so that one page in a huge page can be copied;
  * 512 pages that follow each other are mapped as a huge page while nobody has.
  * Shared pages are in at most PHI_SHARERS_MAX mappings of a region, where the
@@ -140,6 +141,18 @@ struct phi_region {
 #define PHI_SHARERS_MAX 64
 
 /**
+ * phi_page_sharers() - how many regions have a page besides the first?
+ * @page: A page that a region allocated. It is freed with 0 there.
+ *
+ * Context: Any.
+ * Return: The counter.
+ */
+static inline atomic_long_t *phi_page_sharers(struct page *page)
+{
+	return (atomic_long_t *)&page->private;
+}
+
+/**
  * phi_page_shared() - does another region have a page too?
  * @region: A region that has it; its lock is held.
  * @page: The page.
@@ -152,13 +165,9 @@ struct phi_region {
 static inline bool phi_page_shared(const struct phi_region *region,
 				   struct page *page)
 {
-	if (!region->shared)
-		return false;
-	if (page_count(page) > 1)
-		return true;
 	/* Others have read it before the last of them gave it up. */
-	smp_acquire__after_ctrl_dep();
-	return false;
+	return region->shared &&
+	       atomic_long_read_acquire(phi_page_sharers(page));
 }
 
 /**
@@ -226,11 +235,25 @@ void phi_mapping_put(struct phi_mapping *mapping);
 extern const struct vm_operations_struct phi_mapping_vm_ops;
 extern const struct vm_operations_struct phi_mapping_dma_vm_ops;
 bool phi_mapping_alive(const struct phi_mapping *mapping);
-vm_fault_t phi_mapping_insert(struct vm_area_struct *vma, unsigned long addr);
+vm_fault_t phi_mapping_insert(struct vm_area_struct *vma, unsigned long addr,
+			      bool shared);
 
 /* share.c */
-void phi_share_pages(struct phi_region *to, struct phi_region *from,
-		     unsigned long first);
+
+/**
+ * struct phi_sharing - what a snapshot is made of
+ * @cs: Cspace of @handle.
+ * @handle: The handle.
+ * @cap: Its capability, pinned; to a region of the REVOCABLE class.
+ */
+struct phi_sharing {
+	struct phi_cspace *cs;
+	u64 handle;
+	const struct phi_cap *cap;
+};
+
+int phi_share_pages(struct phi_region *to, const void *from);
+void phi_share_put(struct page *page);
 void phi_share_copy(struct phi_region *region, unsigned long i,
 		    struct page *copy);
 bool phi_share_join(struct phi_mapping *mapping);

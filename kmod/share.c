@@ -7,33 +7,62 @@
 #include <linux/pagemap.h>
 
 #include "cap.h"
+#include "cspace.h"
 #include "region.h"
 
 /**
  * phi_share_pages() - let a new region have the pages of another
  * @to: The new region, which nobody else knows; its array is empty.
- * @from: The other one, of the REVOCABLE class.
- * @first: Its first page that @to gets; there are enough from there on.
+ * @of: struct phi_sharing.
  *
- * Mappings of @from fault their pages back, read-only.
+ * Mappings of the other region fault their pages back, read-only.
  *
  * Context: Process context. May sleep.
+ * Return: 0; -EBADF when the handle is gone, or what its capability died of.
  */
-void phi_share_pages(struct phi_region *to, struct phi_region *from,
-		     unsigned long first)
+int phi_share_pages(struct phi_region *to, const void *of)
 {
+	const struct phi_sharing *sharing = of;
+	const struct phi_cap *cap = sharing->cap;
+	struct phi_region *from = to_region(cap->obj);
+	int ret;
+
 	guard(rwsem_write)(&from->lock);
+	unmap_mapping_pages(from->file->f_mapping, 0, 0, true);
+	/*
+	 * Whoever writes after the end of @cap waits for the lock, or wrote
+	 * before the zap, and the end is seen here.
+	 */
+	ret = phi_cspace_holds(sharing->cs, sharing->handle, cap) ?
+		      phi_cap_live(cap) :
+		      -EBADF;
+	if (ret)
+		return ret;
 	from->shared = true;
 	to->shared = true;
 	to->depth = from->depth + 1;
-	unmap_mapping_pages(from->file->f_mapping, 0, 0, true);
 	for (unsigned long i = 0; i < to->nr; i++) {
-		struct page *page = from->pages[first + i];
+		struct page *page = from->pages[cap->first + i];
 
 		get_page(page);
+		atomic_long_inc(phi_page_sharers(page));
 		to->pages[i] = page;
 		cond_resched();
 	}
+	return 0;
+}
+
+/**
+ * phi_share_put() - a region gives up a page that others may have
+ * @page: The page, which the region has neither mapped nor in its array.
+ *
+ * Context: Process context.
+ */
+void phi_share_put(struct page *page)
+{
+	/* 0 stays: this was the last one. */
+	atomic_long_dec_if_positive(phi_page_sharers(page));
+	__free_page(page);
 }
 
 /**
@@ -101,7 +130,7 @@ void phi_share_copy(struct phi_region *region, unsigned long i,
 		phi_share_zap(mapping, i);
 	region->pages[i] = copy;
 	/* After the copy and the zap: another region may write it from now. */
-	__free_page(old);
+	phi_share_put(old);
 }
 
 /*
@@ -114,23 +143,24 @@ static vm_fault_t phi_share_settle(struct vm_fault *vmf, struct page **spare)
 	struct phi_region *region = mapping->region;
 	unsigned long i = vmf->pgoff - mapping->base;
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
+	bool shared;
 
 	guard(rwsem_write)(&region->lock);
 	if (!phi_mapping_alive(mapping) || i >= mapping->nr)
 		return VM_FAULT_SIGBUS;
 	i += mapping->first;
-	if (phi_page_shared(region, region->pages[i])) {
-		if (write || !phi_share_join(mapping)) {
-			if (!*spare)
-				return 0;
-			phi_share_copy(region, i, *spare);
-			*spare = NULL;
-		}
+	shared = phi_page_shared(region, region->pages[i]);
+	if (shared && (write || !phi_share_join(mapping))) {
+		if (!*spare)
+			return 0;
+		phi_share_copy(region, i, *spare);
+		*spare = NULL;
+		shared = false;
 	} else if (write) {
 		/* It is in place, but read-only. */
 		phi_share_zap(mapping, i);
 	}
-	return phi_mapping_insert(vmf->vma, vmf->address & PAGE_MASK);
+	return phi_mapping_insert(vmf->vma, vmf->address & PAGE_MASK, shared);
 }
 
 /**
@@ -157,5 +187,6 @@ vm_fault_t phi_share_fault(struct vm_fault *vmf)
 	ret = phi_share_settle(vmf, &spare);
 	if (spare)
 		__free_page(spare);
-	return ret;
+	/* The kernel would take 0 for a page to map, or an entry to open. */
+	return ret ?: VM_FAULT_NOPAGE;
 }

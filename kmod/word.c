@@ -84,7 +84,9 @@ static int phi_word_at(const struct phi_cap *cap, u64 offset, u64 *word)
 /*
  * Put a waiter into the tree if its word holds @value. A waker has stored
  * the word before it takes the lock: it finds the waiter, or the waiter finds
- * the new value. Return: 1 when it is in the tree, 0 when the value is another.
+ * the new value. What was stored after the end of the handle is not compared.
+ * Return: 1 when it is in the tree, 0 when the value is another, or why the
+ * handle is of no use.
  */
 static int phi_word_enter(struct phi_region *region, struct phi_word_waiter *ww,
 			  u32 value)
@@ -96,23 +98,23 @@ static int phi_word_enter(struct phi_region *region, struct phi_word_waiter *ww,
 	u32 *map;
 
 	guard(rwsem_read)(&region->lock);
-	ret = phi_cap_live(ww->w.cap);
-	if (ret)
-		return ret;
 	page = region->pages[at >> PAGE_SHIFT];
 	if (!page)
-		return -EFAULT;
+		return phi_waiter_check(&ww->w) ?: -EFAULT;
 	map = kmap_local_page(page);
 	scoped_guard(spinlock, &region->words_lock) {
 		same = READ_ONCE(map[offset_in_page(at) / sizeof(u32)]) ==
 		       value;
-		if (same) {
+		/* A word from after the end of the handle tells of that end. */
+		smp_rmb();
+		ret = phi_waiter_check(&ww->w);
+		if (!ret && same) {
 			ww->since = ++region->words_since;
 			rb_add(&ww->by_word, &region->words, phi_word_before);
 		}
 	}
 	kunmap_local(map);
-	return same;
+	return ret ?: same;
 }
 
 /* Sleep until a wake takes the waiter out of the tree. */

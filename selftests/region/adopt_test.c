@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "pins.h"
@@ -291,6 +292,79 @@ TEST_F(adopt, is_locked_memory)
 		ASSERT_EQ(0, do_drop(phi, other));
 	}
 	close(phi);
+}
+
+/* The limit that refused it is told. */
+TEST_F(adopt, says_which_limit)
+{
+	struct phi_decision_query query = { .flags = PHI_DECISION_BEFORE |
+						     PHI_DECISION_THREAD };
+	struct rlimit limit = { 8 * PAGE, 8 * PAGE };
+	uint64_t cap;
+	int phi;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	ASSERT_EQ(0, setuid(7003));
+	phi = do_open();
+	ASSERT_LE(0, phi);
+	EXPECT_EQ(-EDQUOT, adopt_own(phi, self->own, 9 * PAGE, &cap));
+	ASSERT_EQ(0, PHI_DO(phi, DECISION_QUERY, &query));
+	EXPECT_EQ(PHI_DECIDED_QUOTA, query.decision.where);
+	EXPECT_EQ(PHI_DECISION_MEMLOCK, query.decision.kind);
+	EXPECT_EQ(9, query.decision.asked);
+	EXPECT_EQ(0, query.decision.used);
+	EXPECT_EQ(8, query.decision.limit);
+	EXPECT_EQ(7003, query.decision.owner);
+	close(phi);
+}
+
+/* One page of a huge page keeps all of it. */
+TEST_F(adopt, pays_for_a_huge_page)
+{
+	unsigned char *own =
+		mmap(NULL, 2 * HUGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct phi_system_stats stats;
+	unsigned char *at;
+	uint64_t cap;
+
+	ASSERT_NE(MAP_FAILED, own);
+	at = (unsigned char *)(((uintptr_t)own + HUGE - 1) & -HUGE);
+	if (madvise(at, HUGE, MADV_HUGEPAGE))
+		SKIP(return, "no huge pages");
+	*at = 1;
+	ASSERT_EQ(0, adopt_own(self->phi, at + PAGE, 2 * PAGE, &cap));
+	ASSERT_EQ(0, do_stats(self->phi, &stats));
+	EXPECT_EQ(self->before.used[PHI_QUOTA_PAGES] + 512,
+		  stats.used[PHI_QUOTA_PAGES]);
+	munmap(own, 2 * HUGE);
+}
+
+static void *add_seal(void *fd)
+{
+	return (void *)(long)fcntl((int)(long)fd, F_ADD_SEALS, F_SEAL_WRITE);
+}
+
+/* Either the seal or the right to write, however the two meet. */
+TEST_F(adopt, races_with_a_seal)
+{
+	struct phi_region_info info;
+
+	for (int i = 0; i < 200; i++) {
+		int fd = sealed(0, 1, F_SEAL_SHRINK);
+		pthread_t thread;
+		uint64_t cap;
+		void *failed;
+
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, add_seal,
+					    (void *)(long)fd));
+		ASSERT_EQ(0, do_adopt(self->phi, fd, 0, PAGE, &cap));
+		ASSERT_EQ(0, do_info(self->phi, cap, &info));
+		ASSERT_EQ(0, pthread_join(thread, &failed));
+		EXPECT_FALSE(!failed && info.rights & PHI_RIGHT_WRITE);
+		ASSERT_EQ(0, do_drop(self->phi, cap));
+		close(fd);
+	}
 }
 
 /* More than is pinned at a time, in huge pages or not. */

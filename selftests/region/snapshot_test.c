@@ -338,6 +338,42 @@ TEST_F(snapshot, stands_still)
 	pthread_join(thread, NULL);
 }
 
+static void *take(void *arg)
+{
+	struct phi_region_snapshot *snapshot = arg;
+
+	return (void *)(long)PHI_DO((int)snapshot->out, REGION_SNAPSHOT,
+				    snapshot);
+}
+
+/* What is written after a revoke is in no snapshot of what it revoked. */
+TEST_F(snapshot, has_nothing_from_after_a_revoke)
+{
+	for (int i = 0; i < 200; i++) {
+		struct phi_region_snapshot arg = { .out = (uint64_t)self->phi };
+		unsigned char *clone;
+		pthread_t thread;
+		uint64_t child;
+		void *failed;
+
+		ASSERT_EQ(0, do_derive(self->phi, self->cap, MANY, &child));
+		arg.cap = child;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, take, &arg));
+		ASSERT_EQ(0, do_revoke(self->phi, self->cap));
+		self->mem[0] = 200;
+		ASSERT_EQ(0, pthread_join(thread, &failed));
+		if (!failed) {
+			ASSERT_EQ(0,
+				  do_map(self->phi, arg.out, PAGE, RW, &clone));
+			EXPECT_EQ(1, peek(clone));
+			ASSERT_EQ(0, munmap(clone, PAGE));
+			ASSERT_EQ(0, do_drop(self->phi, arg.out));
+		}
+		self->mem[0] = 1;
+		ASSERT_EQ(0, do_drop(self->phi, child));
+	}
+}
+
 FIXTURE(huge)
 {
 	int phi;

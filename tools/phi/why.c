@@ -184,6 +184,15 @@ static void put_quota(struct text *text, const struct phi_decision *d)
 		put(text, "a quota of uid %u is spent", d->owner);
 		return;
 	}
+	if (d->kind == PHI_DECISION_MEMLOCK) {
+		put(text,
+		    "%" PRIu64 " more pages than the %" PRIu64
+		    " that uid %u has locked are above RLIMIT_MEMLOCK, %" PRIu64
+		    "; it takes less locked, or a higher limit",
+		    (uint64_t)d->asked, (uint64_t)d->used, d->owner,
+		    (uint64_t)d->limit);
+		return;
+	}
 	put(text,
 	    "%" PRIu64 " more %s than the %" PRIu64
 	    " in use are above the limit of uid %u, %" PRIu64

@@ -49,6 +49,8 @@
 
 /* struct phi_decision @kind of the limit of the module parameter quota_units. */
 #define PHI_DECISION_UNITS 0x100
+/* And of RLIMIT_MEMLOCK, in pages; @owner is the user that locks them. */
+#define PHI_DECISION_MEMLOCK 0x101
 
 /**
  * struct phi_decision - the record of one refusal
@@ -76,7 +78,7 @@
  *         no capability.
  * @needs: PHI_RIGHT_* that it takes. A live capability of one of @types with
  *         @needs is the narrowest grant.
- * @kind: PHI_QUOTA_* or PHI_DECISION_UNITS, PHI_BUDGET_*, or number of a CAP_*.
+ * @kind: PHI_QUOTA_* or PHI_DECISION_*, PHI_BUDGET_*, or number of a CAP_*.
  * @owner: With PHI_DECIDED_QUOTA: whose quota it is; with PHI_DECIDED_BUDGET: who
  *         made the budget. The grant is @asked of @kind; with EPERM, a call of
  *         that user.

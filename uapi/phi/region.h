@@ -230,13 +230,14 @@ struct phi_region_slice {
  *
  * With PHI_ADOPT_PRIVATE the range must be writable, anonymous memory of the
  * calling process. A child made by fork() gets copies; munmap() leaves the
- * pages to the region. The pages are charged to RLIMIT_MEMLOCK of the caller's
+ * pages to the region. They are charged to RLIMIT_MEMLOCK of the caller's
  * user until the region ends, whoever ends it, else EDQUOT; a process with
  * CAP_IPC_LOCK has no limit there.
  *
  * In both cases the pages are charged to the caller's quota, cannot be swapped
  * out while the region lives, and stay charged to the memory cgroup that they
- * are of.
+ * are of. A huge page is kept, and charged, whole where the range has a part of
+ * it; once for each such part where the pages between are others.
  *
  * Fails with EINVAL for pages of other files, of hugetlbfs or of DAX, for a
  * memfd without the seal, and for a range that is not inside; with EFAULT where

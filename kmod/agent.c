@@ -206,7 +206,7 @@ static int phi_agent_permission(struct phi_cspace *cs, struct file *file)
 	ret = inode_permission(file_mnt_idmap(file), file_inode(file),
 			       MAY_WRITE);
 	revert_creds(old);
-	return ret ? phi_refuse_as(cs->user, PHI_DECIDED_FILE, 0) : 0;
+	return ret ? phi_refuse_as(PHI_DECIDED_FILE, 0) : 0;
 }
 
 /* The cgroup behind a file of the caller's, referenced. */
@@ -275,7 +275,7 @@ static int phi_agent_place(struct phi_agent *agent, struct phi_cspace *cs,
 		return PTR_ERR(cgroup);
 	agent->cgroup = cgroup;
 	if (phi_agent_above(cgroup) != agent->parent)
-		return phi_refuse_as(cs->user, PHI_DECIDED_AGENT, 0);
+		return phi_refuse_as(PHI_DECIDED_AGENT, 0);
 	return phi_agent_publish(agent);
 }
 

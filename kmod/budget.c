@@ -130,7 +130,7 @@ static int phi_ledger_fill(struct phi_ledger *ledger, const struct phi_hold *to,
 		if (parent)
 			*alarm = phi_ledger_alarm(parent);
 	}
-	return ret ? phi_refuse(from->cs->user, ret, &why) : 0;
+	return ret ? phi_refuse(ret, &why) : 0;
 }
 
 /* Give a cspace the first capability to a budget, below that of its parent. */
@@ -257,7 +257,7 @@ static int phi_reservation_take(const struct phi_hold *hold,
 		alarm = phi_ledger_alarm(ledger);
 	}
 	phi_alarm_ring(&alarm);
-	return ret ? phi_refuse(hold->cs->user, ret, &why) : 0;
+	return ret ? phi_refuse(ret, &why) : 0;
 }
 
 /* Forget a reservation that is not live, or was never. */
@@ -355,7 +355,7 @@ static int phi_reservation_hold(struct phi_hold *hold, u64 number,
 	/* The caller named no handle: it lost one. */
 	ret = phi_hold_gone(&why, hold->handle,
 			    ret == -EBADF ? -EKEYREVOKED : ret);
-	return phi_refuse(hold->cs->user, ret, &why);
+	return phi_refuse(ret, &why);
 }
 
 /* May a reservation, locked, be settled with amounts? */
@@ -408,7 +408,7 @@ static int phi_reservation_end(const struct phi_hold *hold, u64 number,
 		alarm = phi_ledger_alarm(ledger);
 	}
 	if (ret)
-		return phi_refuse(cs->user, ret, &why);
+		return phi_refuse(ret, &why);
 	phi_reservation_free(cs, number, res);
 	phi_alarm_ring(&alarm);
 	return 0;
@@ -511,12 +511,11 @@ int phi_budget_grant(struct phi_cspace *cs, void *arg)
 	if (phi_ledger_of(parent) != (ledger->parent ?: ledger))
 		return -EINVAL;
 	if (!ledger->parent && !uid_eq(ledger->uid, phi_cspace_uid(cs)))
-		return phi_refuse(cs->user, -EPERM,
-				  &(struct phi_refusal){
-					  .where = PHI_DECIDED_BUDGET,
-					  .type = PHI_TYPE_BUDGET,
-					  .owner = ledger->uid,
-				  });
+		return phi_refuse(-EPERM, &(struct phi_refusal){
+						  .where = PHI_DECIDED_BUDGET,
+						  .type = PHI_TYPE_BUDGET,
+						  .owner = ledger->uid,
+					  });
 	to.cap = cap;
 	from.cap = parent;
 	ret = phi_ledger_fill(ledger, &to, &from, cmd->amount, &alarm);

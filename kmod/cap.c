@@ -13,7 +13,6 @@
 
 /**
  * phi_cap_badge() - the badge of what is derived from a capability
- * @user: The account of the caller.
  * @parent: The capability, pinned.
  * @badge: The badge that was asked for; 0 = that of @parent.
  * @out: Out, the badge.
@@ -21,15 +20,14 @@
  * Context: Any.
  * Return: 0; -EINVAL when @parent is no ENDPOINT, -EPERM when it has a badge.
  */
-int phi_cap_badge(struct phi_user *user, const struct phi_cap *parent,
-		  u64 badge, u64 *out)
+int phi_cap_badge(const struct phi_cap *parent, u64 badge, u64 *out)
 {
 	*out = badge ?: parent->badge;
 	if (!badge)
 		return 0;
 	if (parent->type != PHI_TYPE_ENDPOINT)
 		return -EINVAL;
-	return parent->badge ? phi_refuse_badge(user, parent, 0) : 0;
+	return parent->badge ? phi_refuse_badge(parent, 0) : 0;
 }
 
 /**
@@ -54,10 +52,10 @@ int phi_cap_derive(struct phi_cspace *cs, void *arg)
 	struct phi_cap *parent __free(phi_cap_put) = phi_cspace_lookup(
 		cs, cmd->cap, PHI_TYPES_ANY & ~PHI_TYPES(REPLY), 0);
 	if (IS_ERR(parent)) {
-		phi_refuse_more(cs->user, cmd->rights);
+		phi_refuse_more(cmd->rights);
 		return PTR_ERR(parent);
 	}
-	ret = phi_cap_badge(cs->user, parent, cmd->badge, &badge);
+	ret = phi_cap_badge(parent, cmd->badge, &badge);
 	if (ret)
 		return ret;
 
@@ -103,7 +101,7 @@ static int phi_cap_revoke_one(struct phi_cspace *cs, struct phi_cap *cap,
 	ret = phi_cap_reclaim(child, flags);
 	if (ret == -ERESTARTSYS && child == cap)
 		ret = -EINTR;
-	return held ? ret : phi_refuse_handle(cs->user, handle);
+	return held ? ret : phi_refuse_handle(handle);
 }
 
 /**
@@ -148,7 +146,7 @@ int phi_cap_drop(struct phi_cspace *cs, void *arg)
 	if (cmd->flags)
 		return -EOPNOTSUPP;
 	if (phi_cspace_drop(cs, cmd->cap))
-		return phi_refuse_handle(cs->user, cmd->cap);
+		return phi_refuse_handle(cmd->cap);
 	return 0;
 }
 
@@ -286,7 +284,7 @@ int phi_cap_mint(struct phi_cspace *cs, void *arg)
 	struct phi_cap *endpoint __free(phi_cap_put) = phi_cspace_lookup(
 		cs, cmd->endpoint, PHI_TYPES(ENDPOINT), PHI_RIGHT_ADMIN);
 	if (IS_ERR(endpoint)) {
-		phi_refuse_more(cs->user, cmd->rights & PHI_RIGHTS_SERVICE);
+		phi_refuse_more(cmd->rights & PHI_RIGHTS_SERVICE);
 		return PTR_ERR(endpoint);
 	}
 	return phi_service_mint(cs, endpoint, cmd);
@@ -309,7 +307,7 @@ int phi_cspace_share(struct phi_cspace *cs, void *arg)
 	if (cmd->pad || cmd->shared > 1)
 		return -EINVAL;
 	if (!phi_cspace_owned(cs))
-		return phi_refuse_as(cs->user, PHI_DECIDED_CSPACE, 0);
+		return phi_refuse_as(PHI_DECIDED_CSPACE, 0);
 	WRITE_ONCE(cs->shared, cmd->shared);
 	return 0;
 }

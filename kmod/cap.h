@@ -159,8 +159,7 @@ bool phi_cap_below(const struct phi_cap *cap, const struct phi_cap *top);
 int phi_cap_check(const struct phi_cap *cap, u32 types, u32 rights);
 
 /* Its attributes. kmod/cap.c. */
-int phi_cap_badge(struct phi_user *user, const struct phi_cap *parent,
-		  u64 badge, u64 *out);
+int phi_cap_badge(const struct phi_cap *parent, u64 badge, u64 *out);
 
 /* Their death. kmod/sweep.c. */
 void phi_cap_revoke_children(struct phi_cap *cap);

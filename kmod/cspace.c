@@ -223,9 +223,8 @@ bool phi_cspace_holds(struct phi_cspace *cs, u64 handle,
 }
 
 /* Note why a handle was refused. */
-static noinline void phi_cspace_refuse(struct phi_cspace *cs, u64 handle,
-				       const struct phi_cap *cap, u32 types,
-				       u32 rights, int error)
+static noinline void phi_cspace_refuse(u64 handle, const struct phi_cap *cap,
+				       u32 types, u32 rights, int error)
 {
 	struct phi_refusal why = {
 		.handle = handle,
@@ -255,7 +254,7 @@ static noinline void phi_cspace_refuse(struct phi_cspace *cs, u64 handle,
 	default:
 		why.where = PHI_DECIDED_REVOKED;
 	}
-	phi_refuse(cs->user, error, &why);
+	phi_refuse(error, &why);
 }
 
 /**
@@ -281,7 +280,7 @@ struct phi_cap *phi_cspace_lookup(struct phi_cspace *cs, u64 handle, u32 types,
 	if (!ret)
 		return cap;
 	/* The slot of a stale handle has another capability now. */
-	phi_cspace_refuse(cs, handle, ret == -EBADF ? NULL : cap, types, rights,
+	phi_cspace_refuse(handle, ret == -EBADF ? NULL : cap, types, rights,
 			  ret);
 	phi_cap_put(cap);
 	return ERR_PTR(ret);

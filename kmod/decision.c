@@ -226,16 +226,20 @@ static void phi_record_add(kuid_t uid, u32 nr, u64 agent, int error,
 /**
  * phi_decide() - record why a call failed, if it was refused
  * @call: The call, from phi_hook_enter().
+ * @draft: Holds the refusal noted last while it ran.
  * @error: Its result, a negative errno.
  *
  * Context: Process context. May sleep.
  */
-void phi_decide(const struct phi_hook_call *call, int error)
+void phi_decide(const struct phi_hook_call *call, const struct phi_draft *draft,
+		int error)
 {
 	struct phi_refusal why;
 
-	if (!phi_draft_take(call->cs->user, call->start_ns, error, &why) &&
-	    !phi_refusal_of(call, error, &why))
+	/* A refusal that the call went on after has another errno. */
+	if (draft->error == error)
+		why = draft->why;
+	else if (!phi_refusal_of(call, error, &why))
 		return;
 	if (!why.named)
 		why.handle = call->handle;
@@ -476,8 +480,7 @@ int phi_decision_query(struct phi_cspace *cs, void *arg)
 		return -EINVAL;
 	if (cmd->flags & PHI_DECISION_ALL &&
 	    !phi_cspace_capable(cs, CAP_SYS_ADMIN))
-		return phi_refuse_as(cs->user, PHI_DECIDED_PRIVILEGE,
-				     CAP_SYS_ADMIN);
+		return phi_refuse_as(PHI_DECIDED_PRIVILEGE, CAP_SYS_ADMIN);
 	if (cmd->agent) {
 		struct phi_cap *agent __free(phi_cap_put) = phi_cspace_lookup(
 			cs, cmd->agent, PHI_TYPES(AGENT), PHI_RIGHT_ADMIN);

@@ -2,7 +2,6 @@
 #ifndef _PHI_KDECISION_H
 #define _PHI_KDECISION_H
 
-#include <linux/spinlock_types.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
 #include <phi/decision.h>
@@ -10,25 +9,22 @@
 struct phi_cap;
 struct phi_cspace;
 struct phi_hook_call;
-struct phi_user;
+struct task_struct;
 
 /**
  * DOC: Decisions
  *
  * The code that refuses knows why, but not on behalf of which call; the
- * dispatcher knows the call. So phi_refuse() leaves a draft with the account of
- * the caller, under the number of the thread, and phi_decide() makes the record
- * of it when the call ends with that errno. Both run only on the way of a
- * refusal. A draft whose call went on and succeeded is older than the thread's
- * next call, and is never used.
+ * dispatcher knows the call. So each call has a draft on the stack of its
+ * thread, which phi_refuse() finds and fills, and phi_decide() makes the record
+ * of it when the call ends with that errno. So the record goes to the user that
+ * was refused, whose account ever had too little, and no other thread's refusal
+ * takes its place.
  *
  * Drafts need no allocation, so code under a spinlock may refuse too. Records
  * are in logs, one for each user that was ever refused, which outlive the
  * account: the process that was refused has often ended when someone asks.
  */
-
-/* Threads of one user between refusal and record at a time. */
-#define PHI_DRAFTS 16
 
 /**
  * struct phi_refusal - why something was refused
@@ -67,40 +63,29 @@ struct phi_refusal {
 };
 
 /**
- * struct phi_draft - a refusal whose call has not ended
- * @tid: The thread, in the initial pid namespace; 0 = free.
- * @error: The negative errno.
- * @time_ns: CLOCK_MONOTONIC.
- * @why: The reason.
+ * struct phi_draft - why a call that runs is about to be refused
+ * @node: Among the calls that run.
+ * @task: The thread, which alone uses the next ones.
+ * @error: The negative errno; 0 = nothing was refused.
+ * @why: The reason, with @error.
  */
 struct phi_draft {
-	pid_t tid;
+	struct hlist_node node;
+	struct task_struct *task;
 	int error;
-	u64 time_ns;
 	struct phi_refusal why;
 };
 
-/**
- * struct phi_drafts - the drafts of one account
- * @lock: Guards the rest.
- * @draft: At most one for each thread.
- */
-struct phi_drafts {
-	spinlock_t lock; /* leaf; see main.h */
-	struct phi_draft draft[PHI_DRAFTS];
-};
-
-int phi_refuse(struct phi_user *user, int error, const struct phi_refusal *why);
-void phi_refuse_more(struct phi_user *user, u32 needs);
-int phi_refuse_right(struct phi_user *user, const struct phi_cap *cap,
-		     u32 needs);
-int phi_refuse_badge(struct phi_user *user, const struct phi_cap *cap,
-		     u32 needs);
-int phi_refuse_handle(struct phi_user *user, u64 handle);
-int phi_refuse_as(struct phi_user *user, u32 where, u32 kind);
-bool phi_draft_take(struct phi_user *user, u64 start_ns, int error,
-		    struct phi_refusal *why);
-void phi_decide(const struct phi_hook_call *call, int error);
+void phi_draft_begin(struct phi_draft *draft);
+void phi_draft_end(struct phi_draft *draft);
+int phi_refuse(int error, const struct phi_refusal *why);
+void phi_refuse_more(u32 needs);
+int phi_refuse_right(const struct phi_cap *cap, u32 needs);
+int phi_refuse_badge(const struct phi_cap *cap, u32 needs);
+int phi_refuse_handle(u64 handle);
+int phi_refuse_as(u32 where, u32 kind);
+void phi_decide(const struct phi_hook_call *call, const struct phi_draft *draft,
+		int error);
 int phi_decide_foreign(u32 nr);
 
 #endif /* _PHI_KDECISION_H */

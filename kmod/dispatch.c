@@ -277,10 +277,13 @@ static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
 static int phi_run(struct phi_cspace *cs, const struct phi_op *op,
 		   struct phi_frame *frame, u32 size)
 {
+	/* phi_draft_begin() sets what is read. */
+	struct phi_draft draft __attribute__((__uninitialized__));
 	struct phi_hook_target to;
 	struct phi_hook_call call;
 	int ret;
 
+	phi_draft_begin(&draft);
 	if (op->aim)
 		op->aim(cs, frame->arg, &to);
 	ret = phi_hook_enter(&call, cs, op - phi_ops,
@@ -291,7 +294,8 @@ static int phi_run(struct phi_cspace *cs, const struct phi_op *op,
 	else if (op->aim)
 		phi_cap_put(frame->cap);
 	if (unlikely(ret < 0))
-		phi_decide(&call, ret);
+		phi_decide(&call, &draft, ret);
+	phi_draft_end(&draft);
 	phi_hook_leave(&call, ret);
 	return ret;
 }

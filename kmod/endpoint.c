@@ -61,11 +61,11 @@ int phi_endpoint_fd(struct phi_cspace *cs, void *arg)
 	struct phi_cap *cap __free(phi_cap_put) =
 		phi_cspace_lookup(cs, cmd->endpoint, PHI_TYPES(ENDPOINT), 0);
 	if (IS_ERR(cap)) {
-		phi_refuse_more(cs->user, PHI_RIGHT_SEND);
+		phi_refuse_more(PHI_RIGHT_SEND);
 		return PTR_ERR(cap);
 	}
 	if (!(cap->rights & (PHI_RIGHT_SEND | PHI_RIGHT_RECV)))
-		return phi_refuse_right(cs->user, cap, PHI_RIGHT_SEND);
+		return phi_refuse_right(cap, PHI_RIGHT_SEND);
 	file = phi_poller_open(cs, cmd->endpoint, cap);
 	if (IS_ERR(file))
 		return PTR_ERR(file);

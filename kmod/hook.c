@@ -169,7 +169,7 @@ static void phi_hook_program(unsigned long at, char *name, size_t room)
 }
 
 /* Note who refuses, while the program cannot go: with preemption off. */
-static noinline void phi_hook_draft(struct phi_user *user, int verdict)
+static noinline void phi_hook_draft(int verdict)
 {
 	unsigned long at = this_cpu_read(phi_hook_rules.at);
 	struct phi_refusal why = {
@@ -179,7 +179,7 @@ static noinline void phi_hook_draft(struct phi_user *user, int verdict)
 
 	if (why.rule)
 		phi_hook_program(at, why.program, sizeof(why.program));
-	phi_refuse(user, phi_hook_errno(verdict), &why);
+	phi_refuse(phi_hook_errno(verdict), &why);
 }
 
 static void phi_hook_end(u32 ask)
@@ -232,7 +232,7 @@ int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		verdict = phi_hook_syscall_enter(call);
 		this_cpu_write(phi_hook_now, NULL);
 		if (unlikely(verdict))
-			phi_hook_draft(cs->user, verdict);
+			phi_hook_draft(verdict);
 		phi_hook_end(PHI_ASKS_CALL);
 	}
 	phi_cap_put(now.cap);
@@ -257,19 +257,18 @@ void phi_hook_leave(struct phi_hook_call *call, long result)
 /**
  * phi_hook_infer_ask() - ask the policies about a batch
  * @infer: The batch; they may have made it smaller.
- * @user: The account of the caller.
  *
  * Context: Process context.
  * Return: 0, or the negative errno that INFER_BEGIN fails with.
  */
-int phi_hook_infer_ask(struct phi_hook_infer *infer, struct phi_user *user)
+int phi_hook_infer_ask(struct phi_hook_infer *infer)
 {
 	int verdict = -EPERM;
 
 	if (phi_hook_begin(PHI_ASKS_INFER)) {
 		verdict = phi_hook_infer_pre(infer);
 		if (verdict < 0)
-			phi_hook_draft(user, verdict);
+			phi_hook_draft(verdict);
 		phi_hook_end(PHI_ASKS_INFER);
 	}
 	if (verdict < 0)

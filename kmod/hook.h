@@ -185,7 +185,7 @@ struct phi_unit_stat {
 int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		   u64 handle, const struct phi_hook_target *to);
 void phi_hook_leave(struct phi_hook_call *call, long result);
-int phi_hook_infer_ask(struct phi_hook_infer *infer, struct phi_user *user);
+int phi_hook_infer_ask(struct phi_hook_infer *infer);
 int phi_hook_unit_ask(struct phi_hook_infer *infer,
 		      const struct phi_share *shares);
 void phi_hook_infer_told(struct phi_hook_infer *infer);

@@ -123,7 +123,7 @@ static int phi_inbox_swap(struct phi_cspace *cs, struct phi_inbox **inbox,
 	if (fresh && READ_ONCE(cs->closed))
 		return -EBADF;
 	if (!any && cs->inbox && cs->inbox->tgid)
-		return phi_refuse_as(cs->user, PHI_DECIDED_CSPACE, 0);
+		return phi_refuse_as(PHI_DECIDED_CSPACE, 0);
 	other = fresh ? phi_inbox_find(fresh->tgid, fresh->agent, fresh->exec) :
 			NULL;
 	if (other && other != cs->inbox)
@@ -189,7 +189,7 @@ int phi_cspace_inbox(struct phi_cspace *cs, void *arg)
 	if (cmd->flags & ~PHI_INBOX_AGENT)
 		return -EOPNOTSUPP;
 	if (!(cmd->flags & PHI_INBOX_AGENT) && !owned)
-		return phi_refuse_as(cs->user, PHI_DECIDED_CSPACE, 0);
+		return phi_refuse_as(PHI_DECIDED_CSPACE, 0);
 	if (cmd->flags & PHI_INBOX_AGENT && cmd->endpoint) {
 		agent = phi_agent_current(NULL);
 		if (!agent)

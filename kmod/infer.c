@@ -372,7 +372,7 @@ static int phi_ticket_begin(struct phi_cspace *cs, struct phi_ticket *ticket,
 		kmalloc(sizeof(*choice), GFP_KERNEL_ACCOUNT);
 	if (!choice)
 		return -ENOMEM;
-	ret = phi_hook_infer_ask(&ticket->infer, cs->user);
+	ret = phi_hook_infer_ask(&ticket->infer);
 	if (ret)
 		return ret;
 	ret = phi_shares_make(cs->user);

@@ -29,7 +29,7 @@
  *   users lock (spin)             the table of accounts
  *   pool lock (spin, irq)         what each account has of the totals
  *   ledger lock (spin)            accounts of a tree of budgets, in its root
- *   drafts lock (spin)            refusals of an account, not recorded yet
+ *   draft locks (spin)            the calls that run, by thread
  *   log lock (spin)               decisions on one user
  *   seal lock (rwsem)             the keys of tokens
  *

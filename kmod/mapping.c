@@ -403,6 +403,7 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct phi_cspace *cs = file->private_data;
 	struct phi_hook_call call;
+	struct phi_draft draft;
 	u64 handle;
 	int ret;
 
@@ -411,11 +412,13 @@ int phi_region_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff >> PHI_OFFSET_BITS)
 		return -EINVAL;
 	handle = phi_mapping_handle(cs, vma->vm_pgoff);
+	phi_draft_begin(&draft);
 	ret = phi_hook_enter(&call, cs, PHI_NR_REGION_MAP, handle, NULL);
 	if (!ret)
 		ret = phi_mapping_map(cs, handle, vma);
 	if (ret < 0)
-		phi_decide(&call, ret);
+		phi_decide(&call, &draft, ret);
+	phi_draft_end(&draft);
 	phi_hook_leave(&call, ret);
 	return ret;
 }

@@ -138,12 +138,10 @@ int phi_model_register(struct phi_cspace *cs, void *arg)
 	struct phi_cap *endpoint __free(phi_cap_put) = phi_cspace_lookup(
 		cs, cmd->endpoint, PHI_TYPES(ENDPOINT), PHI_RIGHT_ADMIN);
 	if (IS_ERR(endpoint)) {
-		phi_refuse_more(cs->user,
-				PHI_MODEL_RIGHTS & PHI_RIGHTS_SERVICE);
+		phi_refuse_more(PHI_MODEL_RIGHTS & PHI_RIGHTS_SERVICE);
 		return PTR_ERR(endpoint);
 	}
-	ret = phi_service_check(cs->user, endpoint, PHI_MODEL_RIGHTS,
-				cmd->badge);
+	ret = phi_service_check(endpoint, PHI_MODEL_RIGHTS, cmd->badge);
 	if (ret)
 		return ret;
 

@@ -269,7 +269,7 @@ struct phi_cap *phi_cap_child(struct phi_cap *parent, struct phi_object *obj,
 	int ret;
 
 	if (obj == parent->obj && rights & ~parent->rights)
-		return ERR_PTR(phi_refuse_right(user, parent, rights));
+		return ERR_PTR(phi_refuse_right(parent, rights));
 	if (parent->depth >= PHI_DEPTH_MAX)
 		return ERR_PTR(-ELOOP);
 	cap = phi_node_new(obj, rights, badge, user);
@@ -329,7 +329,7 @@ struct phi_cap *phi_cap_sibling(struct phi_cap *cap, u32 rights,
 	int ret;
 
 	if (rights & ~cap->rights)
-		return ERR_PTR(phi_refuse_right(user, cap, rights));
+		return ERR_PTR(phi_refuse_right(cap, rights));
 	twin = phi_node_new(cap->obj, rights, cap->badge, user);
 	if (IS_ERR(twin))
 		return twin;

@@ -91,10 +91,10 @@ static int phi_process_give(struct phi_cspace *cs, struct phi_cspace *to,
 		cs, give->cap, PHI_TYPES_ANY & ~PHI_TYPES(REPLY),
 		PHI_RIGHT_GRANT);
 	if (IS_ERR(cap)) {
-		phi_refuse_more(cs->user, give->rights);
+		phi_refuse_more(give->rights);
 		return PTR_ERR(cap);
 	}
-	ret = phi_cap_badge(cs->user, cap, give->badge, &badge);
+	ret = phi_cap_badge(cap, give->badge, &badge);
 	if (ret)
 		return ret;
 	child = gifts ? phi_gift_new(cap, give->rights, badge, give->expires_ns,
@@ -199,7 +199,7 @@ static struct file *phi_process_prepare(struct phi_cspace *cs,
 	if (IS_ERR(task))
 		return ERR_CAST(task);
 	if (!phi_process_ours(task))
-		return ERR_PTR(phi_refuse_as(cs->user, PHI_DECIDED_PROCESS, 0));
+		return ERR_PTR(phi_refuse_as(PHI_DECIDED_PROCESS, 0));
 	agent = phi_agent_get(task);
 	if (agent)
 		run = atomic_read(&agent->runs);

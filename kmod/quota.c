@@ -9,6 +9,7 @@
 #include <linux/spinlock.h>
 
 #include "cap.h"
+#include "decision.h"
 #include "main.h"
 #include "quota.h"
 
@@ -172,7 +173,6 @@ struct phi_user *phi_user_get(kuid_t uid)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&fresh->ref, 1);
 	fresh->uid = uid;
-	spin_lock_init(&fresh->drafts.lock);
 	INIT_WORK(&fresh->sweep, phi_expiry_sweep);
 	INIT_WORK(&fresh->tell, phi_watches_tell);
 
@@ -281,7 +281,7 @@ static noinline bool phi_quota_claim(struct phi_user *user, u32 what)
 /* Refuse a charge. */
 static noinline int phi_quota_refuse(struct phi_user *user, u32 what, u64 n)
 {
-	return phi_refuse(user, -EDQUOT,
+	return phi_refuse(-EDQUOT,
 			  &(struct phi_refusal){
 				  .where = PHI_DECIDED_QUOTA,
 				  .kind = what,

@@ -9,8 +9,6 @@
 #include <linux/workqueue.h>
 #include <phi/system.h>
 
-#include "decision.h"
-
 struct phi_share;
 
 /**
@@ -46,7 +44,6 @@ struct phi_share;
  *           charge in progress. Written under the pool's lock.
  * @shares: Its batches in flight, by unit; NULL until its first inference. See
  *          unit.h.
- * @drafts: Why calls that are about to end were refused; see decision.h.
  * @expired: Nodes charged to it that have expired, until @sweep takes them.
  * @sweep: Ends them; has a reference while it is queued or runs.
  * @told: Watches charged to it whose event has come, until @tell takes them.
@@ -59,7 +56,6 @@ struct phi_user {
 	atomic64_t used[PHI_QUOTAS];
 	u64 granted[PHI_QUOTAS];
 	struct phi_share *shares;
-	struct phi_drafts drafts;
 	struct llist_head expired;
 	struct work_struct sweep;
 	struct llist_head told;

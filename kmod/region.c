@@ -503,7 +503,7 @@ int phi_region_slice(struct phi_cspace *cs, void *arg)
 	struct phi_cap *parent __free(phi_cap_put) =
 		phi_cspace_lookup(cs, cmd->cap, PHI_TYPES(MEMORY), 0);
 	if (IS_ERR(parent)) {
-		phi_refuse_more(cs->user, cmd->rights);
+		phi_refuse_more(cmd->rights);
 		return PTR_ERR(parent);
 	}
 	if (!phi_region_covers(parent, first, nr))

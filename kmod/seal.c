@@ -266,12 +266,11 @@ int phi_cap_seal(struct phi_cspace *cs, void *arg)
 		cs, cmd->cap, PHI_TYPES_ANY & ~PHI_TYPES(REPLY),
 		PHI_RIGHT_GRANT);
 	if (IS_ERR(cap)) {
-		phi_refuse_more(cs->user, cmd->rights);
+		phi_refuse_more(cmd->rights);
 		return PTR_ERR(cap);
 	}
 	if (cmd->rights & ~cap->rights)
-		return phi_refuse_right(cs->user, cap,
-					cmd->rights | PHI_RIGHT_GRANT);
+		return phi_refuse_right(cap, cmd->rights | PHI_RIGHT_GRANT);
 	ret = phi_seal_remember(cs, cmd->cap, cap, &id);
 	if (ret)
 		return ret;
@@ -348,17 +347,15 @@ static struct phi_cap *phi_seal_find(const struct phi_token *token)
 }
 
 /* Note that what a genuine token names is dead. */
-static int phi_unseal_refuse(struct phi_cspace *cs,
-			     const struct phi_token *token, int error)
+static int phi_unseal_refuse(const struct phi_token *token, int error)
 {
-	return phi_refuse(cs->user, error,
-			  &(struct phi_refusal){
-				  .where = error == -EKEYEXPIRED ?
-						   PHI_DECIDED_EXPIRED :
-						   PHI_DECIDED_REVOKED,
-				  .types = BIT(token->type),
-				  .needs = token->rights,
-			  });
+	return phi_refuse(error, &(struct phi_refusal){
+					 .where = error == -EKEYEXPIRED ?
+							  PHI_DECIDED_EXPIRED :
+							  PHI_DECIDED_REVOKED,
+					 .types = BIT(token->type),
+					 .needs = token->rights,
+				 });
 }
 
 /**
@@ -392,7 +389,7 @@ int phi_cap_unseal(struct phi_cspace *cs, void *arg)
 
 	struct phi_cap *parent __free(phi_cap_put) = phi_seal_find(token);
 	if (IS_ERR(parent))
-		return phi_unseal_refuse(cs, token, PTR_ERR(parent));
+		return phi_unseal_refuse(token, PTR_ERR(parent));
 	struct phi_cap *cap __free(phi_cap_release) =
 		phi_cap_child(parent, parent->obj, token->rights, parent->badge,
 			      le64_to_cpu(token->expires_ns), cs->user);
@@ -403,7 +400,7 @@ int phi_cap_unseal(struct phi_cspace *cs, void *arg)
 	if (!ret && cap->parent_version != le32_to_cpu(token->version))
 		ret = -EKEYREVOKED;
 	if (ret)
-		return phi_unseal_refuse(cs, token, ret);
+		return phi_unseal_refuse(token, ret);
 	return phi_cspace_give(cs, no_free_ptr(cap), &cmd->out);
 }
 
@@ -425,8 +422,7 @@ int phi_cap_rekey(struct phi_cspace *cs, void *arg)
 	if (cmd->pad)
 		return -EINVAL;
 	if (!phi_cspace_capable(cs, CAP_SYS_ADMIN))
-		return phi_refuse_as(cs->user, PHI_DECIDED_PRIVILEGE,
-				     CAP_SYS_ADMIN);
+		return phi_refuse_as(PHI_DECIDED_PRIVILEGE, CAP_SYS_ADMIN);
 	tfm = phi_seal_tfm_new();
 	if (IS_ERR(tfm))
 		return PTR_ERR(tfm);

@@ -62,7 +62,6 @@ static struct phi_network *phi_network_of(struct phi_object *obj)
 
 /**
  * phi_service_check() - may a service object be made so?
- * @user: The account of the caller.
  * @endpoint: ENDPOINT capability; the caller has checked ADMIN.
  * @rights: Rights that its first capability gets.
  * @badge: Badge of that.
@@ -74,15 +73,14 @@ static struct phi_network *phi_network_of(struct phi_object *obj)
  * Context: Any.
  * Return: 0 or -EPERM.
  */
-int phi_service_check(struct phi_user *user, const struct phi_cap *endpoint,
-		      u32 rights, u64 badge)
+int phi_service_check(const struct phi_cap *endpoint, u32 rights, u64 badge)
 {
 	if (rights & PHI_RIGHTS_SERVICE & ~endpoint->rights)
-		return phi_refuse_right(user, endpoint,
+		return phi_refuse_right(endpoint,
 					PHI_RIGHT_ADMIN |
 						(rights & PHI_RIGHTS_SERVICE));
 	if (endpoint->badge && badge != endpoint->badge)
-		return phi_refuse_badge(user, endpoint, PHI_RIGHT_ADMIN);
+		return phi_refuse_badge(endpoint, PHI_RIGHT_ADMIN);
 	return 0;
 }
 
@@ -364,8 +362,7 @@ static int phi_service_mint_network(struct phi_cspace *cs,
 	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP)
 		return -EINVAL;
 	if (!phi_cspace_capable(cs, CAP_NET_ADMIN))
-		return phi_refuse_as(cs->user, PHI_DECIDED_PRIVILEGE,
-				     CAP_NET_ADMIN);
+		return phi_refuse_as(PHI_DECIDED_PRIVILEGE, CAP_NET_ADMIN);
 	network = kzalloc(sizeof(*network), GFP_KERNEL_ACCOUNT);
 	if (!network)
 		return -ENOMEM;
@@ -406,7 +403,7 @@ int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint,
 
 	if (cmd->rights & ~PHI_RIGHT_ALL)
 		return -EINVAL;
-	ret = phi_service_check(cs->user, endpoint, cmd->rights, cmd->badge);
+	ret = phi_service_check(endpoint, cmd->rights, cmd->badge);
 	if (ret)
 		return ret;
 	switch (cmd->type) {

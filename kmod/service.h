@@ -42,8 +42,7 @@ struct phi_service {
 #define PHI_RIGHTS_SERVICE \
 	(PHI_RIGHT_SEND | PHI_RIGHT_RECV | PHI_RIGHT_ADMIN | PHI_RIGHT_GRANT)
 
-int phi_service_check(struct phi_user *user, const struct phi_cap *endpoint,
-		      u32 rights, u64 badge);
+int phi_service_check(const struct phi_cap *endpoint, u32 rights, u64 badge);
 int phi_service_init(struct phi_service *service,
 		     const struct phi_object_ops *ops, struct phi_cap *endpoint,
 		     struct phi_user *user);

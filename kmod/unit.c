@@ -248,15 +248,14 @@ static int phi_unit_refuse(struct phi_user *user)
 {
 	u64 limit = READ_ONCE(quota_units);
 
-	return phi_refuse(user, -EDQUOT,
-			  &(struct phi_refusal){
-				  .where = PHI_DECIDED_QUOTA,
-				  .kind = PHI_DECISION_UNITS,
-				  .owner = user->uid,
-				  .asked = 1,
-				  .used = phi_unit_count(user->uid),
-				  .limit = limit,
-			  });
+	return phi_refuse(-EDQUOT, &(struct phi_refusal){
+					   .where = PHI_DECIDED_QUOTA,
+					   .kind = PHI_DECISION_UNITS,
+					   .owner = user->uid,
+					   .asked = 1,
+					   .used = phi_unit_count(user->uid),
+					   .limit = limit,
+				   });
 }
 
 /*
@@ -309,8 +308,7 @@ int phi_unit_register(struct phi_cspace *cs, void *arg)
 		return -EINVAL;
 	privileged = phi_cspace_capable(cs, CAP_SYS_ADMIN);
 	if (cmd->flags && !privileged)
-		return phi_refuse_as(cs->user, PHI_DECIDED_PRIVILEGE,
-				     CAP_SYS_ADMIN);
+		return phi_refuse_as(PHI_DECIDED_PRIVILEGE, CAP_SYS_ADMIN);
 
 	unit = kzalloc(sizeof(*unit), GFP_KERNEL_ACCOUNT);
 	if (!unit)

@@ -384,4 +384,34 @@ TEST_F(endow, the_child_pays)
 	waitpid(other.pid, NULL, 0);
 }
 
+/* The caller was refused; who had too little is another matter. */
+TEST_F(endow, says_whose_quota)
+{
+	struct phi_decision_query query = {
+		.flags = PHI_DECISION_BEFORE | PHI_DECISION_THREAD,
+	};
+	const struct phi_decision *d = &query.decision;
+	struct child other;
+	int limited, ret = 0;
+
+	ASSERT_EQ(0, child_start(&other, SOMEBODY));
+	ASSERT_EQ(0, child_hear(&other));
+	limited = do_limit("quota_caps", 0);
+	if (!limited)
+		ret = endow_one(self->phi, other.pidfd, self->notify, RW);
+	EXPECT_EQ(0, do_limit("quota_caps", 65536));
+	EXPECT_EQ(0, limited);
+	EXPECT_EQ(-EDQUOT, ret);
+	ASSERT_EQ(0, PHI_DO(self->phi, DECISION_QUERY, &query));
+	EXPECT_EQ(PHI_DECIDED_QUOTA, d->where);
+	EXPECT_EQ(0, d->uid);
+	EXPECT_EQ(SOMEBODY, d->owner);
+	EXPECT_EQ(PHI_QUOTA_CAPS, d->kind);
+	EXPECT_EQ(1, d->asked);
+	close(other.hear);
+	close(other.tell);
+	close(other.pidfd);
+	waitpid(other.pid, NULL, 0);
+}
+
 TEST_HARNESS_MAIN

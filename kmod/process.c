@@ -4,6 +4,7 @@
  * executes a program.
  */
 
+#include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/cred.h>
 #include <linux/file.h>
@@ -29,6 +30,7 @@ static void phi_process_put(struct task_struct *task)
 }
 
 DEFINE_FREE(phi_process_put, struct task_struct *, phi_process_put(_T))
+DEFINE_FREE(phi_cred_put, const struct cred *, put_cred(_T))
 
 /**
  * phi_process_get() - the process behind a pidfd of the caller
@@ -63,11 +65,29 @@ struct task_struct *phi_process_get(int fd)
 }
 
 /*
- * Only a child that still runs the caller's own program takes what its parent
- * gives: nothing that another user wrote, or that trusts its environment.
+ * May a cspace stand for others? For those of the same user who can do no more,
+ * and if it may become anybody, for all who can do no more.
+ */
+static bool phi_process_within(const struct cred *cred, const struct cred *own)
+{
+	if (cred->user_ns != own->user_ns ||
+	    !cap_issubset(cred->cap_permitted, own->cap_permitted))
+		return false;
+	return cap_raised(own->cap_effective, CAP_SETUID) ||
+	       (uid_eq(cred->uid, own->uid) && uid_eq(cred->euid, own->euid) &&
+		uid_eq(cred->fsuid, own->fsuid));
+}
+
+/*
+ * Only a child that still runs the program of its parent takes what the caller
+ * gives: nothing that trusts its environment. The kernel finds parents by
+ * adoption too, and a program that another user wrote may have forked: that is
+ * for phi_process_within() to see.
  */
 static bool phi_process_ours(struct task_struct *task)
 {
+	/* After the credentials: an exec clears the flag before it sets them. */
+	smp_rmb();
 	guard(rcu)();
 	return READ_ONCE(task->flags) & PF_FORKNOEXEC &&
 	       same_thread_group(rcu_dereference(task->real_parent), current);
@@ -122,19 +142,17 @@ static int phi_process_fill(struct phi_cspace *cs, struct phi_cspace *to,
 	return ret;
 }
 
-/* An empty cspace of a process. */
-static struct phi_cspace *phi_process_cspace(struct task_struct *task)
+/* An empty cspace of a process, with the credentials it was seen with. */
+static struct phi_cspace *phi_process_cspace(struct task_struct *task,
+					     const struct cred *cred)
 {
 	struct pid *tgid = get_task_pid(task, PIDTYPE_TGID);
-	const struct cred *cred;
 	struct phi_cspace *to;
 
 	/* Another thread of the caller has waited for it. */
 	if (!tgid)
 		return ERR_PTR(-ESRCH);
-	cred = get_task_cred(task);
 	to = phi_cspace_new(tgid, cred);
-	put_cred(cred);
 	put_pid(tgid);
 	return to;
 }
@@ -158,10 +176,11 @@ static int phi_process_stock(struct phi_cspace *cs, struct phi_cspace *to,
 /* A filled cspace of a child, behind a file. */
 static struct file *phi_process_file(struct phi_cspace *cs,
 				     struct task_struct *task,
+				     const struct cred *cred,
 				     struct phi_agent *agent, u32 run,
 				     const struct phi_process_endow *cmd)
 {
-	struct phi_cspace *to = phi_process_cspace(task);
+	struct phi_cspace *to = phi_process_cspace(task, cred);
 	struct file *file;
 	int ret;
 
@@ -198,7 +217,8 @@ static struct file *phi_process_prepare(struct phi_cspace *cs,
 		phi_process_get(cmd->pidfd);
 	if (IS_ERR(task))
 		return ERR_CAST(task);
-	if (!phi_process_ours(task))
+	const struct cred *cred __free(phi_cred_put) = get_task_cred(task);
+	if (!phi_process_ours(task) || !phi_process_within(cred, cs->cred))
 		return ERR_PTR(phi_refuse_as(PHI_DECIDED_PROCESS, 0));
 	agent = phi_agent_get(task);
 	if (agent)
@@ -206,7 +226,7 @@ static struct file *phi_process_prepare(struct phi_cspace *cs,
 	file = ERR_PTR(-ESRCH);
 	/* After the run; an end of the child counts from here. */
 	if (atomic_read(&task->signal->live))
-		file = phi_process_file(cs, task, agent, run, cmd);
+		file = phi_process_file(cs, task, cred, agent, run, cmd);
 	if (agent)
 		phi_object_put(&agent->obj);
 	return file;

@@ -3,6 +3,7 @@
 
 #include "kselftest_harness.h"
 
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "phi_message.h"
@@ -382,6 +383,78 @@ TEST_F(endow, the_child_pays)
 	close(other.tell);
 	close(other.pidfd);
 	waitpid(other.pid, NULL, 0);
+}
+
+/*
+ * Try to endow a child, adopted or not, from the process of a user. Return: the
+ * result of the call, when that is an errno.
+ */
+static int endow_as(uid_t uid, int pidfd)
+{
+	uint64_t notify;
+	int phi, ret;
+
+	if (become(uid))
+		return -ECHILD;
+	phi = do_open();
+	if (phi < 0 || do_notify(phi, &notify))
+		return -ECHILD;
+	ret = endow_one(phi, pidfd, notify, RW);
+	return ret < 0 ? ret : 0;
+}
+
+/* Whoever becomes somebody else leaves a stronger child behind. */
+static int endow_stronger(void *arg)
+{
+	struct child child;
+
+	(void)arg;
+	if (child_start(&child, 0) || child_hear(&child))
+		return -ECHILD;
+	return endow_as(SOMEBODY, child.pidfd);
+}
+
+/* As the child of a setuid program, when its parent has ended. */
+static int endow_adopted(void *arg)
+{
+	int up[2], down[2], pidfd, ret;
+	pid_t child, below;
+
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) || pipe2(up, O_CLOEXEC) ||
+	    pipe2(down, O_CLOEXEC))
+		return -ECHILD;
+	child = fork();
+	if (!child) {
+		below = fork();
+		if (!below) {
+			if (*(uid_t *)arg && become(*(uid_t *)arg))
+				_exit(1);
+			below = getpid();
+			if (write(up[1], &below, sizeof(below)) < 0)
+				_exit(1);
+			close(down[1]);
+			_exit(read(down[0], &below, 1) != 0);
+		}
+		_exit(0);
+	}
+	if (read(up[0], &below, sizeof(below)) != sizeof(below) ||
+	    waitpid(child, NULL, 0) != child)
+		return -ECHILD;
+	pidfd = syscall(SYS_pidfd_open, below, 0);
+	ret = endow_as(SOMEBODY, pidfd);
+	close(down[1]);
+	waitpid(below, NULL, 0);
+	return ret;
+}
+
+TEST_F(endow, refuses_who_can_do_more)
+{
+	uid_t root = 0, same = SOMEBODY, other = SOMEBODY + 1;
+
+	EXPECT_EQ(-EPERM, in_child(endow_stronger, NULL));
+	EXPECT_EQ(-EPERM, in_child(endow_adopted, &root));
+	EXPECT_EQ(-EPERM, in_child(endow_adopted, &other));
+	EXPECT_EQ(0, in_child(endow_adopted, &same));
 }
 
 /* The caller was refused; who had too little is another matter. */

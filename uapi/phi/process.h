@@ -58,12 +58,22 @@ struct phi_endowment {
  *
  * When the child is in an agent the agent has what the child gets: each
  * capability is one derivation deeper, dies with all that was derived from it
- * when the last process of the agent ends, however it ends, and counts once
- * more for the caller's user until then.
+ * when the last process of the agent ends, however it ends, or the agent is
+ * killed, and counts once more for the caller's user until then, or until
+ * nothing of it is left.
  *
- * Fails with EPERM when the process is not a child of the caller or has
+ * The cspace has the credentials that the child has now. Fails with EPERM when
+ * they allow what those of the caller's cspace do not: the child is in another
+ * user namespace, or has a capability of capabilities(7) that the opener
+ * lacked, or another real, effective or file system uid, unless the opener had
+ * CAP_SETUID. So a daemon of root endows a child that has become another user
+ * or has dropped capabilities, and nobody endows the child of a setuid program
+ * that it adopts as a subreaper.
+ *
+ * Also fails with EPERM when the process is not a child of the caller or has
  * executed a program, when a capability lacks GRANT, or when rights are asked
- * for that it lacks; ESRCH when the process has ended, EBADF when nothing is
+ * for that it lacks; ESRCH when the process has ended, or the run of its agent
+ * has, or the agent was killed; EBADF when nothing is
  * open under @pidfd, EINVAL when that is no pidfd of a process, or for a REPLY.
  */
 struct phi_process_endow {

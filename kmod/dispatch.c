@@ -265,7 +265,8 @@ static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
 	ret = op->run(cs, frame->arg);
 	if (ret)
 		return ret;
-	ret = phi_words_put(out, (u8 *)frame->arg + op->out, len);
+	if (len)
+		ret = phi_words_put(out, (u8 *)frame->arg + op->out, len);
 	if (op->settle)
 		op->settle(cs, frame->arg, !ret);
 	else if (ret && op->made)

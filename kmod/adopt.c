@@ -98,7 +98,7 @@ static int phi_adopt_lock(struct phi_adopted *adopted,
 		return 0;
 	do {
 		if (nr > limit || (unsigned long)used > limit - nr)
-			return phi_refuse(of->cs->user, -EDQUOT,
+			return phi_refuse(-EDQUOT,
 					  &(struct phi_refusal){
 						  .where = PHI_DECIDED_QUOTA,
 						  .kind = PHI_DECISION_MEMLOCK,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* A client's session with the vector-database filesystem: see phi/vdfs.h. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,10 @@ static void drop_caps(int phi, const struct phi_msg_in *in)
 	for (uint32_t i = 0; i < in->ncaps; i++)
 		phi_cap_drop(phi, in->caps[i].cap);
 }
+
+static_assert(sizeof(struct phi_vdfs_request) <= PHI_MSG_MAX &&
+		      sizeof(struct phi_vdfs_answer) <= PHI_MSG_MAX,
+	      "a request and its answer are one message each");
 
 /* One call to @endpoint, with the capability @give; @wants one back. */
 static int call(struct phi_vdfs *v, uint64_t endpoint,

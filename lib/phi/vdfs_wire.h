@@ -340,8 +340,7 @@ struct phi_vdfs_quota {
  * @attr_bytes: Bytes of these, in @used.
  * @items: Items of its collections, whoever put them there.
  * @item_bytes: Bytes of these, in @used.
- * @values: Values of indexed fields of its collections.
- * @value_bytes: Bytes of these, in @used.
+ * @value_bytes: Bytes of values of indexed fields of its collections, in @used.
  * @memory: Bytes in memory of puts that have not ended.
  * @memory_max: Limit of @memory.
  * @puts: Puts that have not ended.
@@ -373,7 +372,6 @@ struct phi_vdfs_usage {
 	__u64 attr_bytes;
 	__u64 items;
 	__u64 item_bytes;
-	__u64 values;
 	__u64 value_bytes;
 	__u64 memory;
 	__u64 memory_max;

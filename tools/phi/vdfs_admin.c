@@ -76,7 +76,6 @@ static void print_usage(uint32_t uid, const struct phi_vdfs_usage *u)
 	out_u64("attr_bytes", u->attr_bytes);
 	out_u64("items", u->items);
 	out_u64("item_bytes", u->item_bytes);
-	out_u64("values", u->values);
 	out_u64("value_bytes", u->value_bytes);
 	out_u64("memory", u->memory);
 	out_u64("memory_max", u->memory_max);

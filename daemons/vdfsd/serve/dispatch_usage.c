@@ -69,7 +69,6 @@ int vdfsd_usage_of(struct vdfsd *s, uint32_t uid, struct phi_vdfs_usage *out)
 	out->attr_bytes = rows[VDFS_USAGE_ATTRS].bytes;
 	out->items = rows[VDFS_USAGE_ITEMS].n;
 	out->item_bytes = rows[VDFS_USAGE_ITEMS].bytes;
-	out->values = rows[VDFS_USAGE_VALUES].n;
 	out->value_bytes = rows[VDFS_USAGE_VALUES].bytes;
 	out->memory = vdfs_charged(s->store, uid, VDFS_CHARGE_MEMORY);
 	out->memory_max = vdfs_charge_limit(s->store, VDFS_CHARGE_MEMORY);

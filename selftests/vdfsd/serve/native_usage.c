@@ -90,7 +90,6 @@ TEST_F(usage, shows_every_charge_and_limit)
 	EXPECT_LT(5, u.locks_max);
 	EXPECT_EQ(7, u.inodes);
 	EXPECT_LT(7, u.inodes_max);
-	EXPECT_EQ(3, u.values);
 	EXPECT_EQ(600, u.value_bytes);
 	EXPECT_EQ(0, u.sessions);
 	EXPECT_LT(0, u.sessions_max);

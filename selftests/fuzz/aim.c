@@ -30,7 +30,7 @@ uint64_t a_handle(struct fuzzer *f, uint32_t type)
 	int slot;
 
 	if (!type || one_in(f, 32))
-		type = 1 + any(f) % PHI_TYPE_AGENT;
+		type = 1 + any(f) % PHI_TYPE_BUDGET;
 	f->type = type;
 	/* One is liked best, so that senders and receivers meet. */
 	slot = one_in(f, 4) ? any(f) % POOL : 0;
@@ -173,17 +173,6 @@ static void aim_ipc(struct fuzzer *f, unsigned int cmd, void *arg)
 			.gone = any(f) % 2,
 		};
 		break;
-	case PHI_IOC_CAP_INVOKE: {
-		struct phi_cap_invoke *invoke = arg;
-
-		invoke->flags = any(f) & PHI_NONBLOCK;
-		invoke->op = any(f) % (PHI_OP_ANSWER + 2);
-		invoke->in = any_pointer(f);
-		invoke->in_len = one_in(f, 2) ? 8 : any(f) % 300;
-		invoke->out = any_pointer(f);
-		invoke->out_len = any(f) % 300;
-		break;
-	}
 	case PHI_IOC_CAP_GRANT: {
 		struct phi_cap_grant *grant = arg;
 
@@ -202,10 +191,105 @@ static void aim_ipc(struct fuzzer *f, unsigned int cmd, void *arg)
 	}
 }
 
-/* Operations that may wait. The others take no deadline. */
-static bool waits(uint32_t op)
+/* An operation that its type has, mostly, with lengths that fit. */
+static void aim_invoke(struct fuzzer *f, struct phi_cap_invoke *arg)
 {
-	return op == PHI_OP_SEND || op == PHI_OP_CALL;
+	static const struct {
+		uint32_t type, op, in_len, out_len;
+	} some[] = {
+		{ PHI_TYPE_MEMORY, PHI_OP_READ, 8, 256 },
+		{ PHI_TYPE_MEMORY, PHI_OP_WRITE, 64, 0 },
+		{ PHI_TYPE_MEMORY, PHI_OP_QUERY, 0, 256 },
+		{ PHI_TYPE_NOTIFY, PHI_OP_SIGNAL, 8, 0 },
+		{ PHI_TYPE_NOTIFY, PHI_OP_POLL, 8, 8 },
+		{ PHI_TYPE_DEVICE, PHI_OP_QUERY, 0, 256 },
+		{ PHI_TYPE_MODEL, PHI_OP_QUERY, 0, 256 },
+		{ PHI_TYPE_AGENT, PHI_OP_QUERY, 0, 256 },
+		{ PHI_TYPE_ENDPOINT, PHI_OP_SEND, 17, 0 },
+		{ PHI_TYPE_FILE, PHI_OP_CALL, 17, 256 },
+		{ PHI_TYPE_REPLY, PHI_OP_ANSWER, 17, 0 },
+	};
+	uint32_t i = any(f) % ARRAY_SIZE(some);
+	bool waits = some[i].op == PHI_OP_SEND || some[i].op == PHI_OP_CALL;
+
+	*arg = (struct phi_cap_invoke){
+		.size = sizeof(*arg),
+		.flags = waits ? any(f) & PHI_NONBLOCK : 0,
+		.cap = a_handle(f, some[i].type),
+		.op = one_in(f, 16) ? any(f) % 16 : some[i].op,
+		.in_len = one_in(f, 16) ? any(f) % 300 : some[i].in_len,
+		.in = any_pointer(f),
+		.out = any_pointer(f),
+		.out_len = one_in(f, 16) ? any(f) % 300 : some[i].out_len,
+		.deadline_ns = waits ? monotonic_ns() + any(f) % 99999 : 0,
+	};
+}
+
+static void aim_adopt(struct fuzzer *f, struct phi_region_adopt *arg)
+{
+	bool private = arg->flags & PHI_ADOPT_PRIVATE;
+
+	arg->start = private ? any_pointer(f) & ~0xfffULL : 0;
+	arg->bytes = one_in(f, 8) ? 4096ULL * (any(f) % 4) : 4096;
+	arg->fd = private ? -1 : f->world->files[3];
+}
+
+static void aim_endow(struct fuzzer *f, struct phi_process_endow *arg)
+{
+	f->give = (struct phi_endowment){ .cap = a_handle(f, 0) };
+	*arg = (struct phi_process_endow){
+		.size = sizeof(*arg),
+		.flags = any(f) & PHI_ENDOW_SHARED,
+		.pidfd = one_in(f, 8) ? f->world->self : f->world->child,
+		.ncaps = any(f) % 2,
+		.caps = (uintptr_t)&f->give,
+	};
+}
+
+/* Calls on budgets: small amounts, which some have left. */
+static void aim_budget(struct fuzzer *f, unsigned int cmd, void *arg)
+{
+	uint64_t amount[PHI_BUDGET_KINDS];
+
+	for (unsigned int i = 0; i < PHI_BUDGET_KINDS; i++)
+		amount[i] = any(f) % 8;
+	switch (cmd) {
+	case PHI_IOC_BUDGET_CREATE: {
+		struct phi_budget_create *create = arg;
+
+		create->parent = one_in(f, 2) ? a_handle(f, PHI_TYPE_BUDGET) :
+						0;
+		for (unsigned int i = 0; i < PHI_BUDGET_KINDS; i++)
+			create->amount[i] = create->parent ? amount[i] : 1000;
+		break;
+	}
+	case PHI_IOC_BUDGET_RESERVE:
+		memcpy(((struct phi_budget_reserve *)arg)->amount, amount,
+		       sizeof(amount));
+		break;
+	case PHI_IOC_BUDGET_SETTLE: {
+		struct phi_budget_settle *settle = arg;
+
+		settle->reservation =
+			f->world->pool[f->which][0][any(f) % POOL];
+		memcpy(settle->amount, amount, sizeof(amount));
+		break;
+	}
+	case PHI_IOC_BUDGET_GRANT: {
+		struct phi_budget_grant *grant = arg;
+
+		grant->parent = a_handle(f, PHI_TYPE_BUDGET);
+		memcpy(grant->amount, amount, sizeof(amount));
+		break;
+	}
+	case PHI_IOC_BUDGET_WATCH:
+		*(struct phi_budget_watch *)arg = (struct phi_budget_watch){
+			.notify = a_handle(f, PHI_TYPE_NOTIFY),
+			.low = any(f) % 4,
+			.spent = 4 + any(f) % 4,
+		};
+		break;
+	}
 }
 
 /* What random fields would seldom hit: make the call likely to go far. */
@@ -214,6 +298,7 @@ static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
 	struct world *w = f->world;
 
 	aim_ipc(f, cmd, arg);
+	aim_budget(f, cmd, arg);
 	switch (cmd) {
 	case PHI_IOC_CAP_DERIVE:
 		aim_derive(f, arg);
@@ -251,9 +336,12 @@ static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
 		break;
 	case PHI_IOC_AGENT_REGISTER:
 		*(struct phi_agent_register *)arg = (struct phi_agent_register){
-			.cgroup = w->files[2],
+			.cgroup = w->files[4],
 			.name = "fuzz",
 		};
+		break;
+	case PHI_IOC_AGENT_OPEN:
+		((struct phi_agent_open *)arg)->cgroup = w->files[4];
 		break;
 	case PHI_IOC_UNIT_REGISTER:
 		*(struct phi_unit_register *)arg = (struct phi_unit_register){
@@ -336,9 +424,16 @@ void fill(struct fuzzer *f, const struct call *call, uint64_t *arg)
 	memcpy(arg, head, sizeof(head));
 	if (call->cmd == PHI_IOC_CAP_REVOKE)
 		aim_child(f, (void *)arg);
-	if (call->cmd == PHI_IOC_CAP_INVOKE &&
-	    !waits(((struct phi_cap_invoke *)arg)->op))
+	if (one_in(f, 16)) {
+		/* As random as it is. */
+	} else if (call->cmd == PHI_IOC_CAP_INVOKE) {
+		aim_invoke(f, (void *)arg);
 		return;
+	} else if (call->cmd == PHI_IOC_REGION_ADOPT) {
+		aim_adopt(f, (void *)arg);
+	} else if (call->cmd == PHI_IOC_PROCESS_ENDOW) {
+		aim_endow(f, (void *)arg);
+	}
 	if (call->deadline)
 		arg[call->deadline / 8] =
 			monotonic_ns() +

@@ -11,10 +11,11 @@
 /* What the threads of one process share. */
 struct world {
 	int phi[2]; /* two cspaces */
-	int files[4]; /* for fields that want one */
+	int files[5]; /* for fields that want one */
 	int self; /* pidfd of the process */
-	/* Handles by cspace and type; those of type 0 are tickets. */
-	uint64_t pool[2][PHI_TYPE_AGENT + 1][POOL];
+	int child; /* pidfd of a child that has executed nothing */
+	/* By cspace and type; of type 0: tickets and reservations. */
+	uint64_t pool[2][PHI_TYPE_BUDGET + 1][POOL];
 	uint8_t *memory; /* PAGES pages, every fourth not accessible */
 	union {
 		struct phi_token token;
@@ -26,6 +27,7 @@ struct world {
 struct fuzzer {
 	struct world *world;
 	uint64_t state;
+	struct phi_endowment give; /* to the child */
 	int which; /* of the two cspaces, for the call at hand */
 	uint32_t type; /* of the handle that the call at hand is about */
 	int wrong; /* an errno that is not in the interface */

@@ -15,13 +15,16 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "fuzz.h"
 #include "phi_message.h"
 
 #define THREADS 3
+#define CGROUP "/sys/fs/cgroup"
 #define CALLS_PER_LIFE 5000
 
 /* Calls that succeeded, counted by all processes. */
@@ -29,7 +32,7 @@ static unsigned long *succeeded;
 
 static void keep(struct fuzzer *f, uint32_t type, uint64_t handle)
 {
-	if (type <= PHI_TYPE_AGENT)
+	if (type <= PHI_TYPE_BUDGET)
 		__atomic_store_n(&f->world->pool[f->which][type][any(f) % POOL],
 				 handle, __ATOMIC_RELAXED);
 }
@@ -106,6 +109,9 @@ static void harvest(struct fuzzer *f, const struct call *call, uint64_t *arg)
 	case PHI_IOC_ENDPOINT_FD:
 		close(((struct phi_endpoint_fd *)arg)->fd);
 		break;
+	case PHI_IOC_PROCESS_ENDOW:
+		close(((struct phi_process_endow *)arg)->fd);
+		break;
 	case PHI_IOC_REPLY_RECV:
 		recv = &((struct phi_reply_recv *)arg)->recv;
 		__attribute__((fallthrough));
@@ -117,6 +123,9 @@ static void harvest(struct fuzzer *f, const struct call *call, uint64_t *arg)
 		break;
 	case PHI_IOC_INFER_BEGIN:
 		keep(f, 0, ((struct phi_infer_begin *)arg)->ticket);
+		break;
+	case PHI_IOC_BUDGET_RESERVE:
+		keep(f, 0, ((struct phi_budget_reserve *)arg)->reservation);
 		break;
 	}
 }
@@ -184,17 +193,41 @@ static void *fuzz_loop(void *arg)
 	return NULL;
 }
 
+/* A child that waits for the end of its parent. */
+static int make_child(struct world *w)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(2000);
+		for (;;)
+			pause();
+	}
+	w->child = pid < 0 ? -1 : syscall(SYS_pidfd_open, pid, 0);
+	return w->child < 0 ? -errno : 0;
+}
+
+/* Become a process of the cgroup that agents are made of. */
+static int enter_cgroup(void)
+{
+	int fd = open(CGROUP "/fuzz/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	int ret = write(fd, "0", 1) == 1 ? 0 : -errno;
+
+	close(fd);
+	return ret;
+}
+
 static int try_to_make_world(struct world *w)
 {
-	char name[] = "/tmp/phi-fuzz-XXXXXX";
-
 	w->phi[0] = do_open();
 	w->phi[1] = do_open();
 	w->self = syscall(SYS_pidfd_open, getpid(), 0);
 	w->files[0] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->files[1] = -1;
-	w->files[2] = open("/sys/fs/cgroup", O_RDONLY | O_CLOEXEC);
-	w->files[3] = mkstemp(name);
+	w->files[2] = open(CGROUP, O_RDONLY | O_CLOEXEC);
+	w->files[3] = memfd_create("sink", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	w->files[4] = open(CGROUP "/fuzz", O_RDONLY | O_CLOEXEC);
 	w->memory = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (w->phi[0] < 0)
@@ -203,12 +236,12 @@ static int try_to_make_world(struct world *w)
 		return w->phi[1];
 	if (w->memory == MAP_FAILED || w->files[0] < 0 || w->files[3] < 0)
 		return -errno;
-	unlink(name);
 	for (int i = 3; i < PAGES; i += 4)
 		mprotect(w->memory + i * 4096, 4096, PROT_NONE);
-	if (ftruncate(w->files[3], 4096))
+	if (ftruncate(w->files[3], 4096) ||
+	    fcntl(w->files[3], F_ADD_SEALS, F_SEAL_SHRINK))
 		return -errno;
-	return 0;
+	return make_child(w);
 }
 
 /* Where memory is short, or made to seem so, that may take some attempts. */
@@ -222,7 +255,7 @@ static int make_world(struct world *w)
 			break;
 		for (int i = 0; i < 2; i++)
 			close(w->phi[i]);
-		for (int i = 0; i < 4; i++)
+		for (int i = 0; i < 5; i++)
 			close(w->files[i]);
 		close(w->self);
 		if (w->memory != MAP_FAILED)
@@ -331,7 +364,10 @@ static int live(void *arg)
 	bool faults = getenv("PHI_FUZZ_FAULTS");
 	int ret, ask = faults ? injection_prepare() : -1;
 
-	ret = life->uid ? become(life->uid) : 0;
+	mkdir(CGROUP "/fuzz", 0755);
+	ret = life->seed % 8 ? 0 : enter_cgroup();
+	if (!ret && life->uid)
+		ret = become(life->uid);
 	if (!ret)
 		ret = make_world(&world);
 	if (!ret)

@@ -20,7 +20,7 @@
 
 static void keep(struct fuzzer *f, uint32_t type, uint64_t handle)
 {
-	if (type <= PHI_TYPE_AGENT)
+	if (type <= PHI_TYPE_BUDGET)
 		__atomic_store_n(&f->world->pool[f->which][type][any(f) % POOL],
 				 handle, __ATOMIC_RELAXED);
 }
@@ -332,6 +332,7 @@ int storm_world(struct storm *storm)
 	w->files[0] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->files[1] = -1;
 	w->files[2] = -1;
+	w->files[4] = -1;
 	w->files[3] = memfd_create("sink", MFD_CLOEXEC);
 	w->memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -30,8 +30,8 @@ int phi_share_pages(struct phi_region *to, const void *of)
 	guard(rwsem_write)(&from->lock);
 	unmap_mapping_pages(from->file->f_mapping, 0, 0, true);
 	/*
-	 * Whoever writes after the end of @cap waits for the lock, or wrote
-	 * before the zap, and the end is seen here.
+	 * A write after the end of @cap waits for the lock, or came before
+	 * the zap, and the end is seen here.
 	 */
 	ret = phi_cspace_holds(sharing->cs, sharing->handle, cap) ?
 		      phi_cap_live(cap) :

@@ -84,7 +84,7 @@ static int phi_word_at(const struct phi_cap *cap, u64 offset, u64 *word)
 /*
  * Put a waiter into the tree if its word holds @value. A waker has stored
  * the word before it takes the lock: it finds the waiter, or the waiter finds
- * the new value. What was stored after the end of the handle is not compared.
+ * the new value. No word stored after the end of the handle is compared.
  * Return: 1 when it is in the tree, 0 when the value is another, or why the
  * handle is of no use.
  */
@@ -105,7 +105,7 @@ static int phi_word_enter(struct phi_region *region, struct phi_word_waiter *ww,
 	scoped_guard(spinlock, &region->words_lock) {
 		same = READ_ONCE(map[offset_in_page(at) / sizeof(u32)]) ==
 		       value;
-		/* A word from after the end of the handle tells of that end. */
+		/* A word stored after the end of the handle is not compared. */
 		smp_rmb();
 		ret = phi_waiter_check(&ww->w);
 		if (!ret && same) {

@@ -52,12 +52,14 @@ struct scene {
 
 /* Each ends with one that has no name. */
 extern const struct scene agent_scenes[];
+extern const struct scene budget_scenes[];
 extern const struct scene call_scenes[];
 extern const struct scene message_scenes[];
 extern const struct scene way_scenes[];
 
 int stage_make(struct stage *s);
 void stage_end(struct stage *s);
+bool has_bits(struct stage *s);
 int scene_act(const struct scene *scene, struct stage *s);
 
 #endif /* _SELFTESTS_FAIL_H */

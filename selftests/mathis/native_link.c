@@ -124,9 +124,9 @@ TEST_F(link, keeps_constants_types_and_descriptions)
 		  run(self, TYPES AREA ".func main\nCONST_I64 1\n"
 				       "MAKE_STRUCT \"P\" 1 CALL \"it\" 1\n"
 				       "RET\n.end"));
-	EXPECT_STREQ("(2.5, \"lib\", bytes(1), '\\u{78}', 7, 1.5, none, true, "
-		     "true, \"\")",
-		     self->text);
+	EXPECT_STREQ(
+		"(2.5, \"lib\", bytes(1), '\\u{78}', 7, 1.5, none, true, true, \"\")",
+		self->text);
 	EXPECT_EQ(3, self->module->n_types);
 }
 

@@ -268,9 +268,8 @@ TEST_F(snapshot, holds_everything)
 	}
 	mathis_fuel_add(self->m, 10000);
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
-	EXPECT_RESULT("(\"frame\", 7, \"in\", [func 0, ptr, struct(1, \"y\"), "
-		      "enum 0, 2.5, true, none, '\\u{7a}', bytes(1), "
-		      "(1, 2), {(1, 2): \"v\"}, {\"k\"}, iterator])");
+	EXPECT_RESULT(
+		"(\"frame\", 7, \"in\", [func 0, ptr, struct(1, \"y\"), enum 0, 2.5, true, none, '\\u{7a}', bytes(1), (1, 2), {(1, 2): \"v\"}, {\"k\"}, iterator])");
 }
 
 /* A snapshot of a snapshot is the same. */

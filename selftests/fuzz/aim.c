@@ -225,27 +225,6 @@ static void aim_invoke(struct fuzzer *f, struct phi_cap_invoke *arg)
 	};
 }
 
-static void aim_adopt(struct fuzzer *f, struct phi_region_adopt *arg)
-{
-	bool private = arg->flags & PHI_ADOPT_PRIVATE;
-
-	arg->start = private ? any_pointer(f) & ~0xfffULL : 0;
-	arg->bytes = one_in(f, 8) ? 4096ULL * (any(f) % 4) : 4096;
-	arg->fd = private ? -1 : f->world->files[3];
-}
-
-static void aim_endow(struct fuzzer *f, struct phi_process_endow *arg)
-{
-	f->give = (struct phi_endowment){ .cap = a_handle(f, 0) };
-	*arg = (struct phi_process_endow){
-		.size = sizeof(*arg),
-		.flags = any(f) & PHI_ENDOW_SHARED,
-		.pidfd = one_in(f, 8) ? f->world->self : f->world->child,
-		.ncaps = any(f) % 2,
-		.caps = (uintptr_t)&f->give,
-	};
-}
-
 /* Calls on budgets: small amounts, which some have left. */
 static void aim_budget(struct fuzzer *f, unsigned int cmd, void *arg)
 {
@@ -429,10 +408,6 @@ void fill(struct fuzzer *f, const struct call *call, uint64_t *arg)
 	} else if (call->cmd == PHI_IOC_CAP_INVOKE) {
 		aim_invoke(f, (void *)arg);
 		return;
-	} else if (call->cmd == PHI_IOC_REGION_ADOPT) {
-		aim_adopt(f, (void *)arg);
-	} else if (call->cmd == PHI_IOC_PROCESS_ENDOW) {
-		aim_endow(f, (void *)arg);
 	}
 	if (call->deadline)
 		arg[call->deadline / 8] =

@@ -53,9 +53,9 @@ struct phi_agent *phi_agent_at(struct cgroup *cgroup)
 
 /*
  * Whose process is @task? On the way up from its cgroup, an agent counts in
- * place of those below it, unless its holder allowed the one right below:
- * whoever makes an agent inside another's cgroup, before or after, does not get
- * out of it. @killed: Out, an agent on the way was killed.
+ * place of those below it, unless its holder allowed the one right below: an
+ * agent registered inside another's cgroup, earlier or later, does not release
+ * its processes from the outer one. @killed: Out, an agent on the way was killed.
  */
 static struct phi_agent *phi_agent_find(struct task_struct *task, bool *killed)
 {

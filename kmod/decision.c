@@ -277,9 +277,9 @@ static u64 phi_record_id(const struct phi_log *log,
 }
 
 /*
- * Where in a log a reader stands: 0 = before all of it, U64_MAX = after. The id
- * has the lower half of a number. The upper half is that of the last number
- * that was given out and has this lower half.
+ * Where in a log a reader stands: 0 = before all of it, U64_MAX = after. An id
+ * holds the lower 32 bits of a record's number. Of the numbers assigned so far
+ * that have these bits, the id means the greatest.
  */
 static u64 phi_log_place(const struct phi_log *log,
 			 const struct phi_reader *reader, u64 id)

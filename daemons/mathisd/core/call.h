@@ -4,9 +4,8 @@
  *
  * Such a function finds its arguments checked against calls.def, those that
  * are missing filled in: c->args has one for each that calls.def names. It sets
- * c->result and returns MD_DONE; or reports an error by md_fail() and returns
- * what that returns; or returns MD_LATER, after it has arranged that any thread
- * calls md_finish() once. INLINE functions must not block. WORKER functions run
+ * c->result and returns MD_DONE, or returns md_fail(), which reports an error,
+ * or returns MD_LATER: some thread then calls md_finish() once. INLINE functions must not block. WORKER functions run
  * in a thread of their own and wait by md_wait() alone, for a call can be
  * cancelled or pass its deadline at any moment.
  */

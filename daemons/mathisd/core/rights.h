@@ -55,9 +55,8 @@ const struct md_right *md_right_find(const char *name, size_t size);
  * @name: Name of the right; "all" for each.
  * @params: Parameters with commas between them, or NULL for all.
  *
- * Return: 0; -ENOENT for an unknown right; -EINVAL for a parameter of a right
- * that has none, or an empty one; -errno for a path that cannot be opened;
- * -ENOMEM.
+ * Return: 0; -ENOENT for an unknown right; -EINVAL for an empty parameter, or
+ * when the right takes no parameters; the -errno of opening a path; -ENOMEM.
  */
 int md_rights_add(struct md_rights *rights, bool deny, const char *name,
 		  const char *params);

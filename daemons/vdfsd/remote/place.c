@@ -103,7 +103,7 @@ int vdfs_remote_place(struct vdfs_remote *remote, const struct vdfs_who *who,
 	for (i = 0; err == -EAGAIN && i < TRIES; i++) {
 		err = vdfs_meta_read(vdfs_store_meta(remote->store), find_path,
 				     &p);
-		/* That it is not there yet is not to be an old answer. */
+		/* A cached answer may miss a name that exists now: ask again. */
 		if (!err && !place->ino)
 			vdfs_remote_doubt(remote, p.path);
 		if (!err)

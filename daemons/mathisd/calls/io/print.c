@@ -248,7 +248,7 @@ static int wait(struct md_call *c, struct output *o, const struct iovec *iov,
 
 	if (!t || !copy)
 		return MD_FAILED;
-	/* That of the machine does not outlive this. */
+	/* The machine may free its text when this function returns. */
 	memcpy(mempcpy(copy, iov[0].iov_base, iov[0].iov_len), iov[1].iov_base,
 	       iov[1].iov_len);
 	c->args[0].text = copy;

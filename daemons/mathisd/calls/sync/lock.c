@@ -122,8 +122,8 @@ static struct md_call *next(struct lock *l)
 }
 
 /*
- * Give a lock to those that wait. With the lock: nobody sees it given to a call
- * that was stopped.
+ * Give a lock to those that wait. The caller holds its mutex, so no thread sees
+ * a stopped call as the holder.
  */
 static void give_all(struct lock *l)
 {

@@ -15,8 +15,8 @@ void zone_close(struct zone *z);
 /* Seconds that local time is ahead of UTC at a time; of NULL, UTC itself, 0. */
 int zone_offset(const struct zone *z, int64_t t);
 /*
- * The time of a local time: of two the earlier one; of none the end of the gap
- * that it is in.
+ * Convert a local time to UTC. A local time that occurs twice gives the earlier
+ * time; one that clocks skip gives the end of the gap.
  */
 int64_t zone_time(const struct zone *z, int64_t local);
 /* The name of the system's zone, which has room for @n bytes. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/build_bug.h>
+#include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
@@ -221,6 +222,28 @@ bool phi_frame_writable(void __user *to, size_t len)
 }
 
 /**
+ * phi_frame_reserve() - reserve a descriptor for a file
+ * @arg: Argument of the handler.
+ * @file: The file, or ERR_PTR(). The frame keeps it until phi_frame_open().
+ *
+ * Context: Process context. May sleep.
+ * Return: The descriptor; or a negative errno, with the file given back.
+ */
+int phi_frame_reserve(void *arg, struct file *file)
+{
+	int fd;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		fput(file);
+	else
+		phi_frame_of(arg)->file = file;
+	return fd;
+}
+
+/**
  * phi_frame_open() - let a reserved descriptor name the file in hand
  * @arg: Argument of the handler, which left the file in the frame.
  * @fd: The descriptor.
@@ -262,10 +285,11 @@ static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
 
 	if (!phi_out_writable(out, (u8 *)frame->arg + op->out, len))
 		return -EFAULT;
+	frame->silent = !len;
 	ret = op->run(cs, frame->arg);
 	if (ret)
 		return ret;
-	if (len)
+	if (!frame->silent)
 		ret = phi_words_put(out, (u8 *)frame->arg + op->out, len);
 	if (op->settle)
 		op->settle(cs, frame->arg, !ret);

@@ -64,6 +64,7 @@ struct phi_op {
  * @file: A file without a descriptor.
  * @tfm: A key that is not used yet.
  * @ticket: An inference that ends.
+ * @silent: Set by @run: no output changed, so none is written back.
  * @arg: A copy of the struct, for phi_frame_of().
  */
 struct phi_frame {
@@ -74,6 +75,7 @@ struct phi_frame {
 	struct file *file;
 	struct crypto_shash *tfm;
 	struct phi_ticket *ticket;
+	bool silent;
 	u64 arg[PHI_ARG_MAX / sizeof(u64)];
 };
 
@@ -90,6 +92,7 @@ static inline struct phi_frame *phi_frame_of(void *arg)
 }
 
 bool phi_frame_writable(void __user *to, size_t len);
+int phi_frame_reserve(void *arg, struct file *file);
 void phi_frame_open(void *arg, int fd, bool told);
 long phi_dispatch(struct phi_cspace *cs, unsigned int nr, void __user *uarg,
 		  bool nowait);

@@ -51,7 +51,6 @@ int phi_endpoint_create(struct phi_cspace *cs, void *arg)
 int phi_endpoint_fd(struct phi_cspace *cs, void *arg)
 {
 	struct phi_endpoint_fd *cmd = arg;
-	struct file *file;
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
@@ -66,16 +65,9 @@ int phi_endpoint_fd(struct phi_cspace *cs, void *arg)
 	}
 	if (!(cap->rights & (PHI_RIGHT_SEND | PHI_RIGHT_RECV)))
 		return phi_refuse_right(cap, PHI_RIGHT_SEND);
-	file = phi_poller_open(cs, cmd->endpoint, cap);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	cmd->fd = get_unused_fd_flags(O_CLOEXEC);
-	if (cmd->fd < 0) {
-		fput(file);
-		return cmd->fd;
-	}
-	phi_frame_of(arg)->file = file;
-	return 0;
+	cmd->fd =
+		phi_frame_reserve(arg, phi_poller_open(cs, cmd->endpoint, cap));
+	return min(cmd->fd, 0);
 }
 
 /**

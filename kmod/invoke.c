@@ -10,6 +10,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "decision.h"
 #include "dispatch.h"
 #include "endpoint.h"
 #include "hook.h"
@@ -354,10 +355,12 @@ int phi_cap_invoke(struct phi_cspace *cs, void *arg)
 	if (!op)
 		return -EINVAL;
 	if (op->rights & ~cap->rights)
-		return -EPERM;
+		return phi_refuse_right(cap, op->rights);
 	ret = phi_invoke_check(op, cmd);
 	if (ret)
 		return ret;
+	/* Without a result its copy cannot fail after the work is done. */
+	v.outer->silent = !op->outs;
 	inner.uarg = v.outer->uarg;
 	v.cap = cap;
 	return op->run(&v);

@@ -243,22 +243,13 @@ static struct file *phi_process_prepare(struct phi_cspace *cs,
 int phi_process_endow(struct phi_cspace *cs, void *arg)
 {
 	struct phi_process_endow *cmd = arg;
-	struct file *file;
 
 	if (cmd->flags & ~PHI_ENDOW_SHARED)
 		return -EOPNOTSUPP;
 	if (cmd->pad || cmd->ncaps > PHI_ENDOW_MAX)
 		return -EINVAL;
-	file = phi_process_prepare(cs, cmd);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	cmd->fd = get_unused_fd_flags(O_CLOEXEC);
-	if (cmd->fd < 0) {
-		fput(file);
-		return cmd->fd;
-	}
-	phi_frame_of(arg)->file = file;
-	return 0;
+	cmd->fd = phi_frame_reserve(arg, phi_process_prepare(cs, cmd));
+	return min(cmd->fd, 0);
 }
 
 /**

@@ -260,6 +260,16 @@ SET(invoke_query, cap_invoke)
 	fill_invoke(s, arg, s->unit, PHI_OP_QUERY, PHI_MSG_MAX);
 }
 
+SET(invoke_send, cap_invoke)
+{
+	fill_invoke(s, arg, s->badged, PHI_OP_SEND, 0);
+}
+
+static bool seen_invoke_send(struct stage *s)
+{
+	return !do_take(s->phi, s->ep);
+}
+
 SET(cspace_inbox, cspace_inbox)
 {
 	arg->endpoint = s->ep;
@@ -450,6 +460,7 @@ const struct scene call_scenes[] = {
 	SCENE(CAP_INVOKE, invoke_signal, .seen = has_bits),
 	SCENE(CAP_INVOKE, invoke_poll, SEEN(invoke_poll)),
 	SCENE(CAP_INVOKE, invoke_query),
+	SCENE(CAP_INVOKE, invoke_send, SEEN(invoke_send)),
 	SCENE(CAP_SEAL, cap_seal),
 	SCENE(CAP_UNSEAL, cap_unseal, .other = true),
 	SCENE(CAP_SEAL, seal_aios, SEEN(seal_aios)),

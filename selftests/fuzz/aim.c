@@ -210,18 +210,40 @@ static void aim_invoke(struct fuzzer *f, struct phi_cap_invoke *arg)
 		{ PHI_TYPE_REPLY, PHI_OP_ANSWER, 17, 0 },
 	};
 	uint32_t i = any(f) % ARRAY_SIZE(some);
-	bool waits = some[i].op == PHI_OP_SEND || some[i].op == PHI_OP_CALL;
+	uint32_t op = one_in(f, 16) ? any(f) % 16 : some[i].op;
+	bool waits = op == PHI_OP_SEND || op == PHI_OP_CALL;
 
 	*arg = (struct phi_cap_invoke){
 		.size = sizeof(*arg),
 		.flags = waits ? any(f) & PHI_NONBLOCK : 0,
 		.cap = a_handle(f, some[i].type),
-		.op = one_in(f, 16) ? any(f) % 16 : some[i].op,
+		.op = op,
 		.in_len = one_in(f, 16) ? any(f) % 300 : some[i].in_len,
 		.in = any_pointer(f),
 		.out = any_pointer(f),
 		.out_len = one_in(f, 16) ? any(f) % 300 : some[i].out_len,
 		.deadline_ns = waits ? monotonic_ns() + any(f) % 99999 : 0,
+	};
+}
+
+static void aim_adopt(struct fuzzer *f, struct phi_region_adopt *arg)
+{
+	bool private = arg->flags & PHI_ADOPT_PRIVATE;
+
+	arg->start = private ? any_pointer(f) & ~0xfffULL : 0;
+	arg->bytes = one_in(f, 8) ? 4096ULL * (any(f) % 4) : 4096;
+	arg->fd = private ? -1 : f->world->files[3];
+}
+
+static void aim_endow(struct fuzzer *f, struct phi_process_endow *arg)
+{
+	f->give = (struct phi_endowment){ .cap = a_handle(f, 0) };
+	*arg = (struct phi_process_endow){
+		.size = sizeof(*arg),
+		.flags = any(f) & PHI_ENDOW_SHARED,
+		.pidfd = one_in(f, 8) ? f->world->self : f->world->child,
+		.ncaps = any(f) % 2,
+		.caps = (uintptr_t)&f->give,
 	};
 }
 
@@ -319,6 +341,13 @@ static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
 			.name = "fuzz",
 		};
 		break;
+	case PHI_IOC_AGENT_WATCH:
+		*(struct phi_agent_watch *)arg = (struct phi_agent_watch){
+			.notify = a_handle(f, PHI_TYPE_NOTIFY),
+			.bits = 1 + any(f) % 4,
+			.runs = any(f) % 2,
+		};
+		break;
 	case PHI_IOC_AGENT_OPEN:
 		((struct phi_agent_open *)arg)->cgroup = w->files[4];
 		break;
@@ -408,6 +437,12 @@ void fill(struct fuzzer *f, const struct call *call, uint64_t *arg)
 	} else if (call->cmd == PHI_IOC_CAP_INVOKE) {
 		aim_invoke(f, (void *)arg);
 		return;
+	} else if (call->cmd == PHI_IOC_REGION_ADOPT) {
+		/* Seldom: pins make the kernel drain the lists of all CPUs. */
+		if (one_in(f, 8))
+			aim_adopt(f, (void *)arg);
+	} else if (call->cmd == PHI_IOC_PROCESS_ENDOW) {
+		aim_endow(f, (void *)arg);
 	}
 	if (call->deadline)
 		arg[call->deadline / 8] =

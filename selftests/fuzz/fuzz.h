@@ -13,6 +13,7 @@ struct world {
 	int phi[2]; /* two cspaces */
 	int files[5]; /* for fields that want one */
 	int self; /* pidfd of the process */
+	int child; /* pidfd of a child that has executed nothing */
 	/* By cspace and type; of type 0: tickets and reservations. */
 	uint64_t pool[2][PHI_TYPE_BUDGET + 1][POOL];
 	uint8_t *memory; /* PAGES pages, every fourth not accessible */
@@ -26,6 +27,7 @@ struct world {
 struct fuzzer {
 	struct world *world;
 	uint64_t state;
+	struct phi_endowment give; /* to the child */
 	int which; /* of the two cspaces, for the call at hand */
 	uint32_t type; /* of the handle that the call at hand is about */
 	int wrong; /* an errno that is not in the interface */

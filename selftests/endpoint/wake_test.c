@@ -355,7 +355,7 @@ TEST_F(gone, dies_when_the_last_receiver_is_revoked)
 	EXPECT_EQ(0, do_send(self->phi, to, "x", 1));
 	ASSERT_EQ(0, do_drop(self->phi, lent));
 	EXPECT_EQ(-EPIPE, do_send(self->phi, to, "x", 1));
-	ASSERT_EQ(0, do_bits(self->phi, self->notify, 1, &bits));
+	ASSERT_EQ(0, do_all_bits(self->phi, self->notify, 1));
 	close(other);
 }
 

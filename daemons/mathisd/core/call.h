@@ -5,9 +5,10 @@
  * Such a function finds its arguments checked against calls.def, those that
  * are missing filled in: c->args has one for each that calls.def names. It sets
  * c->result and returns MD_DONE, or returns md_fail(), which reports an error,
- * or returns MD_LATER: some thread then calls md_finish() once. INLINE functions must not block. WORKER functions run
- * in a thread of their own and wait by md_wait() alone, for a call can be
- * cancelled or pass its deadline at any moment.
+ * or returns MD_LATER: some thread then calls md_finish() once. INLINE functions
+ * must not block. WORKER functions run in a thread of their own and wait by
+ * md_wait() alone, for a call can be cancelled or pass its deadline at any
+ * moment.
  */
 #ifndef MATHISD_CORE_CALL_H
 #define MATHISD_CORE_CALL_H

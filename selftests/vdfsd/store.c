@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemons/common/sql/meta.h"
 #include "files.h"
 #include "store.h"
 
@@ -238,4 +239,23 @@ int object_of(struct vdfs_store *store, const struct vdfs_hash *hash,
 {
 	out->hash = *hash;
 	return vdfs_meta_read(vdfs_store_meta(store), find_object, out);
+}
+
+static int run_sql(struct sqlite3 *db, void *arg)
+{
+	return vdfs_sql_run(db, arg);
+}
+
+int tree_change(struct tree *t, const char *sql)
+{
+	return vdfs_meta_write(vdfs_store_meta(t->store), run_sql, (void *)sql);
+}
+
+uint64_t tree_faults(struct tree *t, uint32_t flags)
+{
+	struct vdfs_fsck_result r;
+
+	if (vdfs_fsck(t->store, flags, NULL, NULL, NULL, &r))
+		return UINT64_MAX;
+	return r.faults;
 }

@@ -26,6 +26,10 @@ int tree_reopen(struct tree *t, const struct vdfs_store_options *options);
 void tree_remove(struct tree *t);
 int tree_flip(const struct tree *t, const char *name, off_t at);
 int tree_shell(struct tree *t, const char *command);
+/* Run SQL on the database of the open store, in a transaction. */
+int tree_change(struct tree *t, const char *sql);
+/* Faults that a check with VDFS_FSCK_* finds; UINT64_MAX when it fails. */
+uint64_t tree_faults(struct tree *t, uint32_t flags);
 
 uint8_t *random_bytes(size_t len, uint64_t seed);
 int put_bytes(struct vdfs_store *store, const struct vdfs_who *who,

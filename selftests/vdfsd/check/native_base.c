@@ -77,17 +77,6 @@ FIXTURE_TEARDOWN(base)
 	tree_remove(&self->t);
 }
 
-static int run_sql(struct sqlite3 *db, void *arg)
-{
-	return vdfs_sql_run(db, arg);
-}
-
-static int change(FIXTURE_DATA(base) * self, const char *sql)
-{
-	return vdfs_meta_write(vdfs_store_meta(self->t.store), run_sql,
-			       (void *)sql);
-}
-
 /**
  * struct question - a number that is asked for
  * @sql: A statement with one row.
@@ -133,15 +122,6 @@ static void wait_for_purge(FIXTURE_DATA(base) * self)
 	}
 }
 
-static uint64_t faults(FIXTURE_DATA(base) * self, uint32_t flags)
-{
-	struct vdfs_fsck_result r;
-
-	if (vdfs_fsck(self->t.store, flags, NULL, NULL, NULL, &r))
-		return UINT64_MAX;
-	return r.faults;
-}
-
 static int count(void *arg, const struct vdfs_item *item, float dist)
 {
 	(void)item;
@@ -172,21 +152,22 @@ static int found(FIXTURE_DATA(base) * self, const struct vdfs_who *who,
 
 static uint64_t repaired(FIXTURE_DATA(base) * self)
 {
-	uint64_t n = faults(self, VDFS_FSCK_REPAIR);
+	uint64_t n = tree_faults(&self->t, VDFS_FSCK_REPAIR);
 
-	return n && n < UINT64_MAX ? faults(self, 0) : UINT64_MAX;
+	return n && n < UINT64_MAX ? tree_faults(&self->t, 0) : UINT64_MAX;
 }
 
 TEST_F(base, dropping_an_empty_collection_takes_no_items)
 {
-	ASSERT_EQ(0, change(self, "UPDATE collection SET base = " HALF "\n"
-				  "WHERE name = 'b'"));
+	ASSERT_EQ(0, tree_change(&self->t,
+				 "UPDATE collection SET base = " HALF "\n"
+				 "WHERE name = 'b'"));
 	EXPECT_EQ(0, repaired(self));
 	EXPECT_EQ(0, vdfs_collection_drop(self->db, &admin, "b"));
 	wait_for_purge(self);
 	EXPECT_EQ(ITEMS, found(self, &alice, NULL));
 	EXPECT_EQ(ITEMS, found(self, &alice, "{\"f\":1}"));
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 }
 
 /* A base of 0 is what a column without a value reads as. */
@@ -203,15 +184,15 @@ TEST_F(base, a_purge_takes_what_is_its_own)
 	/* Then the items of alice are behind 0. */
 	ASSERT_EQ(0, vdfs_collection_drop(self->db, &bob, "b"));
 	wait_for_purge(self);
-	ASSERT_EQ(0, change(self, REBASE("c", "0")));
-	ASSERT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+	ASSERT_EQ(0, tree_change(&self->t, REBASE("c", "0")));
+	ASSERT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
 		ASSERT_EQ(0, vdfs_collection_create(self->db, &bob, "b", &p));
-		ASSERT_EQ(0,
-			  change(self, "INSERT OR REPLACE INTO gone\n"
-				       "SELECT base + 21, 1 FROM collection\n"
-				       "WHERE name = 'c'"));
-		ASSERT_EQ(0, change(self, changes[i]));
+		ASSERT_EQ(0, tree_change(&self->t,
+					 "INSERT OR REPLACE INTO gone\n"
+					 "SELECT base + 21, 1 FROM collection\n"
+					 "WHERE name = 'c'"));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i]));
 		EXPECT_EQ(0, vdfs_collection_drop(self->db, &bob, "b"));
 		wait_for_purge(self);
 		EXPECT_EQ(ITEMS, number(self, "SELECT count(*) FROM item"));
@@ -222,9 +203,10 @@ TEST_F(base, a_purge_takes_what_is_its_own)
 /* An item that is not what was stored says nothing of where the others are. */
 TEST_F(base, a_damaged_item_is_not_asked)
 {
-	ASSERT_EQ(0, change(self, "UPDATE item SET id = 5 WHERE key = 'k3'"));
-	ASSERT_EQ(0, change(self, "UPDATE collection SET mode = 438\n"
-				  "WHERE name = 'c'"));
+	ASSERT_EQ(0, tree_change(&self->t,
+				 "UPDATE item SET id = 5 WHERE key = 'k3'"));
+	ASSERT_EQ(0, tree_change(&self->t, "UPDATE collection SET mode = 438\n"
+					   "WHERE name = 'c'"));
 	EXPECT_EQ(0, repaired(self));
 	EXPECT_EQ(ITEMS - 1, found(self, &admin, NULL));
 	EXPECT_EQ(0, number(self, "SELECT base FROM collection\n"
@@ -243,8 +225,8 @@ TEST_F(base, a_base_that_none_may_have_is_replaced)
 	size_t i;
 
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
-		ASSERT_EQ(0, change(self, changes[i]));
-		EXPECT_LT(0, faults(self, 0));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i]));
+		EXPECT_LT(0, tree_faults(&self->t, 0));
 		EXPECT_EQ(0, repaired(self))
 		{
 			TH_LOG("%s", changes[i]);
@@ -263,8 +245,9 @@ TEST_F(base, each_empty_collection_gets_a_base_of_its_own)
 
 	for (; *name < 'h'; ++*name)
 		ASSERT_EQ(0, vdfs_collection_create(self->db, &bob, name, &p));
-	ASSERT_EQ(0, change(self, "UPDATE collection SET base =\n"
-				  "base + 1 + (1 << 62) WHERE name != 'c'"));
+	ASSERT_EQ(0, tree_change(&self->t,
+				 "UPDATE collection SET base =\n"
+				 "base + 1 + (1 << 62) WHERE name != 'c'"));
 	EXPECT_EQ(0, repaired(self));
 	for (*name = 'd'; *name < 'h'; ++*name) {
 		ASSERT_EQ(0, vdfs_collection_open(self->db, &admin, name, NULL,
@@ -272,21 +255,23 @@ TEST_F(base, each_empty_collection_gets_a_base_of_its_own)
 		EXPECT_EQ(0, insert(c, "k", 1));
 		vdfs_collection_put(c);
 	}
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	EXPECT_EQ(ITEMS, found(self, &alice, NULL));
 }
 
 /* The collection had another base while some of its items came. */
 TEST_F(base, an_item_comes_back_among_the_others)
 {
-	ASSERT_EQ(0, change(self, REBASE("c", "base | 1125899906842624")));
-	ASSERT_EQ(0, change(self, "UPDATE collection SET generation =\n"
-				  "generation + 1, next_id = 90"));
+	ASSERT_EQ(0, tree_change(&self->t,
+				 REBASE("c", "base | 1125899906842624")));
 	ASSERT_EQ(0,
-		  change(self, "UPDATE item SET id = id + 1125899906842624,\n"
-			       "sum = vdfs_sum(id + 1125899906842624,\n"
-			       "collection, key, gen, metadata, vector)\n"
-			       "WHERE key IN ('k3', 'k4')"));
+		  tree_change(&self->t, "UPDATE collection SET generation =\n"
+					"generation + 1, next_id = 90"));
+	ASSERT_EQ(0, tree_change(&self->t,
+				 "UPDATE item SET id = id + 1125899906842624,\n"
+				 "sum = vdfs_sum(id + 1125899906842624,\n"
+				 "collection, key, gen, metadata, vector)\n"
+				 "WHERE key IN ('k3', 'k4')"));
 	EXPECT_EQ(0, repaired(self));
 	EXPECT_EQ(ITEMS, found(self, &alice, NULL));
 	EXPECT_EQ(ITEMS, found(self, &alice, "{\"f\":1}"));
@@ -324,12 +309,12 @@ TEST_F(base, a_damaged_row_is_not_opened)
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
 		close_db(self);
 		ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
-		ASSERT_EQ(0, change(self, changes[i][0]));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i][0]));
 		EXPECT_EQ(-EBADMSG, found(self, &alice, NULL))
 		{
 			TH_LOG("%s", changes[i][0]);
 		}
-		ASSERT_EQ(0, change(self, changes[i][1]));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i][1]));
 		EXPECT_EQ(ITEMS, found(self, &alice, NULL));
 	}
 }
@@ -346,7 +331,7 @@ TEST_F(base, a_new_collection_is_not_among_others)
 	size_t i;
 
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
-		ASSERT_EQ(0, change(self, changes[i]));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i]));
 		ASSERT_EQ(0, vdfs_collection_create(self->db, &bob, "d", &p));
 		EXPECT_EQ(1,
 			  number(self, "SELECT base >= 0 AND base % " SPAN

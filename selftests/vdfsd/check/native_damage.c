@@ -46,26 +46,6 @@ FIXTURE_TEARDOWN(damage)
 	tree_remove(&self->t);
 }
 
-static int run_sql(struct sqlite3 *db, void *arg)
-{
-	return vdfs_sql_run(db, arg);
-}
-
-static int change(FIXTURE_DATA(damage) * self, const char *sql)
-{
-	return vdfs_meta_write(vdfs_store_meta(self->t.store), run_sql,
-			       (void *)sql);
-}
-
-static uint64_t faults(FIXTURE_DATA(damage) * self, uint32_t flags)
-{
-	struct vdfs_fsck_result r;
-
-	if (vdfs_fsck(self->t.store, flags, NULL, NULL, NULL, &r))
-		return UINT64_MAX;
-	return r.faults;
-}
-
 static int count(void *arg, const struct vdfs_item *item, float dist)
 {
 	(void)item;
@@ -112,7 +92,7 @@ TEST_F(damage, a_damaged_collection_lets_nobody_in)
 	size_t i;
 
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
-		ASSERT_EQ(0, change(self, changes[i][0]));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i][0]));
 		EXPECT_EQ(-EBADMSG, open_close(self, &alice))
 		{
 			TH_LOG("%s", changes[i][0]);
@@ -126,7 +106,7 @@ TEST_F(damage, a_damaged_collection_lets_nobody_in)
 		EXPECT_EQ(0, vdfs_collection_list(self->db, &bob, note_name,
 						  name));
 		EXPECT_STREQ("", name);
-		ASSERT_EQ(0, change(self, changes[i][1]));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i][1]));
 		EXPECT_EQ(0, open_close(self, &alice));
 	}
 }
@@ -160,8 +140,9 @@ TEST_F(damage, a_damaged_item_is_not_read)
 
 	ASSERT_EQ(0,
 		  vdfs_collection_open(self->db, &alice, "c", NULL, NULL, &c));
-	ASSERT_EQ(0, change(self, "UPDATE item SET metadata = '{\"f\":2}'\n"
-				  "WHERE key = 'k3'"));
+	ASSERT_EQ(0, tree_change(&self->t,
+				 "UPDATE item SET metadata = '{\"f\":2}'\n"
+				 "WHERE key = 'k3'"));
 	EXPECT_EQ(-EBADMSG, get(c, "k3"));
 	EXPECT_EQ(0, get(c, "k4"));
 	EXPECT_EQ(-EBADMSG, vdfs_collection_walk(c, NULL, count, &n));
@@ -181,7 +162,7 @@ TEST_F(damage, a_damaged_item_is_not_read)
 	EXPECT_EQ(0, get(c, "k3"));
 	EXPECT_EQ(ITEMS, search_vectors(c));
 	vdfs_collection_put(c);
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 }
 
 TEST_HARNESS_MAIN

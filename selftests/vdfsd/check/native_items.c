@@ -64,26 +64,6 @@ FIXTURE_TEARDOWN(items)
 	tree_remove(&self->t);
 }
 
-static int run_sql(struct sqlite3 *db, void *arg)
-{
-	return vdfs_sql_run(db, arg);
-}
-
-static int change(FIXTURE_DATA(items) * self, const char *sql)
-{
-	return vdfs_meta_write(vdfs_store_meta(self->t.store), run_sql,
-			       (void *)sql);
-}
-
-static uint64_t faults(FIXTURE_DATA(items) * self, uint32_t flags)
-{
-	struct vdfs_fsck_result r;
-
-	if (vdfs_fsck(self->t.store, flags, NULL, NULL, NULL, &r))
-		return UINT64_MAX;
-	return r.faults;
-}
-
 /* There and back: each column is in the checksum. */
 TEST_F(items, each_column_is_checked)
 {
@@ -113,15 +93,15 @@ TEST_F(items, each_column_is_checked)
 	};
 	size_t i;
 
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
-		ASSERT_EQ(0, change(self, changes[i][0]));
-		EXPECT_LT(0, faults(self, 0))
+		ASSERT_EQ(0, tree_change(&self->t, changes[i][0]));
+		EXPECT_LT(0, tree_faults(&self->t, 0))
 		{
 			TH_LOG("%s", changes[i][0]);
 		}
-		ASSERT_EQ(0, change(self, changes[i][1]));
-		EXPECT_EQ(0, faults(self, 0));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i][1]));
+		EXPECT_EQ(0, tree_faults(&self->t, 0));
 	}
 }
 
@@ -161,10 +141,11 @@ TEST_F(items, a_damaged_item_is_dropped)
 {
 	struct vdfs_collection *c;
 
-	ASSERT_EQ(0, change(self, "UPDATE item SET vector = x'00000041'\n"
-				  "WHERE key = 'k3'"));
-	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
-	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0,
+		  tree_change(&self->t, "UPDATE item SET vector = x'00000041'\n"
+					"WHERE key = 'k3'"));
+	EXPECT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	ASSERT_EQ(0,
 		  vdfs_collection_open(self->db, &alice, "c", NULL, NULL, &c));
@@ -179,11 +160,13 @@ TEST_F(items, a_damaged_collection_is_roots)
 {
 	struct vdfs_collection *c;
 
-	ASSERT_EQ(0, change(self,
+	ASSERT_EQ(
+		0,
+		tree_change(&self->t,
 			    "UPDATE collection SET mode = 438,\n"
 			    "base = base | 1125899906842624 WHERE name = 'c'"));
-	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	EXPECT_EQ(-ENOENT,
 		  vdfs_collection_open(self->db, &bob, "c", NULL, NULL, &c));
@@ -200,10 +183,10 @@ TEST_F(items, a_lost_name_is_given_back)
 {
 	struct vdfs_collection *c;
 
-	ASSERT_EQ(0, change(self, "UPDATE collection SET name = NULL\n"
-				  "WHERE name = 'c'"));
-	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
-	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0, tree_change(&self->t, "UPDATE collection SET name = NULL\n"
+					   "WHERE name = 'c'"));
+	EXPECT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	ASSERT_EQ(0, vdfs_collection_open(self->db, &admin, "lost-2", NULL,
 					  NULL, &c));
@@ -230,10 +213,10 @@ TEST_F(items, a_name_that_none_may_have_is_replaced)
 	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
 		char name[24];
 
-		ASSERT_EQ(0, change(self, changes[i]));
-		EXPECT_LT(0, faults(self, 0));
-		EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
-		EXPECT_EQ(0, faults(self, 0));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i]));
+		EXPECT_LT(0, tree_faults(&self->t, 0));
+		EXPECT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
+		EXPECT_EQ(0, tree_faults(&self->t, 0));
 		snprintf(name, sizeof(name), "lost-%zu", i + 2);
 		EXPECT_EQ(0, vdfs_collection_drop(self->db, &admin, name))
 		{
@@ -252,13 +235,14 @@ TEST_F(items, a_name_that_was_summed_is_replaced)
 	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	ASSERT_EQ(0, vdfs_collection_create(self->db, &bob, "lost-2", &p));
 	ASSERT_EQ(0,
-		  change(self,
-			 "UPDATE collection SET name = 'C', sum =\n"
-			 "vdfs_sum(id, 'C', owner, mode, dim, metric, type,\n"
-			 "codes, m, ef_build, seed, base) WHERE name = 'c'"));
-	EXPECT_EQ(1, faults(self, 0));
-	EXPECT_EQ(1, faults(self, VDFS_FSCK_REPAIR));
-	EXPECT_EQ(0, faults(self, 0));
+		  tree_change(
+			  &self->t,
+			  "UPDATE collection SET name = 'C', sum =\n"
+			  "vdfs_sum(id, 'C', owner, mode, dim, metric, type,\n"
+			  "codes, m, ef_build, seed, base) WHERE name = 'c'"));
+	EXPECT_EQ(1, tree_faults(&self->t, 0));
+	EXPECT_EQ(1, tree_faults(&self->t, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	name[0] = '\0';
 	ASSERT_EQ(0, vdfs_collection_list(self->db, &alice, note_name, name));
 	EXPECT_EQ(0, strncmp(name, "lost-2-", 7));
@@ -269,12 +253,14 @@ TEST_F(items, a_name_that_was_summed_is_replaced)
 /* That they may have newlines in them was once allowed. */
 TEST_F(items, a_name_of_an_earlier_version_is_none_of_these)
 {
-	ASSERT_EQ(0, change(self,
+	ASSERT_EQ(
+		0,
+		tree_change(&self->t,
 			    "UPDATE collection SET name = 'c' || char(10),\n"
 			    "sum = vdfs_sum(id, 'c' || char(10), owner, mode,\n"
 			    "dim, metric, type, codes, m, ef_build, seed,\n"
 			    "base) WHERE name = 'c'"));
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	EXPECT_EQ(0, vdfs_collection_drop(self->db, &alice, "c\n"));
 }
@@ -320,9 +306,10 @@ TEST_F(items, no_ghost_of_a_damaged_item_stays)
 	struct vdfs_collection *before = open_c(self, &alice), *c;
 
 	ASSERT_NE(NULL, before);
-	ASSERT_EQ(0, change(self, "UPDATE item SET vector = x'00000041'\n"
-				  "WHERE key = 'k3'"));
-	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+	ASSERT_EQ(0,
+		  tree_change(&self->t, "UPDATE item SET vector = x'00000041'\n"
+					"WHERE key = 'k3'"));
+	EXPECT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
 	EXPECT_EQ(-ENOENT, nearest(before, 3));
 	EXPECT_EQ(-ENOENT, get(before, "k4"));
 	EXPECT_EQ(-ENOENT, insert(before, "new"));
@@ -341,7 +328,7 @@ TEST_F(items, no_ghost_of_a_damaged_item_stays)
 	ASSERT_NE(NULL, c);
 	EXPECT_EQ(1, nearest(c, 3));
 	EXPECT_EQ(ITEMS, found(c, NULL));
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	vdfs_collection_put(c);
 }
 
@@ -352,10 +339,10 @@ TEST_F(items, no_ghost_of_a_moved_item_stays)
 
 	ASSERT_NE(NULL, c);
 	vdfs_collection_put(c);
-	ASSERT_EQ(0, change(self, "UPDATE item SET collection = 77\n"
-				  "WHERE key = 'k3'"));
-	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
-	EXPECT_EQ(0, faults(self, 0));
+	ASSERT_EQ(0, tree_change(&self->t, "UPDATE item SET collection = 77\n"
+					   "WHERE key = 'k3'"));
+	EXPECT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	c = open_c(self, &alice);
 	ASSERT_NE(NULL, c);
 	EXPECT_EQ(1, nearest(c, 3));
@@ -368,10 +355,12 @@ TEST_F(items, a_repair_reaches_who_has_it_open)
 	struct vdfs_collection *before = open_c(self, &alice), *c;
 
 	ASSERT_NE(NULL, before);
-	ASSERT_EQ(0, change(self,
+	ASSERT_EQ(
+		0,
+		tree_change(&self->t,
 			    "UPDATE collection SET owner = owner + 1,\n"
 			    "base = base | 1125899906842624 WHERE name = 'c'"));
-	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
+	EXPECT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
 	EXPECT_EQ(-ENOENT, insert(before, "new"));
 	EXPECT_EQ(-ENOENT, nearest(before, 3));
 	EXPECT_EQ(NULL, open_c(self, &alice));
@@ -380,7 +369,7 @@ TEST_F(items, a_repair_reaches_who_has_it_open)
 	EXPECT_EQ(ITEMS, found(c, NULL));
 	EXPECT_EQ(0, insert(c, "new"));
 	/* Root pays for it now. */
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	vdfs_collection_put(before);
 	vdfs_collection_put(c);
 }
@@ -456,14 +445,14 @@ TEST_F(items, counts_are_checked_and_mended)
 		EXPECT_EQ(0, insert(c, "gone"));
 		EXPECT_EQ(0, vdfs_collection_delete(c, "gone"));
 		vdfs_collection_put(c);
-		EXPECT_EQ(0, faults(self, 0));
-		ASSERT_EQ(0, change(self, changes[i]));
-		EXPECT_LT(0, faults(self, 0))
+		EXPECT_EQ(0, tree_faults(&self->t, 0));
+		ASSERT_EQ(0, tree_change(&self->t, changes[i]));
+		EXPECT_LT(0, tree_faults(&self->t, 0))
 		{
 			TH_LOG("%s", changes[i]);
 		}
-		EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
-		EXPECT_EQ(0, faults(self, 0))
+		EXPECT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
+		EXPECT_EQ(0, tree_faults(&self->t, 0))
 		{
 			TH_LOG("%s", changes[i]);
 		}
@@ -498,12 +487,12 @@ TEST_F(items, one_wrong_value_is_one_row_less_and_one_more)
 	size_t i;
 
 	for (i = 0; i < sizeof(made) / sizeof(*made); i++)
-		ASSERT_EQ(0, change(self, made[i]));
-	EXPECT_EQ(2, faults(self, VDFS_FSCK_REPAIR));
-	EXPECT_EQ(0, faults(self, 0));
-	ASSERT_EQ(0, change(self, "UPDATE collection SET name =\n"
-				  "(SELECT count(*) || '-' || sum(n)\n"
-				  "FROM touched) WHERE name = 'b'"));
+		ASSERT_EQ(0, tree_change(&self->t, made[i]));
+	EXPECT_EQ(2, tree_faults(&self->t, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
+	ASSERT_EQ(0, tree_change(&self->t, "UPDATE collection SET name =\n"
+					   "(SELECT count(*) || '-' || sum(n)\n"
+					   "FROM touched) WHERE name = 'b'"));
 	ASSERT_EQ(0, items_in_tree(&self->t, &self->db));
 	EXPECT_EQ(0, vdfs_collection_list(self->db, &bob, note_name, name));
 	EXPECT_STREQ("2-3", name);
@@ -534,11 +523,11 @@ TEST_F(items, an_index_of_another_generation_is_not_used)
 	vdfs_collection_put(c);
 	close_db(self);
 	ASSERT_EQ(0, rename(copy, graph));
-	ASSERT_EQ(0, change(self, "UPDATE collection SET\n"
-				  "stamp_generation = generation,\n"
-				  "old_generation = generation\n"
-				  "WHERE name = 'c'"));
-	EXPECT_EQ(1, faults(self, 0));
+	ASSERT_EQ(0, tree_change(&self->t, "UPDATE collection SET\n"
+					   "stamp_generation = generation,\n"
+					   "old_generation = generation\n"
+					   "WHERE name = 'c'"));
+	EXPECT_EQ(1, tree_faults(&self->t, 0));
 	c = open_c(self, &alice);
 	ASSERT_NE(NULL, c);
 	ASSERT_EQ(0, vdfs_collection_search(c, &how, keep_key, key));

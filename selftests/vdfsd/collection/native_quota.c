@@ -53,18 +53,9 @@ FIXTURE_SETUP(quota)
 					  &self->c));
 }
 
-static uint64_t faults(FIXTURE_DATA(quota) * self, uint32_t flags)
-{
-	struct vdfs_fsck_result r;
-
-	if (vdfs_fsck(self->t.store, flags, NULL, NULL, NULL, &r))
-		return UINT64_MAX;
-	return r.faults;
-}
-
 FIXTURE_TEARDOWN(quota)
 {
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	close_db(self);
 	tree_remove(&self->t);
 }
@@ -119,7 +110,7 @@ TEST_F(quota, the_owner_pays_each_byte)
 	/* An insert that fails costs nothing. */
 	EXPECT_EQ(-EEXIST, put(self->c, "c", "{\"a\":1}", 0));
 	EXPECT_EQ(3 * PLAIN + 6, used(self, &alice));
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	ASSERT_EQ(0, vdfs_collection_delete(self->c, "b"));
 	ASSERT_EQ(0, vdfs_collection_delete(self->c, "b"));
 	EXPECT_EQ(2 * PLAIN, used(self, &alice));
@@ -194,9 +185,9 @@ TEST_F(quota, a_check_counts)
 	ASSERT_EQ(0, change(self, "UPDATE usage SET n = 7, bytes = 77\n"
 				  "WHERE kind = 3 AND uid > 0"));
 	/* The row that is there, the one that is not, and what it comes to. */
-	EXPECT_EQ(3, faults(self, 0));
-	EXPECT_LT(0, faults(self, VDFS_FSCK_REPAIR));
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(3, tree_faults(&self->t, 0));
+	EXPECT_LT(0, tree_faults(&self->t, VDFS_FSCK_REPAIR));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	EXPECT_EQ(1, items_of(self, &alice).n);
 	EXPECT_EQ(PLAIN, items_of(self, &alice).bytes);
 }
@@ -242,7 +233,7 @@ TEST_F(quota, values_of_fields_are_charged)
 	EXPECT_EQ(0, rows[VDFS_USAGE_VALUES].bytes);
 	ASSERT_EQ(0, vdfs_quota_get(self->t.store, alice.uid, &quota, &used));
 	EXPECT_EQ(before, used);
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 	ASSERT_EQ(0, vdfs_collection_delete(self->c, "a"));
 	ASSERT_EQ(0, vdfs_collection_delete(self->c, "b"));
 	ASSERT_EQ(0, vdfs_collection_index_field(self->c, "f", NULL, NULL));
@@ -255,7 +246,7 @@ TEST_F(quota, values_of_fields_are_charged)
 	ASSERT_EQ(0, vdfs_collection_delete(self->c, "c"));
 	ASSERT_EQ(0, vdfs_usage_get(self->t.store, alice.uid, rows));
 	EXPECT_EQ(0, rows[VDFS_USAGE_VALUES].bytes);
-	EXPECT_EQ(0, faults(self, 0));
+	EXPECT_EQ(0, tree_faults(&self->t, 0));
 }
 
 TEST_HARNESS_MAIN

@@ -439,8 +439,11 @@ static int set_metadata(struct change *change, struct sqlite3 *db,
 	int ret = forget_fields(change, db, state, old->id);
 
 	if (!ret)
-		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_METADATA], VDFS_INT(vdfs_row(core, old->id)), VDFS_TEXT(metadata)) ?:
-			      changed(db);
+		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_METADATA],
+				   VDFS_INT(vdfs_row(core, old->id)),
+				   VDFS_TEXT(metadata));
+	if (!ret)
+		ret = changed(db);
 	change->more.bytes += (int64_t)strlen(metadata) - old->metadata;
 	return ret ? ret : store_fields(change, db, state, old->id);
 }
@@ -465,8 +468,13 @@ static int update_fn(struct sqlite3 *db, void *arg)
 	if (item->vector) {
 		change->ids[0] = old.id;
 		vdfs_vector_store(&core->params, item->vector, change->stored);
-		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_VECTOR], VDFS_INT(vdfs_row(core, old.id)), VDFS_INT(state.generation), VDFS_BLOB(change->stored, vdfs_vector_bytes(&core->params))) ?:
-			      changed(db);
+		ret = vdfs_sql_run(db, vdfs_item_sql[SQL_SET_VECTOR],
+				   VDFS_INT(vdfs_row(core, old.id)),
+				   VDFS_INT(state.generation),
+				   VDFS_BLOB(change->stored,
+					     vdfs_vector_bytes(&core->params)));
+		if (!ret)
+			ret = changed(db);
 	}
 	if (!ret && item->metadata)
 		ret = set_metadata(change, db, &state, &old);

@@ -147,14 +147,10 @@ struct charging {
 	bool done;
 };
 
-#define CHARGE(kind, rows)                                               \
-	"INSERT INTO usage(uid, kind, n, bytes)\n"                       \
-	" SELECT owner, " kind ", count(*), sum(cost) FROM\n"            \
-	" (" rows ") GROUP BY owner;\n"                                  \
-	"INSERT INTO quota(uid, used)\n"                                 \
-	" SELECT uid, bytes FROM usage WHERE kind = " kind "\n"          \
-	" ON CONFLICT(uid) DO UPDATE SET used = used + excluded.used;\n" \
-	"INSERT INTO usage VALUES(-1, " kind ", 0, 0)"
+#define CHARGE(rows)                                   \
+	"INSERT INTO usage(uid, kind, n, bytes)\n"     \
+	" SELECT owner, ?, count(*), sum(cost) FROM\n" \
+	" (" rows ") GROUP BY owner"
 
 static int is_charged(struct sqlite3 *db, void *arg)
 {
@@ -175,24 +171,30 @@ static int charge(struct sqlite3 *db, void *arg)
 {
 	const struct charging *c = arg;
 
-	if (sqlite3_exec(db, c->sql, NULL, NULL, NULL))
-		return vdfs_meta_errno(db);
-	return 0;
+	return vdfs_sql_run(db, c->sql, VDFS_INT(c->kind)) ?:
+	       vdfs_sql_run(db,
+			    "INSERT INTO quota(uid, used)\n"
+			    " SELECT uid, bytes FROM usage WHERE kind = ?\n"
+			    " ON CONFLICT(uid) DO UPDATE\n"
+			    " SET used = used + excluded.used",
+			    VDFS_INT(c->kind)) ?:
+	       vdfs_sql_run(db, "INSERT INTO usage VALUES(-1, ?, 0, 0)",
+			    VDFS_INT(c->kind));
 }
 
 static int charge_once(struct vdfs_meta *meta)
 {
 	struct charging rows[] = {
 		{ VDFS_USAGE_ITEMS,
-		  CHARGE("3", "SELECT owner, " VDFS_ITEM_COST " AS cost\n"
-			      " FROM item JOIN collection\n"
-			      " ON collection.id = item.collection"),
+		  CHARGE("SELECT owner, " VDFS_ITEM_COST " AS cost\n"
+			 " FROM item JOIN collection\n"
+			 " ON collection.id = item.collection"),
 		  false },
 		{ VDFS_USAGE_VALUES,
-		  CHARGE("4", "SELECT owner, " VDFS_VALUE_COST " AS cost\n"
-			      " FROM field_value JOIN field\n"
-			      " ON field.id = kind / 8 JOIN collection\n"
-			      " ON collection.id = field.collection"),
+		  CHARGE("SELECT owner, " VDFS_VALUE_COST " AS cost\n"
+			 " FROM field_value JOIN field\n"
+			 " ON field.id = kind / 8 JOIN collection\n"
+			 " ON collection.id = field.collection"),
 		  false },
 	};
 	size_t i;

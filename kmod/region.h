@@ -30,12 +30,13 @@ struct phi_cspace;
  *
  * A snapshot is a region whose pages are those of another. A page has one
  * reference of each region that has it, and counts the further ones in its
- * private field, for anyone may refer to a page for a moment. While there is one, nobody has the page writable: the
- * snapshot zapped what was mapped, and it is mapped read-only since. The first to write puts a copy into its own region. Pages of huge pages
- * have references of their own, so that one page in a huge page can be copied;
- * 512 pages that follow each other are mapped as a huge page while nobody has.
- * Shared pages are in at most PHI_SHARERS_MAX mappings of a region, where the
- * writer has to zap its page.
+ * private field, for anyone may refer to a page for a moment. While there is
+ * one, nobody has the page writable: the snapshot zapped what was mapped, and
+ * it is mapped read-only since. The first to write puts a copy into its own
+ * region. Pages of huge pages have references of their own, so that one page in
+ * a huge page can be copied; 512 pages that follow each other are mapped as a
+ * huge page while nobody has. Shared pages are in at most PHI_SHARERS_MAX
+ * mappings of a region, where the writer has to zap its page.
  *
  * The mappings of a region are in a tree by capability: the end of one visits
  * the mappings made through it, however many others there are.

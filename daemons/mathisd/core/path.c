@@ -22,8 +22,7 @@
 #define FUSECTL_MAGIC 0x65735543
 #define N_KERNELS (sizeof(kernels) / sizeof(*kernels))
 
-/* Make a path absolute, without "." and "..": 0 or -1, which was reported. */
-static int clean(struct md_call *c, const char *path, char out[PATH_MAX])
+int md_path_clean(struct md_call *c, const char *path, char out[PATH_MAX])
 {
 	char whole[2 * PATH_MAX + 2];
 	size_t n = 0;
@@ -98,30 +97,61 @@ static const struct md_rule *find_rule(struct md_call *c, const char *right,
 	return best;
 }
 
+/* The path of a file, and of a name in it: 0 or -1, which was reported. */
+static int real_path(struct md_call *c, int fd, const char *name,
+		     char real[PATH_MAX + NAME_MAX + 2])
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, real, PATH_MAX);
+	if (n < 0)
+		return md_fail_errno(c, errno, "/proc");
+	/* The top folder ends in a slash. */
+	snprintf(real + n, NAME_MAX + 2, "%s%s", name && n > 1 ? "/" : "",
+		 name ?: "");
+	return 0;
+}
+
 /* Whether no rule denies the place where a file is, and a name in it. */
 static int check_place(struct md_call *c, const char *right, int fd,
 		       const char *name)
 {
 	const struct md_rights *rights = &c->session->rights;
-	char link[32], real[PATH_MAX + NAME_MAX + 2];
-	ssize_t n = -1;
+	char real[PATH_MAX + NAME_MAX + 2];
+	bool known = false;
 
 	for (size_t i = 0; i < rights->n; i++) {
 		const struct md_rule *rule = &rights->rules[i];
 
 		if (!rule->deny || strcmp(rule->right->name, right))
 			continue;
-		if (n < 0) {
-			snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-			n = readlink(link, real, PATH_MAX);
-			if (n < 0)
-				return md_fail_errno(c, errno, "/proc");
-			snprintf(real + n, sizeof(real) - (size_t)n, "%s%s",
-				 name ? "/" : "", name ?: "");
-		}
+		if (!known && real_path(c, fd, name, real))
+			return MD_FAILED;
+		known = true;
 		if (below(real, rule->param))
 			return md_fail(c, MATHIS_POLICY,
 				       "a link leads to what is denied");
+	}
+	return MD_DONE;
+}
+
+int md_path_move(struct md_call *c, int folder, const char *name)
+{
+	const struct md_rights *rights = &c->session->rights;
+	char real[PATH_MAX + NAME_MAX + 2];
+
+	if (real_path(c, folder, name, real))
+		return MD_FAILED;
+	for (size_t i = 0; i < rights->n; i++) {
+		const struct md_rule *rule = &rights->rules[i];
+
+		if (rule->deny && rule->right->param == MD_PARAM_PATH &&
+		    rule->param &&
+		    (below(rule->param, real) || below(real, rule->param)))
+			return md_fail(c, MATHIS_POLICY,
+				       "something there is denied");
 	}
 	return MD_DONE;
 }
@@ -156,7 +186,7 @@ int md_path_find(struct md_call *c, const char *right, const char *path,
 	const char *rest;
 	int fd;
 
-	if (clean(c, path, whole))
+	if (md_path_clean(c, path, whole))
 		return -1;
 	rule = find_rule(c, right, whole, &rest);
 	if (!rule)
@@ -178,7 +208,7 @@ int md_path_parent(struct md_call *c, const char *right, const char *path,
 	const char *rest, *last;
 	int fd;
 
-	if (clean(c, path, whole))
+	if (md_path_clean(c, path, whole))
 		return -1;
 	rule = find_rule(c, right, whole, &rest);
 	if (!rule)
@@ -222,6 +252,29 @@ static const unsigned int kernels[] = {
 	FUSECTL_MAGIC,
 };
 
+/* The one of them that a file is in, 0 for none: 0, or -1 and errno. */
+static int kernel_type(int place, unsigned int *type)
+{
+	struct statfs fs;
+	size_t i = 0;
+
+	if (fstatfs(place, &fs))
+		return -1;
+	while (i < N_KERNELS && kernels[i] != (unsigned int)fs.f_type)
+		i++;
+	*type = i < N_KERNELS ? kernels[i] : 0;
+	return 0;
+}
+
+int md_path_plain(struct md_call *c, int place)
+{
+	unsigned int type;
+
+	if (kernel_type(place, &type))
+		return md_fail_errno(c, errno, "the file");
+	return type ? check_special(c, "it is a file of the kernel") : MD_DONE;
+}
+
 /*
  * Whether a file of such a file system may be opened: MD_DONE or MD_FAILED. The
  * memory of a process may not, for it is that of the sessions.
@@ -230,16 +283,13 @@ static int check_kernel(struct md_call *c, const char *path, int place,
 			const char *link)
 {
 	char real[PATH_MAX + 1];
-	struct statfs fs;
+	unsigned int type;
 	const char *name;
-	size_t i = 0;
 	ssize_t n;
 
-	if (fstatfs(place, &fs))
+	if (kernel_type(place, &type))
 		return path_error(c, path);
-	while (i < N_KERNELS && kernels[i] != (unsigned int)fs.f_type)
-		i++;
-	if (i == N_KERNELS)
+	if (!type)
 		return MD_DONE;
 	if (check_special(c, "it is a file of the kernel"))
 		return MD_FAILED;
@@ -249,7 +299,7 @@ static int check_kernel(struct md_call *c, const char *path, int place,
 	real[n] = 0;
 	name = strrchr(real, '/');
 	/* "mem (deleted)" is that of a process that ended. */
-	if (kernels[i] == PROC_SUPER_MAGIC && name &&
+	if (type == PROC_SUPER_MAGIC && name &&
 	    (!strcmp(name, "/mem") || !strncmp(name, "/mem ", 5)))
 		return md_fail(c, MATHIS_UNSUPPORTED,
 			       "it is the memory of a process");
@@ -333,7 +383,7 @@ int md_path_open(struct md_call *c, const char *path, int flags, mode_t mode)
 		char whole[PATH_MAX];
 		const char *rest;
 
-		if (clean(c, path, whole) ||
+		if (md_path_clean(c, path, whole) ||
 		    !find_rule(c, "fs.read", whole, &rest))
 			return -1;
 	}

@@ -37,6 +37,25 @@ int md_path_find(struct md_call *c, const char *right, const char *path,
 int md_path_parent(struct md_call *c, const char *right, const char *path,
 		   char name[NAME_MAX + 1]);
 
+/* A path absolute, without "." and "..": 0, or -1, which was reported. */
+int md_path_clean(struct md_call *c, const char *path, char out[PATH_MAX]);
+
+/**
+ * md_path_move() - ask whether a name may be moved or removed with all below it
+ * @c: The call.
+ * @folder: The folder that it is in.
+ * @name: The name.
+ *
+ * A rule that denies names a place. Its files must not come to another place, so
+ * nothing above it may be moved.
+ *
+ * Return: MD_DONE or MD_FAILED.
+ */
+int md_path_move(struct md_call *c, int folder, const char *name);
+
+/* Whether a file may be changed or watched: those of the kernel need io.special. */
+int md_path_plain(struct md_call *c, int place);
+
 /**
  * md_path_open() - open a file for its content
  * @c: The call.

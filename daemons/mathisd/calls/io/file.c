@@ -11,26 +11,7 @@
 
 #include "calls/calls.h"
 #include "core/path.h"
-
-enum flags {
-	READ = 1,
-	WRITE = 2,
-	CREATE = 0x100,
-	TRUNCATE = 0x200,
-	APPEND = 0x400,
-};
-
-struct file {
-	struct md_object base;
-	int fd;
-	bool reads;
-	bool writes;
-	bool appends;
-	bool seeks; /* a regular file */
-	/* Over a read or write and its offset, where there are any. */
-	pthread_mutex_t lock;
-	int64_t offset;
-};
+#include "file.h"
 
 static void free_file(struct md_object *object)
 {
@@ -41,51 +22,45 @@ static void free_file(struct md_object *object)
 	free(f);
 }
 
-static struct file *get(struct md_call *c)
+struct file *file_get(struct md_call *c)
 {
 	return (struct file *)md_handle_get(c, MD_KIND_file, &c->args[0]);
 }
 
 static int open_flags(int64_t flags)
 {
-	int how = (flags & 3) == 3 ? O_RDWR :
-		  flags & WRITE	   ? O_WRONLY :
-				     O_RDONLY;
+	int how = (flags & 3) == 3   ? O_RDWR :
+		  flags & FILE_WRITE ? O_WRONLY :
+				       O_RDONLY;
 
-	how |= flags & CREATE ? O_CREAT : 0;
-	how |= flags & TRUNCATE ? O_TRUNC : 0;
-	return how | (flags & APPEND ? O_APPEND : 0);
+	how |= flags & FILE_CREATE ? O_CREAT : 0;
+	how |= flags & FILE_TRUNCATE ? O_TRUNC : 0;
+	return how | (flags & FILE_APPEND ? O_APPEND : 0);
 }
 
 static int check_flags(struct md_call *c)
 {
 	int64_t flags = c->args[1].i;
 
-	if (flags & ~(READ | WRITE | CREATE | TRUNCATE | APPEND))
+	if (flags & ~(FILE_READ | FILE_WRITE | FILE_CREATE | FILE_TRUNCATE |
+		      FILE_APPEND))
 		return md_fail(c, MATHIS_ARG_RANGE, "unknown flags: 0x%llx",
 			       (unsigned long long)flags);
-	if (!(flags & (READ | WRITE)))
+	if (!(flags & (FILE_READ | FILE_WRITE)))
 		return md_fail(c, MATHIS_ARG_RANGE,
 			       "the flags have neither read nor write");
-	if (flags & (CREATE | TRUNCATE | APPEND) && !(flags & WRITE))
+	if (flags & (FILE_CREATE | FILE_TRUNCATE | FILE_APPEND) &&
+	    !(flags & FILE_WRITE))
 		return md_fail(c, MATHIS_ARG_RANGE,
 			       "create, truncate and append need write");
 	return MD_DONE;
 }
 
-int md_io_open(struct md_call *c)
+int file_return(struct md_call *c, int fd, int64_t flags)
 {
-	const char *path = md_cstr(c, 0);
-	int64_t flags = c->args[1].i;
 	struct stat st;
 	struct file *f;
-	int fd;
 
-	if (!path || check_flags(c))
-		return MD_FAILED;
-	fd = md_path_open(c, path, open_flags(flags), 0640);
-	if (fd < 0)
-		return MD_FAILED;
 	f = calloc(1, sizeof(*f));
 	if (!f || fstat(fd, &st) || S_ISDIR(st.st_mode)) {
 		free(f);
@@ -96,11 +71,23 @@ int md_io_open(struct md_call *c)
 	md_object_init(&f->base, free_file);
 	pthread_mutex_init(&f->lock, NULL);
 	f->fd = fd;
-	f->reads = flags & READ;
-	f->writes = flags & WRITE;
-	f->appends = flags & APPEND;
+	f->reads = flags & FILE_READ;
+	f->writes = flags & FILE_WRITE;
+	f->appends = flags & FILE_APPEND;
 	f->seeks = S_ISREG(st.st_mode);
 	return md_return_handle(c, MD_KIND_file, &f->base);
+}
+
+int md_io_open(struct md_call *c)
+{
+	const char *path = md_cstr(c, 0);
+	int64_t flags = c->args[1].i;
+	int fd;
+
+	if (!path || check_flags(c))
+		return MD_FAILED;
+	fd = md_path_open(c, path, open_flags(flags), 0640);
+	return fd < 0 ? MD_FAILED : file_return(c, fd, flags);
 }
 
 /* A file without offsets needs no lock, and may make a call wait. */
@@ -146,7 +133,7 @@ static int read_some(struct md_call *c, struct file *f, size_t len)
 
 int md_io_read(struct md_call *c)
 {
-	struct file *f = get(c);
+	struct file *f = file_get(c);
 	int ret;
 
 	if (!f)
@@ -192,7 +179,7 @@ static int write_all(struct md_call *c, struct file *f)
 
 int md_io_write(struct md_call *c)
 {
-	struct file *f = get(c);
+	struct file *f = file_get(c);
 	int ret;
 
 	if (!f)
@@ -238,7 +225,7 @@ static int seek(struct md_call *c, struct file *f)
 
 int md_io_seek(struct md_call *c)
 {
-	struct file *f = get(c);
+	struct file *f = file_get(c);
 	int ret;
 
 	if (!f)
@@ -252,7 +239,7 @@ int md_io_seek(struct md_call *c)
 
 int md_io_flush(struct md_call *c)
 {
-	struct file *f = get(c);
+	struct file *f = file_get(c);
 	int ret = MD_DONE;
 
 	if (!f)
@@ -269,7 +256,7 @@ static int64_t ns(const struct statx_timestamp *t)
 	return t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
-static const char *type_name(mode_t mode)
+const char *file_type(mode_t mode)
 {
 	switch (mode & S_IFMT) {
 	case S_IFREG:
@@ -289,14 +276,14 @@ static const char *type_name(mode_t mode)
 	}
 }
 
-int md_io_stat(struct md_call *c)
+int file_stat(struct md_call *c, int flags)
 {
 	const char *path = md_cstr(c, 0);
 	struct mathis_item map;
 	struct statx st;
 	int fd, ret;
 
-	fd = path ? md_path_find(c, "fs.read", path, 0) : -1;
+	fd = path ? md_path_find(c, "fs.read", path, flags) : -1;
 	if (fd < 0)
 		return MD_FAILED;
 	ret = statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
@@ -309,7 +296,7 @@ int md_io_stat(struct md_call *c)
 	map = mathis_item_seq(&c->pool, MATHIS_MAP, 16);
 #define PUT(_key, _value) mathis_item_put(&c->pool, &map, _key, _value)
 	PUT("size", mathis_item_int((int64_t)st.stx_size));
-	PUT("type", md_text(c, type_name(st.stx_mode)));
+	PUT("type", md_text(c, file_type(st.stx_mode)));
 	PUT("mode", mathis_item_int(st.stx_mode & 07777));
 	PUT("mtime_ns", mathis_item_int(ns(&st.stx_mtime)));
 	PUT("atime_ns", mathis_item_int(ns(&st.stx_atime)));
@@ -319,6 +306,11 @@ int md_io_stat(struct md_call *c)
 	PUT("nlink", mathis_item_int(st.stx_nlink));
 #undef PUT
 	return md_return(c, map);
+}
+
+int md_io_stat(struct md_call *c)
+{
+	return file_stat(c, 0);
 }
 
 int md_io_exists(struct md_call *c)

@@ -21,7 +21,8 @@
  * A uid is that of the process when it opened /dev/phi. Where the thread that
  * calls has another effective one now, the call must pass for both.
  *
- * mmap() of a region is the number 21 (hex).
+ * mmap() of a region is the number 21 (hex); the call n of MATHIS is 10000 (hex)
+ * and n, which the map of counts has no room for.
  *
  * A decision names the rule by what is "any" in its key: the sum of 1 for the
  * number, 2 for the uid and 4 for the agent, plus 1.

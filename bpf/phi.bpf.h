@@ -20,6 +20,9 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+/* The foreign call n, as one of MATHIS, is PHI_CALL_FOREIGN + n. */
+#define PHI_CALL_FOREIGN 0x10000U
+
 #define EPERM 1
 #define EAGAIN 11
 #define EBUSY 16
@@ -39,10 +42,13 @@ struct phi_hook_call___phi {
 	__u32 task_euid;
 	__u32 to_uid;
 	__u32 to_tgid;
+	__u32 via;
 	__u64 to_agent;
 	__u64 agent;
 	__u64 handle;
 	__u64 start_ns;
+	__u64 bytes;
+	__u64 arg;
 } __attribute__((preserve_access_index));
 
 /* One batch on its way; see struct phi_hook_infer. */

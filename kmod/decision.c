@@ -26,25 +26,12 @@
 #define PHI_LOG_SEARCH 32
 
 /**
- * struct phi_tasks - a process and its thread, by number
- * @pid: The process.
- * @tid: The thread.
- */
-struct phi_tasks {
-	pid_t pid;
-	pid_t tid;
-};
-
-/**
  * struct phi_record - a decision as its log keeps it
  * @seq: Its number in the log; 0 = none yet.
  * @error: Result of the call, a negative errno.
  * @call: Number of the call.
  * @time_ns: CLOCK_BOOTTIME.
- * @agent: Number of the agent, 0 = none.
- * @host: The thread in the initial pid namespace.
- * @own: The thread in its own, which a record shall not keep.
- * @ns: Inode number of its own.
+ * @asker: The thread that was refused.
  * @why: The reason.
  */
 struct phi_record {
@@ -52,10 +39,7 @@ struct phi_record {
 	int error;
 	u32 call;
 	u64 time_ns;
-	u64 agent;
-	struct phi_tasks host;
-	struct phi_tasks own;
-	unsigned int ns;
+	struct phi_asker asker;
 	struct phi_refusal why;
 };
 
@@ -183,13 +167,13 @@ static void phi_log_make(kuid_t uid)
 	}
 }
 
-/* Put a record into the log of a user, if it has one. */
-static bool phi_log_add(kuid_t uid, struct phi_record *record)
+/* Put a record into the log of its user, if that has one. */
+static bool phi_log_add(struct phi_record *record)
 {
 	struct phi_log *log;
 
 	guard(rcu)();
-	log = xa_load(&phi_logs, __kuid_val(uid));
+	log = xa_load(&phi_logs, __kuid_val(record->asker.uid));
 	if (!log)
 		return false;
 	guard(spinlock)(&log->lock);
@@ -203,23 +187,39 @@ static bool phi_log_add(kuid_t uid, struct phi_record *record)
 	return true;
 }
 
-static void phi_record_add(kuid_t uid, u32 nr, u64 agent, int error,
+/**
+ * phi_asker_self() - let the current thread be who is refused
+ * @asker: Out.
+ * @uid: The user of its cspace.
+ * @agent: Number of its agent, 0 = none.
+ *
+ * Context: Process context.
+ */
+void phi_asker_self(struct phi_asker *asker, kuid_t uid, u64 agent)
+{
+	*asker = (struct phi_asker){
+		.uid = uid,
+		.agent = agent,
+		.host = { task_tgid_nr(current), task_pid_nr(current) },
+		.own = { task_tgid_vnr(current), task_pid_vnr(current) },
+		.ns = task_active_pid_ns(current)->ns.inum,
+	};
+}
+
+static void phi_record_add(const struct phi_asker *asker, u32 nr, int error,
 			   const struct phi_refusal *why)
 {
 	struct phi_record record = {
 		.error = error,
 		.call = nr,
 		.time_ns = ktime_get_boottime_ns(),
-		.agent = agent,
-		.host = { task_tgid_nr(current), task_pid_nr(current) },
-		.own = { task_tgid_vnr(current), task_pid_vnr(current) },
-		.ns = task_active_pid_ns(current)->ns.inum,
+		.asker = *asker,
 		.why = *why,
 	};
 
-	if (!phi_log_add(uid, &record)) {
-		phi_log_make(uid);
-		phi_log_add(uid, &record);
+	if (!phi_log_add(&record)) {
+		phi_log_make(asker->uid);
+		phi_log_add(&record);
 	}
 }
 
@@ -234,6 +234,8 @@ static void phi_record_add(kuid_t uid, u32 nr, u64 agent, int error,
 void phi_decide(const struct phi_hook_call *call, const struct phi_draft *draft,
 		int error)
 {
+	const struct phi_asker *asker = call->asker;
+	struct phi_asker self;
 	struct phi_refusal why;
 
 	/* A refusal that the call went on after has another errno. */
@@ -243,8 +245,11 @@ void phi_decide(const struct phi_hook_call *call, const struct phi_draft *draft,
 		return;
 	if (!why.named)
 		why.handle = call->handle;
-	phi_record_add(phi_cspace_uid(call->cs), call->nr, call->agent, error,
-		       &why);
+	if (!asker) {
+		phi_asker_self(&self, phi_cspace_uid(call->cs), call->agent);
+		asker = &self;
+	}
+	phi_record_add(asker, call->nr, error, &why);
 }
 
 /**
@@ -258,7 +263,10 @@ void phi_decide(const struct phi_hook_call *call, const struct phi_draft *draft,
  */
 int phi_decide_foreign(u32 nr)
 {
-	phi_record_add(current_euid(), nr, phi_agent_current(NULL), -EPERM,
+	struct phi_asker self;
+
+	phi_asker_self(&self, current_euid(), phi_agent_current(NULL));
+	phi_record_add(&self, nr, -EPERM,
 		       &(struct phi_refusal){ .where = PHI_DECIDED_CSPACE });
 	return -EPERM;
 }
@@ -299,7 +307,7 @@ static u64 phi_log_place(const struct phi_log *log,
 /* Is it on the current thread, not on an ended one that had its number? */
 static bool phi_record_mine(const struct phi_record *record)
 {
-	return record->host.tid == task_pid_nr(current) &&
+	return record->asker.host.tid == task_pid_nr(current) &&
 	       record->time_ns >= current->start_boottime;
 }
 
@@ -309,7 +317,7 @@ static bool phi_record_fits(const struct phi_reader *reader, u64 place,
 {
 	if (!record->seq)
 		return false;
-	if (reader->agent && record->agent != reader->agent)
+	if (reader->agent && record->asker.agent != reader->agent)
 		return false;
 	if (reader->flags & PHI_DECISION_THREAD && !phi_record_mine(record))
 		return false;
@@ -326,9 +334,9 @@ static struct phi_tasks phi_record_tasks(const struct phi_record *record)
 	const struct pid_namespace *ns = task_active_pid_ns(current);
 
 	if (ns == &init_pid_ns)
-		return record->host;
-	if (ns->ns.inum == record->ns)
-		return record->own;
+		return record->asker.host;
+	if (ns->ns.inum == record->asker.ns)
+		return record->asker.own;
 	return (struct phi_tasks){};
 }
 
@@ -343,7 +351,7 @@ static void phi_record_show(const struct phi_log *log,
 	*out = (struct phi_decision){
 		.id = phi_record_id(log, record),
 		.time_ns = record->time_ns,
-		.agent = record->agent,
+		.agent = record->asker.agent,
 		.handle = why->handle,
 		.badge = why->badge,
 		.asked = why->asked,

@@ -27,6 +27,32 @@ struct task_struct;
  */
 
 /**
+ * struct phi_tasks - a process and its thread, by number
+ * @pid: The process.
+ * @tid: The thread.
+ */
+struct phi_tasks {
+	pid_t pid;
+	pid_t tid;
+};
+
+/**
+ * struct phi_asker - who makes a call, as far as decisions say it
+ * @uid: The user of the cspace.
+ * @agent: Number of the agent, 0 = none.
+ * @host: The thread in the initial pid namespace.
+ * @own: The thread in its own, which a record shall not keep.
+ * @ns: Inode number of its own.
+ */
+struct phi_asker {
+	kuid_t uid;
+	u64 agent;
+	struct phi_tasks host;
+	struct phi_tasks own;
+	unsigned int ns;
+};
+
+/**
  * struct phi_refusal - why something was refused
  * @where: PHI_DECIDED_*; this and the rest as in struct phi_decision.
  * @type: PHI_TYPE_*.
@@ -76,6 +102,7 @@ struct phi_draft {
 	struct phi_refusal why;
 };
 
+void phi_asker_self(struct phi_asker *asker, kuid_t uid, u64 agent);
 void phi_draft_begin(struct phi_draft *draft);
 void phi_draft_end(struct phi_draft *draft);
 int phi_refuse(int error, const struct phi_refusal *why);

@@ -157,6 +157,11 @@ static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_MODEL_QUERY, model_query, name,
 	       OUT(model_query, id, name)),
 
+	PHI_OP(PHI_IOC_CALL_CHECK, call_check, refused,
+	       ON(call_check, session), OUT(call_check, refused, refused)),
+	PHI_OP(PHI_IOC_SESSION_CREATE, session_create, cap,
+	       OUT(session_create, cap, cap), MAKES(session_create, cap)),
+
 	PHI_OP(PHI_IOC_SYSTEM_INFO, system_info, features,
 	       OUT(system_info, abi, features)),
 	PHI_OP(PHI_IOC_SYSTEM_STATS, system_stats, limit,

@@ -176,6 +176,9 @@ void phi_infer_close(struct phi_cspace *cs);
 void phi_park_forget(struct phi_cspace *cs);
 void phi_park_close(struct phi_cspace *cs);
 
+int phi_session_create(struct phi_cspace *cs, void *arg);
+int phi_call_check(struct phi_cspace *cs, void *arg);
+
 int phi_process_endow(struct phi_cspace *cs, void *arg);
 void phi_process_endow_settle(struct phi_cspace *cs, void *arg, bool told);
 

@@ -271,7 +271,7 @@ void phi_recv_settle(struct phi_cspace *cs, void *arg, bool told)
 }
 
 /* An answer cannot be asked for twice: prove first that it can be written. */
-static int phi_call_check(const struct phi_call *cmd)
+static int phi_call_valid(const struct phi_call *cmd)
 {
 	u32 room = min_t(u32, cmd->reply_len, PHI_MSG_MAX);
 
@@ -344,7 +344,7 @@ static struct phi_caller *phi_call_post(struct phi_cspace *cs,
 {
 	struct phi_moves moves;
 	struct phi_message *msg;
-	int ret = phi_call_check(cmd);
+	int ret = phi_call_valid(cmd);
 
 	if (ret)
 		return ERR_PTR(ret);

@@ -188,6 +188,44 @@ static void phi_hook_end(u32 ask)
 	preempt_enable();
 }
 
+/* Ask the policies about a call that is described. */
+static int phi_hook_ask(struct phi_hook_call *call)
+{
+	struct phi_hook_now now = { .call = call };
+	int verdict = -EPERM;
+
+	if (phi_hook_begin(PHI_ASKS_CALL)) {
+		this_cpu_write(phi_hook_now, &now);
+		verdict = phi_hook_syscall_enter(call);
+		this_cpu_write(phi_hook_now, NULL);
+		if (unlikely(verdict))
+			phi_hook_draft(verdict);
+		phi_hook_end(PHI_ASKS_CALL);
+	}
+	phi_cap_put(now.cap);
+	return phi_hook_errno(verdict);
+}
+
+/* Describe a call as the current thread makes it. */
+static bool phi_hook_describe(struct phi_hook_call *call, struct phi_cspace *cs,
+			      u32 nr, u64 handle)
+{
+	bool killed;
+
+	*call = (struct phi_hook_call){
+		.nr = nr,
+		.uid = __kuid_val(phi_cspace_uid(cs)),
+		.tgid = task_tgid_nr(current),
+		.task_uid = __kuid_val(current_uid()),
+		.task_euid = __kuid_val(current_euid()),
+		.agent = phi_agent_current(&killed),
+		.handle = handle,
+		.start_ns = ktime_get_ns(),
+		.cs = cs,
+	};
+	return killed;
+}
+
 /**
  * phi_hook_enter() - describe a call, and ask the policies about it
  * @call: Out, the call.
@@ -204,39 +242,47 @@ static void phi_hook_end(u32 ask)
 int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		   u64 handle, const struct phi_hook_target *to)
 {
-	struct phi_hook_now now = { .call = call };
-	int verdict = -EPERM;
-	bool killed;
+	bool killed = phi_hook_describe(call, cs, nr, handle);
 
-	*call = (struct phi_hook_call){
-		.nr = nr,
-		.uid = __kuid_val(phi_cspace_uid(cs)),
-		.tgid = task_tgid_nr(current),
-		.task_uid = __kuid_val(current_uid()),
-		.task_euid = __kuid_val(current_euid()),
-		.agent = phi_agent_current(&killed),
-		.handle = handle,
-		.start_ns = ktime_get_ns(),
-		.cs = cs,
-	};
 	if (to) {
 		call->to_uid = to->uid;
 		call->to_tgid = to->tgid;
 		call->to_agent = to->agent;
 	}
 	phi_trace(phi_call_enter, call);
-	if (killed)
-		return -ESRCH;
-	if (phi_hook_begin(PHI_ASKS_CALL)) {
-		this_cpu_write(phi_hook_now, &now);
-		verdict = phi_hook_syscall_enter(call);
-		this_cpu_write(phi_hook_now, NULL);
-		if (unlikely(verdict))
-			phi_hook_draft(verdict);
-		phi_hook_end(PHI_ASKS_CALL);
+	return killed ? -ESRCH : phi_hook_ask(call);
+}
+
+/**
+ * phi_hook_check() - describe a foreign call, and ask the policies about it
+ * @call: Out, the call.
+ * @cs: The cspace of the process that asks.
+ * @asker: The client that it asks for, or NULL when it is its own call. It stays
+ *         as long as @call.
+ * @check: The question.
+ *
+ * phi_hook_leave() follows, whatever they say.
+ *
+ * Context: As phi_hook_enter().
+ * Return: 0, or the negative errno that the check fails with.
+ */
+int phi_hook_check(struct phi_hook_call *call, struct phi_cspace *cs,
+		   const struct phi_asker *asker, const struct phi_check *check)
+{
+	bool killed = phi_hook_describe(
+		call, cs, PHI_CALL_FOREIGN + check->call, check->cap);
+
+	if (asker) {
+		call->via = call->tgid;
+		call->uid = __kuid_val(asker->uid);
+		call->tgid = asker->host.pid;
+		call->agent = asker->agent;
+		call->asker = asker;
 	}
-	phi_cap_put(now.cap);
-	return phi_hook_errno(verdict);
+	call->bytes = check->bytes;
+	call->arg = check->arg;
+	phi_trace(phi_call_enter, call);
+	return killed ? -ESRCH : phi_hook_ask(call);
 }
 
 /**

@@ -5,8 +5,10 @@
 #include <linux/types.h>
 
 struct phi_agent_figures;
+struct phi_asker;
 struct phi_cap;
 struct phi_cap_mint;
+struct phi_check;
 struct phi_cspace;
 struct phi_object;
 struct phi_share;
@@ -42,7 +44,8 @@ struct phi_user;
  * a region passes it too, as the call PHI_NR_REGION_MAP. CAP_INVOKE passes it
  * twice: by its own number, and by that of the call that its operation stands
  * for, PHI_NR_REGION_MAP for the bytes of a region. CAP_GRANT sends a
- * message: a policy that judges SEND and CALL must judge it too.
+ * message: a policy that judges SEND and CALL must judge it too. CALL_CHECK
+ * passes it by its own number, and once for each check, by phi_hook_check().
  *
  * A policy that refuses names the rule it goes by with bpf_phi_rule(); the
  * decision on the call has the number and the name of the program. Programs that
@@ -55,7 +58,8 @@ struct phi_user;
 
 /**
  * struct phi_hook_call - one call on its way
- * @nr: Number of the call, or PHI_NR_REGION_MAP.
+ * @nr: Number of the call, or PHI_NR_REGION_MAP; for the check of a foreign call
+ *      PHI_CALL_FOREIGN plus its number.
  * @uid: The user whose cspace it is: the effective one of the process when it
  *       opened /dev/phi. All three are in the initial user namespace.
  * @tgid: The calling process, in the initial pid namespace.
@@ -66,13 +70,18 @@ struct phi_user;
  *          -1 when there is no such inbox; for other calls 0.
  * @to_tgid: For CAP_GRANT: the process that receives, in the initial pid
  *           namespace; 0 when the receiver is an agent, and for other calls.
- * @pad: 0.
+ * @via: For a check on behalf of a client: the process that asks, in the initial
+ *       pid namespace. @uid, @tgid and @agent are then the client's, @task_* of
+ *       the thread that asks, and @handle one of its handles. Else 0.
  * @to_agent: For CAP_GRANT: number of the agent that receives, or that the
  *            process which does belongs to; 0 = none.
  * @agent: Number of the agent the process belongs to, 0 = none.
  * @handle: The handle the call is about, 0 = none.
  * @start_ns: CLOCK_MONOTONIC at entry.
  * @cs: The caller's cspace, for the kfuncs.
+ * @asker: For decisions: the client, or NULL for the calling thread.
+ * @bytes: For a check, as @arg: see struct phi_check; else 0.
+ * @arg: Summary of the arguments; see struct phi_check.
  */
 struct phi_hook_call {
 	u32 nr;
@@ -82,12 +91,15 @@ struct phi_hook_call {
 	u32 task_euid;
 	u32 to_uid;
 	u32 to_tgid;
-	u32 pad;
+	u32 via;
 	u64 to_agent;
 	u64 agent;
 	u64 handle;
 	u64 start_ns;
 	struct phi_cspace *cs;
+	const struct phi_asker *asker;
+	u64 bytes;
+	u64 arg;
 };
 
 /**
@@ -184,13 +196,16 @@ struct phi_unit_stat {
 
 int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		   u64 handle, const struct phi_hook_target *to);
+int phi_hook_check(struct phi_hook_call *call, struct phi_cspace *cs,
+		   const struct phi_asker *asker,
+		   const struct phi_check *check);
 void phi_hook_leave(struct phi_hook_call *call, long result);
 int phi_hook_infer_ask(struct phi_hook_infer *infer);
 int phi_hook_unit_ask(struct phi_hook_infer *infer,
 		      const struct phi_share *shares);
 void phi_hook_infer_told(struct phi_hook_infer *infer);
 
-/* Where programs attach; called by the five above alone. */
+/* Where programs attach; called by the six above alone. */
 int phi_hook_syscall_enter(struct phi_hook_call *call);
 void phi_hook_syscall_exit(struct phi_hook_call *call, long result);
 int phi_hook_infer_pre(struct phi_hook_infer *infer);

@@ -7,7 +7,7 @@
 #include "quota.h"
 
 /* Objects on the host, by type; [0] is their sum. */
-static atomic64_t phi_objects[PHI_TYPE_BUDGET + 1];
+static atomic64_t phi_objects[PHI_TYPE_SESSION + 1];
 
 /**
  * phi_object_init() - start the life of an object

@@ -40,7 +40,8 @@ static struct phi_drafts *phi_drafts_of(const struct task_struct *task)
 
 /**
  * phi_draft_begin() - let the current thread note refusals
- * @draft: Where to, until phi_draft_end(). A thread has one at a time.
+ * @draft: Where to, until phi_draft_end(). Of those of a thread the newest
+ *         counts: a check within CALL_CHECK has its own.
  *
  * Context: Process context.
  */

@@ -13,7 +13,7 @@
  *  0x60-0x6f  agents, budgets              agent.h budget.h
  *  0x70-0x8f  units, models, inferences    unit.h infer.h
  *  0x90-0x9f  checkpoint and restore
- *  0xa0-0xaf  the dispatcher of MATHIS
+ *  0xa0-0xaf  the dispatcher of MATHIS        session.h
  *  0xf0-0xff  the system                   system.h decision.h
  */
 
@@ -26,6 +26,7 @@
 #include <phi/notify.h>
 #include <phi/process.h>
 #include <phi/region.h>
+#include <phi/session.h>
 #include <phi/system.h>
 #include <phi/unit.h>
 

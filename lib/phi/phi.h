@@ -537,6 +537,30 @@ int phi_budget_watch(int phi, uint64_t budget, uint64_t notify, uint64_t low,
 		     uint64_t spent);
 
 /**
+ * phi_session_create() - let a dispatcher ask for this process
+ * @phi: Cspace.
+ * @cap: Out, SESSION handle with EXEC, ADMIN and GRANT.
+ *
+ * Context: Any thread; decisions on the checks name the calling one.
+ * Return: 0 or a negative errno.
+ */
+int phi_session_create(int phi, uint64_t *cap);
+
+/**
+ * phi_call_check() - ask whether a client may make calls of another interface
+ * @phi: Cspace.
+ * @session: SESSION handle with EXEC of the client; 0 asks for this process.
+ * @checks: The calls, whose results are written.
+ * @n: Number of @checks, 1 to PHI_CHECKS_MAX.
+ *
+ * Context: Any thread.
+ * Return: How many checks were refused; -ESRCH when the client has ended; or a
+ * negative errno.
+ */
+int phi_call_check(int phi, uint64_t session, struct phi_check *checks,
+		   uint32_t n);
+
+/**
  * phi_decision_query() - read why a call was refused
  * @phi: Cspace.
  * @id: Number of a decision, or where the search begins; see @flags.

@@ -30,7 +30,7 @@ uint64_t a_handle(struct fuzzer *f, uint32_t type)
 	int slot;
 
 	if (!type || one_in(f, 32))
-		type = 1 + any(f) % PHI_TYPE_BUDGET;
+		type = 1 + any(f) % PHI_TYPE_SESSION;
 	f->type = type;
 	/* One is liked best, so that senders and receivers meet. */
 	slot = one_in(f, 4) ? any(f) % POOL : 0;

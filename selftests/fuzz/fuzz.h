@@ -15,7 +15,7 @@ struct world {
 	int self; /* pidfd of the process */
 	int child; /* pidfd of a child that has executed nothing */
 	/* By cspace and type; of type 0: tickets and reservations. */
-	uint64_t pool[2][PHI_TYPE_BUDGET + 1][POOL];
+	uint64_t pool[2][PHI_TYPE_SESSION + 1][POOL];
 	uint8_t *memory; /* PAGES pages, every fourth not accessible */
 	union {
 		struct phi_token token;

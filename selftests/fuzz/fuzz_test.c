@@ -32,7 +32,7 @@ static unsigned long *succeeded;
 
 static void keep(struct fuzzer *f, uint32_t type, uint64_t handle)
 {
-	if (type <= PHI_TYPE_BUDGET)
+	if (type <= PHI_TYPE_SESSION)
 		__atomic_store_n(&f->world->pool[f->which][type][any(f) % POOL],
 				 handle, __ATOMIC_RELAXED);
 }

@@ -60,7 +60,7 @@
 #define PHI_IOC_MAGIC 'P'
 
 /* Version of this interface: raised when a call or a field is added. */
-#define PHI_ABI_VERSION 2
+#define PHI_ABI_VERSION 3
 
 /* Types of capabilities. */
 #define PHI_TYPE_MEMORY 1
@@ -74,11 +74,12 @@
 #define PHI_TYPE_REPLY 9
 #define PHI_TYPE_AGENT 10
 #define PHI_TYPE_BUDGET 11
+#define PHI_TYPE_SESSION 12
 
 /* Rights. They only ever shrink; asking for more is EPERM. */
 #define PHI_RIGHT_READ 0x01 /* read a region, wait on a notify */
 #define PHI_RIGHT_WRITE 0x02 /* write a region, signal a notify */
-#define PHI_RIGHT_EXEC 0x04 /* run a model, map executable */
+#define PHI_RIGHT_EXEC 0x04 /* run a model, map executable, ask for a client */
 #define PHI_RIGHT_MAP 0x08 /* map a region */
 #define PHI_RIGHT_SEND 0x10 /* send to and call an endpoint */
 #define PHI_RIGHT_RECV 0x20 /* receive from an endpoint */

@@ -75,6 +75,7 @@ struct noun {
 extern const struct noun agent_noun;
 extern const struct noun budget_noun;
 extern const struct noun cap_noun;
+extern const struct noun check_noun;
 extern const struct noun collection_noun;
 extern const struct noun cspace_noun;
 extern const struct noun endpoint_noun;
@@ -348,6 +349,22 @@ const char *quota_name(unsigned int quota);
  * Return: A word.
  */
 const char *budget_name(unsigned int kind);
+
+/**
+ * error_name() - the name of an error; why.c
+ * @error: A negative errno.
+ *
+ * Return: Such as "EPERM".
+ */
+const char *error_name(int32_t error);
+
+/**
+ * foreign_name() - the name of a call of MATHIS; check.c
+ * @call: Its number.
+ *
+ * Return: Such as "io_open", NULL when there is none.
+ */
+const char *foreign_name(uint32_t call);
 
 /**
  * quota_parameter() - the module's parameters for what is counted

@@ -29,7 +29,7 @@ static const char *const type_words[] = {
 	[PHI_TYPE_MODEL] = "model",	[PHI_TYPE_FILE] = "file",
 	[PHI_TYPE_NETWORK] = "network", [PHI_TYPE_NOTIFY] = "notify",
 	[PHI_TYPE_REPLY] = "reply",	[PHI_TYPE_AGENT] = "agent",
-	[PHI_TYPE_BUDGET] = "budget",
+	[PHI_TYPE_BUDGET] = "budget",	[PHI_TYPE_SESSION] = "session",
 };
 
 static const char *const kind_words[] = {

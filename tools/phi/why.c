@@ -35,6 +35,7 @@ static const char *const call_words[256] = {
 	NAME(CAP_GRANT, "cap_grant"),
 	NAME(CAP_DROP, "cap_drop"),
 	NAME(CAP_QUERY, "cap_query"),
+	NAME(CAP_INVOKE, "cap_invoke"),
 	NAME(CAP_SEAL, "cap_seal"),
 	NAME(CAP_UNSEAL, "cap_unseal"),
 	NAME(CAP_SAME, "cap_same"),
@@ -53,6 +54,11 @@ static const char *const call_words[256] = {
 	NAME(REGION_WAKE, "region_wake"),
 	[PHI_NR_REGION_MAP] = "region_map",
 	NAME(AGENT_REGISTER, "agent_register"),
+	NAME(AGENT_KILL, "agent_kill"),
+	NAME(AGENT_QUERY, "agent_query"),
+	NAME(AGENT_WATCH, "agent_watch"),
+	NAME(AGENT_OPEN, "agent_open"),
+	NAME(AGENT_EVICT, "agent_evict"),
 	NAME(PROCESS_ENDOW, "process_endow"),
 	NAME(BUDGET_CREATE, "budget_create"),
 	NAME(BUDGET_QUERY, "budget_query"),
@@ -68,6 +74,8 @@ static const char *const call_words[256] = {
 	NAME(INFER_BEGIN, "infer_begin"),
 	NAME(INFER_END, "infer_end"),
 	NAME(INFER_SELECT, "infer_select"),
+	NAME(CALL_CHECK, "call_check"),
+	NAME(SESSION_CREATE, "session_create"),
 	NAME(SYSTEM_INFO, "system_info"),
 	NAME(SYSTEM_STATS, "system_stats"),
 	NAME(DECISION_QUERY, "decision_query"),
@@ -114,13 +122,18 @@ static void __attribute__((format(printf, 2, 3))) put(struct text *text,
 
 static const char *call_name(uint32_t nr)
 {
-	static char number[24];
-	const char *name = nr < ARRAY_SIZE(call_words) ? call_words[nr] : NULL;
+	static char number[40];
+	bool foreign = nr >= PHI_CALL_FOREIGN;
+	const char *name = foreign ? foreign_name(nr - PHI_CALL_FOREIGN) :
+			   nr < ARRAY_SIZE(call_words) ? call_words[nr] :
+							 NULL;
 
-	if (name)
-		return name;
-	snprintf(number, sizeof(number), "call %#x", nr);
-	return number;
+	if (foreign)
+		snprintf(number, sizeof(number), "%s (MATHIS 0x%04x)",
+			 name ? name : "a call", nr - PHI_CALL_FOREIGN);
+	else
+		snprintf(number, sizeof(number), "call %#x", nr);
+	return name && !foreign ? name : number;
 }
 
 static const char *where_name(uint32_t where)
@@ -128,7 +141,7 @@ static const char *where_name(uint32_t where)
 	return where < ARRAY_SIZE(where_words) ? where_words[where] : "unknown";
 }
 
-static const char *error_name(int32_t error)
+const char *error_name(int32_t error)
 {
 	const char *name = strerrorname_np(-error);
 

@@ -12,7 +12,7 @@
 #include "buf.h"
 #include "cbor.h"
 
-static void put_head(struct mathis_buf *b, unsigned int major, uint64_t n)
+void mathis_cbor_head(struct mathis_buf *b, unsigned int major, uint64_t n)
 {
 	unsigned int shift = n < 24	     ? 0 :
 			     n <= UINT8_MAX  ? 1 :
@@ -36,11 +36,11 @@ static void put_head(struct mathis_buf *b, unsigned int major, uint64_t n)
 
 static void put_tag(struct mathis_buf *b, uint64_t tag, uint64_t n)
 {
-	put_head(b, CBOR_TAG, tag);
-	put_head(b, CBOR_ARRAY, n);
+	mathis_cbor_head(b, CBOR_TAG, tag);
+	mathis_cbor_head(b, CBOR_ARRAY, n);
 }
 
-static void put_float(struct mathis_buf *b, double d)
+void mathis_cbor_float(struct mathis_buf *b, double d)
 {
 	uint64_t bits;
 
@@ -122,7 +122,7 @@ static int put_enum(struct mathis_buf *b, struct mathis_value v, int depth)
 	const struct mathis_enum *e = (const struct mathis_enum *)v.o;
 
 	put_tag(b, CBOR_TAG_ENUM, 2 + e->has);
-	put_head(b, CBOR_UINT, e->type);
+	mathis_cbor_head(b, CBOR_UINT, e->type);
 	put(b, MATHIS_V(KIND_INT, e->number), depth);
 	return e->has ? put(b, e->value, depth) : 0;
 }
@@ -133,7 +133,8 @@ static int put_text(struct mathis_buf *b, struct mathis_value v)
 
 	if (s->len > CBOR_SIZE_MAX)
 		return -E2BIG;
-	put_head(b, v.kind == KIND_STR ? CBOR_TEXT : CBOR_BYTES, s->len);
+	mathis_cbor_head(b, v.kind == KIND_STR ? CBOR_TEXT : CBOR_BYTES,
+			 s->len);
 	mathis_buf_add(b, s->data, s->len);
 	return 0;
 }
@@ -142,20 +143,20 @@ static int put_container(struct mathis_buf *b, struct mathis_value v, int depth)
 {
 	switch (v.kind) {
 	case KIND_LIST:
-		put_head(b, CBOR_ARRAY, mathis_seq_of(v)->n);
+		mathis_cbor_head(b, CBOR_ARRAY, mathis_seq_of(v)->n);
 		return put_items(b, mathis_seq_of(v), depth);
 	case KIND_TUPLE:
 		put_tag(b, CBOR_TAG_TUPLE, mathis_seq_of(v)->n);
 		return put_items(b, mathis_seq_of(v), depth);
 	case KIND_STRUCT:
 		put_tag(b, CBOR_TAG_STRUCT, mathis_seq_of(v)->n + 1);
-		put_head(b, CBOR_UINT, mathis_seq_of(v)->type);
+		mathis_cbor_head(b, CBOR_UINT, mathis_seq_of(v)->type);
 		return put_items(b, mathis_seq_of(v), depth);
 	case KIND_SET:
 		put_tag(b, CBOR_TAG_SET, mathis_map_of(v)->n);
 		return put_entries(b, mathis_map_of(v), true, depth);
 	case KIND_MAP:
-		put_head(b, CBOR_MAP, mathis_map_of(v)->n);
+		mathis_cbor_head(b, CBOR_MAP, mathis_map_of(v)->n);
 		return put_entries(b, mathis_map_of(v), false, depth);
 	case KIND_ENUM:
 		return put_enum(b, v, depth);
@@ -178,22 +179,22 @@ static int put(struct mathis_buf *b, struct mathis_value v, int depth)
 		mathis_buf_put(b, v.i ? CBOR_TRUE : CBOR_FALSE, 1);
 		return 0;
 	case KIND_INT:
-		put_head(b, v.i < 0 ? CBOR_NINT : CBOR_UINT,
-			 v.i < 0 ? ~v.i : v.i);
+		mathis_cbor_head(b, v.i < 0 ? CBOR_NINT : CBOR_UINT,
+				 v.i < 0 ? ~v.i : v.i);
 		return 0;
 	case KIND_FLOAT:
-		put_float(b, v.f);
+		mathis_cbor_float(b, v.f);
 		return 0;
 	case KIND_CHAR:
-		put_head(b, CBOR_TAG, CBOR_TAG_CHAR);
-		put_head(b, CBOR_TEXT, mathis_put_char(text, v.i));
+		mathis_cbor_head(b, CBOR_TAG, CBOR_TAG_CHAR);
+		mathis_cbor_head(b, CBOR_TEXT, mathis_put_char(text, v.i));
 		mathis_buf_add(b, text, mathis_put_char(text, v.i));
 		return 0;
 	case KIND_HANDLE:
 		put_tag(b, CBOR_TAG_HANDLE, 3);
-		put_head(b, CBOR_UINT, (uint64_t)v.i >> 24);
-		put_head(b, CBOR_UINT, v.i & 0xffffff);
-		put_head(b, CBOR_UINT, v.aux);
+		mathis_cbor_head(b, CBOR_UINT, (uint64_t)v.i >> 24);
+		mathis_cbor_head(b, CBOR_UINT, v.i & 0xffffff);
+		mathis_cbor_head(b, CBOR_UINT, v.aux);
 		return 0;
 	case KIND_STR:
 	case KIND_BYTES:

@@ -40,4 +40,10 @@ enum cbor_tag {
 /* A character as UTF-8, at most 4 bytes: their count. */
 size_t mathis_put_char(char *text, uint32_t c);
 
+struct mathis_buf;
+
+/* The shortest head of a number; a float of 64 bits. */
+void mathis_cbor_head(struct mathis_buf *b, unsigned int major, uint64_t n);
+void mathis_cbor_float(struct mathis_buf *b, double d);
+
 #endif

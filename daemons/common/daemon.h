@@ -28,7 +28,8 @@
  * nothing else held; job.lock is taken last.
  */
 
-#define DAEMON_SESSIONS_MAX 1024
+/* Places for sessions; daemon_kind.sessions says how many are taken. */
+#define DAEMON_SESSIONS_MAX 16384
 
 struct call;
 struct daemon;
@@ -45,6 +46,8 @@ struct worker;
  * @session_size: Size of its struct that begins with a struct session.
  * @user_size: The same for struct user.
  * @call_size: The same for struct call; 0 without workers.
+ * @sessions: Sessions at most, up to DAEMON_SESSIONS_MAX; 0: 1024.
+ * @user_sessions: Those of one user; 0: USER_SESSIONS_MAX.
  * @stage_len: Bytes of a worker's stage.
  * @credits: Calls that one session may have with the workers.
  * @handles: Kinds of handles, at most 16.
@@ -70,6 +73,8 @@ struct daemon_kind {
 	size_t session_size;
 	size_t user_size;
 	size_t call_size;
+	uint32_t sessions;
+	uint32_t user_sessions;
 	size_t stage_len;
 	uint32_t credits;
 	const struct handle_kind *handles;
@@ -106,6 +111,7 @@ struct daemon_kind {
  * @stop: Workers end.
  * @sessions: By place; NULL where none is.
  * @nsessions: How many there are.
+ * @place: Where the search for a free place begins.
  * @next_badge: Source of badges.
  * @users: Those with sessions.
  * @turns: Users whose calls wait, in the order in which they came or had one
@@ -137,6 +143,7 @@ struct daemon {
 	bool stop;
 	struct session *sessions[DAEMON_SESSIONS_MAX];
 	uint32_t nsessions;
+	uint32_t place;
 	uint64_t next_badge;
 	struct user_list users;
 	struct user_queue turns;

@@ -187,7 +187,9 @@ int options_read(int argc, char **argv, const struct options_table *table,
 			goto print_help;
 		}
 	}
-	why = optind < argc ? "too many words" : table->wrong(own, o);
+	why = optind < argc ? "too many words" :
+	      table->wrong  ? table->wrong(own, o) :
+			      NULL;
 	if (!why)
 		return 0;
 	fprintf(stderr, "%s: %s\n", table->name, why);

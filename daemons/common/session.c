@@ -12,19 +12,24 @@
 #include "session.h"
 #include "user.h"
 
+/* Sessions at most when the daemon does not say. */
+#define SESSIONS_MAX 1024
+
 /* Give the session a place and a user; under the lock. */
 static int session_seat(struct daemon *d, struct session *session)
 {
-	uint32_t i;
+	const struct daemon_kind *kind = d->kind;
+	uint32_t i = d->place;
 
-	for (i = 0; i < DAEMON_SESSIONS_MAX && d->sessions[i]; i++)
-		;
-	if (i == DAEMON_SESSIONS_MAX)
+	if (d->nsessions >= (kind->sessions ? kind->sessions : SESSIONS_MAX))
 		return -ENOSPC;
+	while (d->sessions[i])
+		i = (i + 1) % DAEMON_SESSIONS_MAX;
 	session->user = user_get(d, session->uid);
 	if (!session->user)
 		return -ENOMEM;
-	if (session->user->sessions > USER_SESSIONS_MAX) {
+	if (session->user->sessions >
+	    (kind->user_sessions ? kind->user_sessions : USER_SESSIONS_MAX)) {
 		user_put(d, session->user);
 		return -EDQUOT;
 	}
@@ -32,6 +37,7 @@ static int session_seat(struct daemon *d, struct session *session)
 	/* The place is in the low bits, so that a badge finds it. */
 	session->badge = ++d->next_badge * DAEMON_SESSIONS_MAX + i;
 	d->sessions[i] = session;
+	d->place = (i + 1) % DAEMON_SESSIONS_MAX;
 	d->nsessions++;
 	return 0;
 }

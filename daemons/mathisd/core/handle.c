@@ -77,6 +77,7 @@ static struct md_slot *free_slot(struct md_handles *h)
 	}
 	slot = &h->slots[h->n++];
 	memset(slot, 0, sizeof(*slot));
+	slot->generation = h->seed;
 	return slot;
 }
 
@@ -164,7 +165,7 @@ static struct md_object *empty(struct md_handles *h, struct md_slot *slot)
 	h->open--;
 	h->of_kind[slot->kind]--;
 	/* A generation that would come again ends the slot. */
-	if (slot->generation == UINT32_MAX)
+	if (slot->generation + 1 == h->seed)
 		return object;
 	slot->next = h->free;
 	h->free = slot - h->slots + 1;

@@ -44,6 +44,7 @@ struct md_slot {
 };
 
 struct md_handles {
+	uint32_t seed; /* generations begin behind it */
 	struct md_slot *slots;
 	uint32_t n; /* that were used */
 	uint32_t room;

@@ -83,23 +83,54 @@ static void fini(struct md_rule *rule)
 	free(rule->param);
 }
 
-static int add(struct md_rights *rights, bool deny,
-	       const struct md_right *right, const char *param)
+/* Take a rule that was filled in with this result. */
+static int take(struct md_rights *rights, struct md_rule *rule, int ret)
 {
-	struct md_rule rule = { .deny = deny, .right = right, .fd = -1 };
 	struct md_rule *more;
-	int ret = fill(&rule, param);
 
 	more = ret ? NULL :
 		     realloc(rights->rules,
 			     (rights->n + 1) * sizeof(*rights->rules));
 	if (!more) {
-		fini(&rule);
+		fini(rule);
 		return ret ?: -ENOMEM;
 	}
 	rights->rules = more;
-	rights->rules[rights->n++] = rule;
+	rights->rules[rights->n++] = *rule;
 	return 0;
+}
+
+static int add(struct md_rights *rights, bool deny,
+	       const struct md_right *right, const char *param)
+{
+	struct md_rule rule = { .deny = deny, .right = right, .fd = -1 };
+
+	return take(rights, &rule, fill(&rule, param));
+}
+
+static int copy(struct md_rights *rights, const struct md_rule *from)
+{
+	struct md_rule rule = *from;
+	int ret = 0;
+
+	rule.param = from->param ? strdup(from->param) : NULL;
+	if (from->leaf && rule.param)
+		rule.leaf = rule.param + (from->leaf - from->param);
+	rule.fd = from->fd < 0 ? -1 : fcntl(from->fd, F_DUPFD_CLOEXEC, 0);
+	if (from->param && !rule.param)
+		ret = -ENOMEM;
+	else if (from->fd >= 0 && rule.fd < 0)
+		ret = -errno;
+	return take(rights, &rule, ret);
+}
+
+int md_rights_copy(struct md_rights *rights, const struct md_rights *from)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < from->n && !ret; i++)
+		ret = copy(rights, &from->rules[i]);
+	return ret;
 }
 
 int md_rights_add(struct md_rights *rights, bool deny, const char *name,

@@ -60,6 +60,8 @@ const struct md_right *md_right_find(const char *name, size_t size);
  */
 int md_rights_add(struct md_rights *rights, bool deny, const char *name,
 		  const char *params);
+/* Add the rules of others: 0; -ENOMEM; -EMFILE. */
+int md_rights_copy(struct md_rights *rights, const struct md_rights *from);
 void md_rights_fini(struct md_rights *rights);
 
 /* Whether one of some rights, with blanks between them, is held at all. */

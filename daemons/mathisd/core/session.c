@@ -168,6 +168,16 @@ int md_session_cancel(struct md_session *s, uint64_t ticket)
 	return 0;
 }
 
+bool md_session_busy(struct md_session *s)
+{
+	bool busy;
+
+	pthread_mutex_lock(&s->core->lock);
+	busy = s->n_listed || s->running;
+	pthread_mutex_unlock(&s->core->lock);
+	return busy;
+}
+
 void md_session_stop(struct md_session *s)
 {
 	struct md_call *c;

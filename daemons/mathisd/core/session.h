@@ -90,6 +90,8 @@ void md_session_list(struct md_session *s, struct md_call *c);
 void md_session_unlist(struct md_session *s, struct md_call *c);
 /* Cancel all calls; those that md_session_take() gives then have ended. */
 void md_session_stop(struct md_session *s);
+/* Whether calls are under way, or functions of calls that were stopped run. */
+bool md_session_busy(struct md_session *s);
 /* The inbox of the next program, if there is memory; the old one has ended. */
 void md_session_renew_inbox(struct md_session *s);
 

@@ -48,14 +48,15 @@ static void run_call(struct md_core *core, struct md_call *c)
 				 MD_SESSION_BYTES >> 20);
 	else
 		status = c->row->function(c);
-	if (status != MD_LATER)
-		md_finish(c, status);
+	/* Before its end is known, so that a session without calls has none. */
 	pthread_mutex_lock(&core->lock);
 	s->running--;
 	/* It may have been what kept the next call of the session waiting. */
 	if (s->has_turn)
 		pthread_cond_signal(&core->work);
 	pthread_mutex_unlock(&core->lock);
+	if (status != MD_LATER)
+		md_finish(c, status);
 	md_call_put(c);
 	pthread_mutex_lock(&core->lock);
 }

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Manifests: what the sessions of a user may do. A folder has one for each user,
+ * NAME.json or UID.json, and default.json for all others:
+ *
+ *	{ "allow": ["crypto", "fs.read=/srv/data"],
+ *	  "deny": ["fs.read=/srv/data/private"],
+ *	  "base": "/srv/data", "call_ms": 60000 }
+ *
+ * A rule is RIGHT or RIGHT=PARAMETER,...; one that denies wins. "base" is where
+ * relative paths begin, "call_ms" the milliseconds that a call may take.
+ */
+#ifndef MATHISD_SERVE_MANIFEST_H
+#define MATHISD_SERVE_MANIFEST_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "core/rights.h"
+
+struct md_session;
+
+/**
+ * struct manifest - what the sessions of a user may do
+ * @uid: The user; MANIFEST_ALL: all others.
+ * @rights: Rules.
+ * @base: Where relative paths begin.
+ * @call_ms: Milliseconds that a call may take; 0: no limit.
+ */
+struct manifest {
+	SLIST_ENTRY(manifest) link;
+	uint32_t uid;
+	struct md_rights rights;
+	char *base;
+	uint64_t call_ms;
+};
+
+#define MANIFEST_ALL UINT32_MAX
+
+SLIST_HEAD(manifests, manifest);
+
+/**
+ * mathisd_manifests_load() - read all manifests of a folder
+ * @all: Empty.
+ * @dir: The folder; one that is missing has none.
+ *
+ * Return: 0; a negative errno, of which the reason was logged.
+ */
+int mathisd_manifests_load(struct manifests *all, const char *dir);
+void mathisd_manifests_free(struct manifests *all);
+/* Give a session what its user has: 0 or a negative errno. */
+int mathisd_manifest_apply(const struct manifests *all, uint32_t uid,
+			   struct md_session *s);
+
+#endif

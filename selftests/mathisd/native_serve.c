@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The server with clients in one process: every message, and clients that do
+ * their worst.
+ */
+#include <errno.h>
+#include <mathis/calls.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "dispatch.h"
+#include "rig.h"
+
+#define MANIFEST                                                           \
+	"{ \"allow\": [\"crypto\", \"fs.read=/usr\"], \"base\": \"/usr\"," \
+	"  \"deny\": [\"fs.read=/usr/bin\"] }"
+
+FIXTURE(serve)
+{
+	struct rig rig;
+	struct rig_client c;
+	struct mathis_reply reply;
+};
+
+FIXTURE_SETUP(serve)
+{
+	mathis_pool_init(&self->reply.pool, 1 << 20);
+	ASSERT_TRUE(rig_init(&self->rig, MANIFEST));
+	ASSERT_EQ(0, rig_open(&self->rig, 100, 64, 65536, &self->c));
+}
+
+FIXTURE_TEARDOWN(serve)
+{
+	mathis_pool_fini(&self->reply.pool);
+	rig_close(&self->c);
+	EXPECT_TRUE(rig_fini(&self->rig));
+}
+
+/* The number of a call. */
+static uint16_t id(const char *name)
+{
+	return (uint16_t)mathis_call_number(name, strlen(name));
+}
+
+/* Make a call and wait: its code, or a negative errno. */
+static int call(FIXTURE_DATA(serve) * self, const char *name,
+		const struct mathis_item *args, unsigned int argc)
+{
+	int ret = mathis_client_call(self->c.client, id(name), args, argc,
+				     &self->reply, 0);
+
+	return ret ?: self->reply.code;
+}
+
+#undef CALL
+#define CALL(_name, ...)                                         \
+	call(self, _name, (struct mathis_item[]){ __VA_ARGS__ }, \
+	     sizeof((struct mathis_item[]){ __VA_ARGS__ }) /     \
+		     sizeof(struct mathis_item))
+
+static bool text_is(const struct mathis_item *map, const char *key,
+		    const char *text)
+{
+	const struct mathis_item *v = mathis_item_get(map, key);
+
+	return v && mathis_item_is(v, text);
+}
+
+TEST_F(serve, makes_a_call_and_refuses_another)
+{
+	const struct mathis_item *detail;
+
+	ASSERT_EQ(MATHIS_OK, CALL("crypto_sha256", STR("abc")));
+	EXPECT_EQ(MATHIS_BYTES, self->reply.value.kind);
+	EXPECT_EQ(32, self->reply.value.n);
+	ASSERT_EQ(MATHIS_DENIED, CALL("io_println", STR("x")));
+	EXPECT_TRUE(text_is(&self->reply.value, "name", "Denied"));
+	detail = mathis_item_get(&self->reply.value, "detail");
+	ASSERT_NE(NULL, detail);
+	EXPECT_TRUE(text_is(detail, "right", "console"));
+}
+
+/* Submit a call; its ticket, or 0 without room. */
+static uint64_t submit(struct mathis_client *c, const char *name,
+		       const struct mathis_item *args, unsigned int argc,
+		       uint32_t ms)
+{
+	uint64_t ticket;
+
+	return mathis_client_submit(c, id(name), args, argc, ms, 0, &ticket) ?
+		       0 :
+		       ticket;
+}
+
+/* The next end of a call: its code, or a negative errno. */
+static int next_done(struct mathis_client *c, struct mathis_reply *reply)
+{
+	int ret = -EAGAIN;
+
+	while (ret == -EAGAIN)
+		ret = mathis_client_wait(c, reply, 0);
+	if (ret)
+		return ret;
+	return reply->kind == MATHIS_REPLY_DONE ? reply->code : -EPROTO;
+}
+
+TEST_F(serve, carries_what_is_longer_than_its_ring)
+{
+	struct rig_client small;
+
+	ASSERT_EQ(0, rig_open(&self->rig, 100, 8, 4096, &small));
+	for (int i = 0; i < 3; i++) {
+		struct mathis_item n = INT(1 << 20);
+		struct mathis_item data;
+		struct mathis_reply r;
+
+		mathis_pool_init(&r.pool, 1 << 20);
+		ASSERT_NE(0, submit(small.client, "crypto_random_bytes", &n, 1,
+				    0));
+		ASSERT_EQ(MATHIS_OK, next_done(small.client, &self->reply));
+		ASSERT_EQ(1U << 20, self->reply.value.n);
+		data = self->reply.value;
+		/* There and back: a digest of all of it. */
+		ASSERT_NE(0,
+			  submit(small.client, "crypto_sha256", &data, 1, 0));
+		ASSERT_EQ(MATHIS_OK, next_done(small.client, &r));
+		EXPECT_EQ(32, r.value.n);
+		ASSERT_EQ(MATHIS_OK, CALL("crypto_sha256", data));
+		EXPECT_EQ(0, memcmp(r.value.text, self->reply.value.text, 32));
+		mathis_pool_fini(&r.pool);
+	}
+	rig_close(&small);
+}
+
+/* All that was taken is told once, however late the client looks. */
+TEST_F(serve, loses_no_completion_without_room)
+{
+	static bool seen[10001];
+	struct mathis_item min[2] = { INT(1), INT(6) };
+	uint64_t ticket, n = 0, told = 0;
+	unsigned int full = 0;
+
+	/* Nobody awaits: there is no room at last. */
+	while (full < 1000) {
+		ticket = submit(self->c.client, "crypto_random_int", min, 2, 0);
+		if (ticket)
+			n = ticket;
+		else
+			full++;
+	}
+	EXPECT_LT(0, n);
+	while (n < 10000) {
+		int code;
+
+		while (n < 10000 &&
+		       (ticket = submit(self->c.client, "crypto_random_int",
+					min, 2, 0)))
+			n = ticket;
+		code = next_done(self->c.client, &self->reply);
+		ASSERT_EQ(MATHIS_OK, code);
+		ASSERT_FALSE(seen[self->reply.ticket]);
+		seen[self->reply.ticket] = true;
+		told++;
+	}
+	for (; told < n; told++) {
+		ASSERT_EQ(MATHIS_OK, next_done(self->c.client, &self->reply));
+		ASSERT_FALSE(seen[self->reply.ticket]);
+		seen[self->reply.ticket] = true;
+	}
+	EXPECT_EQ(-ETIMEDOUT,
+		  mathis_client_wait(self->c.client, &self->reply, 1));
+}
+
+TEST_F(serve, cancels_and_ends_what_is_late)
+{
+	struct mathis_item hour = INT(3600000);
+	uint64_t slow, late;
+
+	slow = submit(self->c.client, "time_sleep", &hour, 1, 0);
+	late = submit(self->c.client, "time_sleep", &hour, 1, 1);
+	ASSERT_EQ(MATHIS_TIMEOUT, next_done(self->c.client, &self->reply));
+	EXPECT_EQ(late, self->reply.ticket);
+	ASSERT_EQ(0, mathis_client_cancel(self->c.client, slow));
+	ASSERT_EQ(MATHIS_CANCELLED, next_done(self->c.client, &self->reply));
+	EXPECT_EQ(slow, self->reply.ticket);
+	/* It has ended: this says nothing. */
+	ASSERT_EQ(0, mathis_client_cancel(self->c.client, slow));
+	EXPECT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
+}
+
+TEST_F(serve, limits_the_calls_of_a_session)
+{
+	struct mathis_item hour = INT(3600000);
+	unsigned int refused = 0;
+	uint64_t n = 0, ticket;
+
+	while (n < MD_CALLS_MAX + 100) {
+		ticket = submit(self->c.client, "time_sleep", &hour, 1, 0);
+		if (ticket)
+			n = ticket;
+		else if (mathis_client_wait(self->c.client, &self->reply, 0) !=
+			 -EAGAIN)
+			refused += self->reply.code == MATHIS_LIMIT;
+	}
+	while (refused < 100) {
+		ASSERT_EQ(MATHIS_LIMIT,
+			  next_done(self->c.client, &self->reply));
+		refused++;
+	}
+	EXPECT_EQ(100, refused);
+	/* That they are under way keeps no cancel out. */
+	while (mathis_client_cancel(self->c.client, 1)) {
+		mathis_client_wait(self->c.client, &self->reply, 0);
+	}
+	ASSERT_EQ(MATHIS_CANCELLED, next_done(self->c.client, &self->reply));
+	EXPECT_EQ(1, self->reply.ticket);
+}
+
+static int end_session(void *arg)
+{
+	session_close(arg, NULL);
+	return 0;
+}
+
+TEST_F(serve, tells_once_that_a_session_is_over)
+{
+	struct mathis_item hour = INT(3600000);
+	struct rig_client c;
+	uint64_t n = 0;
+
+	ASSERT_EQ(0, rig_open(&self->rig, 100, 1024, 262144, &c));
+	while (n < 1000) {
+		uint64_t ticket = submit(c.client, "time_sleep", &hour, 1, 0);
+
+		if (ticket)
+			n = ticket;
+		else
+			mathis_client_wait(c.client, &self->reply, 1);
+	}
+	ASSERT_EQ(0, rig_run(&self->rig, end_session, c.session));
+	EXPECT_EQ(-EPIPE, next_done(c.client, &self->reply));
+	EXPECT_EQ(-EPIPE, next_done(c.client, &self->reply));
+	rig_close(&c);
+	EXPECT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
+}
+
+/* The client dies with calls under way; rig_fini() sees that nothing is left. */
+TEST_F(serve, ends_the_calls_of_a_dead_client)
+{
+	struct mathis_item hour = INT(3600000);
+	struct rig_client c;
+
+	ASSERT_EQ(0, rig_open(&self->rig, 101, 64, 65536, &c));
+	for (int i = 0; i < 50; i++) {
+		ASSERT_NE(0, submit(c.client, "time_sleep", &hour, 1, 0));
+	}
+	rig_close(&c);
+	EXPECT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
+}
+
+TEST_F(serve, knows_no_handle_of_another_session)
+{
+	struct mathis_item open[2] = { STR("/usr/lib/os-release"), INT(1) };
+	struct mathis_item handle, read[2] = { { 0 }, INT(10) };
+	struct rig_client c;
+
+	ASSERT_EQ(0, rig_open(&self->rig, 100, 64, 65536, &c));
+	ASSERT_EQ(MATHIS_OK, CALL("io_open", open[0], open[1]));
+	handle = self->reply.value;
+	ASSERT_EQ(MATHIS_HANDLE, handle.kind);
+	ASSERT_EQ(MATHIS_OK, CALL("io_read", handle, INT(10)));
+	/* The same kind and slot of another session. */
+	ASSERT_NE(0, submit(c.client, "io_open", open, 2, 0));
+	ASSERT_EQ(MATHIS_OK, next_done(c.client, &self->reply));
+	EXPECT_EQ(handle.i, self->reply.value.i);
+	read[0] = handle;
+	ASSERT_NE(0, submit(c.client, "io_read", read, 2, 0));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, next_done(c.client, &self->reply));
+	rig_close(&c);
+	ASSERT_EQ(MATHIS_OK, CALL("io_close", handle));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, CALL("io_read", handle, INT(10)));
+}
+
+TEST_F(serve, gives_up_rights_and_keeps_denied_what_is)
+{
+	struct mathis_item path = STR("/usr/lib/os-release");
+	uint64_t ticket;
+
+	ASSERT_EQ(MATHIS_OK, CALL("io_stat", path));
+	/* The manifest denies what it allows above. */
+	EXPECT_EQ(MATHIS_DENIED, CALL("io_stat", STR("/usr/bin/env")));
+	EXPECT_EQ(MATHIS_DENIED, CALL("io_stat", STR("/etc/passwd")));
+	ASSERT_EQ(0, mathis_client_narrow(self->c.client, "fs.read=/usr/lib",
+					  &ticket));
+	ASSERT_EQ(MATHIS_OK, next_done(self->c.client, &self->reply));
+	EXPECT_EQ(MATHIS_DENIED, CALL("io_stat", path));
+	EXPECT_EQ(MATHIS_OK, CALL("io_stat", STR("/usr/share")));
+	ASSERT_EQ(0, mathis_client_narrow(self->c.client, "all", &ticket));
+	ASSERT_EQ(MATHIS_OK, next_done(self->c.client, &self->reply));
+	EXPECT_EQ(MATHIS_DENIED, CALL("crypto_random_int", INT(1), INT(1)));
+	ASSERT_EQ(0, mathis_client_narrow(self->c.client, "fly", &ticket));
+	EXPECT_EQ(MATHIS_BAD_SPEC, next_done(self->c.client, &self->reply));
+}
+
+TEST_F(serve, narrows_nothing_while_calls_are_under_way)
+{
+	struct mathis_item hour = INT(3600000);
+	uint64_t slow, ticket;
+
+	slow = submit(self->c.client, "time_sleep", &hour, 1, 0);
+	ASSERT_EQ(0, mathis_client_narrow(self->c.client, "all", &ticket));
+	EXPECT_EQ(MATHIS_BUSY, next_done(self->c.client, &self->reply));
+	ASSERT_EQ(0, mathis_client_cancel(self->c.client, slow));
+	EXPECT_EQ(MATHIS_CANCELLED, next_done(self->c.client, &self->reply));
+}
+
+/* Each breaks a rule of wire.h, with this many bytes behind the head. */
+static const struct {
+	struct mathis_wire head;
+	unsigned int n;
+	uint8_t data[8];
+} broken[] = {
+	{ .head = { .kind = 0 } },
+	{ .head = { .kind = MATHIS_WIRE_DONE } },
+	{ .head = { .kind = 200 } },
+	{ .head = { .kind = MATHIS_WIRE_PART } },
+	{ .head = { .kind = MATHIS_WIRE_CANCEL, .pad = 1 } },
+	{ .head = { .kind = MATHIS_WIRE_CANCEL, .pad2 = 1 } },
+	{ .head = { .kind = MATHIS_WIRE_CALL, .size = UINT32_MAX } },
+	{ .head = { .kind = MATHIS_WIRE_CALL, .size = 1 },
+	  .n = 2,
+	  .data = { 0x80, 0x80 } },
+	/* No arguments; no list; half a list; two of them. */
+	{ .head = { .kind = MATHIS_WIRE_CALL } },
+	{ .head = { .kind = MATHIS_WIRE_CALL, .size = 1 },
+	  .n = 1,
+	  .data = { 0x01 } },
+	{ .head = { .kind = MATHIS_WIRE_CALL, .size = 1 },
+	  .n = 1,
+	  .data = { 0x81 } },
+	{ .head = { .kind = MATHIS_WIRE_CALL, .size = 2 },
+	  .n = 2,
+	  .data = { 0x80, 0x80 } },
+	{ .head = { .kind = MATHIS_WIRE_NARROW } },
+	{ .head = { .kind = MATHIS_WIRE_NARROW, .size = 1 },
+	  .n = 1,
+	  .data = { 0x01 } },
+	{ .head = { .kind = MATHIS_WIRE_NARROW, .size = 2 },
+	  .n = 2,
+	  .data = { 0x61, 0x00 } },
+};
+
+TEST_F(serve, ends_a_session_that_breaks_a_rule)
+{
+	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
+		struct rig_client c;
+		char message[40];
+
+		ASSERT_EQ(0, rig_open(&self->rig, 102, 8, 4096, &c));
+		memcpy(message, &broken[i].head, sizeof(broken[i].head));
+		memcpy(message + sizeof(broken[i].head), broken[i].data,
+		       sizeof(broken[i].data));
+		ASSERT_EQ(0,
+			  phi_ring_send(c.ring, message,
+					sizeof(broken[i].head) + broken[i].n));
+		EXPECT_EQ(-EPIPE, next_done(c.client, &self->reply))
+		{
+			TH_LOG("message %zu", i);
+		}
+		rig_close(&c);
+	}
+	EXPECT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
+}
+
+/* Bytes of the ring change in every way while an honest client works. */
+TEST_F(serve, outlives_a_client_that_scribbles)
+{
+	srandom(7);
+	for (int round = 0; round < 60; round++) {
+		struct mathis_item dice[2] = { INT(1), INT(6) };
+		struct rig_client c;
+
+		ASSERT_EQ(0, rig_open(&self->rig, 103, 8, 4096, &c));
+		for (int i = 0; i < 200; i++) {
+			size_t at = (size_t)random() % c.len;
+
+			if (i % 8 == 0)
+				submit(c.client, "crypto_random_int", dice, 2,
+				       0);
+			__atomic_store_n((uint8_t *)c.mem + at,
+					 (uint8_t)random(), __ATOMIC_RELAXED);
+		}
+		ASSERT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(6)));
+		rig_close(&c);
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -20,6 +20,7 @@
 #include "print.h"
 
 #define WRITE_BYTES 65536 /* at once, by the thread of the watches */
+#define LINE_BYTES (256U << 10) /* of lines that wait without a call */
 
 TAILQ_HEAD(text_list, text);
 
@@ -27,9 +28,10 @@ TAILQ_HEAD(text_list, text);
 struct text {
 	TAILQ_ENTRY(text) link;
 	struct output *output;
-	struct md_call *call;
+	struct md_call *call; /* NULL: a line, which is freed when it ends */
 	const char *data;
 	size_t n;
+	size_t size; /* of a line */
 	int done_fd; /* of a prompt: an event says that it was printed; else -1 */
 	int error;
 	bool listed;
@@ -43,6 +45,7 @@ struct output {
 	int flags; /* of pwritev2() */
 	bool watched; /* with a reference to the session */
 	struct text_list texts;
+	size_t line_bytes; /* of these, without a call */
 	struct md_watch watch; /* of a file that does not block */
 };
 
@@ -160,6 +163,11 @@ static void end(struct text *t, struct text_list *ends)
 {
 	TAILQ_REMOVE(&t->output->texts, t, link);
 	t->listed = false;
+	if (!t->call) {
+		t->output->line_bytes -= t->size;
+		free(t);
+		return;
+	}
 	if (t->done_fd >= 0)
 		eventfd_write(t->done_fd, 1);
 	else
@@ -295,6 +303,50 @@ static int print(struct md_call *c, int stream, const char *end, int done_fd)
 		ret = wait(c, o, iov, (size_t)done, done_fd);
 	pthread_mutex_unlock(&o->lock);
 	return ret;
+}
+
+/* Let the rest of a line wait. With the lock. */
+static bool add_line(struct output *o, const char *line, size_t n, size_t done)
+{
+	struct text *t;
+
+	if (o->line_bytes + n > LINE_BYTES)
+		return false;
+	t = malloc(sizeof(*t) + n);
+	if (!t || watch(o)) {
+		free(t);
+		return false;
+	}
+	*t = (struct text){ .output = o, .size = n, .n = n - done };
+	t->data = memcpy((char *)(t + 1), line + done, n - done);
+	t->done_fd = -1;
+	t->listed = true;
+	o->line_bytes += n;
+	TAILQ_INSERT_TAIL(&o->texts, t, link);
+	return true;
+}
+
+bool print_line(struct md_call *c, const char *line, size_t n)
+{
+	struct outputs *all = md_session_own(c->session, &kind);
+	struct iovec iov = { (void *)line, n };
+	struct output *o;
+	ssize_t done = 0;
+	bool taken;
+
+	if (!all)
+		return false;
+	o = &all->of[1];
+	pthread_mutex_lock(&o->lock);
+	o->session = c->session;
+	if (!o->open)
+		done = open_output(o, c->session->console[2]);
+	if (!done && TAILQ_EMPTY(&o->texts))
+		done = write_some(o, &iov, 1);
+	taken = (size_t)done == n ||
+		(done >= 0 && add_line(o, line, n, (size_t)done));
+	pthread_mutex_unlock(&o->lock);
+	return taken;
 }
 
 int md_io_print(struct md_call *c)

@@ -3,7 +3,6 @@
  * 0x1310: CBOR of items: for one value the bytes that mathis_encode() writes.
  */
 #include <math.h>
-#include <mathis/buf.h>
 #include <mathis/cbor.h>
 #include <stdlib.h>
 
@@ -170,12 +169,5 @@ int md_cbor_encode(struct md_call *c)
 	struct mathis_buf b = { 0 };
 	int status = put(c, &b, &c->args[0]);
 
-	if (!status && b.bad)
-		status = md_fail(c, MATHIS_OUT_OF_MEMORY, "no memory");
-	if (!status && b.size > SERIAL_MAX)
-		status = md_fail(c, MATHIS_TOO_LARGE, "more than 16 MiB");
-	if (!status)
-		status = md_return_bytes(c, b.data, b.size);
-	mathis_buf_fini(&b);
-	return status;
+	return serial_return(c, MATHIS_BYTES, &b, status);
 }

@@ -4,7 +4,6 @@
  * texts and containers whose end is marked, keys in any order.
  */
 #include <math.h>
-#include <mathis/buf.h>
 #include <mathis/cbor.h>
 
 #include "serial.h"
@@ -114,13 +113,6 @@ static int get_text(struct in *in, const struct head *h,
 	return MD_DONE;
 }
 
-static bool is_key(const struct mathis_item *item)
-{
-	return item->kind == MATHIS_BOOL || item->kind == MATHIS_INT ||
-	       item->kind == MATHIS_CHAR || item->kind == MATHIS_STR ||
-	       item->kind == MATHIS_BYTES;
-}
-
 /* Items of a container; each takes a byte at least. */
 static int get_items(struct in *in, const struct head *h, uint32_t kind,
 		     int depth, struct mathis_item *item)
@@ -140,7 +132,7 @@ static int get_items(struct in *in, const struct head *h, uint32_t kind,
 	for (uint64_t i = 0; h->open ? !ended(in) : i < h->n * each; i++) {
 		if (get(in, depth + 1, &part))
 			return MD_FAILED;
-		if (keyed && i % each == 0 && !is_key(&part))
+		if (keyed && i % each == 0 && !serial_is_key(&part))
 			return md_fail(in->c, MATHIS_UNSUPPORTED,
 				       "no value has such a key");
 		mathis_item_add(&in->c->pool, item, part);

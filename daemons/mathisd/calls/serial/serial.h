@@ -3,6 +3,8 @@
 #ifndef MATHISD_CALLS_SERIAL_SERIAL_H
 #define MATHISD_CALLS_SERIAL_SERIAL_H
 
+#include <mathis/buf.h>
+
 #include "calls/calls.h"
 
 #define SERIAL_DEPTH 64 /* containers inside of containers, as in CBOR */
@@ -22,5 +24,11 @@ static inline bool serial_flag(const struct mathis_item *opts, const char *key)
  * one: whether there were others. Keys are bool, int, char, str or bytes.
  */
 bool serial_unique(struct md_call *c, struct mathis_item *map);
+
+/* Whether an item can be a key of a map or set. */
+bool serial_is_key(const struct mathis_item *item);
+/* The result of a call that wrote into a buffer, which is freed. */
+int serial_return(struct md_call *c, uint32_t kind, struct mathis_buf *b,
+		  int status);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Keys that come twice: sorted, for a hash could be attacked.
+ * Keys of maps, and results. Keys that come twice are found by sorting, for a
+ * hash could be attacked.
  */
 #include <stdlib.h>
 
@@ -27,6 +28,27 @@ static int by_key(const void *a, const void *b)
 	int order = compare(x, y);
 
 	return order ?: (x > y) - (x < y);
+}
+
+bool serial_is_key(const struct mathis_item *item)
+{
+	return item->kind == MATHIS_BOOL || item->kind == MATHIS_INT ||
+	       item->kind == MATHIS_CHAR || item->kind == MATHIS_STR ||
+	       item->kind == MATHIS_BYTES;
+}
+
+int serial_return(struct md_call *c, uint32_t kind, struct mathis_buf *b,
+		  int status)
+{
+	if (!status && b->bad)
+		status = md_fail(c, MATHIS_OUT_OF_MEMORY, "no memory");
+	if (!status && b->size > SERIAL_MAX)
+		status = md_fail(c, MATHIS_TOO_LARGE, "more than 16 MiB");
+	if (!status)
+		status = md_return(c, mathis_item_text(&c->pool, kind, b->data,
+						       b->size));
+	mathis_buf_fini(b);
+	return status;
 }
 
 bool serial_unique(struct md_call *c, struct mathis_item *map)

@@ -7,6 +7,7 @@
 
 #include "daemons/batchd/batchd.h"
 #include "daemons/batchd/settings.h"
+#include "daemons/initd/initd.h"
 #include "daemons/vdfsd/serve/serve_impl.h"
 
 #define ARGS(...) ((char *[]){ __VA_ARGS__, NULL })
@@ -47,6 +48,7 @@ TEST(each_has_its_own_calls)
 TEST(each_has_its_own_command_line)
 {
 	struct vdfsd_options v;
+	struct init_options i;
 	struct settings b;
 
 	optind = 0;
@@ -57,6 +59,11 @@ TEST(each_has_its_own_command_line)
 					 ARGS("batchd", "--model", "a=b", "-vw",
 					      "1.5", "--ready-fd=4"),
 					 &b));
+	optind = 0;
+	ASSERT_EQ(0, init_options_read(4, ARGS("initd", "-c", "/c", "--check"),
+				       &i));
+	EXPECT_STREQ("/c", i.config);
+	EXPECT_TRUE(i.check);
 	EXPECT_STREQ("/s", v.store);
 	EXPECT_EQ(7, v.threads);
 	EXPECT_EQ(-1, v.common.ready_fd);

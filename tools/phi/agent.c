@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <phi/agents.h>
+#include <phi/init_wire.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -261,6 +262,19 @@ static int agent_kill(struct args *args)
 	return print_receipt(&agent, &receipt);
 }
 
+/* Of the agents of initd; those of phi agent run write where it does. */
+static int agent_logs(struct args *args)
+{
+	struct phi_init_request request = { 0 };
+
+	if (args_u64(args, "agent", args->operand[0], UINT64_MAX,
+		     &request.agent))
+		return EXIT_USAGE;
+	if (!request.agent)
+		return usage_error(args, "no agent has the number 0");
+	return init_logs_of(args, &request);
+}
+
 static const struct verb verbs[] = {
 	{ "register", agent_register, "NAME --cgroup DIR [--parent AGENT]",
 	  "make the processes of a cgroup one agent, as long as the handle lasts",
@@ -276,6 +290,8 @@ static const struct verb verbs[] = {
 	{ "kill", agent_kill, "NUMBER [--timeout TIME]",
 	  "end an agent, all agents below it and their processes; tell what ended",
 	  VERB_PHI },
+	{ "logs", agent_logs, "NUMBER [--lines N]",
+	  "print the last lines that an agent of initd has written", 0 },
 	{ "open", agent_open, "--cgroup DIR",
 	  "get a handle to the agent that a cgroup is", HANDLES },
 	{ "watch", agent_watch, "AGENT NOTIFY [--bits N] [--runs N]",

@@ -81,6 +81,7 @@ extern const struct noun cspace_noun;
 extern const struct noun endpoint_noun;
 extern const struct noun help_noun;
 extern const struct noun infer_noun;
+extern const struct noun init_noun;
 extern const struct noun model_noun;
 extern const struct noun notify_noun;
 extern const struct noun policy_noun;
@@ -517,6 +518,10 @@ int token_print(const void *token, size_t len, bool hex);
 
 /* agent_run.c */
 int agent_run(struct args *args);
+
+/* init.c: of the service that a request names; also `phi agent logs`. */
+struct phi_init_request;
+int init_logs_of(struct args *args, struct phi_init_request *request);
 
 /* infer_run.c */
 int infer_run(struct args *args);

@@ -43,6 +43,10 @@ _phi_word()
 	"policy load:FILE") _phi_policies; echo -f ;;
 	*:FILE | *:DIR | *:PARENT | *:INPUT) echo -f ;;
 	"infer run:MODEL") _phi_handles model; echo -f ;;
+	*:SERVICE)
+		phi init list --json 2>/dev/null |
+			jq -r '.services[].service' 2>/dev/null
+		;;
 	"policy load:NAME") ;;
 	"policy "*:NAME) ls /sys/fs/bpf/phi 2>/dev/null ;;
 	"collection create:NAME") ;;

@@ -154,6 +154,30 @@ TEST_F(tool, links_modules)
 	EXPECT_EQ(1, self->status);
 }
 
+TEST_F(tool, takes_its_rights_from_a_manifest)
+{
+	put(self, "m", "{\"allow\": [\"console\", \"crypto\"]}");
+	type(self, "$m run --manifest $d/m $e/crypto.masm | wc -l");
+	EXPECT_STREQ("4\n", self->out);
+	put(self, "m", "{\"allow\": [\"crypto\"]}");
+	type(self, "$m run --allow-all --manifest $d/m $e/crypto.masm");
+	EXPECT_NE(NULL, strstr(self->out, "needs the right console"));
+	put(self, "m",
+	    "{\"allow\": [\"console\", \"fs.read=/tmp\"], \"base\": \"/tmp\"}");
+	put(self, "a.masm",
+	    ".func main\nCONST_STR \".\" SYSCALL fs_lstat CONST_STR \"type\"\n"
+	    "INDEX SYSCALL io_println RET\n.end\n");
+	type(self, "$m run --manifest $d/m $d/a.masm");
+	EXPECT_STREQ("dir\n", self->out);
+	put(self, "m", "{\"allow\": [\"frob\"]}");
+	type(self, "$m run --manifest $d/m $e/hello.masm");
+	EXPECT_NE(NULL, strstr(self->out, "frob: there is no such right"));
+	put(self, "m", "{\"may\": []}");
+	type(self, "$m run --manifest $d/m $e/hello.masm");
+	EXPECT_NE(NULL, strstr(self->out, "no manifest has such a key: may"));
+	EXPECT_EQ(2, self->status);
+}
+
 TEST_F(tool, goes_on_from_a_snapshot)
 {
 	type(self, "$m run --fuel 200 --snapshot $d/s $e/tasks.masm");
@@ -355,6 +379,7 @@ TEST_F(tool, refuses_what_it_does_not_know)
 		"$m run --stack 99999999999 $e/hello.masm",
 		"$m run --deadline 0 $e/hello.masm",
 		"$m run --allow-frob $e/hello.masm",
+		"$m run --manifest $d/none $e/hello.masm",
 		"$m asm",
 		"$m asm -q $e/hello.masm",
 		"$m dis",

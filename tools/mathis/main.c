@@ -16,10 +16,10 @@ static const char usage[] =
 	"       mathis check FILE...\n"
 	"       mathis link [-o FILE.mbc] FILE MODULE...\n"
 	"       mathis run [--allow-RIGHT[=PARAMETER,...]]\n"
-	"                  [--deny-RIGHT[=PARAMETER,...]] [--trace] [--deadline MS]\n"
-	"                  [--fuel N] [--heap BYTES] [--stack VALUES]\n"
-	"                  [--link MODULE]... [--snapshot FILE] [--restore FILE]\n"
-	"                  FILE [ARGUMENT...]\n"
+	"                  [--deny-RIGHT[=PARAMETER,...]] [--manifest FILE]\n"
+	"                  [--trace] [--deadline MS] [--fuel N] [--heap BYTES]\n"
+	"                  [--stack VALUES] [--link MODULE]... [--snapshot FILE]\n"
+	"                  [--restore FILE] FILE [ARGUMENT...]\n"
 	"       mathis repl\n"
 	"       mathis calls [NAME|NUMBER...]\n";
 

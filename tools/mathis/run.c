@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <calls/calls.h>
+#include <core/manifest.h>
 #include <program/program.h>
 
 #include "cli.h"
@@ -49,6 +50,7 @@ enum {
 	LINK,
 	SAVE,
 	LOAD,
+	MANIFEST,
 };
 
 static int add_module(struct run *run, char *name)
@@ -58,6 +60,29 @@ static int add_module(struct run *run, char *name)
 		return -EINVAL;
 	}
 	run->names[run->n_names++] = name;
+	return 0;
+}
+
+/* Let a program do what a manifest says, and nothing that it has no word of. */
+static int add_manifest(struct md_session *session, const char *path)
+{
+	struct md_manifest m = { .base = NULL };
+	char why[MD_MANIFEST_WHY];
+	int ret = md_manifest_read(&m, path, why);
+
+	if (ret) {
+		fprintf(stderr, "mathis: %s: %s\n", path, why);
+		md_manifest_fini(&m);
+		return -EINVAL;
+	}
+	md_rights_fini(&session->rights);
+	session->rights = m.rights;
+	if (m.base) {
+		free(session->base);
+		session->base = m.base;
+	}
+	if (m.call_ms)
+		session->call_ms = m.call_ms;
 	return 0;
 }
 
@@ -73,6 +98,7 @@ static int parse(int argc, char **argv, struct run *run,
 		{ "link", required_argument, NULL, LINK },
 		{ "snapshot", required_argument, NULL, SAVE },
 		{ "restore", required_argument, NULL, LOAD },
+		{ "manifest", required_argument, NULL, MANIFEST },
 	};
 	struct option options[RIGHTS_OPTIONS + sizeof(own) / sizeof(*own) + 1];
 	uint64_t stack = 0;
@@ -108,6 +134,9 @@ static int parse(int argc, char **argv, struct run *run,
 			break;
 		case LOAD:
 			run->load = optarg;
+			break;
+		case MANIFEST:
+			ret = add_manifest(session, optarg);
 			break;
 		default:
 			ret = rights_set(&session->rights, opt, optarg);

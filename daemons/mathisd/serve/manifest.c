@@ -6,109 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yyjson.h>
 
 #include "core/session.h"
 #include "log.h"
 #include "manifest.h"
 
 #define SUFFIX ".json"
-#define CALL_MS_MAX INT32_MAX
-
-/* A file that is being read. */
-struct source {
-	const char *path;
-	struct manifest *m;
-};
-
-static int wrong(const struct source *in, const char *what, const char *name)
-{
-	say("%s: %s%s%s", in->path, what, *name ? ": " : "", name);
-	return -EINVAL;
-}
-
-static int add_rule(const struct source *in, bool deny, const char *rule)
-{
-	const char *params = strchr(rule, '=');
-	char *name =
-		strndup(rule, params ? (size_t)(params - rule) : strlen(rule));
-	int ret;
-
-	if (!name)
-		return -ENOMEM;
-	ret = md_rights_add(&in->m->rights, deny, name,
-			    params ? params + 1 : NULL);
-	free(name);
-	if (ret)
-		say("%s: %s: %s", in->path, rule,
-		    ret == -EINVAL	      ? "it takes no such parameter" :
-		    ret == -ENOENT && !params ? "there is no such right" :
-						strerror(-ret));
-	return ret;
-}
-
-static int add_rules(const struct source *in, bool deny, yyjson_val *list)
-{
-	size_t i, n;
-	yyjson_val *rule;
-	int ret = 0;
-
-	if (!yyjson_is_arr(list))
-		return wrong(in, "no list", deny ? "deny" : "allow");
-	yyjson_arr_foreach(list, i, n, rule)
-	{
-		if (!yyjson_is_str(rule))
-			return wrong(in, "no text is in the list",
-				     deny ? "deny" : "allow");
-		ret = ret ?: add_rule(in, deny, yyjson_get_str(rule));
-	}
-	return ret;
-}
-
-static int set(const struct source *in, const char *key, yyjson_val *value)
-{
-	struct manifest *m = in->m;
-
-	if (!strcmp(key, "allow") || !strcmp(key, "deny"))
-		return add_rules(in, *key == 'd', value);
-	if (!strcmp(key, "base")) {
-		const char *base = yyjson_get_str(value);
-
-		if (!base || *base != '/' || m->base)
-			return wrong(in, "no absolute path", key);
-		m->base = strdup(base);
-		return m->base ? 0 : -ENOMEM;
-	}
-	if (!strcmp(key, "call_ms")) {
-		if (!yyjson_is_uint(value) ||
-		    yyjson_get_uint(value) > CALL_MS_MAX)
-			return wrong(in, "no number of milliseconds", key);
-		m->call_ms = yyjson_get_uint(value);
-		return 0;
-	}
-	return wrong(in, "no manifest has such a key", key);
-}
-
-static int read_file(const struct source *in)
-{
-	yyjson_read_err err;
-	yyjson_doc *doc =
-		yyjson_read_file(in->path, YYJSON_READ_NOFLAG, NULL, &err);
-	yyjson_val *root = yyjson_doc_get_root(doc), *key, *value;
-	size_t i, n;
-	int ret = 0;
-
-	if (!doc) {
-		say("%s: byte %zu: %s", in->path, err.pos, err.msg);
-		return -EINVAL;
-	}
-	if (!yyjson_is_obj(root))
-		ret = wrong(in, "no object", "");
-	yyjson_obj_foreach(root, i, n, key, value)
-		ret = ret ?: set(in, yyjson_get_str(key), value);
-	yyjson_doc_free(doc);
-	return ret;
-}
 
 /* The user that a file is for: its name without its ending. */
 static int find_user(const char *name, size_t n, uint32_t *uid)
@@ -138,8 +41,7 @@ static int find_user(const char *name, size_t n, uint32_t *uid)
 
 static void manifest_free(struct manifest *m)
 {
-	md_rights_fini(&m->rights);
-	free(m->base);
+	md_manifest_fini(&m->what);
 	free(m);
 }
 
@@ -148,20 +50,23 @@ static int load(struct manifests *all, const char *dir, const char *name)
 	size_t n = strlen(name) - strlen(SUFFIX);
 	struct manifest *m = calloc(1, sizeof(*m));
 	char path[PATH_MAX];
-	struct source in = { path, m };
+	char why[MD_MANIFEST_WHY];
 	int ret;
 
 	if (!m)
 		return -ENOMEM;
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	ret = find_user(name, n, &m->uid);
-	if (ret)
+	if (ret) {
 		say("%s: there is no such user", path);
-	else
-		ret = read_file(&in);
-	if (!ret && !m->base)
-		m->base = strdup("/");
-	if (!ret && !m->base)
+	} else {
+		ret = md_manifest_read(&m->what, path, why);
+		if (ret)
+			say("%s: %s", path, why);
+	}
+	if (!ret && !m->what.base)
+		m->what.base = strdup("/");
+	if (!ret && !m->what.base)
 		ret = -ENOMEM;
 	if (ret)
 		manifest_free(m);
@@ -215,13 +120,13 @@ int mathisd_manifest_apply(const struct manifests *all, uint32_t uid,
 		if (m->uid == uid || (m->uid == MANIFEST_ALL && !found))
 			found = m;
 	}
-	base = strdup(found ? found->base : "/");
+	base = strdup(found ? found->what.base : "/");
 	if (!base)
 		return -ENOMEM;
 	free(s->base);
 	s->base = base;
 	if (!found)
 		return 0;
-	s->call_ms = found->call_ms;
-	return md_rights_copy(&s->rights, &found->rights);
+	s->call_ms = found->what.call_ms;
+	return md_rights_copy(&s->rights, &found->what.rights);
 }

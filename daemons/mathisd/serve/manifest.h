@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Manifests: what the sessions of a user may do. A folder has one for each user,
- * NAME.json or UID.json, and default.json for all others:
- *
- *	{ "allow": ["crypto", "fs.read=/srv/data"],
- *	  "deny": ["fs.read=/srv/data/private"],
- *	  "base": "/srv/data", "call_ms": 60000 }
- *
- * A rule is RIGHT or RIGHT=PARAMETER,...; one that denies wins. "base" is where
- * relative paths begin, "call_ms" the milliseconds that a call may take.
+ * Manifests of users: a folder has one for each, NAME.json or UID.json, and
+ * default.json for all others.
  */
 #ifndef MATHISD_SERVE_MANIFEST_H
 #define MATHISD_SERVE_MANIFEST_H
@@ -16,23 +9,19 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "core/rights.h"
+#include "core/manifest.h"
 
 struct md_session;
 
 /**
  * struct manifest - what the sessions of a user may do
  * @uid: The user; MANIFEST_ALL: all others.
- * @rights: Rules.
- * @base: Where relative paths begin.
- * @call_ms: Milliseconds that a call may take; 0: no limit.
+ * @what: Its manifest; paths begin somewhere.
  */
 struct manifest {
 	SLIST_ENTRY(manifest) link;
 	uint32_t uid;
-	struct md_rights rights;
-	char *base;
-	uint64_t call_ms;
+	struct md_manifest what;
 };
 
 #define MANIFEST_ALL UINT32_MAX

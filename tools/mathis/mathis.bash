@@ -13,9 +13,9 @@ _mathis()
 		link) words="-o" ;;
 		asm) words="-o -s -W" ;;
 		run)
-			words="--trace --deadline --fuel --heap --stack --link --snapshot --restore"
+			words="--manifest --trace --deadline --fuel --heap --stack --link --snapshot --restore"
 			for word in all console crypto fs.read fs.write io.special \
-				secret.import; do
+				log metrics proc.exec secret.import; do
 				words+=" --allow-$word --deny-$word"
 			done
 			word=${COMP_WORDS[COMP_CWORD]}

@@ -10,6 +10,7 @@
 #include "cspace.h"
 
 struct cgroup;
+struct phi_purse;
 struct phi_agent_kill;
 struct task_struct;
 
@@ -47,6 +48,7 @@ struct task_struct;
  * @nr_cspaces: Of @cspaces.
  * @nr_gifts: Of @gifts.
  * @nr_watches: Of @watches.
+ * @purse: Its budget, referenced, or NULL; for charge.c alone.
  * @rcu: Frees it.
  */
 struct phi_agent {
@@ -65,6 +67,7 @@ struct phi_agent {
 	u32 nr_cspaces;
 	u32 nr_gifts;
 	u32 nr_watches;
+	struct phi_purse *purse;
 	struct rcu_head rcu;
 };
 

@@ -47,7 +47,14 @@ struct phi_reservation {
 /* Numbers of reservations, of all cspaces. */
 static atomic64_t phi_reservations;
 
-static struct phi_ledger *phi_ledger_of(const struct phi_cap *cap)
+/**
+ * phi_ledger_of() - the accounts of a budget
+ * @cap: A capability of type BUDGET, pinned.
+ *
+ * Context: Any.
+ * Return: The ledger, which lasts as long as the pin.
+ */
+struct phi_ledger *phi_ledger_of(const struct phi_cap *cap)
 {
 	return container_of(cap->obj, struct phi_budget, obj)->ledger;
 }

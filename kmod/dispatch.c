@@ -7,6 +7,7 @@
 #include <linux/uaccess.h>
 #include <phi.h>
 
+#include "charge.h"
 #include "decision.h"
 #include "dispatch.h"
 #include "hook.h"
@@ -30,23 +31,32 @@
 #define MAKES(_call, _field) .made = offsetof(struct phi_##_call, _field)
 #define SETTLES(_call) .settle = phi_##_call##_settle
 #define WAITS(_call, _flags) .waits = offsetof(struct phi_##_call, _flags)
+#define SENDS(_call, _len) \
+	.sends = offsetof(struct phi_##_call, _len), .most = PHI_MSG_MAX
+#define TAKES(_call, _len) \
+	.takes = offsetof(struct phi_##_call, _len), .most = PHI_MSG_MAX
 #define OUT(_call, _first, _final)                        \
 	.out = offsetof(struct phi_##_call, _first),      \
 	.out_end = offsetofend(struct phi_##_call, _final)
 
 static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_SEND, send, caps, ON(send, endpoint),
-	       WAITS(send, flags)),
+	       WAITS(send, flags), SENDS(send, len)),
 	PHI_OP(PHI_IOC_RECV, recv, caps, ON(recv, endpoint),
-	       OUT(recv, len, caps), SETTLES(recv), WAITS(recv, flags)),
+	       OUT(recv, len, caps), SETTLES(recv), WAITS(recv, flags),
+	       TAKES(recv, len)),
 	PHI_OP(PHI_IOC_CALL, call, reply_caps, ON(call, endpoint),
 	       OUT(call, reply_len, reply_caps), SETTLES(call),
-	       .waits = PHI_WAITS),
-	PHI_OP(PHI_IOC_REPLY, reply, caps, ON(reply, reply)),
+	       .waits = PHI_WAITS, .sends = offsetof(struct phi_call, len),
+	       TAKES(call, reply_len)),
+	PHI_OP(PHI_IOC_REPLY, reply, caps, ON(reply, reply),
+	       SENDS(reply, len)),
 	PHI_OP(PHI_IOC_REPLY_RECV, reply_recv, pad,
 	       ON(reply_recv, recv.endpoint),
 	       OUT(reply_recv, recv.len, reply_error), SETTLES(reply_recv),
-	       WAITS(reply_recv, recv.flags)),
+	       WAITS(reply_recv, recv.flags),
+	       .sends = offsetof(struct phi_reply_recv, reply.len),
+	       TAKES(reply_recv, recv.len)),
 	PHI_OP(PHI_IOC_NOTIFY_CREATE, notify_create, cap,
 	       OUT(notify_create, cap, cap), MAKES(notify_create, cap)),
 	PHI_OP(PHI_IOC_NOTIFY_SIGNAL, notify_signal, bits,
@@ -68,13 +78,17 @@ static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_CAP_REVOKE, cap_revoke, cap, ON(cap_revoke, cap),
 	       WAITS(cap_revoke, flags), .waits_if = PHI_REVOKE_WAIT),
 	PHI_OP(PHI_IOC_CAP_GRANT, cap_grant, pidfd, ON(cap_grant, give),
-	       .aim = phi_cap_grant_aim),
-	PHI_OP(PHI_IOC_CAP_DROP, cap_drop, cap, ON(cap_drop, cap)),
+	       .aim = phi_cap_grant_aim, SENDS(cap_grant, len)),
+	PHI_OP(PHI_IOC_CAP_DROP, cap_drop, cap, ON(cap_drop, cap),
+	       .free = true),
 	PHI_OP(PHI_IOC_CAP_QUERY, cap_query, badge, ON(cap_query, cap),
 	       OUT(cap_query, type, ids)),
 	PHI_OP(PHI_IOC_CAP_INVOKE, cap_invoke, deadline_ns, ON(cap_invoke, cap),
 	       OUT(cap_invoke, out_len, out_len), SETTLES(cap_invoke),
-	       .waits = PHI_WAITS),
+	       .waits = PHI_WAITS,
+	       .sends = offsetof(struct phi_cap_invoke, in_len),
+	       .takes = offsetof(struct phi_cap_invoke, out_len),
+	       .most = PHI_INVOKE_MAX),
 	PHI_OP(PHI_IOC_CAP_SEAL, cap_seal, token, ON(cap_seal, cap)),
 	PHI_OP(PHI_IOC_CAP_UNSEAL, cap_unseal, out, OUT(cap_unseal, out, out),
 	       MAKES(cap_unseal, out)),
@@ -121,18 +135,21 @@ static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_AGENT_WATCH, agent_watch, pad, ON(agent_watch, agent)),
 	PHI_OP(PHI_IOC_AGENT_OPEN, agent_open, cap, OUT(agent_open, id, cap),
 	       MAKES(agent_open, cap)),
+	PHI_OP(PHI_IOC_AGENT_CHARGE, agent_charge, budget,
+	       ON(agent_charge, agent)),
 	PHI_OP(PHI_IOC_AGENT_EVICT, agent_evict, agent, ON(agent_evict, agent)),
 
 	PHI_OP(PHI_IOC_BUDGET_CREATE, budget_create, cap,
 	       ON(budget_create, parent), OUT(budget_create, cap, cap),
 	       MAKES(budget_create, cap)),
 	PHI_OP(PHI_IOC_BUDGET_QUERY, budget_query, given,
-	       ON(budget_query, budget), OUT(budget_query, amount, given)),
+	       ON(budget_query, budget), OUT(budget_query, amount, given),
+	       .free = true),
 	PHI_OP(PHI_IOC_BUDGET_RESERVE, budget_reserve, reservation,
 	       ON(budget_reserve, budget),
 	       OUT(budget_reserve, reservation, reservation),
 	       SETTLES(budget_reserve)),
-	PHI_OP(PHI_IOC_BUDGET_SETTLE, budget_settle, amount),
+	PHI_OP(PHI_IOC_BUDGET_SETTLE, budget_settle, amount, .free = true),
 	PHI_OP(PHI_IOC_BUDGET_GRANT, budget_grant, amount,
 	       ON(budget_grant, budget)),
 	PHI_OP(PHI_IOC_BUDGET_WATCH, budget_watch, spent,
@@ -151,7 +168,8 @@ static const struct phi_op phi_ops[] = {
 	       ON(infer_begin, model), OUT(infer_begin, batch, ticket),
 	       SETTLES(infer_begin)),
 	PHI_OP(PHI_IOC_INFER_END, infer_end, run_ns,
-	       OUT(infer_end, run_ns, run_ns), SETTLES(infer_end)),
+	       OUT(infer_end, run_ns, run_ns), SETTLES(infer_end),
+	       .free = true),
 	PHI_OP(PHI_IOC_INFER_SELECT, infer_select, score_ns,
 	       ON(infer_select, model), OUT(infer_select, unit, score_ns)),
 	PHI_OP(PHI_IOC_MODEL_QUERY, model_query, name,
@@ -168,7 +186,7 @@ static const struct phi_op phi_ops[] = {
 	       OUT(system_stats, objects, host_limit)),
 	PHI_OP(PHI_IOC_DECISION_QUERY, decision_query, decision,
 	       ON(decision_query, agent),
-	       OUT(decision_query, lost, decision)),
+	       OUT(decision_query, lost, decision), .free = true),
 };
 
 /* clang-format on */
@@ -303,6 +321,43 @@ static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
 	return ret;
 }
 
+/* Bytes that a call may move, or after it those that it moved. */
+static u64 phi_op_moves(const struct phi_op *op, const void *arg)
+{
+	u64 n = 0;
+
+	if (op->sends)
+		n += min_t(u32, *(const u32 *)(arg + op->sends), op->most);
+	if (op->takes)
+		n += min_t(u32, *(const u32 *)(arg + op->takes), op->most);
+	return n;
+}
+
+/* Run a call at the expense of the agent of the process, if it has a budget. */
+static int phi_do_charged(struct phi_cspace *cs, const struct phi_op *op,
+			  struct phi_frame *frame, u32 size)
+{
+	/* phi_charge_call() sets what is read. */
+	struct phi_charge charge __attribute__((__uninitialized__));
+	int ret;
+
+	struct phi_purse *purse __free(phi_purse_put) =
+		op->free ? NULL : phi_agent_purse(current);
+	if (likely(!purse))
+		return phi_do(cs, op, frame, size);
+	ret = phi_charge_call(&charge, purse, phi_op_moves(op, frame->arg));
+	if (ret) {
+		if (op->aim)
+			phi_cap_put(frame->cap);
+		return ret;
+	}
+	ret = phi_do(cs, op, frame, size);
+	/* One that is restarted after a signal pays when it comes again. */
+	phi_charge_called(&charge, ret > -ERESTARTSYS,
+			  ret ? 0 : phi_op_moves(op, frame->arg));
+	return ret;
+}
+
 /* Run a call between the hooks. */
 static int phi_run(struct phi_cspace *cs, const struct phi_op *op,
 		   struct phi_frame *frame, u32 size)
@@ -320,7 +375,7 @@ static int phi_run(struct phi_cspace *cs, const struct phi_op *op,
 			     phi_arg_handle(frame->arg, op->target),
 			     op->aim ? &to : NULL);
 	if (!ret)
-		ret = phi_do(cs, op, frame, size);
+		ret = phi_do_charged(cs, op, frame, size);
 	else if (op->aim)
 		phi_cap_put(frame->cap);
 	if (unlikely(ret < 0))

@@ -27,6 +27,13 @@ struct phi_ticket;
  * @waits: Offset of the flags without whose PHI_NONBLOCK the call may wait for
  *         others, 0 when it never does, PHI_WAITS when it does in any case.
  * @waits_if: Flags with which it may, in place of PHI_NONBLOCK; 0 = none.
+ * @sends: Offset of the count of bytes that the call moves from the caller, 0 when
+ *         it moves none.
+ * @takes: Offset of the count of those that it moves to the caller: before the
+ *         call the room for them, after it how many came.
+ * @most: Of each count, no more is moved.
+ * @free: An agent whose budget is spent may still make the call: it gives back,
+ *        or asks why.
  * @out: Offset of the first byte that is written back.
  * @out_end: Offset past the last one; 0 when the struct is only read.
  * @aim: Finds out who receives what a call gives, for the policies, and leaves
@@ -47,6 +54,10 @@ struct phi_op {
 	u16 made;
 	u16 waits;
 	u16 waits_if;
+	u16 sends;
+	u16 takes;
+	u16 most;
+	bool free;
 	u16 out;
 	u16 out_end;
 	void (*aim)(struct phi_cspace *cs, void *arg,
@@ -187,6 +198,7 @@ int phi_agent_kill(struct phi_cspace *cs, void *arg);
 int phi_agent_query(struct phi_cspace *cs, void *arg);
 int phi_agent_watch(struct phi_cspace *cs, void *arg);
 int phi_agent_open(struct phi_cspace *cs, void *arg);
+int phi_agent_charge(struct phi_cspace *cs, void *arg);
 int phi_agent_evict(struct phi_cspace *cs, void *arg);
 
 #endif /* _PHI_DISPATCH_H */

@@ -12,6 +12,7 @@
 #include <linux/xarray.h>
 #include <phi.h>
 
+#include "charge.h"
 #include "cspace.h"
 #include "dispatch.h"
 #include "hook.h"
@@ -30,6 +31,7 @@
  * @start_ns: CLOCK_MONOTONIC at INFER_BEGIN.
  * @serial: Serial of the unit that runs it.
  * @shares: Batches that its user has in flight; lives as long as the cspace.
+ * @charge: Time of the unit, taken from the budget of its agent.
  * @pid: The thread that began it, in the initial pid namespace.
  * @teaches: The model's owner began it, so its run time counts.
  * @again: It tries a unit again that was passed over for long.
@@ -40,6 +42,7 @@ struct phi_ticket {
 	u64 start_ns;
 	u64 serial;
 	struct phi_share *shares;
+	struct phi_charge charge;
 	pid_t pid;
 	bool teaches;
 	bool again;
@@ -176,9 +179,7 @@ static void phi_choice_gather(struct phi_choice *choice,
 static const struct phi_candidate *
 phi_choice_find(const struct phi_choice *choice, int verdict)
 {
-	u32 i;
-
-	for (i = 0; verdict > 0 && i < choice->n; i++) {
+	for (u32 i = 0; verdict > 0 && i < choice->n; i++) {
 		if (choice->units[i].id == verdict - 1)
 			return &choice->units[i];
 	}
@@ -268,9 +269,7 @@ static int phi_ticket_place(struct phi_ticket *ticket,
 			    struct phi_choice *choice, struct phi_model *model,
 			    struct phi_user *user)
 {
-	int i;
-
-	for (i = 0; i < PHI_CHOICES_MAX; i++) {
+	for (int i = 0; i < PHI_CHOICES_MAX; i++) {
 		int ret = phi_infer_choose(choice, model, user, &ticket->infer);
 
 		if (ret)
@@ -337,6 +336,8 @@ static void phi_ticket_end(struct phi_cspace *cs, struct phi_ticket *ticket,
 		ticket->infer.run_ns = ktime_get_ns() - ticket->start_ns;
 	ticket->infer.result = result;
 	phi_ticket_release(ticket);
+	phi_charge_timed(&ticket->charge,
+			 ticket->undone ? 0 : ticket->infer.run_ns);
 	phi_runner_count(ticket->pid, false);
 	phi_hook_infer_told(&ticket->infer);
 	phi_quota_uncharge(cs->user, PHI_QUOTA_TICKETS, 1);
@@ -396,16 +397,23 @@ static int phi_ticket_begin(struct phi_cspace *cs, struct phi_ticket *ticket,
 	cmd->why = choice->why;
 	cmd->score_ns = choice->score_ns;
 	ticket->start_ns = ktime_get_ns();
-	phi_trace(phi_infer_begin, &ticket->infer, choice->why);
+	ret = phi_charge_time(&ticket->charge,
+			      cmd->batch *
+				      phi_model_average(model->id, cmd->unit));
+	if (!ret)
+		phi_trace(phi_infer_begin, &ticket->infer, choice->why);
 
 	/* From here on INFER_END may come, in another thread of the caller. */
 	number = atomic64_inc_return(&phi_tickets);
-	ret = xa_insert(&cs->tickets, number, ticket, GFP_KERNEL_ACCOUNT);
+	ret = ret   ?:
+		      xa_insert(&cs->tickets, number, ticket,
+				GFP_KERNEL_ACCOUNT);
 	if (ret) {
 		ticket->infer.result = ret;
 		ticket->undone = true;
 		phi_ticket_release(ticket);
 		phi_runner_count(ticket->pid, false);
+		phi_charge_timed(&ticket->charge, 0);
 		return ret;
 	}
 	cmd->ticket = number;

@@ -112,6 +112,9 @@ static inline u64 phi_amounts_free(const struct phi_amounts *kind)
 	return kind->amount - kind->reserved - kind->spent - kind->given;
 }
 
+/* The accounts of the budget that a capability names; kmod/budget.c. */
+struct phi_ledger *phi_ledger_of(const struct phi_cap *cap);
+
 struct phi_ledger *phi_ledger_new(kuid_t uid, struct phi_ledger *parent);
 void phi_ledger_put(struct phi_ledger *ledger);
 u32 phi_ledger_short(const struct phi_ledger *ledger, const u64 *amount,

@@ -13,6 +13,7 @@
 #include <linux/uaccess.h>
 #include <phi.h>
 
+#include "charge.h"
 #include "cspace.h"
 #include "decision.h"
 #include "dispatch.h"
@@ -98,7 +99,7 @@ int phi_session_create(struct phi_cspace *cs, void *arg)
 
 /* The client of a session, while its program runs and may make calls. */
 static int phi_session_asker(const struct phi_session *session,
-			     struct phi_asker *asker)
+			     struct phi_asker *asker, struct phi_purse **purse)
 {
 	struct task_struct *task __free(phi_session_task_put) =
 		get_pid_task(session->pid, PIDTYPE_TGID);
@@ -109,7 +110,10 @@ static int phi_session_asker(const struct phi_session *session,
 		return -ESRCH;
 	*asker = session->asker;
 	asker->agent = phi_agent_of(task, &killed);
-	return killed ? -ESRCH : 0;
+	if (killed)
+		return -ESRCH;
+	*purse = phi_agent_purse(task);
+	return 0;
 }
 
 static bool phi_check_valid(const struct phi_check *check)
@@ -138,8 +142,9 @@ static int phi_check_cap(struct phi_cspace *cs, const struct phi_check *check)
 
 /* Make one check, as phi_dispatch() makes a call. */
 static int phi_check_run(struct phi_cspace *cs, const struct phi_asker *asker,
-			 const struct phi_check *check)
+			 struct phi_purse *purse, const struct phi_check *check)
 {
+	struct phi_charge charge;
 	/* phi_draft_begin() sets what is read. */
 	struct phi_draft draft __attribute__((__uninitialized__));
 	struct phi_hook_call call;
@@ -148,7 +153,11 @@ static int phi_check_run(struct phi_cspace *cs, const struct phi_asker *asker,
 	phi_draft_begin(&draft);
 	ret = phi_hook_check(&call, cs, asker, check);
 	if (!ret)
+		ret = phi_charge_call(&charge, purse, check->bytes);
+	if (!ret) {
 		ret = phi_check_cap(cs, check);
+		phi_charge_called(&charge, 1, ret ? 0 : check->bytes);
+	}
 	if (ret)
 		phi_decide(&call, &draft, ret);
 	phi_draft_end(&draft);
@@ -158,13 +167,14 @@ static int phi_check_run(struct phi_cspace *cs, const struct phi_asker *asker,
 
 /* Make all checks, and say what came of each. */
 static int phi_checks_run(struct phi_cspace *cs, const struct phi_asker *asker,
-			  struct phi_check *checks, struct phi_call_check *cmd)
+			  struct phi_purse *purse, struct phi_check *checks,
+			  struct phi_call_check *cmd)
 {
 	struct phi_check __user *to = u64_to_user_ptr(cmd->checks);
 	u32 refused = 0;
 
 	for (u32 i = 0; i < cmd->count; i++) {
-		checks[i].result = phi_check_run(cs, asker, &checks[i]);
+		checks[i].result = phi_check_run(cs, asker, purse, &checks[i]);
 		refused += !!checks[i].result;
 	}
 	for (u32 i = 0; i < cmd->count; i++) {
@@ -202,7 +212,11 @@ int phi_call_check(struct phi_cspace *cs, void *arg)
 		return PTR_ERR(cap);
 	if (!cmd->count || cmd->count > PHI_CHECKS_MAX)
 		return -EINVAL;
-	ret = cap ? phi_session_asker(phi_session_of(cap->obj), &asker) : 0;
+	struct phi_purse *purse __free(phi_purse_put) =
+		cap ? NULL : phi_agent_purse(current);
+	ret = cap ? phi_session_asker(phi_session_of(cap->obj), &asker,
+				      &purse) :
+		    0;
 	if (ret)
 		return ret;
 
@@ -220,5 +234,5 @@ int phi_call_check(struct phi_cspace *cs, void *arg)
 	}
 	if (!phi_frame_writable(from, bytes))
 		return -EFAULT;
-	return phi_checks_run(cs, cap ? &asker : NULL, checks, cmd);
+	return phi_checks_run(cs, cap ? &asker : NULL, purse, checks, cmd);
 }

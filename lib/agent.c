@@ -144,6 +144,17 @@ int phi_agent_open(int phi, int cgroup, uint64_t *id, uint64_t *cap)
 	return 0;
 }
 
+int phi_agent_charge(int phi, uint64_t agent, uint64_t budget)
+{
+	struct phi_agent_charge arg = {
+		.size = sizeof(arg),
+		.agent = agent,
+		.budget = budget,
+	};
+
+	return phi_ioctl(phi, PHI_IOC_AGENT_CHARGE, &arg);
+}
+
 int phi_agent_evict(int phi, uint64_t agent)
 {
 	struct phi_agent_evict arg = { .size = sizeof(arg), .agent = agent };

@@ -74,6 +74,17 @@ int phi_agent_watch(int phi, uint64_t agent, uint64_t notify, uint64_t bits,
 int phi_agent_open(int phi, int cgroup, uint64_t *id, uint64_t *cap);
 
 /**
+ * phi_agent_charge() - charge what an agent does to a budget
+ * @phi: Cspace.
+ * @agent: AGENT handle with ADMIN.
+ * @budget: BUDGET handle with WRITE and GRANT, or 0 for none any more.
+ *
+ * Context: Any thread.
+ * Return: 0 or a negative errno.
+ */
+int phi_agent_charge(int phi, uint64_t agent, uint64_t budget);
+
+/**
  * phi_agent_evict() - take the inbox from an agent
  * @phi: Cspace.
  * @agent: AGENT handle with ADMIN.

@@ -44,6 +44,22 @@ test_run_ends_what_is_left()
 	return 0
 }
 
+# A query of the agent's is paid for, until nothing is left.
+test_run_with_a_budget()
+{
+	local budget
+	budget=$(phi budget create calls=2)
+	# shellcheck disable=SC2016
+	phi agent run tester --budget "$budget" sh -c '
+		phi notify create && phi notify create && ! phi notify create' \
+		>/dev/null 2>"$tmp/refused"
+	has "$(cat "$tmp/refused")" EDQUOT
+	has "$(phi why)" "1 more calls than the 2 in use are above the budget that uid 0 made, 2; it takes a grant of calls=1$"
+	eq "$(json '.budget[] | select(.of == "calls") | .spent' \
+		phi budget show "$budget")" 2
+	fails 1 EBADF phi agent run tester --budget 0x7d true
+}
+
 # The agent sees the two capabilities and nothing else; its end is told.
 test_run_with_capabilities()
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Scenes of the calls on processes and agents.
+ * Scenes of the calls on processes, agents and sessions.
  */
 
 #include <signal.h>
@@ -138,6 +138,47 @@ static int set_agent_evict(struct stage *s)
 	return ret;
 }
 
+/* The agent outlives the call, as the budget does. */
+static int set_agent_charge(struct stage *s)
+{
+	struct phi_budget_create budget = { .amount = { 10 } };
+	struct phi_agent_charge *arg = (void *)s->arg;
+	uint64_t cap;
+	int ret = make_agent(s, &cap) ?: PHI_DO(s->phi, BUDGET_CREATE, &budget);
+
+	*arg = (struct phi_agent_charge){ .size = sizeof(*arg),
+					  .agent = cap,
+					  .budget = budget.cap };
+	return ret;
+}
+
+SET(session_create, session_create)
+{
+}
+
+/* Two checks by a session of this process. */
+static int set_call_check(struct stage *s)
+{
+	struct phi_session_create make = {};
+	struct phi_call_check *arg = (void *)s->arg;
+	struct phi_check *checks = (void *)s->data;
+	int ret = PHI_DO(s->phi, SESSION_CREATE, &make);
+
+	checks[0] = (struct phi_check){ .call = 1, .cap = s->notify };
+	checks[1] = (struct phi_check){ .call = 2, .result = -1 };
+	*arg = (struct phi_call_check){ .size = sizeof(*arg),
+					.session = make.cap,
+					.checks = (uintptr_t)checks,
+					.count = 2 };
+	return ret;
+}
+
+static bool seen_call_check(struct stage *s)
+{
+	return !OUT(s, call_check)->refused &&
+	       !((struct phi_check *)(void *)s->data)[1].result;
+}
+
 static void end_agent(struct stage *s)
 {
 	(void)s;
@@ -153,5 +194,8 @@ const struct scene agent_scenes[] = {
 	SCENE(AGENT_WATCH, agent_watch, .end = end_agent),
 	SCENE(AGENT_OPEN, agent_open, .end = end_agent),
 	SCENE(AGENT_EVICT, agent_evict, .end = end_agent),
+	SCENE(AGENT_CHARGE, agent_charge, .end = end_agent),
+	SCENE(SESSION_CREATE, session_create),
+	SCENE(CALL_CHECK, call_check, SEEN(call_check)),
 	{},
 };

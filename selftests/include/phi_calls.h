@@ -112,6 +112,7 @@ static const struct call calls[] __attribute__((unused)) = {
 	CALL(AGENT_OPEN, agent_open, PAD(agent_open),
 	     MAKES(agent_open, cap, AGENT)),
 	CALL(AGENT_EVICT, agent_evict, ON(agent_evict, agent, AGENT)),
+	CALL(AGENT_CHARGE, agent_charge, ON(agent_charge, agent, AGENT)),
 	CALL(SESSION_CREATE, session_create,
 	     MAKES(session_create, cap, SESSION)),
 	CALL(CALL_CHECK, call_check, ON(call_check, session, SESSION)),

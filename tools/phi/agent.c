@@ -103,6 +103,18 @@ static int agent_evict(struct args *args)
 	return out_end();
 }
 
+static int agent_charge(struct args *args)
+{
+	uint64_t agent, budget = 0;
+	int ret;
+
+	if (args_handle(args, 0, &agent) ||
+	    (args->n > 1 && args_handle(args, 1, &budget)))
+		return EXIT_USAGE;
+	ret = phi_agent_charge(args->phi, agent, budget);
+	return ret ? fail(ret, "charge the agent to that budget") : EXIT_OK;
+}
+
 static const char *state_name(uint32_t state)
 {
 	static const char *const names[] = {
@@ -280,7 +292,7 @@ static const struct verb verbs[] = {
 	  "make the processes of a cgroup one agent, as long as the handle lasts",
 	  HANDLES },
 	{ "run", agent_run,
-	  "NAME [--cap CAPS]... [--env VAR]... [--cgroup DIR] [--parent AGENT] CMD [ARG]...",
+	  "NAME [--cap CAPS]... [--env VAR]... [--budget BUDGET] [--cgroup DIR] [--parent AGENT] CMD [ARG]...",
 	  "run a command as an agent in a cgroup of its own; its number is in PHI_AGENT",
 	  VERB_PHI },
 	{ "list", agent_list, "", "list the agents", VERB_PHI },
@@ -296,6 +308,9 @@ static const struct verb verbs[] = {
 	  "get a handle to the agent that a cgroup is", HANDLES },
 	{ "watch", agent_watch, "AGENT NOTIFY [--bits N] [--runs N]",
 	  "signal a notification when the last process of an agent ends",
+	  HANDLES },
+	{ "charge", agent_charge, "AGENT [BUDGET]",
+	  "charge what an agent does to a budget, or to none any more",
 	  HANDLES },
 	{ "evict", agent_evict, "AGENT", "take the inbox from an agent",
 	  HANDLES },

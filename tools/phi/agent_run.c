@@ -258,14 +258,15 @@ static int run_in(struct args *args, int dir, uint64_t id, uint64_t agent,
 static int run_agent(struct args *args, const char *path)
 {
 	const char *name = args->operand[0];
-	uint64_t parent = 0;
+	uint64_t parent = 0, budget = 0;
 	uint64_t cap;
 	uint64_t id;
 	int status = 0;
 	int dir;
 	int ret;
 
-	if (option_u64(args, "parent", UINT64_MAX, &parent))
+	if (option_u64(args, "parent", UINT64_MAX, &parent) ||
+	    option_u64(args, "budget", UINT64_MAX, &budget))
 		return EXIT_USAGE;
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
@@ -274,6 +275,14 @@ static int run_agent(struct args *args, const char *path)
 	if (ret) {
 		close(dir);
 		return fail(ret, "make %s the agent %s", path, name);
+	}
+	if (budget) {
+		ret = phi_agent_charge(args->phi, cap, budget);
+		if (ret) {
+			phi_cap_drop(args->phi, cap);
+			close(dir);
+			return fail(ret, "charge %s to that budget", name);
+		}
 	}
 	ret = run_in(args, dir, id, cap, &status);
 	phi_cap_drop(args->phi, cap);

@@ -59,6 +59,7 @@ static const char *const call_words[256] = {
 	NAME(AGENT_WATCH, "agent_watch"),
 	NAME(AGENT_OPEN, "agent_open"),
 	NAME(AGENT_EVICT, "agent_evict"),
+	NAME(AGENT_CHARGE, "agent_charge"),
 	NAME(PROCESS_ENDOW, "process_endow"),
 	NAME(BUDGET_CREATE, "budget_create"),
 	NAME(BUDGET_QUERY, "budget_query"),

@@ -216,4 +216,37 @@ struct phi_agent_evict {
 
 #define PHI_IOC_AGENT_EVICT _IO(PHI_IOC_MAGIC, 0x65)
 
+/**
+ * struct phi_agent_charge - ioctl(PHI_IOC_AGENT_CHARGE)
+ * @size: sizeof(struct phi_agent_charge).
+ * @flags: Must be 0.
+ * @agent: AGENT handle with ADMIN.
+ * @budget: BUDGET handle with WRITE and GRANT; 0 = the agent has none any more.
+ *
+ * Charge to a budget what the processes of an agent do: one of PHI_BUDGET_CALLS
+ * for each call and each check of CALL_CHECK, of PHI_BUDGET_MOVED the bytes of
+ * messages, of CAP_INVOKE and of checks, of PHI_BUDGET_UNIT the time from
+ * INFER_BEGIN to INFER_END. Kinds that the budget has nothing of are not to be
+ * had at all.
+ *
+ * The most that a call can come to is reserved before it runs, and what it came
+ * to is spent; a call that fails is a call too. When less is free, the call fails with
+ * EDQUOT, and with EKEYREVOKED or EKEYEXPIRED when the capability that @budget
+ * was has ended: both do nothing and leave a decision. A batch reserves what the
+ * model took on that unit so far; one that runs longer takes the rest out of what
+ * is free, until nothing is. CAP_DROP, BUDGET_QUERY, BUDGET_SETTLE, INFER_END and
+ * DECISION_QUERY are not charged.
+ *
+ * Of nested agents that have budgets the innermost pays whose budget comes out
+ * of that of each next agent above; one that does not is paid for by that agent.
+ */
+struct phi_agent_charge {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 agent;
+	__aligned_u64 budget;
+};
+
+#define PHI_IOC_AGENT_CHARGE _IO(PHI_IOC_MAGIC, 0x6c)
+
 #endif /* _PHI_AGENT_H */

@@ -56,7 +56,7 @@ struct phi_session_create {
  * @type: PHI_TYPE_* that @cap must have; 0 = any.
  * @rights: PHI_RIGHT_* that @cap must have. Without @cap this and @type are 0,
  *          else EINVAL.
- * @bytes: Bytes that the call moves, for policies.
+ * @bytes: Bytes that the call moves, for policies and budgets.
  * @arg: Summary of the arguments, for policies; the dispatcher defines it for
  *       each call.
  */
@@ -83,7 +83,8 @@ struct phi_check {
  * Ask whether a client may make foreign calls. For each check in turn the hooks
  * run, with the number PHI_CALL_FOREIGN + @call, the user and the agent of the
  * client; then @cap is looked up. Its @result says what came of it: the errno of
- * a policy, EBADF, EKEYREVOKED, EKEYEXPIRED, EPERM, or EINVAL for another type.
+ * a policy, EDQUOT when the budget of the client's agent has no call or too few
+ * bytes left, EBADF, EKEYREVOKED, EKEYEXPIRED, EPERM, or EINVAL for another type.
  * Each refusal leaves a decision among those of the client.
  *
  * The call itself succeeds whatever the checks say. When it fails with EFAULT,

@@ -124,6 +124,52 @@ TEST_F_TIMEOUT(call, refusals_name_their_rule, SLOW)
 	EXPECT_EQ(2, d.rule);
 }
 
+static int ask(int phi, uint64_t session, struct phi_check *checks)
+{
+	struct phi_call_check arg = {
+		.session = session,
+		.checks = (uintptr_t)checks,
+		.count = 2,
+	};
+	int ret = PHI_DO(phi, CALL_CHECK, &arg);
+
+	return ret ?: (int)arg.refused;
+}
+
+/* Foreign calls are refused by their number, and by the client's user. */
+TEST_F_TIMEOUT(call, filter_foreign_calls, SLOW)
+{
+	struct phi_check checks[2] = { { .call = 3 }, { .call = 4 } };
+	struct phi_session_create make = {};
+	struct phi_decision d;
+	struct phi_token token;
+	uint64_t theirs;
+	int other;
+
+	ASSERT_EQ(0, refuse(PHI_CALL_FOREIGN + 3, ANY, ANY_AGENT, EXDEV));
+	ASSERT_EQ(1, ask(self->phi, 0, checks));
+	EXPECT_EQ(-EXDEV, checks[0].result);
+	EXPECT_EQ(0, checks[1].result);
+	ASSERT_EQ(0, why(self->phi, &d));
+	EXPECT_EQ(PHI_CALL_FOREIGN + 3, d.call);
+	EXPECT_EQ(PHI_DECIDED_HOOK, d.where);
+	EXPECT_STREQ("call_filter", (char *)d.program);
+	ASSERT_EQ(0, refuse(PHI_CALL_FOREIGN + 3, ANY, ANY_AGENT, 0));
+
+	other = do_open_as(60105);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, PHI_DO(other, SESSION_CREATE, &make));
+	ASSERT_EQ(0, do_seal(other, make.cap, PHI_RIGHT_EXEC, 0, 0, &token));
+	ASSERT_EQ(0, do_unseal(self->phi, &token, &theirs));
+	ASSERT_EQ(0, refuse(PHI_CALL_FOREIGN + 4, 60105, ANY_AGENT, EACCES));
+	EXPECT_EQ(0, ask(self->phi, 0, checks));
+	EXPECT_EQ(1, ask(self->phi, theirs, checks));
+	EXPECT_EQ(0, checks[0].result);
+	EXPECT_EQ(-EACCES, checks[1].result);
+	ASSERT_EQ(0, refuse(PHI_CALL_FOREIGN + 4, 60105, ANY_AGENT, 0));
+	close(other);
+}
+
 /* A verdict that is lost lets the call through: no test below can pass then. */
 TEST_F_TIMEOUT(call, filter_by_number, SLOW)
 {

@@ -70,7 +70,7 @@ static void show(const struct phi_check *check)
 static int call(struct args *args)
 {
 	struct phi_check checks[PHI_CHECKS_MAX], all;
-	uint64_t session = 0;
+	uint64_t session = 0, own = 0;
 	int i, ret;
 
 	if (args->n > PHI_CHECKS_MAX)
@@ -84,7 +84,13 @@ static int call(struct args *args)
 		if (call_parse(args, args->operand[i], &checks[i].call))
 			return EXIT_USAGE;
 	}
-	ret = phi_call_check(args->phi, session, checks, (uint32_t)args->n);
+	ret = session ? 0 : phi_session_create(args->phi, &own);
+	if (ret)
+		return fail(ret, "make a session");
+	ret = phi_call_check(args->phi, session ? session : own, checks,
+			     (uint32_t)args->n);
+	if (own)
+		phi_cap_drop(args->phi, own);
 	if (ret < 0)
 		return fail(ret, "ask about the calls");
 	out_table("checks", "none");
@@ -95,25 +101,10 @@ static int call(struct args *args)
 	return ret ? EXIT_FAILED : EXIT_OK;
 }
 
-static int session_new(struct args *args)
-{
-	uint64_t cap;
-	int ret = phi_session_create(args->phi, &cap);
-
-	if (ret)
-		return fail(ret, "make a session");
-	out_handle("cap", cap);
-	out_only();
-	return out_end();
-}
-
 static const struct verb verbs[] = {
 	{ "call", call,
 	  "CALL... [--session SESSION] [--cap CAP] [--type TYPE] [--rights LIST] [--bytes SIZE] [--arg BITS]",
 	  "ask whether calls of MATHIS pass, and make none", HANDLES },
-	{ "session", session_new, "",
-	  "make a session, by which a dispatcher asks for this process",
-	  HANDLES },
 	{ 0 },
 };
 

@@ -30,6 +30,12 @@ int phi_agent_register(int phi, int cgroup, const char *name, uint64_t parent,
 	return 0;
 }
 
+/* The error of a cgroup's file; one that was removed has no process left. */
+static int cgroup_error(void)
+{
+	return errno == ENODEV || errno == ENOENT ? 0 : -errno;
+}
+
 /* Kill the processes of a cgroup. */
 static int cgroup_kill(int cgroup)
 {
@@ -37,9 +43,9 @@ static int cgroup_kill(int cgroup)
 	int ret = 0;
 
 	if (fd < 0)
-		return -errno;
+		return cgroup_error();
 	if (write(fd, "1", 1) != 1)
-		ret = -errno;
+		ret = cgroup_error();
 	close(fd);
 	return ret;
 }
@@ -51,7 +57,7 @@ static int cgroup_populated(int events)
 	ssize_t n = pread(events, text, sizeof(text) - 1, 0);
 
 	if (n < 0)
-		return -errno;
+		return cgroup_error();
 	text[n] = '\0';
 	return !strstr(text, "populated 0");
 }
@@ -64,7 +70,7 @@ static int cgroup_await(int cgroup, uint64_t deadline_ns)
 
 	poll.fd = openat(cgroup, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	if (poll.fd < 0)
-		return -errno;
+		return cgroup_error();
 	while ((ret = cgroup_populated(poll.fd)) > 0) {
 		ret = ppoll(&poll, 1, phi_time_left(deadline_ns, &left), NULL);
 		if (!ret)

@@ -247,7 +247,7 @@ static void aim_endow(struct fuzzer *f, struct phi_process_endow *arg)
 	};
 }
 
-/* Calls on budgets: small amounts, which some have left. */
+/* Calls on budgets, with small amounts that some have left, and checks. */
 static void aim_budget(struct fuzzer *f, unsigned int cmd, void *arg)
 {
 	uint64_t amount[PHI_BUDGET_KINDS];
@@ -283,6 +283,14 @@ static void aim_budget(struct fuzzer *f, unsigned int cmd, void *arg)
 		memcpy(grant->amount, amount, sizeof(amount));
 		break;
 	}
+	case PHI_IOC_AGENT_CHARGE:
+		((struct phi_agent_charge *)arg)->budget =
+			one_in(f, 4) ? 0 : a_handle(f, PHI_TYPE_BUDGET);
+		break;
+	case PHI_IOC_CALL_CHECK:
+		((struct phi_call_check *)arg)->checks = any_pointer(f);
+		((struct phi_call_check *)arg)->count = 1 + any(f) % 4;
+		break;
 	case PHI_IOC_BUDGET_WATCH:
 		*(struct phi_budget_watch *)arg = (struct phi_budget_watch){
 			.notify = a_handle(f, PHI_TYPE_NOTIFY),

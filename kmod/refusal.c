@@ -123,6 +123,19 @@ void phi_refuse_more(u32 needs)
 		draft->why.needs |= needs;
 }
 
+/* Note that a capability, as it is, does not do. */
+static int phi_refuse_cap(u32 where, const struct phi_cap *cap, u32 needs)
+{
+	return phi_refuse(-EPERM, &(struct phi_refusal){
+					  .where = where,
+					  .type = cap->type,
+					  .rights = cap->rights,
+					  .types = BIT(cap->type),
+					  .needs = needs,
+					  .badge = cap->badge,
+				  });
+}
+
 /**
  * phi_refuse_right() - note that a capability lacks a right
  * @cap: The capability, pinned.
@@ -133,14 +146,7 @@ void phi_refuse_more(u32 needs)
  */
 int phi_refuse_right(const struct phi_cap *cap, u32 needs)
 {
-	return phi_refuse(-EPERM, &(struct phi_refusal){
-					  .where = PHI_DECIDED_RIGHT,
-					  .type = cap->type,
-					  .rights = cap->rights,
-					  .types = BIT(cap->type),
-					  .needs = needs,
-					  .badge = cap->badge,
-				  });
+	return phi_refuse_cap(PHI_DECIDED_RIGHT, cap, needs);
 }
 
 /**
@@ -153,14 +159,7 @@ int phi_refuse_right(const struct phi_cap *cap, u32 needs)
  */
 int phi_refuse_badge(const struct phi_cap *cap, u32 needs)
 {
-	return phi_refuse(-EPERM, &(struct phi_refusal){
-					  .where = PHI_DECIDED_BADGE,
-					  .type = cap->type,
-					  .rights = cap->rights,
-					  .types = BIT(cap->type),
-					  .needs = needs,
-					  .badge = cap->badge,
-				  });
+	return phi_refuse_cap(PHI_DECIDED_BADGE, cap, needs);
 }
 
 /**

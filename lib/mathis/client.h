@@ -152,7 +152,11 @@ int mathis_client_task_moved(struct mathis_client *client, uint64_t from,
 int mathis_client_narrow(struct mathis_client *client, const char *rule,
 			 uint64_t *ticket);
 
-/* Becomes readable when there may be a reply. */
-int mathis_client_fd(const struct mathis_client *client);
+/*
+ * Files for poll(), once mathis_client_wait() with a deadline of 1 has returned
+ * -ETIMEDOUT: the first becomes readable when there may be a reply or room, the
+ * second hangs up when mathisd has ended the session.
+ */
+void mathis_client_fds(const struct mathis_client *client, int fds[2]);
 
 #endif

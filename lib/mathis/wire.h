@@ -4,8 +4,9 @@
  *
  * A client calls ATTACH on the endpoint that mathisd publishes and gives an
  * ENDPOINT of its own: when that dies so does the session. It gets an ENDPOINT
- * whose badge is the session, and calls RING on it, which gives a ring in memory
- * that mathisd made. All else goes over the ring, as messages that begin with
+ * whose badge is the session. SESSION on that gives mathisd a capability by which
+ * the kernel's policies see the client's calls as its own, and RING gets a ring
+ * in memory that mathisd made. All else goes over the ring, as messages that begin with
  * a struct mathis_wire. Behind it stands a value in CBOR, or its first bytes:
  * messages of kind PART have the rest, and no other message of that side stands
  * between them.
@@ -35,6 +36,7 @@ struct mathis_buf;
 enum mathis_wire_op {
 	MATHIS_OP_ATTACH = 1,
 	MATHIS_OP_RING = 2,
+	MATHIS_OP_SESSION = 3,
 };
 
 /**
@@ -47,8 +49,9 @@ enum mathis_wire_op {
  * @bytes: RING: room for their bytes each way, a power of two; ATTACH: 0.
  * @pad: Must be 0.
  *
- * ATTACH comes with one ENDPOINT with SEND, RING with one NOTIFY with WRITE,
- * which mathisd signals.
+ * ATTACH comes with one ENDPOINT with SEND, SESSION with one SESSION with EXEC,
+ * RING, which needs SESSION first, else -EPERM, with one NOTIFY with WRITE, which
+ * mathisd signals.
  */
 struct mathis_wire_open {
 	uint32_t op;
@@ -66,7 +69,7 @@ struct mathis_wire_open {
  * @calls: Calls that the session may have under way.
  * @tag: Of the request.
  *
- * ATTACH gives the ENDPOINT of the session; RING a MEMORY capability and the
+ * ATTACH gives the ENDPOINT of the session; SESSION nothing; RING a MEMORY capability and the
  * NOTIFY that the client signals.
  */
 struct mathis_wire_opened {

@@ -111,6 +111,8 @@ static int check(const struct client *client,
 		return -EINVAL;
 	if (!(in->caps[0].rights & PHI_RIGHT_WRITE))
 		return -EPERM;
+	if (!client->check)
+		return -EPERM;
 	return client->ring ? -EEXIST : 0;
 }
 

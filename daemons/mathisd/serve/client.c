@@ -65,6 +65,8 @@ void mathisd_client_ended(struct client *client)
 	struct md_call *c;
 
 	mathisd_channel_revoke(client);
+	if (client->check)
+		phi_cap_drop(client->base.daemon->phi, client->check);
 	if (client->md) {
 		mathisd_upcalls_end(client);
 		while ((c = TAILQ_FIRST(&client->done))) {

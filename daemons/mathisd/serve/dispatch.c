@@ -39,6 +39,28 @@ static int mathisd_attach(struct daemon *d, const struct phi_msg_in *in,
 	return 0;
 }
 
+/* SESSION: whether it took the capability that came. */
+static bool mathisd_session(struct session *session,
+			    const struct phi_msg_in *in)
+{
+	const struct mathis_wire_open *req = (const void *)in->data;
+	struct client *client = (struct client *)session;
+	struct mathis_wire_opened a = { .tag = req->tag };
+
+	if (req->flags || req->pad || req->entries || req->bytes ||
+	    req->version != MATHIS_WIRE_VERSION ||
+	    in->caps[0].type != PHI_TYPE_SESSION)
+		a.status = -EINVAL;
+	else if (!(in->caps[0].rights & PHI_RIGHT_EXEC))
+		a.status = -EPERM;
+	else if (client->check)
+		a.status = -EEXIST;
+	else
+		client->check = in->caps[0].cap;
+	call_reply(session->daemon, in->reply, &a, sizeof(a));
+	return !a.status;
+}
+
 /* RING: whether it took the capability that came. */
 static bool mathisd_ring(struct session *session, const struct phi_msg_in *in)
 {

@@ -76,9 +76,7 @@ static int take_call(struct client *client, const struct mathis_wire *head,
 		return ret;
 	}
 	batch->calls[batch->n++] = c;
-	if (batch->n == BATCH_MAX)
-		mathisd_run_batch(client);
-	return 0;
+	return batch->n == BATCH_MAX ? mathisd_run_batch(client) : 0;
 }
 
 /**
@@ -86,22 +84,26 @@ static int take_call(struct client *client, const struct mathis_wire *head,
  * @client: Session that made them.
  *
  * Context: Main thread.
+ * Return: 0; a negative errno when the session has to end.
  */
-void mathisd_run_batch(struct client *client)
+int mathisd_run_batch(struct client *client)
 {
 	struct batch *batch = &server_of(client)->batch;
+	int ret;
 
 	if (!batch->n)
-		return;
-	mathisd_check(client, batch);
+		return 0;
+	ret = mathisd_check(client, batch);
 	for (unsigned int i = 0; i < batch->n; i++) {
 		struct md_call *c = batch->calls[i];
-		enum md_status status = c->code ? MD_FAILED : md_call_start(c);
+		enum md_status status = ret || c->code ? MD_FAILED :
+							 md_call_start(c);
 
 		if (status != MD_LATER)
 			done(client, c, status);
 	}
 	batch->n = 0;
+	return ret;
 }
 
 /* Deny a right; no call is under way that might just look at them. */
@@ -163,10 +165,14 @@ static int take_narrow(struct client *client, const struct mathis_wire *head,
 int mathisd_message(struct client *client, const struct mathis_wire *head,
 		    const void *data)
 {
+	int ret;
+
 	if (head->kind == MATHIS_WIRE_CALL)
 		return take_call(client, head, data);
 	/* The calls before it begin first. */
-	mathisd_run_batch(client);
+	ret = mathisd_run_batch(client);
+	if (ret)
+		return ret;
 	switch (head->kind) {
 	case MATHIS_WIRE_CANCEL:
 		md_session_cancel(client->md, head->ticket);

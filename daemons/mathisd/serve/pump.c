@@ -162,6 +162,7 @@ static int take(struct client *client)
 int mathisd_pump(struct client *client, uint64_t until, bool *more)
 {
 	unsigned int n = 0;
+	int checked = 0;
 	int ret;
 
 	do {
@@ -169,10 +170,10 @@ int mathisd_pump(struct client *client, uint64_t until, bool *more)
 		/* A batch is told whole before the next one is taken. */
 		for (unsigned int i = 0; i < BATCH_MAX && !ret; i++, n++)
 			ret = take(client);
-		mathisd_run_batch(client);
-	} while (!ret && n < TURN_MAX && clock_ns() < until);
-	if (ret && ret != -EAGAIN)
-		return ret;
+		checked = mathisd_run_batch(client);
+	} while (!ret && !checked && n < TURN_MAX && clock_ns() < until);
+	if (checked || (ret && ret != -EAGAIN))
+		return checked ? checked : ret;
 	/* Send the results of the batch, unless the ring has no room. */
 	ret = flush(client);
 	if (ret && ret != -EAGAIN)

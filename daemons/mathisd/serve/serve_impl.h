@@ -36,7 +36,7 @@
  */
 
 /* Calls that are checked at once. */
-#define BATCH_MAX 64
+#define BATCH_MAX PHI_CHECKS_MAX
 
 /* Badge of the capability that the published token is of. */
 #define BADGE_OPEN 1
@@ -74,6 +74,7 @@ struct client_place {
  * @at: Lists.
  * @ready: Its turn comes.
  * @has_news: A call of it has ended, or an upcall waits.
+ * @check: SESSION of the client's process; 0: without a module no call is checked.
  * @pipe: Messages over @ring.
  * @ring_cap: Memory of @ring.
  * @ring_bell: The NOTIFY that the client signals.
@@ -92,6 +93,7 @@ struct client {
 	struct client_place at;
 	bool ready;
 	bool has_news;
+	uint64_t check;
 	struct mathis_pipe pipe;
 	struct phi_ring *ring;
 	void *ring_mem;
@@ -223,10 +225,10 @@ void mathisd_drop_funcs(struct client *client, struct mathis_item *item);
 /* message.c */
 int mathisd_message(struct client *client, const struct mathis_wire *head,
 		    const void *data);
-void mathisd_run_batch(struct client *client);
+int mathisd_run_batch(struct client *client);
 
 /* check.c */
-void mathisd_check(struct client *client, struct batch *batch);
+int mathisd_check(struct client *client, struct batch *batch);
 
 /* upcall.c */
 int mathisd_upcall_send(struct client *client, bool *sent);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Turns: of users, and of the clients of each. */
+#include <errno.h>
+
 #include "serve_impl.h"
 
 /* A turn; one call may exceed it. */
@@ -91,6 +93,14 @@ static void take_news(struct server *s)
 	pthread_mutex_unlock(&s->news_lock);
 }
 
+/* Why a session has to end, for the log; NULL: its client is dead. */
+static const char *fault(int err)
+{
+	return err == -ESRCH || err == -EKEYREVOKED ? NULL :
+	       err == -ENOMEM			    ? "no memory" :
+						      "it broke its ring";
+}
+
 /**
  * mathisd_turn() - give the next user's next client its turn
  * @arg: Server.
@@ -104,6 +114,7 @@ int mathisd_turn(void *arg)
 	struct mathisd_user *user;
 	struct client *client;
 	bool more = false;
+	int ret;
 
 	take_news(s);
 	user = TAILQ_FIRST(&s->turns);
@@ -111,8 +122,13 @@ int mathisd_turn(void *arg)
 		return 0;
 	client = TAILQ_FIRST(&user->ready);
 	unready(client);
-	if (mathisd_pump(client, clock_ns() + TURN_NS, &more))
-		session_close(&client->base, "it broke its ring");
+	if (!TAILQ_EMPTY(&user->ready)) {
+		TAILQ_REMOVE(&s->turns, user, at.turn);
+		TAILQ_INSERT_TAIL(&s->turns, user, at.turn);
+	}
+	ret = mathisd_pump(client, clock_ns() + TURN_NS, &more);
+	if (ret)
+		session_close(&client->base, fault(ret));
 	else if (more)
 		mathisd_ready(client);
 	return !TAILQ_EMPTY(&s->turns);

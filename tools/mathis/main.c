@@ -18,8 +18,8 @@ static const char usage[] =
 	"       mathis run [--allow-RIGHT[=PARAMETER,...]]\n"
 	"                  [--deny-RIGHT[=PARAMETER,...]] [--manifest FILE]\n"
 	"                  [--trace] [--deadline MS] [--fuel N] [--heap BYTES]\n"
-	"                  [--stack VALUES] [--link MODULE]... [--snapshot FILE]\n"
-	"                  [--restore FILE] FILE [ARGUMENT...]\n"
+	"                  [--stack VALUES] [--daemon[=TOKEN]] [--link MODULE]...\n"
+	"                  [--snapshot FILE] [--restore FILE] FILE [ARGUMENT...]\n"
 	"       mathis repl\n"
 	"       mathis calls [NAME|NUMBER...]\n";
 

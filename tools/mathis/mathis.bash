@@ -13,7 +13,7 @@ _mathis()
 		link) words="-o" ;;
 		asm) words="-o -s -W" ;;
 		run)
-			words="--manifest --trace --deadline --fuel --heap --stack --link --snapshot --restore"
+			words="--manifest --trace --deadline --fuel --heap --stack --daemon --link --snapshot --restore"
 			for word in all console crypto fs.read fs.write io.special \
 				log metrics proc.exec secret.import; do
 				words+=" --allow-$word --deny-$word"

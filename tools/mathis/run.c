@@ -14,6 +14,7 @@
 #include <program/program.h>
 
 #include "cli.h"
+#include "remote.h"
 #include "rights.h"
 #include "trace.h"
 
@@ -25,6 +26,8 @@ struct run {
 	size_t n_names;
 	const char *save; /* the file of a snapshot, or NULL */
 	const char *load;
+	bool daemon; /* mathisd makes the calls */
+	const char *token; /* the file of its token, or NULL */
 };
 
 static int set_limit(const char *name, uint64_t max, uint64_t *limit)
@@ -51,6 +54,7 @@ enum {
 	SAVE,
 	LOAD,
 	MANIFEST,
+	DAEMON,
 };
 
 static int add_module(struct run *run, char *name)
@@ -99,6 +103,7 @@ static int parse(int argc, char **argv, struct run *run,
 		{ "snapshot", required_argument, NULL, SAVE },
 		{ "restore", required_argument, NULL, LOAD },
 		{ "manifest", required_argument, NULL, MANIFEST },
+		{ "daemon", optional_argument, NULL, DAEMON },
 	};
 	struct option options[RIGHTS_OPTIONS + sizeof(own) / sizeof(*own) + 1];
 	uint64_t stack = 0;
@@ -137,6 +142,10 @@ static int parse(int argc, char **argv, struct run *run,
 			break;
 		case MANIFEST:
 			ret = add_manifest(session, optarg);
+			break;
+		case DAEMON:
+			run->daemon = true;
+			run->token = optarg;
 			break;
 		default:
 			ret = rights_set(&session->rights, opt, optarg);
@@ -302,7 +311,8 @@ static int run_module(struct run *run, const struct mathis_module *module,
 	return status;
 }
 
-static int run_in(struct md_session *session, int argc, char **argv)
+static int run_in(struct md_session *session, struct remote **remote, int argc,
+		  char **argv)
 {
 	struct run run = { .n_names = 1 };
 	struct mathis_module *module;
@@ -316,7 +326,8 @@ static int run_in(struct md_session *session, int argc, char **argv)
 		ret = parse(argc, argv, &run, session);
 	if (ret)
 		return EXIT_USAGE;
-	if (!load_program(run.names, run.n_names, &module))
+	if (!load_program(run.names, run.n_names, &module) &&
+	    (!run.daemon || !remote_open(session, run.token, remote)))
 		status = run_module(&run, module, argv + optind + 1, session);
 	mathis_unload(module);
 	return status;
@@ -325,6 +336,7 @@ static int run_in(struct md_session *session, int argc, char **argv)
 int cmd_run(int argc, char **argv)
 {
 	struct md_session *session = NULL;
+	struct remote *remote = NULL;
 	struct md_misfit error = { 0 };
 	struct md_core *core;
 	int status = EXIT_BAD;
@@ -333,8 +345,9 @@ int cmd_run(int argc, char **argv)
 	if (!ret)
 		session = md_session_new(core);
 	if (session) {
-		status = run_in(session, argc, argv);
+		status = run_in(session, &remote, argc, argv);
 		md_session_end(session);
+		remote_close(remote);
 	} else {
 		fprintf(stderr, "mathis: %s\n",
 			ret == -EINVAL ? error.text : strerror(ENOMEM));

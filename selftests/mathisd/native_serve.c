@@ -317,6 +317,118 @@ TEST_F(serve, narrows_nothing_while_calls_are_under_way)
 	EXPECT_EQ(MATHIS_CANCELLED, next_done(self->c.client, &self->reply));
 }
 
+/* The next upcall, or -errno; drops and ends of calls are passed over. */
+static int next_of(struct mathis_client *c, int kind, struct mathis_reply *r)
+{
+	int ret;
+
+	do {
+		ret = mathis_client_wait(c, r, 0);
+	} while (ret == -EAGAIN || (!ret && r->kind != kind));
+	return ret;
+}
+
+/* A function of the client runs each second, until its job is cancelled. */
+TEST_F(serve, runs_functions_of_the_client)
+{
+	struct mathis_item func = { .kind = MATHIS_FUNC, .aux = 1, .i = 77 };
+	struct mathis_item none = MATHIS_ITEM_NONE;
+	struct mathis_item cron, args[2], job;
+	uint64_t ticket;
+
+	ASSERT_EQ(MATHIS_OK, CALL("cron_parse", STR("* * * * * *")));
+	cron = self->reply.value;
+	args[0] = cron;
+	args[1] = func;
+	ASSERT_NE(0, submit(self->c.client, "cron_schedule", args, 2, 0));
+	ASSERT_EQ(MATHIS_OK, next_done(self->c.client, &self->reply));
+	job = self->reply.value;
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, next_of(self->c.client, MATHIS_REPLY_UPCALL,
+				     &self->reply));
+		EXPECT_EQ(77, self->reply.slot);
+		ASSERT_EQ(MATHIS_LIST, self->reply.value.kind);
+		ASSERT_EQ(1, self->reply.value.n);
+		EXPECT_NE(NULL, mathis_item_get(self->reply.value.items,
+						"scheduled"));
+		ticket = self->reply.ticket;
+		/* One that is no upcall is dropped. */
+		ASSERT_EQ(0, mathis_client_answer(self->c.client, ticket + 9,
+						  MATHIS_OK, &none));
+		ASSERT_EQ(0, mathis_client_answer(
+				     self->c.client, ticket,
+				     i ? MATHIS_HANDLER : MATHIS_OK, &none));
+	}
+	ASSERT_NE(0, submit(self->c.client, "cron_cancel", &job, 1, 0));
+	ASSERT_EQ(0, next_of(self->c.client, MATHIS_REPLY_DROP, &self->reply));
+	EXPECT_EQ(77, self->reply.slot);
+	/* No call takes this one: it comes back at once. */
+	args[0] = func;
+	args[0].i = 78;
+	ASSERT_NE(0, submit(self->c.client, "crypto_sha256", args, 1, 0));
+	ASSERT_EQ(0, next_of(self->c.client, MATHIS_REPLY_DROP, &self->reply));
+	EXPECT_EQ(78, self->reply.slot);
+}
+
+static void note_turn(struct mathisd_user *user, uint32_t *order, int *n)
+{
+	if (user && *n < 64)
+		order[(*n)++] = user->base.uid;
+}
+
+/* What plays the loop's part, in its thread. */
+struct turns {
+	struct rig *rig;
+	struct rig_client *many;
+	struct rig_client *one;
+	uint32_t order[64];
+	int n;
+};
+
+static int take_turns(void *arg)
+{
+	struct turns *t = arg;
+	struct server *s = &t->rig->server;
+
+	for (int i = 0; i < 8; i++)
+		mathisd_ready(t->many[i].session);
+	mathisd_ready(t->one->session);
+	while (!TAILQ_EMPTY(&s->turns)) {
+		note_turn(TAILQ_FIRST(&s->turns), t->order, &t->n);
+		mathisd_turn(s);
+	}
+	return 0;
+}
+
+/* However many sessions a user has, another waits for one turn of them. */
+TEST_F(serve, takes_turns_by_user)
+{
+	struct mathis_item dice[2] = { INT(1), INT(6) };
+	struct turns t = { .rig = &self->rig };
+	struct rig_client many[8], one;
+	int at = -1;
+
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, rig_open(&self->rig, 200, 64, 65536, &many[i]));
+	}
+	ASSERT_EQ(0, rig_open(&self->rig, 201, 64, 65536, &one));
+	for (int i = 0; i < 8; i++) {
+		submit(many[i].client, "crypto_random_int", dice, 2, 0);
+	}
+	submit(one.client, "crypto_random_int", dice, 2, 0);
+	t.many = many;
+	t.one = &one;
+	ASSERT_EQ(0, rig_run(&self->rig, take_turns, &t));
+	for (int i = 0; i < t.n && at < 0; i++)
+		at = t.order[i] == 201 ? i : -1;
+	/* Of user 200 one session was before it. */
+	EXPECT_LE(0, at);
+	EXPECT_GE(1, at);
+	for (int i = 0; i < 8; i++)
+		rig_close(&many[i]);
+	rig_close(&one);
+}
+
 /* Each breaks a rule of wire.h, with this many bytes behind the head. */
 static const struct {
 	struct mathis_wire head;

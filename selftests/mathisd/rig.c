@@ -144,7 +144,7 @@ static int seat_client(void *arg)
 	struct daemon *d = &seat->server->daemon;
 	struct client *client = calloc(1, sizeof(*client));
 	struct session *base = &client->base;
-	int ret;
+	int ret = 0;
 
 	if (!client)
 		return -ENOMEM;
@@ -158,8 +158,9 @@ static int seat_client(void *arg)
 	base->user = user_get(d, seat->uid);
 	d->sessions[base->index] = base;
 	d->nsessions++;
-	ret = phi_service_fd(d->service, base->life_fd, 0, died, base,
-			     &base->life_source);
+	if (base->life_fd >= 0)
+		ret = phi_service_fd(d->service, base->life_fd, 0, died, base,
+				     &base->life_source);
 	if (!ret)
 		ret = mathisd_client_init(client);
 	if (!ret)
@@ -180,25 +181,20 @@ static int map_twice(size_t len, void **a, void **b)
 	return *a == MAP_FAILED || *b == MAP_FAILED ? -ENOMEM : 0;
 }
 
-int rig_open(struct rig *rig, uint32_t uid, uint32_t entries, uint32_t bytes,
-	     struct rig_client *c)
+/* Make a session whose client's files are in @c. */
+static int open_client(struct rig *rig, uint32_t uid, uint32_t entries,
+		       uint32_t bytes, int life, struct rig_client *c)
 {
 	struct seat seat = { .server = &rig->server,
 			     .uid = uid,
 			     .entries = entries,
-			     .bytes = bytes };
+			     .bytes = bytes,
+			     .life = life,
+			     .wait_fd = c->wait_fd };
 	struct phi_bell bell = { .phi = -1 };
-	int life[2];
 	int ret;
 
-	memset(c, 0, sizeof(*c));
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, life))
-		return -errno;
-	seat.life = life[0];
-	c->life = life[1];
 	c->len = phi_ring_size(entries, bytes);
-	c->wait_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	seat.wait_fd = c->wait_fd;
 	seat.len = c->len;
 	ret = map_twice(c->len, &seat.mem, &c->mem);
 	if (!ret)
@@ -208,7 +204,30 @@ int rig_open(struct rig *rig, uint32_t uid, uint32_t entries, uint32_t bytes,
 	c->session = seat.session;
 	bell.fd = seat.session->ring_fd;
 	ret = phi_ring_attach(c->mem, c->len, &bell, c->wait_fd, &c->ring);
-	return ret ?: mathis_client_over(c->ring, bytes, c->life, &c->client);
+	return ret ? ret :
+		     mathis_client_over(c->ring, bytes, c->life, &c->client);
+}
+
+int rig_open(struct rig *rig, uint32_t uid, uint32_t entries, uint32_t bytes,
+	     struct rig_client *c)
+{
+	int life[2];
+
+	memset(c, 0, sizeof(*c));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, life))
+		return -errno;
+	c->life = life[1];
+	c->wait_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return open_client(rig, uid, entries, bytes, life[0], c);
+}
+
+int rig_open_small(struct rig *rig, uint32_t uid, int wait_fd,
+		   struct rig_client *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->life = -1;
+	c->wait_fd = wait_fd;
+	return open_client(rig, uid, 8, 4096, -1, c);
 }
 
 void rig_close(struct rig_client *c)
@@ -216,6 +235,8 @@ void rig_close(struct rig_client *c)
 	mathis_client_close(c->client);
 	phi_ring_free(c->ring);
 	munmap(c->mem, c->len);
+	if (c->life < 0)
+		return;
 	close(c->wait_fd);
 	close(c->life);
 }

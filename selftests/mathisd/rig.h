@@ -19,7 +19,7 @@
  * @mem: The memory of both sides.
  * @len: Its length.
  * @wait_fd: The server's bell adds to it.
- * @life: Closed: the client is dead.
+ * @life: Closed: the client is dead; -1: it lives as long as the server.
  * @peer: Hangs up when the server has ended the session.
  * @session: The server's side.
  */
@@ -54,6 +54,12 @@ int rig_run(struct rig *rig, int (*fn)(void *arg), void *arg);
 /* Begin a session of a user: 0 or -errno. */
 int rig_open(struct rig *rig, uint32_t uid, uint32_t entries, uint32_t bytes,
 	     struct rig_client *c);
+/*
+ * The same with the smallest ring, and one file: clients of one thread share the
+ * bell, and the session lives until rig_fini().
+ */
+int rig_open_small(struct rig *rig, uint32_t uid, int wait_fd,
+		   struct rig_client *c);
 /* Its client dies, and gives all back. */
 void rig_close(struct rig_client *c);
 

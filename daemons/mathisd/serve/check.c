@@ -45,6 +45,7 @@ int mathisd_check(struct client *client, struct batch *batch)
 	}
 	if (!client->check || !n)
 		return 0;
+	server_of(client)->stats.checks++;
 	ret = phi_call_check(client->base.daemon->phi, client->check, checks,
 			     n);
 	for (uint32_t i = 0; i < n && ret > 0; i++) {

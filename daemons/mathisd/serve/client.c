@@ -47,6 +47,7 @@ int mathisd_client_init(struct client *client)
 	if (getrandom(&client->md->handles.seed,
 		      sizeof(client->md->handles.seed), 0) < 0)
 		return -errno;
+	s->stats.sessions++;
 	client->md->arg = client;
 	client->md->wake = wake;
 	client->md->inbox->arg = client;

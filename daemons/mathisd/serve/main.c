@@ -67,6 +67,11 @@ static int setup(struct server *s)
 	ret = daemon_open(&s->daemon, "; is phi.ko loaded?");
 	if (!ret)
 		ret = daemon_signals(&s->daemon);
+	if (!ret && s->options.metrics)
+		ret = phi_service_timer(s->daemon.service, mathisd_metrics, s,
+					&s->metrics);
+	if (!ret && s->metrics)
+		mathisd_metrics(s);
 	return ret ?: setup_phi(s);
 }
 

@@ -17,6 +17,7 @@ static const char help[] =
 	"  -m, --manifests DIR      rights of users: DIR/NAME.json, and\n"
 	"                           DIR/default.json of all others (" MANIFESTS
 	")\n"
+	"  -M, --metrics FILE       write figures there for Prometheus\n"
 	"  -p, --publish DIR        write a token to DIR/" TOKEN_NAME
 	".token\n" OPTIONS_HELP;
 
@@ -24,9 +25,12 @@ static int set(void *own, int c, char *text)
 {
 	struct server_options *o = own;
 
-	if (c != 'm')
+	if (c == 'm')
+		o->manifests = text;
+	else if (c == 'M' && *text == '/')
+		o->metrics = text;
+	else
 		return -EINVAL;
-	o->manifests = text;
 	return 0;
 }
 

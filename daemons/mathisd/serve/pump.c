@@ -86,6 +86,7 @@ static int send_done(struct client *client, struct md_call *c)
 				    .ticket = c->ticket };
 	int ret = -EINVAL;
 
+	mathisd_count(server_of(client), c);
 	if (c->has_funcs) {
 		for (unsigned int i = 0; i < c->argc; i++)
 			mathisd_drop_funcs(client, &c->args[i]);

@@ -38,6 +38,9 @@
 /* Calls that are checked at once. */
 #define BATCH_MAX PHI_CHECKS_MAX
 
+/* How often figures are written. */
+#define METRICS_NS 10000000000ULL
+
 /* Badge of the capability that the published token is of. */
 #define BADGE_OPEN 1
 #define TOKEN_NAME "mathisd"
@@ -143,13 +146,37 @@ struct batch {
 };
 
 /**
+ * struct stats - figures since the server began
+ * @sessions: Sessions that began.
+ * @calls: Calls that ended.
+ * @denied: Of these, those without the right for it, or that a policy refused.
+ * @limited: Refused because of a limit.
+ * @stopped: Cancelled or too late.
+ * @failed: Failed for another reason.
+ * @upcalls: Functions that clients were told to run.
+ * @checks: Batches of calls that the kernel was asked about.
+ */
+struct stats {
+	uint64_t sessions;
+	uint64_t calls;
+	uint64_t denied;
+	uint64_t limited;
+	uint64_t stopped;
+	uint64_t failed;
+	uint64_t upcalls;
+	uint64_t checks;
+};
+
+/**
  * struct server_options - the command line
  * @common: Options that all daemons have.
  * @manifests: Folder of manifests.
+ * @metrics: File for figures, or NULL.
  */
 struct server_options {
 	struct daemon_options common;
 	const char *manifests;
+	const char *metrics;
 };
 
 /**
@@ -161,6 +188,9 @@ struct server_options {
  * @turn: Job of the loop that gives turns.
  * @turns: Users whose turn comes.
  * @batch: Of the client whose turn it is.
+ * @stats: Figures.
+ * @metrics: Timer that writes them.
+ * @metrics_error: Its last error, or 0.
  * @news_lock: Guards @news.
  * @news: Clients of which calls have ended.
  */
@@ -173,6 +203,9 @@ struct server {
 	struct phi_source *turn;
 	struct mathisd_users turns;
 	struct batch batch;
+	struct stats stats;
+	struct phi_source *metrics;
+	int metrics_error;
 	pthread_mutex_t news_lock; /* taken last */
 	struct client_list news;
 };
@@ -229,6 +262,11 @@ int mathisd_run_batch(struct client *client);
 
 /* check.c */
 int mathisd_check(struct client *client, struct batch *batch);
+
+/* metrics.c */
+void mathisd_count(struct server *s, const struct md_call *c);
+int mathisd_metrics_write(const struct server *s, const char *path);
+int mathisd_metrics(void *arg);
 
 /* upcall.c */
 int mathisd_upcall_send(struct client *client, bool *sent);

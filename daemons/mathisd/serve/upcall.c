@@ -57,6 +57,7 @@ static int begin(struct client *client, struct md_upcall *u)
 		return ret == -ENOMEM || ret == -EINVAL || ret == -E2BIG ? 0 :
 									   ret;
 	}
+	server_of(client)->stats.upcalls++;
 	run->number = ++client->number;
 	run->upcall = u;
 	TAILQ_INSERT_TAIL(&client->runs, run, link);

@@ -429,6 +429,49 @@ TEST_F(serve, takes_turns_by_user)
 	rig_close(&one);
 }
 
+/* The figure of a name in a file of metrics, or -1. */
+static long figure(const char *path, const char *name)
+{
+	char line[256], word[128];
+	FILE *f = fopen(path, "r");
+	long value = -1, n;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%127s %ld", word, &n) == 2 &&
+		    !strcmp(word, name))
+			value = n;
+	}
+	if (f)
+		fclose(f);
+	return value;
+}
+
+static int write_metrics(void *arg)
+{
+	return mathisd_metrics_write(arg, "/tmp/mathisd-figures.prom");
+}
+
+TEST_F(serve, counts_what_it_does)
+{
+	const char *path = "/tmp/mathisd-figures.prom";
+	struct mathis_item hour = INT(3600000);
+
+	ASSERT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
+	ASSERT_EQ(MATHIS_DENIED, CALL("io_println", STR("x")));
+	ASSERT_EQ(MATHIS_ARG_TYPE, CALL("crypto_sha256", INT(1)));
+	ASSERT_NE(0, submit(self->c.client, "time_sleep", &hour, 1, 1));
+	ASSERT_EQ(MATHIS_TIMEOUT, next_done(self->c.client, &self->reply));
+	ASSERT_EQ(0, rig_run(&self->rig, write_metrics, &self->rig.server));
+	EXPECT_EQ(1, figure(path, "mathisd_sessions"));
+	EXPECT_EQ(1, figure(path, "mathisd_sessions_total"));
+	EXPECT_EQ(4, figure(path, "mathisd_calls_total"));
+	EXPECT_EQ(1, figure(path, "mathisd_calls_denied_total"));
+	EXPECT_EQ(1, figure(path, "mathisd_calls_stopped_total"));
+	EXPECT_EQ(1, figure(path, "mathisd_calls_failed_total"));
+	EXPECT_EQ(0, figure(path, "mathisd_calls_limited_total"));
+	EXPECT_EQ(0, unlink(path));
+}
+
 /* Each breaks a rule of wire.h, with this many bytes behind the head. */
 static const struct {
 	struct mathis_wire head;

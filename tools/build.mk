@@ -152,7 +152,8 @@ bench: all
 bench-cost: kmod $(BUILD)/selftests/cost/cost_bench
 	@tools/bench/cost
 
-bench-mathis: $(BUILD)/tools/mathis $(BUILD)/selftests/mathis/native_load_bench
+bench-mathis: $(BUILD)/tools/mathis $(BUILD)/selftests/mathis/native_load_bench \
+		$(BUILD)/selftests/mathisd/native_serve_bench
 	@tools/bench/mathis
 
 install install-files: bpf lib daemons tools

@@ -67,36 +67,40 @@ static uint32_t add_const(struct linker *l, const struct mathis_const *c)
 	return add_number(l, c);
 }
 
-static void put_sig(struct linker *l, size_t k, struct mathis_reader *r,
-		    struct mathis_buf *out)
+unsigned int link_parts(unsigned int kind, struct mathis_reader *r)
 {
-	unsigned int kind = mathis_get(r, 1);
-	unsigned int n = 0;
-	uint32_t id;
-
-	mathis_buf_put(out, kind, 1);
 	switch (kind) {
 	case KIND_LIST:
 	case KIND_SET:
 	case KIND_OPTION:
-		n = 1;
-		break;
+		return 1;
 	case KIND_MAP:
 	case KIND_RESULT:
-		n = 2;
-		break;
+		return 2;
 	case KIND_TUPLE:
+		return mathis_get(r, 1);
 	case KIND_FUNC:
-		n = mathis_get(r, 1);
-		mathis_buf_put(out, n, 1);
-		n += kind == KIND_FUNC;
-		break;
-	case KIND_STRUCT:
+		return mathis_get(r, 1) + 1;
+	default:
+		return 0;
+	}
+}
+
+static void put_sig(struct linker *l, size_t k, struct mathis_reader *r,
+		    struct mathis_buf *out)
+{
+	unsigned int kind = mathis_get(r, 1);
+	unsigned int n = link_parts(kind, r);
+	uint32_t id;
+
+	mathis_buf_put(out, kind, 1);
+	if (kind == KIND_TUPLE || kind == KIND_FUNC) {
+		mathis_buf_put(out, n - (kind == KIND_FUNC), 1);
+	} else if (kind == KIND_STRUCT) {
 		id = mathis_get(r, 4);
 		if (mathis_find_type(l->modules[k], id))
 			id = l->maps[k].types[id - MATHIS_TYPE_FIRST];
 		mathis_buf_put(out, id, 4);
-		break;
 	}
 	while (n--)
 		put_sig(l, k, r, out);

@@ -35,6 +35,8 @@ int link_funcs(struct linker *l);
 /* link.c: copy a signature, with the numbers of types replaced */
 void link_sig(struct linker *l, size_t k, struct mathis_sig sig,
 	      struct mathis_buf *out);
+/* The types in a signature of a kind; a byte that counts them is read. */
+unsigned int link_parts(unsigned int kind, struct mathis_reader *r);
 uint32_t link_const(const struct linker *l, size_t k, uint32_t i);
 
 #endif

@@ -14,7 +14,7 @@
 static bool same_type(const struct mathis_module *a, struct mathis_reader *x,
 		      const struct mathis_module *b, struct mathis_reader *y)
 {
-	unsigned int n = 0;
+	unsigned int n;
 	struct mathis_sig skipped;
 	const struct mathis_type *s, *t;
 	uint8_t kind = *x->p;
@@ -24,24 +24,10 @@ static bool same_type(const struct mathis_module *a, struct mathis_reader *x,
 		       !mathis_read_sig(y, &skipped);
 	if (mathis_get(x, 1) != mathis_get(y, 1))
 		return false;
-	switch (kind) {
-	case KIND_LIST:
-	case KIND_SET:
-	case KIND_OPTION:
-		n = 1;
-		break;
-	case KIND_MAP:
-	case KIND_RESULT:
-		n = 2;
-		break;
-	case KIND_TUPLE:
-	case KIND_FUNC:
-		n = mathis_get(x, 1);
-		if (mathis_get(y, 1) != n)
-			return false;
-		n += kind == KIND_FUNC;
-		break;
-	case KIND_STRUCT:
+	n = link_parts(kind, x);
+	if (link_parts(kind, y) != n)
+		return false;
+	if (kind == KIND_STRUCT) {
 		s = mathis_find_type(a, mathis_get(x, 4));
 		t = mathis_find_type(b, mathis_get(y, 4));
 		return s && t &&

@@ -6,10 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <kselftest_harness.h>
-
-#include "machine.h"
-#include "sample.h"
+#include "started.h"
 
 /* What an embedder heard. */
 struct heard {
@@ -79,21 +76,6 @@ FIXTURE_TEARDOWN(call)
 	mathis_machine_free(self->m);
 	mathis_unload(self->module);
 }
-
-#define START(_source)                                                   \
-	do {                                                             \
-		ASSERT_EQ(0, sample_load(_source, &self->module));       \
-		ASSERT_EQ(0, mathis_machine_new(self->module, NULL,      \
-						&self->host, &self->m)); \
-		ASSERT_EQ(0, mathis_start(self->m, "main", NULL, 0));    \
-	} while (0)
-
-#define EXPECT_RESULT(_text)                                               \
-	do {                                                               \
-		char shown[256];                                           \
-		mathis_show(mathis_result(self->m), shown, sizeof(shown)); \
-		EXPECT_STREQ(_text, shown);                                \
-	} while (0)
 
 TEST_F(call, that_no_error_fits_for_ends_the_program)
 {

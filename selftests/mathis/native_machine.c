@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kselftest_harness.h>
-
-#include "machine.h"
-#include "sample.h"
+#include "started.h"
 
 static struct mathis_value number(int64_t i)
 {
@@ -87,26 +84,10 @@ FIXTURE_TEARDOWN(machine)
 	mathis_unload(self->module);
 }
 
-#define START(_source, _limits)                                          \
-	do {                                                             \
-		ASSERT_EQ(0, sample_load(_source, &self->module));       \
-		ASSERT_EQ(0, mathis_machine_new(self->module, _limits,   \
-						&self->host, &self->m)); \
-		ASSERT_EQ(0, mathis_start(self->m, "main", NULL, 0));    \
-	} while (0)
-
-#define EXPECT_RESULT(_text)                                               \
-	do {                                                               \
-		char shown[256];                                           \
-		mathis_show(mathis_result(self->m), shown, sizeof(shown)); \
-		EXPECT_STREQ(_text, shown);                                \
-	} while (0)
-
 TEST_F(machine, waits_for_a_call)
 {
 	START(".func main\nCONST_I64 5 SYSCALL_N 0x3000 1 CONST_I64 1 ADD RET\n"
-	      ".end",
-	      NULL);
+	      ".end");
 	self->e.ret = -EINPROGRESS;
 	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
 	EXPECT_EQ(5, self->e.arg.i);
@@ -124,8 +105,7 @@ TEST_F(machine, catches_the_failure_of_a_call_it_waited_for)
 {
 	START(".func main\nTRY_START .h CONST_I64 5 SYSCALL_N 0x3000 1 RET\n"
 	      ".h: CATCH DUP CONST_STR \"code\" INDEX SWAP\n"
-	      "CONST_STR \"message\" INDEX MAKE_TUPLE 2 RET\n.end",
-	      NULL);
+	      "CONST_STR \"message\" INDEX MAKE_TUPLE 2 RET\n.end");
 	self->e.ret = -EINPROGRESS;
 	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
 	EXPECT_EQ(0, mathis_complete(self->m, self->e.ticket, MATHIS_IO,
@@ -138,8 +118,7 @@ TEST_F(machine, gets_a_result_of_a_call_it_waited_for)
 {
 	START(".func main\nCONST_I64 5 SYSCALL_N 0xb000 1\n"
 	      "CONST_I64 6 SYSCALL_N 0xb000 1 GET_FIELD 1\n"
-	      "CONST_STR \"message\" INDEX MAKE_TUPLE 2 RET\n.end",
-	      NULL);
+	      "CONST_STR \"message\" INDEX MAKE_TUPLE 2 RET\n.end");
 	self->e.ret = -EINPROGRESS;
 	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
 	EXPECT_EQ(0, mathis_complete(self->m, self->e.ticket, MATHIS_OK,
@@ -157,8 +136,7 @@ TEST_F(machine, awaits_calls_that_are_futures)
 
 	START(".func main\n.locals 1\nCONST_I64 1 SYSCALL_N 0x7000 1\n"
 	      "SET_LOCAL 0 CONST_I64 2 SYSCALL_N 0x7000 1 AWAIT\n"
-	      "GET_LOCAL 0 AWAIT MAKE_TUPLE 2 RET\n.end",
-	      NULL);
+	      "GET_LOCAL 0 AWAIT MAKE_TUPLE 2 RET\n.end");
 	self->e.ret = -EINPROGRESS;
 	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
 	EXPECT_EQ(2, self->e.arg.i);
@@ -174,8 +152,7 @@ TEST_F(machine, awaits_calls_that_are_futures)
 
 TEST_F(machine, drops_the_result_of_a_log_it_waited_for)
 {
-	START(".func main\nCONST_I64 3 CONST_STR \"m\" AI_LOG 2 RET\n.end",
-	      NULL);
+	START(".func main\nCONST_I64 3 CONST_STR \"m\" AI_LOG 2 RET\n.end");
 	self->e.ret = -EINPROGRESS;
 	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
 	EXPECT_EQ(2, self->e.arg.i);
@@ -190,8 +167,7 @@ TEST_F(machine, runs_other_tasks_while_one_calls)
 	START(".func other\nCONST_I64 5 RET\n.end\n"
 	      ".func caller\nCONST_NONE SYSCALL_N 0x3000 1 RET\n.end\n"
 	      ".func main\nSPAWN \"caller\" SPAWN \"other\" AWAIT SWAP AWAIT\n"
-	      "MAKE_TUPLE 2 RET\n.end",
-	      NULL);
+	      "MAKE_TUPLE 2 RET\n.end");
 	self->e.ret = -EINPROGRESS;
 	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
 	EXPECT_EQ(0, mathis_complete(self->m, self->e.ticket, MATHIS_OK,
@@ -208,8 +184,7 @@ TEST_F(machine, keeps_an_error_that_is_not_thrown)
 	START(".func busy\nCONST_NONE SYSCALL_N 0x3000 1 POP MAKE_LIST 0 RET\n"
 	      ".end\n.func main\nSPAWN \"busy\" POP\n"
 	      "TRY_START .h CONST_I64 5 SYSCALL_N 0x3000 1 RET\n"
-	      ".h: CATCH CONST_STR \"message\" INDEX RET\n.end",
-	      NULL);
+	      ".h: CATCH CONST_STR \"message\" INDEX RET\n.end");
 	self->e.ret = -EINPROGRESS;
 	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
 	first = self->e.ticket - 1;
@@ -231,14 +206,14 @@ TEST_F(machine, keeps_an_error_that_is_not_thrown)
 TEST_F(machine, goes_on_as_the_branch_that_is_chosen)
 {
 	self->e.choice = 1;
-	START(THREE_TEXTS, NULL);
+	START(THREE_TEXTS);
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
 	EXPECT_RESULT("(8, \"b2\", 2)");
 }
 
 TEST_F(machine, goes_on_as_the_branch_it_waited_for)
 {
-	START(THREE_TEXTS, NULL);
+	START(THREE_TEXTS);
 	self->e.ret = -EINPROGRESS;
 	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
 	mathis_collect(self->m);
@@ -251,7 +226,7 @@ TEST_F(machine, goes_on_as_the_branch_it_waited_for)
 TEST_F(machine, refuses_a_branch_that_is_not_there)
 {
 	self->e.choice = 3;
-	START(THREE_TEXTS, NULL);
+	START(THREE_TEXTS);
 	EXPECT_EQ(MATHIS_FAILED, mathis_run(self->m));
 	EXPECT_EQ(MATHIS_ARG_RANGE, mathis_error(self->m)->code);
 }
@@ -260,8 +235,7 @@ TEST_F(machine, refuses_a_branch_that_is_not_there)
 TEST_F(machine, drops_branches_when_none_is_chosen)
 {
 	START(".func main\nTRY_START .h AI_FORK 2 CONST_STR \"a\" AI_MERGE RET\n"
-	      ".h: CATCH POP AI_FORK 2 CONST_I64 4 AI_MERGE RET\n.end",
-	      NULL);
+	      ".h: CATCH POP AI_FORK 2 CONST_I64 4 AI_MERGE RET\n.end");
 	self->e.ret = -EINPROGRESS;
 	EXPECT_EQ(MATHIS_WAITS, mathis_run(self->m));
 	EXPECT_EQ(0, mathis_complete(self->m, self->e.ticket, MATHIS_IO,
@@ -276,15 +250,14 @@ TEST_F(machine, calls_native_functions)
 	      ".func none\n.extern \"lib\" \"none\"\n.end\n"
 	      ".func main\nCONST_I64 21 NATIVE_CALL \"double\"\n"
 	      "TRY_START .h NATIVE_CALL \"none\" RET\n"
-	      ".h: CATCH CONST_STR \"message\" INDEX MAKE_TUPLE 2 RET\n.end",
-	      NULL);
+	      ".h: CATCH CONST_STR \"message\" INDEX MAKE_TUPLE 2 RET\n.end");
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
 	EXPECT_RESULT("(42, \"lib:none: no such one\")");
 }
 
 TEST_F(machine, says_why_a_call_failed)
 {
-	START(".func main\nCONST_NONE SYSCALL_N 0x3001 1 RET\n.end", NULL);
+	START(".func main\nCONST_NONE SYSCALL_N 0x3001 1 RET\n.end");
 	EXPECT_EQ(MATHIS_FAILED, mathis_run(self->m));
 	EXPECT_EQ(MATHIS_CLOSED, mathis_error(self->m)->code);
 	EXPECT_STREQ("call 0x3001: no 7", mathis_error(self->m)->text);
@@ -292,7 +265,7 @@ TEST_F(machine, says_why_a_call_failed)
 
 TEST_F(machine, says_that_a_call_failed_without_a_reason)
 {
-	START(".func main\nCONST_NONE SYSCALL_N 0x3002 1 RET\n.end", NULL);
+	START(".func main\nCONST_NONE SYSCALL_N 0x3002 1 RET\n.end");
 	EXPECT_EQ(MATHIS_FAILED, mathis_run(self->m));
 	EXPECT_EQ(MATHIS_IO, mathis_error(self->m)->code);
 }
@@ -300,8 +273,7 @@ TEST_F(machine, says_that_a_call_failed_without_a_reason)
 TEST_F(machine, keeps_what_a_call_made)
 {
 	START(".func main\nCONST_NONE SYSCALL_N 0x3003 1 CONST_NONE\n"
-	      "SYSCALL_N 0xb003 1 MAKE_TUPLE 2 RET\n.end",
-	      NULL);
+	      "SYSCALL_N 0xb003 1 MAKE_TUPLE 2 RET\n.end");
 	self->m->stress = true;
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
 	EXPECT_RESULT("(\"made\", Ok(\"made\"))");
@@ -313,8 +285,7 @@ TEST_F(machine, hears_events)
 	START(".func f\nCONST_I64 1 TRACE RET\n.end\n"
 	      ".func bad\nCONST_STR \"by_zero\" THROW\n.end\n"
 	      ".func main\nCALL \"f\" 0 POP PROFILE_START \"p\" BREAKPOINT\n"
-	      "SPAWN \"bad\" POP CONST_NONE YIELD CONST_NONE RET\n.end",
-	      NULL);
+	      "SPAWN \"bad\" POP CONST_NONE YIELD CONST_NONE RET\n.end");
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
 	EXPECT_STREQ("0:main 0:f 2:1 1:f 5:p 3: 0:bad 7:\"by_zero\" 1:main ",
 		     self->e.events);
@@ -323,8 +294,7 @@ TEST_F(machine, hears_events)
 TEST_F(machine, finds_the_place_of_an_error)
 {
 	START(".func f\nCONST_I64 1\nCONST_I64 0\nDIV RET\n.end\n"
-	      ".func main\nNOP\nCALL \"f\" 0\nRET\n.end",
-	      NULL);
+	      ".func main\nNOP\nCALL \"f\" 0\nRET\n.end");
 	EXPECT_EQ(MATHIS_FAILED, mathis_run(self->m));
 	EXPECT_STREQ("f", mathis_error(self->m)->function);
 	EXPECT_EQ(18, mathis_error(self->m)->offset);
@@ -336,7 +306,8 @@ TEST_F(machine, spends_a_unit_an_instruction)
 {
 	const struct mathis_limits limits = { .fuel = 3 };
 
-	START(".func main\nNOP NOP NOP NOP CONST_I64 9 RET\n.end", &limits);
+	START_LIMITED(".func main\nNOP NOP NOP NOP CONST_I64 9 RET\n.end",
+		      &limits);
 	EXPECT_EQ(3, mathis_fuel(self->m));
 	EXPECT_EQ(MATHIS_NO_FUEL, mathis_run(self->m));
 	EXPECT_EQ(0, mathis_fuel(self->m));
@@ -357,8 +328,9 @@ TEST_F(machine, spends_fuel_for_bytes)
 	const struct mathis_limits limits = { .fuel = 1000000 };
 	int64_t left;
 
-	START(".func main\nCONST_I64 64000 ALLOC POP CONST_NONE RET\n.end",
-	      &limits);
+	START_LIMITED(
+		".func main\nCONST_I64 64000 ALLOC POP CONST_NONE RET\n.end",
+		&limits);
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
 	left = mathis_fuel(self->m);
 	EXPECT_GE(1000000 - 1000, left);
@@ -369,9 +341,10 @@ TEST_F(machine, spends_fuel_for_what_a_collection_keeps)
 {
 	const struct mathis_limits limits = { .fuel = 1000000 };
 
-	START(".func main\nCONST_I64 640000 ALLOC CONST_I64 640000 ALLOC HALT\n"
-	      ".end",
-	      &limits);
+	START_LIMITED(
+		".func main\nCONST_I64 640000 ALLOC CONST_I64 640000 ALLOC HALT\n"
+		".end",
+		&limits);
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
 	/* Two pieces, and the collection before the second. */
 	EXPECT_GE(1000000 - 30000, mathis_fuel(self->m));
@@ -416,7 +389,7 @@ TEST_F(machine, makes_values)
 	struct mathis_value list, text, v;
 	size_t n;
 
-	START(".func main\nCONST_NONE RET\n.end", NULL);
+	START(".func main\nCONST_NONE RET\n.end");
 	self->m->stress = true;
 	ASSERT_EQ(0, mathis_new_list(self->m, &list));
 	ASSERT_EQ(0, mathis_new_str(self->m, "ab", 2, &text));
@@ -436,7 +409,7 @@ TEST_F(machine, shows_as_much_as_fits)
 	struct mathis_value text;
 	char out[8];
 
-	START(".func main\nCONST_NONE RET\n.end", NULL);
+	START(".func main\nCONST_NONE RET\n.end");
 	ASSERT_EQ(0, mathis_new_str(self->m, "abcdefgh", 8, &text));
 	mathis_show(text, out, sizeof(out));
 	EXPECT_STREQ("\"abc...", out);
@@ -451,9 +424,9 @@ TEST_F(machine, prints_no_more_than_is_read)
 {
 	const struct mathis_limits limits = { .fuel = 1000 };
 
-	START(".func main\nCONST_I64 7\n" WIDE WIDE WIDE WIDE WIDE
-	      "TRACE DUP AI_LEARN \"x\" THROW\n.end",
-	      &limits);
+	START_LIMITED(".func main\nCONST_I64 7\n" WIDE WIDE WIDE WIDE WIDE
+		      "TRACE DUP AI_LEARN \"x\" THROW\n.end",
+		      &limits);
 	sample_largest = 0;
 	EXPECT_EQ(MATHIS_FAILED, mathis_run(self->m));
 	EXPECT_GE(10000, sample_largest);
@@ -464,9 +437,10 @@ TEST_F(machine, spends_fuel_for_what_it_prints)
 {
 	const struct mathis_limits limits = { .fuel = 1000 };
 
-	START(".func main\nCONST_I64 7\n" WIDE WIDE WIDE
-	      "TRACE TRACE TRACE TRACE TRACE TRACE TRACE TRACE HALT\n.end",
-	      &limits);
+	START_LIMITED(
+		".func main\nCONST_I64 7\n" WIDE WIDE WIDE
+		"TRACE TRACE TRACE TRACE TRACE TRACE TRACE TRACE HALT\n.end",
+		&limits);
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
 	/* 58 instructions, 3 lists of 5 units, 8 texts of 3 units. */
 	EXPECT_GE(1000 - 58 - 15 - 24, mathis_fuel(self->m));
@@ -487,7 +461,7 @@ TEST_F(machine, spends_fuel_for_the_names_of_fields)
 		strcat(source,
 		       "GET_LOCAL 0 CONST_STR \"field99\" GET_FIELD_DYN POP\n");
 	strcat(source, "HALT\n.end");
-	START(source, &limits);
+	START_LIMITED(source, &limits);
 	EXPECT_EQ(MATHIS_DONE, mathis_run(self->m));
 	/* Ten searches among 100 fields of 16 bytes or more. */
 	EXPECT_GE(100000 - 142 - 250, mathis_fuel(self->m));
@@ -497,7 +471,7 @@ TEST_F(machine, spends_fuel_for_a_panic)
 {
 	const struct mathis_limits limits = { .fuel = 100 };
 
-	START(".func main\nCONST_STR \"why\" PANIC\n.end", &limits);
+	START_LIMITED(".func main\nCONST_STR \"why\" PANIC\n.end", &limits);
 	EXPECT_EQ(MATHIS_FAILED, mathis_run(self->m));
 	EXPECT_STREQ("why", mathis_error(self->m)->text);
 	EXPECT_EQ(100 - 2 - 4, mathis_fuel(self->m));

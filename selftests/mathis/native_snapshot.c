@@ -8,11 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kselftest_harness.h>
-
 #include "buf.h"
-#include "machine.h"
-#include "sample.h"
+#include "started.h"
 
 /* One of everything that a snapshot holds, alive at its last instruction. */
 static const char everything[] =
@@ -92,14 +89,6 @@ FIXTURE_TEARDOWN(snapshot)
 	free(self->data);
 }
 
-#define START(_source)                                                   \
-	do {                                                             \
-		ASSERT_EQ(0, sample_load(_source, &self->module));       \
-		ASSERT_EQ(0, mathis_machine_new(self->module, NULL,      \
-						&self->host, &self->m)); \
-		ASSERT_EQ(0, mathis_start(self->m, "main", NULL, 0));    \
-	} while (0)
-
 /* Save the machine, and put one into its place that is restored. */
 static int restore(FIXTURE_DATA(snapshot) * self)
 {
@@ -112,13 +101,6 @@ static int restore(FIXTURE_DATA(snapshot) * self)
 				      self->data, self->size, &self->m,
 				      &self->error);
 }
-
-#define EXPECT_RESULT(_text)                                               \
-	do {                                                               \
-		char shown[512];                                           \
-		mathis_show(mathis_result(self->m), shown, sizeof(shown)); \
-		EXPECT_STREQ(_text, shown);                                \
-	} while (0)
 
 TEST_F(snapshot, cancels_calls_in_progress)
 {

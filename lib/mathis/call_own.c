@@ -7,6 +7,8 @@
 
 #include "machine.h"
 
+#define OWN_END 1 /* in a task on the stack: a wait of the machine's own */
+
 static int put_none(struct mathis_machine *m, size_t n)
 {
 	return mathis_replace(m, n, MATHIS_V(KIND_NONE, 0));
@@ -95,6 +97,105 @@ static int chan_send(struct mathis_machine *m)
 static int chan_recv(struct mathis_machine *m)
 {
 	return op_recv(m, NULL);
+}
+
+/*
+ * The task on top of the stack, whose end is that of a wait. Milliseconds become
+ * one first: the future of a call that sleeps, which is marked as the machine's.
+ */
+static int take_end(struct mathis_machine *m, struct mathis_task **end)
+{
+	struct mathis_value *at = &m->task->stack[m->task->sp - 1];
+	struct mathis_value ms = *at;
+	int ret;
+
+	if (ms.kind == KIND_INT) {
+		if (mathis_room(m, m->task, 1))
+			return RUN_THROWS;
+		m->task->stack[m->task->sp++] = ms;
+		ret = mathis_do_call(m, CALL_SLEEP | CALL_FUTURE, 1);
+		m->task->sp--;
+		if (ret)
+			return ret;
+		at = &m->task->stack[m->task->sp - 1];
+		*at = m->task->stack[m->task->sp];
+		at->aux = OWN_END;
+		/* No one else hears how it ends. */
+		((struct mathis_task *)at->o)->awaited = true;
+	}
+	if (at->kind != KIND_TASK)
+		return mathis_type_error(m, "milliseconds or a task", *at);
+	*end = (struct mathis_task *)at->o;
+	return 0;
+}
+
+/* The wait is over: the machine's call need not go on. */
+static void drop_end(struct mathis_machine *m)
+{
+	struct mathis_value v = TOP(0);
+	struct mathis_task *end = (struct mathis_task *)v.o;
+
+	if (v.kind == KIND_TASK && v.aux == OWN_END && end->state == TASK_CALLS)
+		mathis_cancel(m, end, false);
+}
+
+/* A call that slept and failed never began to wait. */
+static bool end_failed(struct mathis_machine *m, const struct mathis_task *end)
+{
+	return TOP(0).aux == OWN_END && end->failed;
+}
+
+static int chan_recv_until(struct mathis_machine *m)
+{
+	struct mathis_value v = TOP(1);
+	struct mathis_channel *c = (struct mathis_channel *)v.o;
+	struct mathis_task *end;
+	int ret;
+
+	if (v.kind != KIND_CHANNEL)
+		return mathis_type_error(m, "a channel", v);
+	if (!c->n && !c->closed) {
+		ret = take_end(m, &end);
+		if (ret)
+			return ret;
+		if (end->state != TASK_ENDED)
+			return mathis_park(m,
+					   (struct mathis_wait *
+					    *[]){ &c->waiters, &end->waiters },
+					   2);
+		return end_failed(m, end) ? mathis_raise(m, end->result) :
+					    put_none(m, 2);
+	}
+	drop_end(m);
+	m->task->sp--;
+	ret = op_recv(m, NULL);
+	m->task->sp += !!ret;
+	return ret;
+}
+
+static int task_await_until(struct mathis_machine *m)
+{
+	struct mathis_value v = TOP(1);
+	struct mathis_task *t = (struct mathis_task *)v.o;
+	struct mathis_task *end;
+	int ret;
+
+	if (v.kind == KIND_TASK && t->state != TASK_ENDED && t != m->task) {
+		ret = take_end(m, &end);
+		if (ret)
+			return ret;
+		if (end->state != TASK_ENDED)
+			return mathis_await_either(m, t, end);
+		if (end_failed(m, end))
+			return mathis_raise(m, end->result);
+		return mathis_throw(m, MATHIS_TIMEOUT,
+				    "the task has not ended");
+	}
+	drop_end(m);
+	m->task->sp--;
+	ret = op_await(m, NULL);
+	m->task->sp += !!ret;
+	return ret;
 }
 
 /* chan_select: what SELECT does with a list; the pair as a tuple */
@@ -241,6 +342,7 @@ static const struct mathis_own {
 	{ 0x0300, 2, false, spawn },
 	{ 0x0301, 1, true, task_kill },
 	{ 0x0302, 1, true, task_await },
+	{ 0x0302, 2, true, task_await_until },
 	{ 0x0303, 1, false, task_status },
 	{ CALL_TASK_YIELD, 0, false, task_yield },
 	{ 0x0305, 0, false, task_self },
@@ -249,6 +351,7 @@ static const struct mathis_own {
 	{ 0x0500, 1, false, chan_new },
 	{ 0x0501, 2, true, chan_send },
 	{ 0x0502, 1, true, chan_recv },
+	{ 0x0502, 2, true, chan_recv_until },
 	{ 0x0503, 1, false, chan_close },
 	{ 0x0504, 1, true, chan_select },
 	{ 0x0522, 1, true, task_await },
@@ -258,8 +361,8 @@ static const struct mathis_own {
 const struct mathis_own *mathis_find_own(uint16_t id, unsigned int argc)
 {
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
-		if (calls[i].id == id)
-			return calls[i].argc == argc ? &calls[i] : NULL;
+		if (calls[i].id == id && calls[i].argc == argc)
+			return &calls[i];
 	}
 	return NULL;
 }

@@ -204,6 +204,8 @@ void mathis_end_task(struct mathis_machine *m, struct mathis_task *t,
 		     struct mathis_value result, bool failed);
 int mathis_park(struct mathis_machine *m, struct mathis_wait ***lists,
 		size_t n);
+int mathis_await_either(struct mathis_machine *m, struct mathis_task *t,
+			struct mathis_task *other);
 void mathis_wake(struct mathis_machine *m, struct mathis_wait **list);
 void mathis_unpark(struct mathis_task *t);
 void mathis_forget(struct mathis_task *t);
@@ -219,6 +221,7 @@ int mathis_close_channel(struct mathis_machine *m, struct mathis_value v);
 
 /* call_own.c: calls that the machine makes itself */
 #define CALL_TASK_YIELD 0x0304
+#define CALL_SLEEP 0x0c02
 struct mathis_own;
 const struct mathis_own *mathis_find_own(uint16_t id, unsigned int argc);
 int mathis_run_own(struct mathis_machine *m, const struct mathis_own *own,

@@ -185,13 +185,33 @@ int op_spawn(struct mathis_machine *m, const uint8_t *arg)
 	return mathis_replace(m, argc, mathis_ref(KIND_TASK, t));
 }
 
-/* Wait for the end of a task, or its YIELD, and wake it if it rests. */
-static int wait_for(struct mathis_machine *m, struct mathis_task *t)
+/*
+ * Wait for the end of a task, or its YIELD, and wake it if it rests; or for the
+ * end of another, if there is one.
+ */
+static int wait_for(struct mathis_machine *m, struct mathis_task *t,
+		    struct mathis_task *other)
 {
-	int ret = mathis_park(m, (struct mathis_wait * *[]){ &t->waiters }, 1);
+	struct mathis_wait **lists[] = { &t->waiters,
+					 other ? &other->waiters : NULL };
+	int ret = mathis_park(m, lists, other ? 2 : 1);
 
 	if (ret == RUN_SWITCH && t->state == TASK_RESTS && !t->merged)
 		mathis_make_ready(m, t);
+	return ret;
+}
+
+/* Let the running task await one, or the end of another: RUN_SWITCH or RUN_THROWS. */
+int mathis_await_either(struct mathis_machine *m, struct mathis_task *t,
+			struct mathis_task *other)
+{
+	int ret = wait_for(m, t, other);
+
+	if (ret == RUN_SWITCH) {
+		t->awaited = true;
+		/* Drop a value that nobody resumes it for. */
+		t->yielded = t->yielded && t->resumer;
+	}
 	return ret;
 }
 
@@ -199,7 +219,6 @@ int op_await(struct mathis_machine *m, const uint8_t *arg)
 {
 	struct mathis_value v = TOP(0);
 	struct mathis_task *t = (struct mathis_task *)v.o;
-	int ret;
 
 	(void)arg;
 	if (v.kind != KIND_TASK)
@@ -212,13 +231,7 @@ int op_await(struct mathis_machine *m, const uint8_t *arg)
 	if (t == m->task)
 		return mathis_throw(m, MATHIS_BAD_OPERATION,
 				    "a task awaits itself");
-	ret = wait_for(m, t);
-	if (ret == RUN_SWITCH) {
-		t->awaited = true;
-		/* Drop a value that nobody resumes it for. */
-		t->yielded = t->yielded && t->resumer;
-	}
-	return ret;
+	return mathis_await_either(m, t, NULL);
 }
 
 /*
@@ -266,7 +279,7 @@ int op_resume(struct mathis_machine *m, const uint8_t *arg)
 	}
 	if (t->state == TASK_ENDED)
 		return mathis_throw(m, MATHIS_CLOSED, "the task has ended");
-	ret = wait_for(m, t);
+	ret = wait_for(m, t, NULL);
 	if (ret == RUN_SWITCH)
 		t->resumer = m->task;
 	return ret;

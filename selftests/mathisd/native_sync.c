@@ -278,6 +278,9 @@ static const char *result_of(struct dispatch *d, const char *source)
 #define WAITS                                                               \
 	".func waits\nCONST_I64 1 SYSCALL chan_new SYSCALL chan_recv RET\n" \
 	".end\n"
+#define SEND                                                                \
+	".func send\n.arity 1\nGET_LOCAL 0 CONST_I64 8 SYSCALL chan_send\n" \
+	"RET\n.end\n"
 #define MAIN ".func main\n.locals 4\n"
 
 static const struct {
@@ -338,6 +341,56 @@ static const struct {
 	       "CONST_STR \"variant\" GET_FIELD_DYN MAKE_LIST 2 RET\n.end\n",
 	  "[5, 1]" },
 	{ MAIN "MAKE_LIST 0 SYSCALL chan_select RET\n.end\n", "ArgRange" },
+	/* A wait that has an end. */
+	{ MAIN "CONST_I64 1 SYSCALL chan_new CONST_I64 1\n"
+	       "SYSCALL_N chan_recv 2 RET\n.end\n",
+	  "none" },
+	{ SEND MAIN "CONST_I64 1 SYSCALL chan_new SET_LOCAL 0\n"
+		    "GET_LOCAL 0 SPAWN \"send\" POP GET_LOCAL 0\n"
+		    "CONST_I64 2147483647 SYSCALL_N chan_recv 2 RET\n.end\n",
+	  "8" },
+	{ SEND MAIN "CONST_I64 1 SYSCALL chan_new SET_LOCAL 0\n"
+		    "GET_LOCAL 0 SPAWN \"send\" SYSCALL task_await POP\n"
+		    "GET_LOCAL 0 CONST_I64 0 SYSCALL_N chan_recv 2 RET\n.end\n",
+	  "8" },
+	{ ADD MAIN "CONST_I64 1 SYSCALL chan_new CONST_I64 1 CONST_I64 2\n"
+		   "SPAWN \"add\" SYSCALL_N chan_recv 2 RET\n.end\n",
+	  "none" },
+	{ MAIN "CONST_I64 1 SYSCALL chan_new CONST_I64 -1\n"
+	       "SYSCALL_N chan_recv.result 2 CONST_STR \"variant\"\n"
+	       "GET_FIELD_DYN RET\n.end\n",
+	  "1" },
+	{ MAIN "CONST_I64 1 SYSCALL chan_new CONST_I64 -1\n"
+	       "SYSCALL_N chan_recv 2 RET\n.end\n",
+	  "ArgRange" },
+	{ MAIN "CONST_I64 1 SYSCALL chan_new CONST_STR \"1\"\n"
+	       "SYSCALL_N chan_recv 2 RET\n.end\n",
+	  "ArgType" },
+	{ MAIN "CONST_I64 1 SYSCALL chan_new SET_LOCAL 0 GET_LOCAL 0\n"
+	       "SYSCALL chan_close POP GET_LOCAL 0 CONST_I64 9\n"
+	       "SYSCALL_N chan_recv 2 RET\n.end\n",
+	  "Closed" },
+	{ WAITS MAIN "SPAWN \"waits\" CONST_I64 1 SYSCALL_N task_await 2\n"
+		     "RET\n.end\n",
+	  "Timeout" },
+	{ ADD MAIN
+	  "CONST_I64 1 CONST_I64 2 SPAWN \"add\" CONST_I64 2147483647\n"
+	  "SYSCALL_N task_await 2 RET\n.end\n",
+	  "3" },
+	{ FAILS MAIN "SPAWN \"fails\" CONST_I64 2147483647\n"
+		     "SYSCALL_N task_await.result 2\n"
+		     "CONST_STR \"value\" GET_FIELD_DYN RET\n.end\n",
+	  "\"oops\"" },
+	{ MAIN "CONST_I64 1 CONST_I64 1 SYSCALL_N task_await 2 RET\n.end\n",
+	  "ArgType" },
+	/* Each one sleeps no longer than its wait: no 4096 calls are under way. */
+	{ SEND MAIN "CONST_I64 1 SYSCALL chan_new SET_LOCAL 0\n"
+		    "CONST_I64 0 SET_LOCAL 1\n.l: GET_LOCAL 0 SPAWN \"send\"\n"
+		    "POP GET_LOCAL 0 CONST_I64 2147483647\n"
+		    "SYSCALL_N chan_recv 2 POP GET_LOCAL 1 CONST_I64 1 ADD\n"
+		    "DUP SET_LOCAL 1 CONST_I64 5000 LT JUMP_IF_TRUE .l\n"
+		    "GET_LOCAL 1 RET\n.end\n",
+	  "5000" },
 	/* mem_stats, gc_collect */
 	{ MAIN "SYSCALL gc_collect POP SYSCALL mem_stats CONST_STR \"limit\"\n"
 	       "INDEX RET\n.end\n",

@@ -85,6 +85,13 @@ static inline struct pid *phi_pidfd_pid(const struct file *file)
 #define phi_uring_done io_uring_cmd_done
 #endif
 
+/* Arguments of the tracepoint sched_process_exit: one more since 6.16. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define PHI_EXIT_ARGS struct task_struct *task
+#else
+#define PHI_EXIT_ARGS struct task_struct *task, bool group_dead
+#endif
+
 /* Since 6.13 the function of a timer is given when it is set up. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 static inline void

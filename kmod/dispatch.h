@@ -190,6 +190,15 @@ void phi_park_close(struct phi_cspace *cs);
 int phi_session_create(struct phi_cspace *cs, void *arg);
 int phi_call_check(struct phi_cspace *cs, void *arg);
 
+int phi_thread_register(struct phi_cspace *cs, void *arg);
+int phi_thread_place(struct phi_cspace *cs, void *arg);
+int phi_thread_yield(struct phi_cspace *cs, void *arg);
+int phi_thread_signal(struct phi_cspace *cs, void *arg);
+int phi_thread_join(struct phi_cspace *cs, void *arg);
+int phi_thread_exit(struct phi_cspace *cs, void *arg);
+int phi_thread_query(struct phi_cspace *cs, void *arg);
+int phi_thread_class(struct phi_cspace *cs, void *arg);
+
 int phi_process_endow(struct phi_cspace *cs, void *arg);
 void phi_process_endow_settle(struct phi_cspace *cs, void *arg, bool told);
 

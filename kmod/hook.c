@@ -501,6 +501,19 @@ __bpf_kfunc u32 bpf_phi_thread_infers(u32 pid)
 }
 
 /**
+ * bpf_phi_thread_stat() - how urgent a thread is
+ * @pid: Its number in the initial pid namespace, as above.
+ * @stat: Out.
+ *
+ * Context: Any.
+ * Return: 0, or -ENOENT when the thread is not registered.
+ */
+__bpf_kfunc int bpf_phi_thread_stat(u32 pid, struct phi_thread_stat *stat)
+{
+	return phi_thread_describe(pid, stat);
+}
+
+/**
  * bpf_phi_port_open() - does a NETWORK capability open a port
  * @proto: IPPROTO_TCP or IPPROTO_UDP.
  * @port: The port, in the byte order of the host.
@@ -528,6 +541,7 @@ BTF_ID_FLAGS(func, bpf_phi_unit_stat)
 BTF_ID_FLAGS(func, bpf_phi_unit_average)
 BTF_ID_FLAGS(func, bpf_phi_rate_take)
 BTF_ID_FLAGS(func, bpf_phi_thread_infers)
+BTF_ID_FLAGS(func, bpf_phi_thread_stat)
 BTF_ID_FLAGS(func, bpf_phi_port_open)
 BTF_KFUNCS_END(phi_kfunc_ids)
 

@@ -194,6 +194,18 @@ struct phi_unit_stat {
 	u64 run_ns;
 };
 
+/**
+ * struct phi_thread_stat - a registered thread, as bpf_phi_thread_stat() says
+ * @deadline_ns: CLOCK_MONOTONIC, 0 = none.
+ * @class: PHI_THREAD_*.
+ * @pad: 0.
+ */
+struct phi_thread_stat {
+	u64 deadline_ns;
+	u32 class;
+	u32 pad;
+};
+
 int phi_hook_enter(struct phi_hook_call *call, struct phi_cspace *cs, u32 nr,
 		   u64 handle, const struct phi_hook_target *to);
 int phi_hook_check(struct phi_hook_call *call, struct phi_cspace *cs,
@@ -227,6 +239,9 @@ void phi_agent_describe(const struct phi_object *obj,
 
 /* Inferences that a thread has begun and that have not ended; kmod/infer.c. */
 u32 phi_infer_running(pid_t pid);
+
+/* A registered thread; kmod/thread.c. */
+int phi_thread_describe(pid_t pid, struct phi_thread_stat *stat);
 
 /* Service objects (FILE, NETWORK); kmod/service.c. */
 int phi_service_mint(struct phi_cspace *cs, struct phi_cap *endpoint,

@@ -124,6 +124,7 @@ static const struct {
 	{ phi_seal_init, phi_seal_exit },
 	{ phi_unit_init, phi_unit_exit },
 	{ phi_wait_init, phi_wait_exit },
+	{ phi_task_init, phi_task_exit },
 	{ phi_sweep_init, phi_sweep_exit },
 	{ phi_decision_init, phi_decision_exit },
 	{ phi_agent_init, phi_agent_exit },

@@ -11,10 +11,13 @@
  *     region->lock (rwsem)        mappings of a region against its zap
  *       words lock (spin)         waits for words of a region
  *       i_mmap_rwsem, page tables of the fault and zap paths
+ *   thread->placing (mutex)       CPUs of a thread
  *   endpoint->lock (spin)         queue, credits, callers
  *     notify->lock (spin)         bits, eventfd
  *     siglock                     the kernel's, in phi_park_due()
  *     watch lock (spin)           watches of capabilities
+ *   thread->own (spin)            a thread without endpoint, and its joiners; of
+ *                                 others endpoint->lock guards that
  *   inbox lock (spin)             the inboxes
  *   agents lock (spin)            cspaces and gifts of each agent
  *   cspace->lock (spin)           slots; two are never held at once
@@ -53,6 +56,8 @@ int phi_seal_init(void);
 void phi_seal_exit(void);
 int phi_unit_init(void);
 void phi_unit_exit(void);
+int phi_task_init(void);
+void phi_task_exit(void);
 int phi_sweep_init(void);
 void phi_sweep_exit(void);
 int phi_wait_init(void);

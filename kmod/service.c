@@ -88,7 +88,8 @@ int phi_service_check(const struct phi_cap *endpoint, u32 rights, u64 badge)
  * phi_service_init() - start the life of a service object
  * @service: Its head.
  * @ops: Operations of its type.
- * @endpoint: ENDPOINT capability that messages to it go to.
+ * @endpoint: ENDPOINT capability that messages to it go to; NULL for a THREAD
+ *            that takes none.
  * @user: The account to charge.
  *
  * Context: Process context. May sleep.
@@ -102,8 +103,9 @@ int phi_service_init(struct phi_service *service,
 
 	if (ret)
 		return ret;
-	phi_object_get(endpoint->obj);
-	service->endpoint = endpoint->obj;
+	service->endpoint = endpoint ? endpoint->obj : NULL;
+	if (endpoint)
+		phi_object_get(endpoint->obj);
 	INIT_LIST_HEAD(&service->behind);
 	return 0;
 }
@@ -119,7 +121,8 @@ void phi_service_fini(struct phi_service *service)
 {
 	scoped_guard(spinlock, &phi_services_lock)
 		list_del(&service->behind);
-	phi_object_put(service->endpoint);
+	if (service->endpoint)
+		phi_object_put(service->endpoint);
 	phi_object_fini(&service->obj);
 }
 

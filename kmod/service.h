@@ -26,7 +26,8 @@ struct phi_endpoint;
 /**
  * struct phi_service - the head of every service object
  * @obj: Object of its capabilities.
- * @endpoint: Where messages to it go; referenced.
+ * @endpoint: Where messages to it go; referenced. NULL for a THREAD that takes
+ *            none.
  * @behind: In the services of the endpoint until that dies.
  * @shut: Called once when the endpoint dies, under the services lock; NULL
  *        for nothing. After phi_service_join().

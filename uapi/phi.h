@@ -8,7 +8,7 @@
  *  0x00-0x0f  messages and notifications   endpoint.h notify.h
  *  0x10-0x1f  capabilities                 cap.h
  *  0x20-0x3f  memory                       region.h
- *  0x40-0x4f  threads
+ *  0x40-0x4f  threads                      thread.h
  *  0x50-0x5f  processes                    process.h
  *  0x60-0x6f  agents, budgets              agent.h budget.h
  *  0x70-0x8f  units, models, inferences    unit.h infer.h
@@ -28,6 +28,7 @@
 #include <phi/region.h>
 #include <phi/session.h>
 #include <phi/system.h>
+#include <phi/thread.h>
 #include <phi/unit.h>
 
 #endif /* _UAPI_PHI_H */

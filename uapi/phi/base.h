@@ -48,7 +48,7 @@
  *  ENOSPC        a table is full, whoever asks
  *  ENOENT        nothing is registered under that id
  *  EEXIST        something is registered under that id already
- *  ESRCH         the process has ended, or the agent was killed
+ *  ESRCH         the process or thread has ended, or the agent was killed
  *  ENOMEM        the kernel is out of memory
  *  EINTR         a signal handler ran. The call is restarted when it can be,
  *                and after a stop, a freeze or a debugger it goes on

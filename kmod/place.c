@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * On which CPUs a thread runs.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/sched.h>
+#include <linux/topology.h>
+#include <linux/uaccess.h>
+
+#include "dispatch.h"
+#include "thread.h"
+#include "unit.h"
+
+/* CPUs to choose from: they are others once someone else has set the mask. */
+static int phi_thread_bound(struct phi_thread *thread, struct task_struct *task)
+{
+	lockdep_assert_held(&thread->placing);
+	if (!thread->placed) {
+		if (!alloc_cpumask_var(&thread->bound, GFP_KERNEL_ACCOUNT))
+			return -ENOMEM;
+		if (!alloc_cpumask_var(&thread->chosen, GFP_KERNEL_ACCOUNT)) {
+			free_cpumask_var(thread->bound);
+			return -ENOMEM;
+		}
+		cpumask_clear(thread->chosen);
+		thread->placed = true;
+	}
+	if (!cpumask_equal(&task->cpus_mask, thread->chosen)) {
+		cpumask_copy(thread->bound, &task->cpus_mask);
+		cpumask_copy(thread->chosen, &task->cpus_mask);
+	}
+	return 0;
+}
+
+/* Let a thread run on those of some CPUs that it may use. */
+static int phi_thread_pin(struct phi_thread *thread, struct cpumask *cpus)
+{
+	int ret;
+
+	struct task_struct *task __free(phi_thread_task_put) =
+		phi_thread_task(thread);
+	if (!task)
+		return -ESRCH;
+	guard(mutex)(&thread->placing);
+	ret = phi_thread_bound(thread, task);
+	if (ret)
+		return ret;
+	if (!cpumask_and(cpus, cpus, thread->bound))
+		return -EINVAL;
+	ret = set_cpus_allowed_ptr(task, cpus);
+	if (!ret)
+		cpumask_copy(thread->chosen, cpus);
+	return ret;
+}
+
+/* The CPUs near a unit. */
+static int phi_thread_near(struct phi_cspace *cs, u64 handle,
+			   struct cpumask *cpus)
+{
+	u32 node;
+
+	struct phi_cap *unit __free(phi_cap_put) = phi_cspace_lookup(
+		cs, handle, PHI_TYPES(DEVICE), PHI_RIGHT_READ);
+	if (IS_ERR(unit))
+		return PTR_ERR(unit);
+	node = container_of(unit->obj, struct phi_unit, obj)->node;
+	if (node == PHI_UNIT_UNKNOWN) {
+		cpumask_copy(cpus, cpu_possible_mask);
+		return 0;
+	}
+	if (node >= nr_node_ids || !node_online(node))
+		return -EINVAL;
+	cpumask_copy(cpus, cpumask_of_node(node));
+	return 0;
+}
+
+static int phi_thread_cpus(struct phi_cspace *cs,
+			   const struct phi_thread_place *cmd,
+			   struct cpumask *cpus)
+{
+	u32 len = min_t(u32, cmd->len, cpumask_size());
+
+	cpumask_clear(cpus);
+	if (cmd->unit)
+		return phi_thread_near(cs, cmd->unit, cpus);
+	return copy_from_user(cpumask_bits(cpus), u64_to_user_ptr(cmd->cpus),
+			      len) ?
+		       -EFAULT :
+		       0;
+}
+
+/**
+ * phi_thread_place() - PHI_IOC_THREAD_PLACE
+ * @cs: The caller's cspace.
+ * @arg: struct phi_thread_place.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or a negative errno.
+ */
+int phi_thread_place(struct phi_cspace *cs, void *arg)
+{
+	const struct phi_thread_place *cmd = arg;
+	cpumask_var_t cpus;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	if (cmd->pad || cmd->len % sizeof(u64) ||
+	    cmd->len > PHI_THREAD_CPUS_MAX)
+		return -EINVAL;
+	if (cmd->unit ? cmd->len || cmd->cpus : !cmd->len)
+		return -EINVAL;
+	struct phi_cap *cap __free(phi_cap_put) = phi_cspace_lookup(
+		cs, cmd->thread, PHI_TYPES(THREAD), PHI_RIGHT_WRITE);
+	if (IS_ERR(cap))
+		return PTR_ERR(cap);
+	if (!alloc_cpumask_var(&cpus, GFP_KERNEL_ACCOUNT))
+		return -ENOMEM;
+	ret = phi_thread_cpus(cs, cmd, cpus) ?:
+		      phi_thread_pin(to_thread(cap->obj), cpus);
+	free_cpumask_var(cpus);
+	return ret;
+}

@@ -45,7 +45,10 @@ FIXTURE_TEARDOWN(args)
 	munmap(self->end - 2 * self->page, 3 * self->page);
 }
 
-/* Make a call with a struct of zeroes but for its size and one more field. */
+/*
+ * Make a call with a struct of zeroes but for its size and one more field. What
+ * it makes is dropped: a thread registers only once.
+ */
 static int call_with(int phi, const struct call *call, uint32_t size,
 		     uint32_t offset, uint32_t value)
 {
@@ -54,7 +57,15 @@ static int call_with(int phi, const struct call *call, uint32_t size,
 	arg[0] = size;
 	if (offset)
 		arg[offset / 4] = value;
-	return ioctl(phi, call->cmd, arg) ? -errno : 0;
+	if (ioctl(phi, call->cmd, arg))
+		return -errno;
+	if (call->makes) {
+		uint64_t made;
+
+		memcpy(&made, (char *)arg + call->makes, sizeof(made));
+		return do_drop(phi, made);
+	}
+	return 0;
 }
 
 TEST_F(args, too_short)

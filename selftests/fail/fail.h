@@ -55,6 +55,7 @@ extern const struct scene agent_scenes[];
 extern const struct scene budget_scenes[];
 extern const struct scene call_scenes[];
 extern const struct scene message_scenes[];
+extern const struct scene thread_scenes[];
 extern const struct scene way_scenes[];
 
 int stage_make(struct stage *s);

@@ -142,7 +142,8 @@ static int sweep(void *arg)
 }
 
 static const struct scene *const lists[] = {
-	call_scenes, agent_scenes, budget_scenes, message_scenes, way_scenes,
+	call_scenes,	agent_scenes,  budget_scenes,
+	message_scenes, thread_scenes, way_scenes,
 };
 
 static bool has_scene(unsigned int cmd)

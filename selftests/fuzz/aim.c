@@ -6,6 +6,8 @@
 
 #include "kselftest.h"
 
+#include <signal.h>
+
 #include "fuzz.h"
 
 /* xorshift64*, so that a seed means the same everywhere. */
@@ -301,6 +303,53 @@ static void aim_budget(struct fuzzer *f, unsigned int cmd, void *arg)
 	}
 }
 
+static void aim_thread(struct fuzzer *f, unsigned int cmd, void *arg)
+{
+	switch (cmd) {
+	case PHI_IOC_THREAD_REGISTER:
+		*(struct phi_thread_register *)arg =
+			(struct phi_thread_register){
+				.endpoint =
+					one_in(f, 4) ?
+						0 :
+						a_handle(f, PHI_TYPE_ENDPOINT),
+				.signo = any(f) % 2 ? SIGWINCH : 0,
+			};
+		break;
+	case PHI_IOC_THREAD_PLACE:
+		*(struct phi_thread_place *)arg = (struct phi_thread_place){
+			.cpus = any_pointer(f),
+			.len = 8 * (1 + any(f) % 4),
+		};
+		if (one_in(f, 4))
+			*(struct phi_thread_place *)arg =
+				(struct phi_thread_place){
+					.unit = a_handle(f, PHI_TYPE_DEVICE),
+				};
+		break;
+	case PHI_IOC_THREAD_SIGNAL:
+		((struct phi_thread_signal *)arg)->data = any_pointer(f);
+		((struct phi_thread_signal *)arg)->len =
+			any(f) % (PHI_MSG_MAX + 2);
+		break;
+	case PHI_IOC_THREAD_CLASS:
+		*(struct phi_thread_class *)arg = (struct phi_thread_class){
+			.thread = one_in(f, 4) ? 0 :
+						 a_handle(f, PHI_TYPE_THREAD),
+			.class = any(f) % 3,
+			.deadline_ns = any(f) % 2 ? monotonic_ns() : 0,
+		};
+		break;
+	}
+}
+
+/* No signal may come that ends the process. */
+static void tame(struct phi_thread_register *arg)
+{
+	if (arg->signo && arg->signo < 32)
+		arg->signo = SIGWINCH;
+}
+
 /* What random fields would seldom hit: make the call likely to go far. */
 static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
 {
@@ -308,6 +357,7 @@ static void aim(struct fuzzer *f, unsigned int cmd, void *arg)
 
 	aim_ipc(f, cmd, arg);
 	aim_budget(f, cmd, arg);
+	aim_thread(f, cmd, arg);
 	switch (cmd) {
 	case PHI_IOC_CAP_DERIVE:
 		aim_derive(f, arg);
@@ -440,6 +490,8 @@ void fill(struct fuzzer *f, const struct call *call, uint64_t *arg)
 	memcpy(arg, head, sizeof(head));
 	if (call->cmd == PHI_IOC_CAP_REVOKE)
 		aim_child(f, (void *)arg);
+	if (call->cmd == PHI_IOC_THREAD_REGISTER)
+		tame((void *)arg);
 	if (one_in(f, 16)) {
 		/* As random as it is. */
 	} else if (call->cmd == PHI_IOC_CAP_INVOKE) {

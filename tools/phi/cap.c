@@ -164,8 +164,8 @@ static int cap_query(struct args *args)
 	return out_end();
 }
 
-/* All handles there are; more may come between the count and the list. */
-static int list_all(int phi, uint64_t **handles)
+/* More may come between the count and the list. */
+int caps_all(int phi, uint64_t **handles)
 {
 	uint32_t total = 0;
 	uint32_t room;
@@ -271,7 +271,7 @@ static int cap_list(struct args *args)
 	int n;
 	int i;
 
-	n = list_all(args->phi, &handles);
+	n = caps_all(args->phi, &handles);
 	caps = calloc(n > 0 ? (size_t)n : 1, sizeof(*caps));
 	sorted = calloc(n > 0 ? (size_t)n : 1, sizeof(*sorted));
 	if (n >= 0 && (!caps || !sorted))

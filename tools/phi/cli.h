@@ -89,6 +89,7 @@ extern const struct noun region_noun;
 extern const struct noun session_noun;
 extern const struct noun status_noun;
 extern const struct noun system_noun;
+extern const struct noun thread_noun;
 extern const struct noun top_noun;
 extern const struct noun unit_noun;
 extern const struct noun vdfs_noun;
@@ -283,6 +284,17 @@ int option_rights_of(const struct args *args, uint64_t cap, uint32_t *rights);
  * Return: EXIT_OK or EXIT_USAGE.
  */
 int option_kind(const struct args *args, const char *name, uint32_t *kind);
+
+/* cap.c */
+
+/**
+ * caps_all() - the handles of a cspace
+ * @phi: Cspace.
+ * @handles: Out, to be freed, also after an error.
+ *
+ * Return: How many, or a negative errno.
+ */
+int caps_all(int phi, uint64_t **handles);
 
 /* text.c: words for numbers. */
 

@@ -11,9 +11,9 @@ const struct noun *const nouns[] = {
 	&status_noun,	  &top_noun,	&session_noun,	&cap_noun,
 	&cspace_noun,	  &region_noun, &endpoint_noun, &notify_noun,
 	&unit_noun,	  &model_noun,	&infer_noun,	&vdfs_noun,
-	&collection_noun, &agent_noun,	&init_noun,	&budget_noun,
-	&policy_noun,	  &check_noun,	&why_noun,	&system_noun,
-	&help_noun,	  NULL,
+	&collection_noun, &agent_noun,	&init_noun,	&thread_noun,
+	&budget_noun,	  &policy_noun, &check_noun,	&why_noun,
+	&system_noun,	  &help_noun,	NULL,
 };
 
 static const struct noun *find_noun(const char *name)

@@ -44,7 +44,7 @@ void dispatch_fini(struct dispatch *d)
 	md_core_free(d->core);
 	pthread_cond_destroy(&d->news);
 	snprintf(command, sizeof(command), "rm -rf %s", d->folder);
-	if (system(command))
+	if (!access(d->folder, F_OK) && system(command))
 		fprintf(stderr, "# %s stays\n", d->folder);
 }
 

@@ -139,6 +139,24 @@ TEST_F(engine, starts_in_order_and_stops_in_the_other)
 	EXPECT_EQ(PHI_INIT_DOWN, STATE(0));
 }
 
+/* One that ends by itself while it waits for its turn to stop. */
+TEST_F(engine, an_end_before_the_turn_to_stop_is_no_failure)
+{
+	add(self, "a", "Restart=always\n");
+	add(self, "b", "[Unit]\nAfter=a\n");
+	ASSERT_EQ(0, init_order(&self->e, &self->fault));
+	want_all(self);
+	init_engine_unwant(&self->e, 0);
+	init_engine_unwant(&self->e, 1);
+	step(self);
+	SAID("+a+b-b");
+	end(self, 0, 1);
+	EXPECT_EQ(PHI_INIT_DOWN, STATE(0));
+	EXPECT_EQ(0, self->e.services[0].restarts);
+	end(self, 1, 143);
+	EXPECT_TRUE(init_engine_idle(&self->e));
+}
+
 TEST_F(engine, names_a_cycle)
 {
 	add(self, "a", "[Unit]\nAfter=b\n");

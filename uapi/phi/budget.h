@@ -16,7 +16,8 @@
  * Spending has two steps: BUDGET_RESERVE takes amounts out of what is free,
  * all or nothing, and BUDGET_SETTLE turns what was used of them into spent and
  * the rest into free. A reservation belongs to the cspace that made it; its end
- * cancels it.
+ * cancels it. The module does both by itself for agents that AGENT_CHARGE gave a
+ * budget, see agent.h.
  *
  * When the last live capability of a budget is dropped or revoked, what it has
  * free goes back to its parent in that call; what is reserved does so when it is

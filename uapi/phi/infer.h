@@ -109,7 +109,8 @@ struct phi_model_register {
  * @ticket: Out, for INFER_END, on the same /dev/phi file.
  *
  * Fails with ENOENT when no healthy unit is open to the caller, EDQUOT when
- * its tickets are spent, or the errno of a policy.
+ * its tickets or the PHI_BUDGET_UNIT of its agent are spent, or the errno of a
+ * policy.
  */
 struct phi_infer_begin {
 	__u32 size;

@@ -593,4 +593,20 @@ test_14_what_it_refuses()
 	fails 2 "no service d" "${run[@]}" --check
 }
 
+# Each check of a request refuses once, and those who say nothing keep nobody
+# out when they have gone.
+test_15_requests_that_make_no_sense()
+{
+	fresh
+	service a <<-'END'
+	[Service]
+	ExecStart=/bin/sleep 1000
+	END
+	start
+	eq "$("$build/selftests/initd/ask_prog" | tr '\n' ' ')" \
+		"good 0 size -22 verb -22 verb -22 pad -22 lines -22 name -22 short -22 long -22 empty 0 agent -2 refused 8 again yes "
+	until_true is a up
+	stop
+}
+
 run_tests

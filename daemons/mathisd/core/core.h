@@ -24,6 +24,24 @@
 
 struct md_session;
 TAILQ_HEAD(md_session_list, md_session);
+TAILQ_HEAD(md_owner_list, md_owner);
+
+/**
+ * struct md_owner - whom sessions belong to: the unit of turns for workers
+ * @refs: Its sessions.
+ * @sessions: Those with calls that wait for a worker.
+ * @running: Its calls that workers run.
+ * @has_turn: It is in core->turns.
+ *
+ * All but @refs under core->lock.
+ */
+struct md_owner {
+	TAILQ_ENTRY(md_owner) turn; /* of core->turns */
+	atomic_uint refs;
+	struct md_session_list sessions;
+	unsigned int running;
+	bool has_turn;
+};
 
 typedef int md_function(struct md_call *c);
 
@@ -66,7 +84,7 @@ struct md_core {
 
 	pthread_mutex_t lock; /* see above */
 	pthread_cond_t work;
-	struct md_session_list turns; /* with calls that wait for a worker */
+	struct md_owner_list turns; /* with calls that wait for a worker */
 	pthread_t workers[MD_WORKERS_MAX];
 	unsigned int n_workers;
 	unsigned int idle;

@@ -16,6 +16,30 @@ struct md_own {
 	char state[] __attribute__((aligned(16)));
 };
 
+static struct md_owner *owner_new(void)
+{
+	struct md_owner *owner = calloc(1, sizeof(*owner));
+
+	if (!owner)
+		return NULL;
+	atomic_init(&owner->refs, 1);
+	TAILQ_INIT(&owner->sessions);
+	return owner;
+}
+
+static void owner_put(struct md_owner *owner)
+{
+	if (owner && atomic_fetch_sub(&owner->refs, 1) == 1)
+		free(owner);
+}
+
+void md_session_share(struct md_session *s, struct md_owner *owner)
+{
+	atomic_fetch_add(&owner->refs, 1);
+	owner_put(s->owner);
+	s->owner = owner;
+}
+
 struct md_session *md_session_new(struct md_core *core)
 {
 	struct md_session *s = calloc(1, sizeof(*s));
@@ -24,11 +48,13 @@ struct md_session *md_session_new(struct md_core *core)
 		return NULL;
 	s->base = getcwd(NULL, 0);
 	s->inbox = md_inbox_new(core);
+	s->owner = owner_new();
 	s->slots = calloc(MD_CALL_SLOTS, sizeof(*s->slots));
 	s->n_slots = MD_CALL_SLOTS;
-	if (!s->base || !s->inbox || !s->slots) {
+	if (!s->base || !s->inbox || !s->slots || !s->owner) {
 		if (s->inbox)
 			md_inbox_put(s->inbox);
+		owner_put(s->owner);
 		free(s->slots);
 		free(s->base);
 		free(s);
@@ -232,6 +258,7 @@ void md_session_put(struct md_session *s)
 		free(own);
 	}
 	md_inbox_put(s->inbox);
+	owner_put(s->owner);
 	md_rights_fini(&s->rights);
 	pthread_mutex_destroy(&s->lock);
 	free(s->slots);

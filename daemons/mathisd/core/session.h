@@ -22,6 +22,7 @@
 struct md_core;
 struct md_inbox;
 struct md_own;
+struct md_owner;
 
 /**
  * struct md_own_kind - state that a category keeps for each session
@@ -42,7 +43,8 @@ struct md_own_kind {
 };
 
 struct md_session {
-	TAILQ_ENTRY(md_session) turn; /* of core->turns */
+	TAILQ_ENTRY(md_session) turn; /* of owner->sessions */
+	struct md_owner *owner;
 	struct md_core *core;
 	atomic_uint refs; /* its maker, and each call */
 	atomic_uint n_calls; /* that were begun and not put */
@@ -79,6 +81,8 @@ struct md_session {
 
 /* Begin a session without rights, or NULL without memory. */
 struct md_session *md_session_new(struct md_core *core);
+/* Let a session that has made no call belong to the owner of another. */
+void md_session_share(struct md_session *s, struct md_owner *owner);
 /*
  * End a session: its calls are cancelled, its handles closed once no call uses
  * them. The caller must not touch it afterwards.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Workers: each takes the first call of the session whose turn it is. One
- * session has at most half of the workers.
+ * Workers: each takes the first call of the next session of the owner whose turn
+ * it is. The sessions of one owner have at most half of the workers.
  */
 #include <errno.h>
 
@@ -14,22 +14,29 @@
 /* The call whose turn it is, or NULL. With the lock. */
 static struct md_call *next_call(struct md_core *core)
 {
+	struct md_owner *owner;
 	struct md_session *s;
 	struct md_call *c;
 
-	TAILQ_FOREACH(s, &core->turns, turn)
+	TAILQ_FOREACH(owner, &core->turns, turn)
 	{
-		if (s->running < SHARE)
+		if (owner->running < SHARE)
 			break;
 	}
-	if (!s)
+	if (!owner)
 		return NULL;
+	s = TAILQ_FIRST(&owner->sessions);
 	c = TAILQ_FIRST(&s->queue);
 	md_worker_unqueue(core, c);
 	if (s->has_turn) {
-		TAILQ_REMOVE(&core->turns, s, turn);
-		TAILQ_INSERT_TAIL(&core->turns, s, turn);
+		TAILQ_REMOVE(&owner->sessions, s, turn);
+		TAILQ_INSERT_TAIL(&owner->sessions, s, turn);
 	}
+	if (owner->has_turn) {
+		TAILQ_REMOVE(&core->turns, owner, turn);
+		TAILQ_INSERT_TAIL(&core->turns, owner, turn);
+	}
+	owner->running++;
 	s->running++;
 	return c;
 }
@@ -51,8 +58,9 @@ static void run_call(struct md_core *core, struct md_call *c)
 	/* Before its end is known, so that a session without calls has none. */
 	pthread_mutex_lock(&core->lock);
 	s->running--;
-	/* It may have been what kept the next call of the session waiting. */
-	if (s->has_turn)
+	s->owner->running--;
+	/* It may have been what kept the next call of the owner waiting. */
+	if (s->owner->has_turn)
 		pthread_cond_signal(&core->work);
 	pthread_mutex_unlock(&core->lock);
 	if (status != MD_LATER)
@@ -84,6 +92,7 @@ static void *work(void *arg)
 int md_worker_queue(struct md_core *core, struct md_call *c)
 {
 	struct md_session *s = c->session;
+	struct md_owner *owner = s->owner;
 
 	/* A worker that is called counts as idle until it takes a call. */
 	if (core->queued >= core->idle && core->n_workers < MD_WORKERS_MAX) {
@@ -99,7 +108,11 @@ int md_worker_queue(struct md_core *core, struct md_call *c)
 	core->queued++;
 	if (!s->has_turn) {
 		s->has_turn = true;
-		TAILQ_INSERT_TAIL(&core->turns, s, turn);
+		TAILQ_INSERT_TAIL(&owner->sessions, s, turn);
+	}
+	if (!owner->has_turn) {
+		owner->has_turn = true;
+		TAILQ_INSERT_TAIL(&core->turns, owner, turn);
 	}
 	pthread_cond_signal(&core->work);
 	return 0;
@@ -108,12 +121,17 @@ int md_worker_queue(struct md_core *core, struct md_call *c)
 void md_worker_unqueue(struct md_core *core, struct md_call *c)
 {
 	struct md_session *s = c->session;
+	struct md_owner *owner = s->owner;
 
 	TAILQ_REMOVE(&s->queue, c, wait);
 	core->queued--;
-	if (TAILQ_EMPTY(&s->queue)) {
-		TAILQ_REMOVE(&core->turns, s, turn);
-		s->has_turn = false;
+	if (!TAILQ_EMPTY(&s->queue))
+		return;
+	TAILQ_REMOVE(&owner->sessions, s, turn);
+	s->has_turn = false;
+	if (TAILQ_EMPTY(&owner->sessions)) {
+		TAILQ_REMOVE(&core->turns, owner, turn);
+		owner->has_turn = false;
 	}
 }
 

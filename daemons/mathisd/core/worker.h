@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Threads that run calls which may block; sessions take turns. */
+/* Threads that run calls which may block; owners of sessions take turns. */
 #ifndef MATHISD_CORE_WORKER_H
 #define MATHISD_CORE_WORKER_H
 

@@ -47,6 +47,9 @@ int mathisd_client_init(struct client *client)
 	if (getrandom(&client->md->handles.seed,
 		      sizeof(client->md->handles.seed), 0) < 0)
 		return -errno;
+	if (user_of(client)->owner)
+		md_session_share(client->md, user_of(client)->owner);
+	user_of(client)->owner = client->md->owner;
 	s->stats.sessions++;
 	client->md->arg = client;
 	client->md->wake = wake;

@@ -126,11 +126,13 @@ struct user_place {
  * @base: As of every daemon.
  * @at: Lists.
  * @ready: These clients.
+ * @owner: Of its sessions, one of which holds it; NULL: it had none.
  */
 struct mathisd_user {
 	struct user base;
 	struct user_place at;
 	struct client_list ready;
+	struct md_owner *owner;
 };
 
 TAILQ_HEAD(mathisd_users, mathisd_user);

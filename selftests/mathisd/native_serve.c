@@ -7,6 +7,7 @@
 #include <mathis/calls.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
@@ -14,8 +15,9 @@
 #include "dispatch.h"
 #include "rig.h"
 
-#define MANIFEST                                                           \
-	"{ \"allow\": [\"crypto\", \"fs.read=/usr\"], \"base\": \"/usr\"," \
+#define MANIFEST                                                  \
+	"{ \"allow\": [\"crypto\", \"fs.read=/usr,/tmp\","        \
+	"\"fs.write=/tmp\", \"io.special\"], \"base\": \"/usr\"," \
 	"  \"deny\": [\"fs.read=/usr/bin\"] }"
 
 FIXTURE(serve)
@@ -427,6 +429,32 @@ TEST_F(serve, takes_turns_by_user)
 	for (int i = 0; i < 8; i++)
 		rig_close(&many[i]);
 	rig_close(&one);
+}
+
+/* Reads that wait hold at most half of the workers, of all a user's sessions. */
+TEST_F(serve, leaves_workers_to_other_users)
+{
+	static const char path[] = "/tmp/mathisd-serve-fifo";
+	struct mathis_item open[2] = { STR(path), INT(3) };
+	struct mathis_item read[2] = { { 0 }, INT(1) }, files[4];
+	struct rig_client hogs[4];
+
+	unlink(path);
+	ASSERT_EQ(0, mkfifo(path, 0600));
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, rig_open(&self->rig, 300, 64, 65536, &hogs[i]));
+		ASSERT_NE(0, submit(hogs[i].client, "io_open", open, 2, 0));
+		ASSERT_EQ(MATHIS_OK, next_done(hogs[i].client, &self->reply));
+		files[i] = self->reply.value;
+	}
+	for (int i = 0; i < 4 * MD_WORKERS_MAX; i++) {
+		read[0] = files[i % 4];
+		ASSERT_NE(0, submit(hogs[i % 4].client, "io_read", read, 2, 0));
+	}
+	EXPECT_EQ(MATHIS_OK, CALL("crypto_sha256", STR("abc")));
+	for (int i = 0; i < 4; i++)
+		rig_close(&hogs[i]);
+	unlink(path);
 }
 
 /* The figure of a name in a file of metrics, or -1. */

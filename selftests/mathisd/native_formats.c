@@ -373,9 +373,10 @@ TEST_F(formats, protobuf_load_and_encode_and_decode)
 	ASSERT_EQ(
 		0,
 		DO("protobuf_decode", types, STR("pkg.All"),
-		   hex("28012802aa01022801aa01024801aa01022805c80101d2010179f8ff0705a2010100")));
-	EXPECT_TRUE(result_is(&self->d,
-			      "{\"i32\":2,\"in\":{\"i32\":5},\"y\":\"y\"}"));
+		   hex("28012802aa01022801aa01024001aa01022805c80101d2010179f8ff0705a2010100")));
+	EXPECT_TRUE(result_is(
+		&self->d,
+		"{\"i32\":2,\"in\":{\"i32\":5,\"b\":true},\"y\":\"y\"}"));
 	ASSERT_EQ(0, DO("protobuf_decode", types, STR("pkg.All"),
 			hex("c20100a00107")));
 	EXPECT_TRUE(result_is(&self->d, "{\"e\":7,\"map\":{\"\":0}}"));

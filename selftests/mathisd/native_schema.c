@@ -77,7 +77,7 @@ static const struct {
 	{ "{\"uniqueItems\":true}", "[1,2,1.0]", " " },
 	{ "{\"uniqueItems\":true}", "[1,true,{},[]]", "" },
 	{ "{\"prefixItems\":[{\"type\":\"null\"}],\"items\":{\"minimum\":1}}",
-	  "[null,1,0]", " /2" },
+	  "[1,1,0]", " /0 /2" },
 	{ "{\"contains\":{\"const\":1},\"maxContains\":1}", "[1,2,1]", " " },
 	{ "{\"contains\":{\"const\":1}}", "[2]", " " },
 	{ "{\"contains\":{\"const\":1},\"minContains\":0}", "[2]", "" },

@@ -22,7 +22,7 @@
 #define PHI_THREAD_KILLED 2 /* a signal ended its process */
 #define PHI_THREAD_EXECED 3 /* it executed a program */
 
-/* Classes, for the scheduler phi_ai and other policies. */
+/* Classes, for policies that schedule. */
 #define PHI_THREAD_NORMAL 0 /* runs first while it has an inference in flight */
 #define PHI_THREAD_INFER 1 /* always runs first */
 #define PHI_THREAD_BACKGROUND 2 /* never runs first */

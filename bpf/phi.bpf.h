@@ -67,7 +67,11 @@ struct phi_hook_infer___phi {
 	char name[32];
 } __attribute__((preserve_access_index));
 
-/* These two are filled by the module, so their layout is fixed. */
+#define PHI_THREAD_NORMAL 0
+#define PHI_THREAD_INFER 1
+#define PHI_THREAD_BACKGROUND 2
+
+/* These three are filled by the module, so their layout is fixed. */
 struct phi_cap_info {
 	__u32 type;
 	__u32 rights;
@@ -91,6 +95,12 @@ struct phi_unit_stat {
 	__u64 run_ns;
 };
 
+struct phi_thread_stat {
+	__u64 deadline_ns;
+	__u32 class;
+	__u32 pad;
+};
+
 /* Functions of phi.ko; see kmod/hook.c. */
 extern void bpf_phi_rule(__u32 rule) __ksym;
 extern int bpf_phi_call_cap(struct phi_cap_info *info) __ksym;
@@ -99,6 +109,7 @@ extern __u64 bpf_phi_unit_average(__u64 model, __u32 unit) __ksym;
 extern __u64 bpf_phi_rate_take(__u64 *bucket, __u64 per_second,
 			       __u64 burst) __ksym;
 extern __u32 bpf_phi_thread_infers(__u32 pid) __ksym;
+extern int bpf_phi_thread_stat(__u32 pid, struct phi_thread_stat *stat) __ksym;
 extern bool bpf_phi_port_open(__u8 proto, __u16 port) __ksym;
 
 /* Position of the highest bit: the log2 histograms' slot of @n, 0 for 0. */

@@ -9,8 +9,13 @@
  *
  * Needs: struct sched_ext_ops
  *
- * Two queues for all CPUs, both in the order of arrival: threads with an
- * inference in flight, and all others. A CPU takes from the first while there
+ * Two queues for all CPUs: threads that run first, in the order of their
+ * deadlines, and all others, in the order of arrival. First run those with an
+ * inference in flight and those registered with the class PHI_THREAD_INFER; one
+ * of class PHI_THREAD_BACKGROUND never does. A deadline counts from now to
+ * LATEST_NS from now, which is also that of a thread without: so no thread that
+ * runs first waits longer than that for others' deadlines. A CPU takes from the
+ * first queue while there
  * is something in it, but when the second has not been served for STARVE_NS
  * it takes from that once: so the others keep at least one slice of it in
  * that time on every CPU, however much there is to infer. Their slice is
@@ -25,6 +30,7 @@
 #define INFER_SLICE_NS 10000000ULL
 #define OTHER_SLICE_NS 3000000ULL
 #define STARVE_NS 30000000ULL
+#define LATEST_NS 100000000ULL
 
 /* When each CPU last served the others. */
 struct {
@@ -64,6 +70,22 @@ static void count(__u32 what)
 		(*n)++;
 }
 
+/* Does a thread run first? Its deadline, on the clock of the queue. */
+static bool first(struct task_struct *p, __u64 *due)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct phi_thread_stat stat = {};
+
+	/* One that is not registered leaves it zero: no class, no deadline. */
+	bpf_phi_thread_stat(p->pid, &stat);
+	*due = now + LATEST_NS;
+	if (stat.deadline_ns && stat.deadline_ns < *due)
+		*due = stat.deadline_ns > now ? stat.deadline_ns : now;
+	if (stat.class == PHI_THREAD_BACKGROUND)
+		return false;
+	return stat.class == PHI_THREAD_INFER || bpf_phi_thread_infers(p->pid);
+}
+
 SEC("struct_ops/phi_ai_select_cpu")
 s32 BPF_PROG(phi_ai_select_cpu, struct task_struct *p, s32 prev_cpu,
 	     u64 wake_flags)
@@ -81,12 +103,15 @@ s32 BPF_PROG(phi_ai_select_cpu, struct task_struct *p, s32 prev_cpu,
 SEC("struct_ops/phi_ai_enqueue")
 void BPF_PROG(phi_ai_enqueue, struct task_struct *p, u64 enq_flags)
 {
+	__u64 due;
+
 	if (p->nr_cpus_allowed == 1) {
 		count(2);
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, OTHER_SLICE_NS, enq_flags);
-	} else if (bpf_phi_thread_infers(p->pid)) {
+	} else if (first(p, &due)) {
 		count(0);
-		scx_bpf_dsq_insert(p, INFER_DSQ, INFER_SLICE_NS, enq_flags);
+		scx_bpf_dsq_insert_vtime(p, INFER_DSQ, INFER_SLICE_NS, due,
+					 enq_flags);
 	} else {
 		count(1);
 		scx_bpf_dsq_insert(p, OTHER_DSQ, OTHER_SLICE_NS, enq_flags);
@@ -99,6 +124,7 @@ void BPF_PROG(phi_ai_dispatch, s32 cpu, struct task_struct *prev)
 	__u32 zero = 0;
 	__u64 *last = bpf_map_lookup_elem(&served, &zero);
 	__u64 now = bpf_ktime_get_ns();
+	__u64 due;
 
 	if (!last)
 		return;
@@ -107,7 +133,7 @@ void BPF_PROG(phi_ai_dispatch, s32 cpu, struct task_struct *prev)
 			return;
 		/* The task that ran until now is in no queue yet. */
 		if (prev && prev->scx.flags & SCX_TASK_QUEUED &&
-		    bpf_phi_thread_infers(prev->pid)) {
+		    first(prev, &due)) {
 			prev->scx.slice = INFER_SLICE_NS;
 			return;
 		}

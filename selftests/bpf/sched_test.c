@@ -156,14 +156,29 @@ struct racer {
 	uint64_t ran_ns;
 	const bool *stop;
 	bool infers;
+	bool classed;
+	uint32_t class;
+	int error;
 };
+
+/* Register the calling thread, and set its class. */
+static int do_classed(int phi, uint32_t class)
+{
+	struct phi_thread_register reg = {};
+	struct phi_thread_class set = { .class = class };
+
+	return PHI_DO(phi, THREAD_REGISTER, &reg) ?:
+		       PHI_DO(phi, THREAD_CLASS, &set);
+}
 
 static void *race(void *arg)
 {
 	struct phi_infer_begin begin = {};
 	struct racer *r = arg;
 
-	if (r->infers && do_begin(r->phi, r->model, 1, &begin))
+	if (r->classed)
+		r->error = do_classed(r->phi, r->class);
+	if (r->error || (r->infers && do_begin(r->phi, r->model, 1, &begin)))
 		return NULL;
 	while (!__atomic_load_n(r->stop, __ATOMIC_RELAXED))
 		burn(MS);
@@ -173,42 +188,95 @@ static void *race(void *arg)
 	return NULL;
 }
 
-/* As many that infer as there are CPUs, and as many again that do not. */
-TEST_F_TIMEOUT(sched, ai_runs_inferences_first_and_starves_nobody, SLOW)
+/* Hand the CPUs to phi_ai. */
+static bool ai_begin(void)
 {
-	int cpus = sysconf(_SC_NPROCESSORS_ONLN), n = 2 * cpus, i;
-	struct racer racers[64] = {};
-	bool stop = false;
-	uint64_t infer = 0, other = 0;
-
-	if (scx_enabled() < 0)
-		SKIP(return, "this kernel has no sched_ext");
-	ASSERT_GE(64, n);
-	ASSERT_EQ(0, policy_unload("phi_ai"));
 	sh("mkdir -p " POLICY_DIR);
-	ASSERT_EQ(0, policy_run("phi_ai", "mkdir", NULL));
-	ASSERT_EQ(0, policy_run("phi_ai", "bpftool struct_ops register", NULL));
-	ASSERT_TRUE(wait_for_scx(1));
+	return !policy_unload("phi_ai") &&
+	       !policy_run("phi_ai", "mkdir", NULL) &&
+	       !policy_run("phi_ai", "bpftool struct_ops register", NULL) &&
+	       wait_for_scx(1);
+}
+
+/*
+ * Let twice as many threads as there are CPUs compete, every second one of them
+ * to run first. What those ran and the others did, or false.
+ */
+static bool run_race(struct racer *racers, int n, uint64_t *first,
+		     uint64_t *other)
+{
+	bool stop = false, ret = true;
+	int i;
+
 	for (i = 0; i < n; i++) {
-		racers[i].phi = self->phi;
-		racers[i].model = self->model;
-		racers[i].infers = i % 2;
 		racers[i].stop = &stop;
-		ASSERT_EQ(0, pthread_create(&racers[i].handle, NULL, race,
-					    &racers[i]));
+		if (pthread_create(&racers[i].handle, NULL, race, &racers[i]))
+			return false;
 	}
 	sleep(4);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < n; i++) {
 		pthread_join(racers[i].handle, NULL);
-		*(racers[i].infers ? &infer : &other) += racers[i].ran_ns;
+		*(i % 2 ? first : other) += racers[i].ran_ns;
+		ret = ret && !racers[i].error;
 	}
+	return ret;
+}
+
+/* As many that infer as there are CPUs, and as many again that do not. */
+TEST_F_TIMEOUT(sched, ai_runs_inferences_first_and_starves_nobody, SLOW)
+{
+	int n = 2 * sysconf(_SC_NPROCESSORS_ONLN), i;
+	struct racer racers[64] = {};
+	uint64_t infer = 0, other = 0;
+
+	if (scx_enabled() < 0)
+		SKIP(return, "this kernel has no sched_ext");
+	ASSERT_GE(64, n);
+	ASSERT_TRUE(ai_begin());
+	for (i = 0; i < n; i++) {
+		racers[i].phi = self->phi;
+		racers[i].model = self->model;
+		racers[i].infers = i % 2;
+	}
+	ASSERT_TRUE(run_race(racers, n, &infer, &other));
 	TH_LOG("inferences ran %llu ms, others %llu ms",
 	       (unsigned long long)(infer / MS),
 	       (unsigned long long)(other / MS));
 	EXPECT_LT(other * 3 / 2, infer);
 	EXPECT_LT(20 * MS, other);
 	/* Not thrown out by the kernel's watchdog meanwhile. */
+	EXPECT_EQ(1, scx_enabled());
+	ASSERT_EQ(0, policy_unload("phi_ai"));
+	EXPECT_TRUE(wait_for_scx(0));
+	burn(MS);
+}
+
+/* The same by their classes: those that infer are background threads. */
+TEST_F_TIMEOUT(sched, ai_goes_by_classes, SLOW)
+{
+	int n = 2 * sysconf(_SC_NPROCESSORS_ONLN), i;
+	struct racer racers[64] = {};
+	uint64_t first = 0, other = 0;
+
+	if (scx_enabled() < 0)
+		SKIP(return, "this kernel has no sched_ext");
+	ASSERT_GE(64, n);
+	ASSERT_TRUE(ai_begin());
+	for (i = 0; i < n; i++) {
+		racers[i].phi = self->phi;
+		racers[i].model = self->model;
+		racers[i].classed = true;
+		racers[i].infers = !(i % 2);
+		racers[i].class = i % 2 ? PHI_THREAD_INFER :
+					  PHI_THREAD_BACKGROUND;
+	}
+	ASSERT_TRUE(run_race(racers, n, &first, &other));
+	TH_LOG("first ran %llu ms, background %llu ms",
+	       (unsigned long long)(first / MS),
+	       (unsigned long long)(other / MS));
+	EXPECT_LT(other * 3 / 2, first);
+	EXPECT_LT(20 * MS, other);
 	EXPECT_EQ(1, scx_enabled());
 	ASSERT_EQ(0, policy_unload("phi_ai"));
 	EXPECT_TRUE(wait_for_scx(0));

@@ -235,6 +235,36 @@ TEST_F(meta, undoes_only_what_failed)
 	}
 }
 
+static int refuse_commit(void *arg)
+{
+	(void)arg;
+	return 1;
+}
+
+static int insert_in_vain(struct sqlite3 *db, void *arg)
+{
+	sqlite3_commit_hook(db, refuse_commit, NULL);
+	return insert(db, arg);
+}
+
+static int insert_again(struct sqlite3 *db, void *arg)
+{
+	sqlite3_commit_hook(db, NULL, NULL);
+	return insert(db, arg);
+}
+
+TEST_F(meta, has_no_effect_when_the_commit_fails)
+{
+	uint64_t rows = 0;
+	struct row row = { .key = 1, .value = 7, .rows = &rows };
+
+	EXPECT_GT(0, vdfs_meta_write(self->meta, insert_in_vain, &row));
+	EXPECT_EQ(0, rows);
+	EXPECT_EQ(-ENOENT, vdfs_meta_read(self->meta, select_row, &row));
+	EXPECT_EQ(0, vdfs_meta_write(self->meta, insert_again, &row));
+	EXPECT_EQ(1, rows);
+}
+
 /* SQLite gives the whole transaction up; the others must not notice. */
 static int roll_all_back(struct sqlite3 *db, void *arg)
 {

@@ -56,6 +56,15 @@ chosen()
 	done
 }
 
+# why TAP: the lines of a failed test that tell most: its last ones, and where
+# the kernel died under it, what the kernel said first.
+why()
+{
+	awk '/kernel BUG|BUG:|Oops|general protection|unable to handle/ { on = 1 }
+	on && n++ < 60' "$1"
+	grep -v '^ok\|^# *RUN\|^# *OK' "$1" | tail -n 20
+}
+
 # judge WHERE DIR NAME...: count what tools/check/one left for these names.
 judge()
 {
@@ -84,8 +93,7 @@ judge()
 		sed '$d' <<<"$report"
 		if [[ $f != 0 ]]; then
 			echo "   see ${dir#"$top"/}/$name.tap:"
-			grep -v '^ok\|^# *RUN\|^# *OK' "$dir/$name.tap" |
-				tail -n 20 | sed 's/^/   /'
+			why "$dir/$name.tap" | sed 's/^/   /'
 		fi
 	done
 }

@@ -39,8 +39,10 @@ serve()
 	mountpoint -q "$nfsd" || mount -t nfsd nfsd "$nfsd"
 	echo 10 >"$nfsd/nfsv4leasetime"
 	echo 10 >"$nfsd/nfsv4gracetime"
+	# The versions before would have to be registered with rpcbind.
+	echo "-3 +4 +4.1 +4.2" >"$nfsd/versions"
 	allow
-	echo "tcp 2049" >"$nfsd/portlist" 2>/dev/null
+	echo "tcp 2049" >"$nfsd/portlist"
 	echo 2 >"$nfsd/threads"
 	echo Y >"$nfsd/v4_end_grace"
 }

@@ -2,6 +2,8 @@
 /*
  * 0x0600 to 0x060E: folders, names, links, locks and watches.
  */
+#include <core/path.h>
+#include <fcntl.h>
 #include <kselftest_harness.h>
 #include <sys/stat.h>
 
@@ -397,6 +399,41 @@ TEST_F(fs, nothing_denied_is_moved)
 	EXPECT_EQ(MATHIS_DENIED, DO("fs_remove", STR("w"), BOOL(true)));
 	EXPECT_EQ(0, DO("fs_rename", STR("d"), STR("c")));
 	HOLDS("test -f a/b/no/s && test -f w/x");
+}
+
+/* Where a path that was allowed leads to meanwhile. */
+TEST_F(fs, the_place_itself_is_judged)
+{
+	static const char *const rules[][3] = { { "allow", "fs.read", "a" },
+						{ "allow", "fs.write", "." },
+						{ "deny", "fs.read", "a/no" },
+						{ NULL } };
+	static const struct {
+		const char *folder;
+		int ret;
+	} places[] = { { "a", 0 }, { "a/b", 0 }, { "a/no", -1 }, { "w", -1 } };
+	struct md_call *c;
+	char path[128];
+
+	SH("mkdir -p a/b a/no w && touch a/f");
+	limit(&self->d, rules);
+	c = md_call_new(self->d.session, 0x060B, 0);
+	ASSERT_NE(NULL, c);
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", self->d.folder,
+			 places[i].folder);
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(places[i].ret, md_path_at(c, "fs.read", fd, "x"));
+		if (places[i].ret)
+			EXPECT_EQ(MATHIS_POLICY, c->code);
+		close(fd);
+	}
+	md_call_put(c);
+	EXPECT_EQ(0, DO("fs_link", STR("a/f"), STR("w/f")));
+	EXPECT_EQ(0, DO("fs_rename", STR("a/f"), STR("w/f")));
 }
 
 TEST_F(fs, the_kernel_s_files_need_io_special)

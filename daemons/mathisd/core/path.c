@@ -66,8 +66,8 @@ static const char *below(const char *path, const char *folder)
 }
 
 /* The widest rule that allows a path, and the path in its folder. */
-static const struct md_rule *find_rule(struct md_call *c, const char *right,
-				       const char *path, const char **rest)
+static const struct md_rule *search(struct md_call *c, const char *right,
+				    const char *path, const char **rest)
 {
 	const struct md_rights *rights = &c->session->rights;
 	const struct md_rule *best = NULL;
@@ -81,10 +81,8 @@ static const struct md_rule *find_rule(struct md_call *c, const char *right,
 		/* Nothing is below a file. */
 		if (!rule->deny && rule->leaf && *in)
 			continue;
-		if (rule->deny) {
-			best = NULL;
-			break;
-		}
+		if (rule->deny)
+			return NULL;
 		if (!best || !rule->param ||
 		    (best->param &&
 		     strlen(rule->param) < strlen(best->param))) {
@@ -92,9 +90,18 @@ static const struct md_rule *find_rule(struct md_call *c, const char *right,
 			*rest = rule->leaf ?: in;
 		}
 	}
-	if (!best)
-		md_deny(c, right, path);
 	return best;
+}
+
+/* The same; NULL: reported. */
+static const struct md_rule *find_rule(struct md_call *c, const char *right,
+				       const char *path, const char **rest)
+{
+	const struct md_rule *rule = search(c, right, path, rest);
+
+	if (!rule)
+		md_deny(c, right, path);
+	return rule;
 }
 
 /* The path of a file, and of a name in it: 0 or -1, which was reported. */
@@ -134,6 +141,20 @@ static int check_place(struct md_call *c, const char *right, int fd,
 			return md_fail(c, MATHIS_POLICY,
 				       "a link leads to what is denied");
 	}
+	return MD_DONE;
+}
+
+int md_path_at(struct md_call *c, const char *right, int folder,
+	       const char *name)
+{
+	char real[PATH_MAX + NAME_MAX + 2];
+	const char *rest;
+
+	if (real_path(c, folder, name, real))
+		return MD_FAILED;
+	if (!search(c, right, real, &rest))
+		return md_fail(c, MATHIS_POLICY,
+			       "it has come to where %s is missing", right);
 	return MD_DONE;
 }
 

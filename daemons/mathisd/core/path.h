@@ -41,6 +41,22 @@ int md_path_parent(struct md_call *c, const char *right, const char *path,
 int md_path_clean(struct md_call *c, const char *path, char out[PATH_MAX]);
 
 /**
+ * md_path_at() - ask whether there is a right where a name is
+ * @c: The call.
+ * @right: "fs.read" or "fs.write".
+ * @folder: The folder that it is in.
+ * @name: The name.
+ *
+ * A path that is resolved for two rights may lead to two places, for others may
+ * change it meanwhile: the second right is asked for at the place that the first
+ * one led to.
+ *
+ * Return: MD_DONE or MD_FAILED.
+ */
+int md_path_at(struct md_call *c, const char *right, int folder,
+	       const char *name);
+
+/**
  * md_path_move() - ask whether a name may be moved or removed with all below it
  * @c: The call.
  * @folder: The folder that it is in.

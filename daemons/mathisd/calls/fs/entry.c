@@ -94,8 +94,8 @@ int md_fs_remove(struct md_call *c)
 	return ret;
 }
 
-/* Whether a path may be read as well. */
-static int may_read(struct md_call *c, const char *path)
+/* The place of a path that may be read as well. */
+static int find_readable(struct md_call *c, const char *path, struct place *p)
 {
 	char name[NAME_MAX + 1];
 	int folder = md_path_parent(c, "fs.read", path, name);
@@ -103,7 +103,12 @@ static int may_read(struct md_call *c, const char *path)
 	if (folder < 0)
 		return MD_FAILED;
 	close(folder);
-	return MD_DONE;
+	if (place_find(c, path, p))
+		return MD_FAILED;
+	if (!md_path_at(c, "fs.read", p->folder, p->name))
+		return MD_DONE;
+	place_close(p);
+	return MD_FAILED;
 }
 
 static int move(struct md_call *c, const struct place *from,
@@ -128,7 +133,7 @@ int md_fs_rename(struct md_call *c)
 	int ret;
 
 	/* The program may be able to read it at its new place. */
-	if (!path || may_read(c, path) || place_find(c, path, &from))
+	if (!path || find_readable(c, path, &from))
 		return MD_FAILED;
 	ret = place_of(c, 1, &to);
 	if (!ret) {
@@ -228,7 +233,7 @@ int md_fs_link(struct md_call *c)
 	int fd, ret;
 
 	/* The new name gives all that the program may do at its place. */
-	if (!path || may_read(c, path) || place_find(c, path, &from))
+	if (!path || find_readable(c, path, &from))
 		return MD_FAILED;
 	fd = openat(from.folder, from.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)

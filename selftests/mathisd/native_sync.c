@@ -219,6 +219,55 @@ TEST_F(sync, calls_that_wait_have_a_limit)
 		EXPECT_EQ(MD_RUNS, calls[i]->state);
 }
 
+/* Tickets are the caller's: no choice of them makes one slot long. */
+TEST_F(sync, tickets_are_spread)
+{
+	static struct md_call *calls[MD_CALLS_MAX];
+	struct md_session *s = self->d.session;
+	struct mathis_item sem;
+	struct md_call *c;
+
+	ASSERT_EQ(0, DO("sem_new", INT(0)));
+	sem = RESULT;
+	for (int i = 1; i < MD_CALLS_MAX; i++) {
+		self->d.tickets = (uint64_t)i << 20;
+		calls[i] = as(&self->d, 1, "sem_acquire", sem);
+	}
+	for (size_t i = 0; i < s->n_slots; i++) {
+		int n = 0;
+
+		LIST_FOREACH(c, &s->slots[i], same)
+		n++;
+		EXPECT_GT(32, n);
+	}
+	EXPECT_EQ(0, md_session_cancel(s, calls[7]->ticket));
+	EXPECT_EQ(MATHIS_CANCELLED, dispatch_wait(&self->d, calls[7]));
+}
+
+/* All locks of a task are passed on in one go, whoever gets which. */
+TEST_F(sync, a_task_ends_with_many_locks)
+{
+	enum { N = 60 };
+	struct mathis_item locks[N];
+	struct md_call *calls[N];
+
+	for (int i = 0; i < N; i++) {
+		ASSERT_EQ(0, DO("mutex_new"));
+		locks[i] = RESULT;
+		EXPECT_EQ(0,
+			  end_as(&self->d, 1 + i % 2, "mutex_lock", locks[i]));
+		calls[i] = as(&self->d, 3 + i % 2, "mutex_lock", locks[i]);
+	}
+	md_session_task_ended(self->d.session, 2);
+	for (int i = 0; i < N; i++)
+		EXPECT_EQ(i % 2 ? MD_ENDED : MD_RUNS, calls[i]->state);
+	md_session_task_ended(self->d.session, 1);
+	for (int i = 0; i < N; i++) {
+		EXPECT_EQ(0, dispatch_wait(&self->d, calls[i]));
+		md_call_put(calls[i]);
+	}
+}
+
 TEST_F(sync, sem_acquire_takes_what_sem_release_gives)
 {
 	struct md_call *calls[3];

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "core.h"
@@ -51,7 +52,8 @@ struct md_session *md_session_new(struct md_core *core)
 	s->owner = owner_new();
 	s->slots = calloc(MD_CALL_SLOTS, sizeof(*s->slots));
 	s->n_slots = MD_CALL_SLOTS;
-	if (!s->base || !s->inbox || !s->slots || !s->owner) {
+	if (!s->base || !s->inbox || !s->slots || !s->owner ||
+	    getrandom(&s->seed, sizeof(s->seed), 0) != sizeof(s->seed)) {
 		if (s->inbox)
 			md_inbox_put(s->inbox);
 		owner_put(s->owner);
@@ -132,9 +134,13 @@ struct md_call *md_session_take(struct md_session *s)
 	return c;
 }
 
+/* A client that does not know the seed cannot fill one slot. */
 static struct md_call_slot *find_slot(struct md_session *s, uint64_t ticket)
 {
-	return &s->slots[ticket % s->n_slots];
+	uint64_t mixed = (ticket ^ s->seed) * 0xff51afd7ed558ccdU;
+
+	mixed = (mixed ^ mixed >> 32) * 0xc4ceb9fe1a85ec53U;
+	return &s->slots[(mixed ^ mixed >> 32) % s->n_slots];
 }
 
 /* Twice the slots. Without memory there are only fewer. */

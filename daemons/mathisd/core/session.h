@@ -72,6 +72,7 @@ struct md_session {
 	struct md_call_list calls; /* under way */
 	struct md_call_slot *slots; /* these by ticket */
 	size_t n_slots;
+	uint64_t seed; /* that tickets are mixed with */
 	size_t n_listed; /* in @calls */
 	struct md_call_list queue; /* of these, for a worker */
 	struct md_call_list ended; /* for the caller to take */

@@ -180,23 +180,20 @@ static void stop_waiters(struct held *held, uint64_t task)
 static void task_ended(void *state, uint64_t task)
 {
 	struct held *held = state;
-	struct lock *l;
+	struct lock *l, *after;
 
 	pthread_mutex_lock(&held->lock);
 	stop_waiters(held, task);
-	do {
-		TAILQ_FOREACH(l, &held->list, link)
-		{
-			if (l->holder == task)
-				break;
-		}
-		if (l) {
-			TAILQ_REMOVE(&held->list, l, link);
-			l->abandoned = true;
-			l->count = 1;
-			give_all(l);
-		}
-	} while (l);
+	/* A lock that is given goes to the end of the list; no other one moves. */
+	for (l = TAILQ_FIRST(&held->list); l; l = after) {
+		after = TAILQ_NEXT(l, link);
+		if (l->holder != task)
+			continue;
+		TAILQ_REMOVE(&held->list, l, link);
+		l->abandoned = true;
+		l->count = 1;
+		give_all(l);
+	}
 	pthread_mutex_unlock(&held->lock);
 }
 

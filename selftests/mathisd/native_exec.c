@@ -163,8 +163,76 @@ TEST_F(exec, proc_exec_refuses)
 	argv[0] = STR("/bin/true");
 	EXPECT_EQ(0, DO("proc_exec", list));
 	EXPECT_EQ(0, number("code"));
+	/* Another name of it is no other program. */
 	argv[0] = STR("/bin/../bin/true");
-	EXPECT_EQ(MATHIS_DENIED, DO("proc_exec", list));
+	EXPECT_EQ(0, DO("proc_exec", list));
+	self->d.core->confined = true;
+	EXPECT_EQ(MATHIS_UNSUPPORTED, DO("proc_exec", list));
+}
+
+/* Have these rules alone. */
+static void rule(struct dispatch *d, const char *allow, const char *deny)
+{
+	struct md_rights *rights = &d->session->rights;
+
+	md_rights_fini(rights);
+	*rights = (struct md_rights){ 0 };
+	if (md_rights_add(rights, false, "proc.exec", allow) ||
+	    (deny && md_rights_add(rights, true, "proc.exec", deny)))
+		abort();
+}
+
+static int run(struct dispatch *d, const char *path)
+{
+	struct mathis_item argv[] = { STR(path) };
+	struct mathis_item list = { .kind = MATHIS_LIST,
+				    .n = 1,
+				    .items = argv };
+
+	return CALL(d, "proc_exec", list);
+}
+
+TEST_F(exec, no_other_name_leads_to_a_program)
+{
+	static const char *const names[] = { "/bin/true", "/bin//true",
+					     "/usr/bin/true", "/bin/./true",
+					     "/tmp/../bin/true" };
+	char tools[128], path[256];
+
+	ASSERT_EQ(0,
+		  dispatch_shell(&self->d, "mkdir t o && cp /bin/true t/own"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln -s /bin/true t/link"));
+	ASSERT_EQ(0, dispatch_shell(&self->d, "cp /bin/true o/other"));
+	snprintf(tools, sizeof(tools), "%s/t/*", self->d.folder);
+	rule(&self->d, tools, NULL);
+	snprintf(path, sizeof(path), "%s/t/own", self->d.folder);
+	EXPECT_EQ(0, run(&self->d, path));
+	snprintf(path, sizeof(path), "%s/t/../o/other", self->d.folder);
+	EXPECT_EQ(MATHIS_DENIED, run(&self->d, path));
+	snprintf(path, sizeof(path), "%s/t/link", self->d.folder);
+	EXPECT_EQ(MATHIS_DENIED, run(&self->d, path));
+	snprintf(path, sizeof(path), "%s/t/none", self->d.folder);
+	EXPECT_EQ(MATHIS_NOT_FOUND, run(&self->d, path));
+	snprintf(path, sizeof(path), "%s/o/none", self->d.folder);
+	EXPECT_EQ(MATHIS_DENIED, run(&self->d, path));
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		rule(&self->d, "/*", names[i]);
+		for (size_t j = 0; j < sizeof(names) / sizeof(*names); j++)
+			EXPECT_EQ(MATHIS_DENIED, run(&self->d, names[j]));
+		snprintf(path, sizeof(path), "%s/t/link", self->d.folder);
+		EXPECT_EQ(MATHIS_DENIED, run(&self->d, path));
+		EXPECT_EQ(0, run(&self->d, "/bin/ls"));
+		rule(&self->d, names[i], NULL);
+		EXPECT_EQ(0, run(&self->d, "/bin/true"));
+		EXPECT_EQ(MATHIS_DENIED, run(&self->d, "/bin/ls"));
+	}
+	/* Nor a link to the file itself. */
+	ASSERT_EQ(0, dispatch_shell(&self->d, "ln t/own t/hard"));
+	snprintf(path, sizeof(path), "%s/t/own", self->d.folder);
+	rule(&self->d, tools, path);
+	snprintf(path, sizeof(path), "%s/t/hard", self->d.folder);
+	EXPECT_EQ(MATHIS_DENIED, run(&self->d, path));
 }
 
 TEST_HARNESS_MAIN

@@ -81,6 +81,7 @@ struct md_core {
 	size_t n_rows;
 	uint16_t *index; /* row plus 1 by number */
 	bool strict; /* end the program when a result has a wrong type */
+	bool confined; /* the process may run no program */
 
 	pthread_mutex_t lock; /* see above */
 	pthread_cond_t work;

@@ -17,6 +17,7 @@
 
 #include "calls/calls.h"
 #include "core/path.h"
+#include "program.h"
 
 #define OUT_BYTES (1U << 20) /* unless max_out says otherwise */
 #define ENV_MAX 1000
@@ -31,6 +32,7 @@ struct out {
 
 struct run {
 	struct md_call *c;
+	char path[PATH_MAX]; /* of the program */
 	char **argv;
 	char **env;
 	int input; /* its standard input */
@@ -82,10 +84,7 @@ static int set_argv(struct run *r)
 			return MD_FAILED;
 	}
 	r->argv[list->n] = NULL;
-	if (*r->argv[0] != '/')
-		return md_fail(r->c, MATHIS_ARG_RANGE,
-			       "the path of a program is absolute");
-	return md_may(r->c, "proc.exec", r->argv[0]);
+	return program_find(r->c, r->argv[0], r->path);
 }
 
 /* "NAME=VALUE" */
@@ -235,7 +234,7 @@ static int spawn(struct run *r, const int ends[2])
 	if (!ret)
 		ret = set_attr(&attr);
 	if (!ret)
-		ret = posix_spawn(&r->pid, r->argv[0], &files, &attr, r->argv,
+		ret = posix_spawn(&r->pid, r->path, &files, &attr, r->argv,
 				  r->env);
 	if (ret)
 		r->pid = 0;
@@ -374,12 +373,17 @@ int md_proc_exec(struct md_call *c)
 			 .epoll = -1,
 			 .pidfd = -1 };
 	siginfo_t info = { .si_pid = 0 };
-	int ret = set_argv(&r)		 ?:
-			  set_env(&r)	 ?:
-			  set_input(&r)	 ?:
-			  set_folder(&r) ?:
-			  start(&r)	 ?:
-					   watch_run(&r);
+	int ret;
+
+	if (c->session->core->confined)
+		return md_fail(c, MATHIS_UNSUPPORTED,
+			       "this dispatcher runs no programs");
+	ret = set_argv(&r)	     ?:
+		      set_env(&r)    ?:
+		      set_input(&r)  ?:
+		      set_folder(&r) ?:
+		      start(&r)	     ?:
+				       watch_run(&r);
 
 	end(&r, &info);
 	close_all(&r);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * 0x0306: programs, run to their end. Each has a session of its own, whose
- * processes die with it.
+ * 0x0306: programs, run to their end. Each has a session and a process group of
+ * its own; what is in that group when it ends is killed. A program that begins
+ * another group leaves it, and lives on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -341,12 +342,12 @@ static int result(struct run *r, const siginfo_t *info)
 	return md_return(r->c, map);
 }
 
-/* Kill all that is left, and take the status. */
+/* Kill all that is left of its group, and take the status. */
 static void end(struct run *r, siginfo_t *info)
 {
 	if (!r->pid)
 		return;
-	/* Until it is waited for, its number is that of its session alone. */
+	/* Until it is waited for, its number is that of its group alone. */
 	kill(-r->pid, SIGKILL);
 	kill(r->pid, SIGKILL);
 	while (waitid(P_PID, (id_t)r->pid, info, WEXITED) && errno == EINTR)

@@ -193,6 +193,26 @@ TEST_F(serve, cancels_and_ends_what_is_late)
 	EXPECT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
 }
 
+/* The client asks for 49 days; the manifest gives 20 ms. */
+TEST(ends_what_the_manifest_calls_late)
+{
+	struct mathis_item hour = INT(3600000);
+	struct mathis_reply reply;
+	struct rig_client c;
+	struct rig rig;
+
+	mathis_pool_init(&reply.pool, 1 << 20);
+	ASSERT_TRUE(rig_init(&rig, "{ \"call_ms\": 20 }"));
+	ASSERT_EQ(0, rig_open(&rig, 100, 64, 65536, &c));
+	ASSERT_NE(0, submit(c.client, "time_sleep", &hour, 1, UINT32_MAX));
+	EXPECT_EQ(MATHIS_TIMEOUT, next_done(c.client, &reply));
+	ASSERT_NE(0, submit(c.client, "time_sleep", &hour, 1, 0));
+	EXPECT_EQ(MATHIS_TIMEOUT, next_done(c.client, &reply));
+	mathis_pool_fini(&reply.pool);
+	rig_close(&c);
+	EXPECT_TRUE(rig_fini(&rig));
+}
+
 TEST_F(serve, limits_the_calls_of_a_session)
 {
 	struct mathis_item hour = INT(3600000);

@@ -199,10 +199,12 @@ int md_later(struct md_call *c, void (*cancel)(struct md_call *c), void *own)
 static int arm(struct md_call *c)
 {
 	uint64_t ms = c->session->call_ms;
+	uint64_t most = md_now() + ms * 1000000;
 	int ret;
 
-	if (ms && !c->deadline)
-		c->deadline = md_now() + ms * 1000000;
+	/* What the caller asks for may only be less. */
+	if (ms && (!c->deadline || c->deadline > most))
+		c->deadline = most;
 	if (!c->deadline)
 		return 0;
 	c->timer.fire = fire;

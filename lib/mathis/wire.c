@@ -405,3 +405,24 @@ int mathis_wire_get(const void *data, size_t size, struct mathis_pool *pool,
 
 	return !ret && in.p != in.end ? -EBADMSG : ret;
 }
+
+void mathis_wire_funcs(const void *data, size_t size,
+		       void (*found)(void *arg, uint32_t slot), void *arg)
+{
+	struct in in = { data, (const uint8_t *)data + size, NULL };
+	struct mathis_item func;
+	unsigned int major;
+	uint64_t n, two;
+
+	while (!get_head(&in, &major, &n)) {
+		if (major == CBOR_BYTES || major == CBOR_TEXT) {
+			if (n > (uint64_t)(in.end - in.p))
+				return;
+			in.p += n;
+		} else if (major == CBOR_TAG && n == TAG_FUNC) {
+			if (get_head(&in, &major, &two) || get_func(&in, &func))
+				return;
+			found(arg, (uint32_t)func.i);
+		}
+	}
+}

@@ -140,4 +140,14 @@ int mathis_wire_put(struct mathis_buf *buf, const struct mathis_item *item);
 int mathis_wire_get(const void *data, size_t size, struct mathis_pool *pool,
 		    struct mathis_item *item);
 
+/**
+ * mathis_wire_funcs() - find the functions in a value that cannot be read whole
+ * @data: Its bytes.
+ * @size: Their count.
+ * @found: Hears of the slot of each, up to the end or what is no value.
+ * @arg: For @found.
+ */
+void mathis_wire_funcs(const void *data, size_t size,
+		       void (*found)(void *arg, uint32_t slot), void *arg);
+
 #endif

@@ -45,6 +45,19 @@ static void manifest_free(struct manifest *m)
 	free(m);
 }
 
+/* Whether a user has a manifest already: by name, or by number. */
+static bool has_one(const struct manifests *all, uint32_t uid)
+{
+	const struct manifest *m;
+
+	SLIST_FOREACH(m, all, link)
+	{
+		if (m->uid == uid)
+			return true;
+	}
+	return false;
+}
+
 static int load(struct manifests *all, const char *dir, const char *name)
 {
 	size_t n = strlen(name) - strlen(SUFFIX);
@@ -59,6 +72,9 @@ static int load(struct manifests *all, const char *dir, const char *name)
 	ret = find_user(name, n, &m->uid);
 	if (ret) {
 		say("%s: there is no such user", path);
+	} else if (has_one(all, m->uid)) {
+		ret = -EEXIST;
+		say("%s: another manifest is for this user", path);
 	} else {
 		ret = md_manifest_read(&m->what, path, why);
 		if (ret)

@@ -33,7 +33,8 @@ SLIST_HEAD(manifests, manifest);
  * @all: Empty.
  * @dir: The folder; one that is missing has none.
  *
- * Return: 0; a negative errno, of which the reason was logged.
+ * Return: 0; -EEXIST when a user has two; a negative errno, of which the reason
+ * was logged.
  */
 int mathisd_manifests_load(struct manifests *all, const char *dir);
 void mathisd_manifests_free(struct manifests *all);

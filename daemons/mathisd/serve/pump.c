@@ -98,6 +98,10 @@ static int send_done(struct client *client, struct md_call *c)
 				ret == -ENOMEM ? MATHIS_OUT_OF_MEMORY :
 						 MATHIS_TOO_LARGE,
 				"the result cannot be sent");
+		/* It will not hear of a handle that the call opened. */
+		if (c->code && c->opened.kind == MATHIS_HANDLE)
+			md_handle_close(c, (enum md_kind)(c->opened.i >> 24),
+					&c->opened);
 	}
 	if (ret == -ENOMEM || ret == -E2BIG || ret == -EINVAL)
 		ret = send_error(client, c, &head);

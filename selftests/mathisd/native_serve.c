@@ -41,17 +41,11 @@ FIXTURE_TEARDOWN(serve)
 	EXPECT_TRUE(rig_fini(&self->rig));
 }
 
-/* The number of a call. */
-static uint16_t id(const char *name)
-{
-	return (uint16_t)mathis_call_number(name, strlen(name));
-}
-
 /* Make a call and wait: its code, or a negative errno. */
 static int call(FIXTURE_DATA(serve) * self, const char *name,
 		const struct mathis_item *args, unsigned int argc)
 {
-	int ret = mathis_client_call(self->c.client, id(name), args, argc,
+	int ret = mathis_client_call(self->c.client, rig_id(name), args, argc,
 				     &self->reply, 0);
 
 	return ret ?: self->reply.code;
@@ -85,30 +79,6 @@ TEST_F(serve, makes_a_call_and_refuses_another)
 	EXPECT_TRUE(text_is(detail, "right", "console"));
 }
 
-/* Submit a call; its ticket, or 0 without room. */
-static uint64_t submit(struct mathis_client *c, const char *name,
-		       const struct mathis_item *args, unsigned int argc,
-		       uint32_t ms)
-{
-	uint64_t ticket;
-
-	return mathis_client_submit(c, id(name), args, argc, ms, 0, &ticket) ?
-		       0 :
-		       ticket;
-}
-
-/* The next end of a call: its code, or a negative errno. */
-static int next_done(struct mathis_client *c, struct mathis_reply *reply)
-{
-	int ret = -EAGAIN;
-
-	while (ret == -EAGAIN)
-		ret = mathis_client_wait(c, reply, 0);
-	if (ret)
-		return ret;
-	return reply->kind == MATHIS_REPLY_DONE ? reply->code : -EPROTO;
-}
-
 TEST_F(serve, carries_what_is_longer_than_its_ring)
 {
 	struct rig_client small;
@@ -120,15 +90,15 @@ TEST_F(serve, carries_what_is_longer_than_its_ring)
 		struct mathis_reply r;
 
 		mathis_pool_init(&r.pool, 1 << 20);
-		ASSERT_NE(0, submit(small.client, "crypto_random_bytes", &n, 1,
-				    0));
-		ASSERT_EQ(MATHIS_OK, next_done(small.client, &self->reply));
+		ASSERT_NE(0, rig_submit(small.client, "crypto_random_bytes", &n,
+					1, 0));
+		ASSERT_EQ(MATHIS_OK, rig_done(small.client, &self->reply));
 		ASSERT_EQ(1U << 20, self->reply.value.n);
 		data = self->reply.value;
 		/* There and back: a digest of all of it. */
-		ASSERT_NE(0,
-			  submit(small.client, "crypto_sha256", &data, 1, 0));
-		ASSERT_EQ(MATHIS_OK, next_done(small.client, &r));
+		ASSERT_NE(0, rig_submit(small.client, "crypto_sha256", &data, 1,
+					0));
+		ASSERT_EQ(MATHIS_OK, rig_done(small.client, &r));
 		EXPECT_EQ(32, r.value.n);
 		ASSERT_EQ(MATHIS_OK, CALL("crypto_sha256", data));
 		EXPECT_EQ(0, memcmp(r.value.text, self->reply.value.text, 32));
@@ -147,7 +117,8 @@ TEST_F(serve, loses_no_completion_without_room)
 
 	/* Nobody awaits: there is no room at last. */
 	while (full < 1000) {
-		ticket = submit(self->c.client, "crypto_random_int", min, 2, 0);
+		ticket = rig_submit(self->c.client, "crypto_random_int", min, 2,
+				    0);
 		if (ticket)
 			n = ticket;
 		else
@@ -158,17 +129,17 @@ TEST_F(serve, loses_no_completion_without_room)
 		int code;
 
 		while (n < 10000 &&
-		       (ticket = submit(self->c.client, "crypto_random_int",
-					min, 2, 0)))
+		       (ticket = rig_submit(self->c.client, "crypto_random_int",
+					    min, 2, 0)))
 			n = ticket;
-		code = next_done(self->c.client, &self->reply);
+		code = rig_done(self->c.client, &self->reply);
 		ASSERT_EQ(MATHIS_OK, code);
 		ASSERT_FALSE(seen[self->reply.ticket]);
 		seen[self->reply.ticket] = true;
 		told++;
 	}
 	for (; told < n; told++) {
-		ASSERT_EQ(MATHIS_OK, next_done(self->c.client, &self->reply));
+		ASSERT_EQ(MATHIS_OK, rig_done(self->c.client, &self->reply));
 		ASSERT_FALSE(seen[self->reply.ticket]);
 		seen[self->reply.ticket] = true;
 	}
@@ -181,36 +152,16 @@ TEST_F(serve, cancels_and_ends_what_is_late)
 	struct mathis_item hour = INT(3600000);
 	uint64_t slow, late;
 
-	slow = submit(self->c.client, "time_sleep", &hour, 1, 0);
-	late = submit(self->c.client, "time_sleep", &hour, 1, 1);
-	ASSERT_EQ(MATHIS_TIMEOUT, next_done(self->c.client, &self->reply));
+	slow = rig_submit(self->c.client, "time_sleep", &hour, 1, 0);
+	late = rig_submit(self->c.client, "time_sleep", &hour, 1, 1);
+	ASSERT_EQ(MATHIS_TIMEOUT, rig_done(self->c.client, &self->reply));
 	EXPECT_EQ(late, self->reply.ticket);
 	ASSERT_EQ(0, mathis_client_cancel(self->c.client, slow));
-	ASSERT_EQ(MATHIS_CANCELLED, next_done(self->c.client, &self->reply));
+	ASSERT_EQ(MATHIS_CANCELLED, rig_done(self->c.client, &self->reply));
 	EXPECT_EQ(slow, self->reply.ticket);
 	/* It has ended: this says nothing. */
 	ASSERT_EQ(0, mathis_client_cancel(self->c.client, slow));
 	EXPECT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
-}
-
-/* The client asks for 49 days; the manifest gives 20 ms. */
-TEST(ends_what_the_manifest_calls_late)
-{
-	struct mathis_item hour = INT(3600000);
-	struct mathis_reply reply;
-	struct rig_client c;
-	struct rig rig;
-
-	mathis_pool_init(&reply.pool, 1 << 20);
-	ASSERT_TRUE(rig_init(&rig, "{ \"call_ms\": 20 }"));
-	ASSERT_EQ(0, rig_open(&rig, 100, 64, 65536, &c));
-	ASSERT_NE(0, submit(c.client, "time_sleep", &hour, 1, UINT32_MAX));
-	EXPECT_EQ(MATHIS_TIMEOUT, next_done(c.client, &reply));
-	ASSERT_NE(0, submit(c.client, "time_sleep", &hour, 1, 0));
-	EXPECT_EQ(MATHIS_TIMEOUT, next_done(c.client, &reply));
-	mathis_pool_fini(&reply.pool);
-	rig_close(&c);
-	EXPECT_TRUE(rig_fini(&rig));
 }
 
 TEST_F(serve, limits_the_calls_of_a_session)
@@ -220,7 +171,7 @@ TEST_F(serve, limits_the_calls_of_a_session)
 	uint64_t n = 0, ticket;
 
 	while (n < MD_CALLS_MAX + 100) {
-		ticket = submit(self->c.client, "time_sleep", &hour, 1, 0);
+		ticket = rig_submit(self->c.client, "time_sleep", &hour, 1, 0);
 		if (ticket)
 			n = ticket;
 		else if (mathis_client_wait(self->c.client, &self->reply, 0) !=
@@ -228,8 +179,7 @@ TEST_F(serve, limits_the_calls_of_a_session)
 			refused += self->reply.code == MATHIS_LIMIT;
 	}
 	while (refused < 100) {
-		ASSERT_EQ(MATHIS_LIMIT,
-			  next_done(self->c.client, &self->reply));
+		ASSERT_EQ(MATHIS_LIMIT, rig_done(self->c.client, &self->reply));
 		refused++;
 	}
 	EXPECT_EQ(100, refused);
@@ -237,7 +187,7 @@ TEST_F(serve, limits_the_calls_of_a_session)
 	while (mathis_client_cancel(self->c.client, 1)) {
 		mathis_client_wait(self->c.client, &self->reply, 0);
 	}
-	ASSERT_EQ(MATHIS_CANCELLED, next_done(self->c.client, &self->reply));
+	ASSERT_EQ(MATHIS_CANCELLED, rig_done(self->c.client, &self->reply));
 	EXPECT_EQ(1, self->reply.ticket);
 }
 
@@ -255,7 +205,8 @@ TEST_F(serve, tells_once_that_a_session_is_over)
 
 	ASSERT_EQ(0, rig_open(&self->rig, 100, 1024, 262144, &c));
 	while (n < 1000) {
-		uint64_t ticket = submit(c.client, "time_sleep", &hour, 1, 0);
+		uint64_t ticket =
+			rig_submit(c.client, "time_sleep", &hour, 1, 0);
 
 		if (ticket)
 			n = ticket;
@@ -263,8 +214,8 @@ TEST_F(serve, tells_once_that_a_session_is_over)
 			mathis_client_wait(c.client, &self->reply, 1);
 	}
 	ASSERT_EQ(0, rig_run(&self->rig, end_session, c.session));
-	EXPECT_EQ(-EPIPE, next_done(c.client, &self->reply));
-	EXPECT_EQ(-EPIPE, next_done(c.client, &self->reply));
+	EXPECT_EQ(-EPIPE, rig_done(c.client, &self->reply));
+	EXPECT_EQ(-EPIPE, rig_done(c.client, &self->reply));
 	rig_close(&c);
 	EXPECT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
 }
@@ -277,7 +228,7 @@ TEST_F(serve, ends_the_calls_of_a_dead_client)
 
 	ASSERT_EQ(0, rig_open(&self->rig, 101, 64, 65536, &c));
 	for (int i = 0; i < 50; i++) {
-		ASSERT_NE(0, submit(c.client, "time_sleep", &hour, 1, 0));
+		ASSERT_NE(0, rig_submit(c.client, "time_sleep", &hour, 1, 0));
 	}
 	rig_close(&c);
 	EXPECT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
@@ -295,12 +246,12 @@ TEST_F(serve, knows_no_handle_of_another_session)
 	ASSERT_EQ(MATHIS_HANDLE, handle.kind);
 	ASSERT_EQ(MATHIS_OK, CALL("io_read", handle, INT(10)));
 	/* The same kind and slot of another session. */
-	ASSERT_NE(0, submit(c.client, "io_open", open, 2, 0));
-	ASSERT_EQ(MATHIS_OK, next_done(c.client, &self->reply));
+	ASSERT_NE(0, rig_submit(c.client, "io_open", open, 2, 0));
+	ASSERT_EQ(MATHIS_OK, rig_done(c.client, &self->reply));
 	EXPECT_EQ(handle.i, self->reply.value.i);
 	read[0] = handle;
-	ASSERT_NE(0, submit(c.client, "io_read", read, 2, 0));
-	EXPECT_EQ(MATHIS_BAD_HANDLE, next_done(c.client, &self->reply));
+	ASSERT_NE(0, rig_submit(c.client, "io_read", read, 2, 0));
+	EXPECT_EQ(MATHIS_BAD_HANDLE, rig_done(c.client, &self->reply));
 	rig_close(&c);
 	ASSERT_EQ(MATHIS_OK, CALL("io_close", handle));
 	EXPECT_EQ(MATHIS_BAD_HANDLE, CALL("io_read", handle, INT(10)));
@@ -317,14 +268,14 @@ TEST_F(serve, gives_up_rights_and_keeps_denied_what_is)
 	EXPECT_EQ(MATHIS_DENIED, CALL("io_stat", STR("/etc/passwd")));
 	ASSERT_EQ(0, mathis_client_narrow(self->c.client, "fs.read=/usr/lib",
 					  &ticket));
-	ASSERT_EQ(MATHIS_OK, next_done(self->c.client, &self->reply));
+	ASSERT_EQ(MATHIS_OK, rig_done(self->c.client, &self->reply));
 	EXPECT_EQ(MATHIS_DENIED, CALL("io_stat", path));
 	EXPECT_EQ(MATHIS_OK, CALL("io_stat", STR("/usr/share")));
 	ASSERT_EQ(0, mathis_client_narrow(self->c.client, "all", &ticket));
-	ASSERT_EQ(MATHIS_OK, next_done(self->c.client, &self->reply));
+	ASSERT_EQ(MATHIS_OK, rig_done(self->c.client, &self->reply));
 	EXPECT_EQ(MATHIS_DENIED, CALL("crypto_random_int", INT(1), INT(1)));
 	ASSERT_EQ(0, mathis_client_narrow(self->c.client, "fly", &ticket));
-	EXPECT_EQ(MATHIS_BAD_SPEC, next_done(self->c.client, &self->reply));
+	EXPECT_EQ(MATHIS_BAD_SPEC, rig_done(self->c.client, &self->reply));
 }
 
 TEST_F(serve, narrows_nothing_while_calls_are_under_way)
@@ -332,22 +283,11 @@ TEST_F(serve, narrows_nothing_while_calls_are_under_way)
 	struct mathis_item hour = INT(3600000);
 	uint64_t slow, ticket;
 
-	slow = submit(self->c.client, "time_sleep", &hour, 1, 0);
+	slow = rig_submit(self->c.client, "time_sleep", &hour, 1, 0);
 	ASSERT_EQ(0, mathis_client_narrow(self->c.client, "all", &ticket));
-	EXPECT_EQ(MATHIS_BUSY, next_done(self->c.client, &self->reply));
+	EXPECT_EQ(MATHIS_BUSY, rig_done(self->c.client, &self->reply));
 	ASSERT_EQ(0, mathis_client_cancel(self->c.client, slow));
-	EXPECT_EQ(MATHIS_CANCELLED, next_done(self->c.client, &self->reply));
-}
-
-/* The next upcall, or -errno; drops and ends of calls are passed over. */
-static int next_of(struct mathis_client *c, int kind, struct mathis_reply *r)
-{
-	int ret;
-
-	do {
-		ret = mathis_client_wait(c, r, 0);
-	} while (ret == -EAGAIN || (!ret && r->kind != kind));
-	return ret;
+	EXPECT_EQ(MATHIS_CANCELLED, rig_done(self->c.client, &self->reply));
 }
 
 /* A function of the client runs each second, until its job is cancelled. */
@@ -362,12 +302,12 @@ TEST_F(serve, runs_functions_of_the_client)
 	cron = self->reply.value;
 	args[0] = cron;
 	args[1] = func;
-	ASSERT_NE(0, submit(self->c.client, "cron_schedule", args, 2, 0));
-	ASSERT_EQ(MATHIS_OK, next_done(self->c.client, &self->reply));
+	ASSERT_NE(0, rig_submit(self->c.client, "cron_schedule", args, 2, 0));
+	ASSERT_EQ(MATHIS_OK, rig_done(self->c.client, &self->reply));
 	job = self->reply.value;
 	for (int i = 0; i < 2; i++) {
-		ASSERT_EQ(0, next_of(self->c.client, MATHIS_REPLY_UPCALL,
-				     &self->reply));
+		ASSERT_EQ(0, rig_next(self->c.client, MATHIS_REPLY_UPCALL,
+				      &self->reply));
 		EXPECT_EQ(77, self->reply.slot);
 		ASSERT_EQ(MATHIS_LIST, self->reply.value.kind);
 		ASSERT_EQ(1, self->reply.value.n);
@@ -381,14 +321,14 @@ TEST_F(serve, runs_functions_of_the_client)
 				     self->c.client, ticket,
 				     i ? MATHIS_HANDLER : MATHIS_OK, &none));
 	}
-	ASSERT_NE(0, submit(self->c.client, "cron_cancel", &job, 1, 0));
-	ASSERT_EQ(0, next_of(self->c.client, MATHIS_REPLY_DROP, &self->reply));
+	ASSERT_NE(0, rig_submit(self->c.client, "cron_cancel", &job, 1, 0));
+	ASSERT_EQ(0, rig_next(self->c.client, MATHIS_REPLY_DROP, &self->reply));
 	EXPECT_EQ(77, self->reply.slot);
 	/* No call takes this one: it comes back at once. */
 	args[0] = func;
 	args[0].i = 78;
-	ASSERT_NE(0, submit(self->c.client, "crypto_sha256", args, 1, 0));
-	ASSERT_EQ(0, next_of(self->c.client, MATHIS_REPLY_DROP, &self->reply));
+	ASSERT_NE(0, rig_submit(self->c.client, "crypto_sha256", args, 1, 0));
+	ASSERT_EQ(0, rig_next(self->c.client, MATHIS_REPLY_DROP, &self->reply));
 	EXPECT_EQ(78, self->reply.slot);
 }
 
@@ -435,9 +375,9 @@ TEST_F(serve, takes_turns_by_user)
 	}
 	ASSERT_EQ(0, rig_open(&self->rig, 201, 64, 65536, &one));
 	for (int i = 0; i < 8; i++) {
-		submit(many[i].client, "crypto_random_int", dice, 2, 0);
+		rig_submit(many[i].client, "crypto_random_int", dice, 2, 0);
 	}
-	submit(one.client, "crypto_random_int", dice, 2, 0);
+	rig_submit(one.client, "crypto_random_int", dice, 2, 0);
 	t.many = many;
 	t.one = &one;
 	ASSERT_EQ(0, rig_run(&self->rig, take_turns, &t));
@@ -463,13 +403,14 @@ TEST_F(serve, leaves_workers_to_other_users)
 	ASSERT_EQ(0, mkfifo(path, 0600));
 	for (int i = 0; i < 4; i++) {
 		ASSERT_EQ(0, rig_open(&self->rig, 300, 64, 65536, &hogs[i]));
-		ASSERT_NE(0, submit(hogs[i].client, "io_open", open, 2, 0));
-		ASSERT_EQ(MATHIS_OK, next_done(hogs[i].client, &self->reply));
+		ASSERT_NE(0, rig_submit(hogs[i].client, "io_open", open, 2, 0));
+		ASSERT_EQ(MATHIS_OK, rig_done(hogs[i].client, &self->reply));
 		files[i] = self->reply.value;
 	}
 	for (int i = 0; i < 4 * MD_WORKERS_MAX; i++) {
 		read[0] = files[i % 4];
-		ASSERT_NE(0, submit(hogs[i % 4].client, "io_read", read, 2, 0));
+		ASSERT_NE(0, rig_submit(hogs[i % 4].client, "io_read", read, 2,
+					0));
 	}
 	EXPECT_EQ(MATHIS_OK, CALL("crypto_sha256", STR("abc")));
 	for (int i = 0; i < 4; i++)
@@ -507,8 +448,8 @@ TEST_F(serve, counts_what_it_does)
 	ASSERT_EQ(MATHIS_OK, CALL("crypto_random_int", INT(1), INT(1)));
 	ASSERT_EQ(MATHIS_DENIED, CALL("io_println", STR("x")));
 	ASSERT_EQ(MATHIS_ARG_TYPE, CALL("crypto_sha256", INT(1)));
-	ASSERT_NE(0, submit(self->c.client, "time_sleep", &hour, 1, 1));
-	ASSERT_EQ(MATHIS_TIMEOUT, next_done(self->c.client, &self->reply));
+	ASSERT_NE(0, rig_submit(self->c.client, "time_sleep", &hour, 1, 1));
+	ASSERT_EQ(MATHIS_TIMEOUT, rig_done(self->c.client, &self->reply));
 	ASSERT_EQ(0, rig_run(&self->rig, write_metrics, &self->rig.server));
 	EXPECT_EQ(1, figure(path, "mathisd_sessions"));
 	EXPECT_EQ(1, figure(path, "mathisd_sessions_total"));
@@ -569,7 +510,7 @@ TEST_F(serve, ends_a_session_that_breaks_a_rule)
 		ASSERT_EQ(0,
 			  phi_ring_send(c.ring, message,
 					sizeof(broken[i].head) + broken[i].n));
-		EXPECT_EQ(-EPIPE, next_done(c.client, &self->reply))
+		EXPECT_EQ(-EPIPE, rig_done(c.client, &self->reply))
 		{
 			TH_LOG("message %zu", i);
 		}
@@ -591,8 +532,8 @@ TEST_F(serve, outlives_a_client_that_scribbles)
 			size_t at = (size_t)random() % c.len;
 
 			if (i % 8 == 0)
-				submit(c.client, "crypto_random_int", dice, 2,
-				       0);
+				rig_submit(c.client, "crypto_random_int", dice,
+					   2, 0);
 			__atomic_store_n((uint8_t *)c.mem + at,
 					 (uint8_t)random(), __ATOMIC_RELAXED);
 		}

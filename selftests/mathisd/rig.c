@@ -240,3 +240,41 @@ void rig_close(struct rig_client *c)
 	close(c->wait_fd);
 	close(c->life);
 }
+
+uint16_t rig_id(const char *name)
+{
+	return (uint16_t)mathis_call_number(name, strlen(name));
+}
+
+uint64_t rig_submit(struct mathis_client *c, const char *name,
+		    const struct mathis_item *args, unsigned int argc,
+		    uint32_t ms)
+{
+	uint64_t ticket;
+
+	return mathis_client_submit(c, rig_id(name), args, argc, ms, 0,
+				    &ticket) ?
+		       0 :
+		       ticket;
+}
+
+int rig_done(struct mathis_client *c, struct mathis_reply *reply)
+{
+	int ret = -EAGAIN;
+
+	while (ret == -EAGAIN)
+		ret = mathis_client_wait(c, reply, 0);
+	if (ret)
+		return ret;
+	return reply->kind == MATHIS_REPLY_DONE ? reply->code : -EPROTO;
+}
+
+int rig_next(struct mathis_client *c, int kind, struct mathis_reply *r)
+{
+	int ret;
+
+	do {
+		ret = mathis_client_wait(c, r, 0);
+	} while (ret == -EAGAIN || (!ret && r->kind != kind));
+	return ret;
+}

@@ -63,4 +63,15 @@ int rig_open_small(struct rig *rig, uint32_t uid, int wait_fd,
 /* Its client dies, and gives all back. */
 void rig_close(struct rig_client *c);
 
+/* The number of a call. */
+uint16_t rig_id(const char *name);
+/* Submit a call; its ticket, or 0 without room. */
+uint64_t rig_submit(struct mathis_client *c, const char *name,
+		    const struct mathis_item *args, unsigned int argc,
+		    uint32_t ms);
+/* The next end of a call: its code, or a negative errno. */
+int rig_done(struct mathis_client *c, struct mathis_reply *reply);
+/* The next reply of a kind: 0 or -errno; others are passed over. */
+int rig_next(struct mathis_client *c, int kind, struct mathis_reply *r);
+
 #endif

@@ -202,7 +202,7 @@ static int arm(struct md_call *c)
 	uint64_t most = md_now() + ms * 1000000;
 	int ret;
 
-	/* What the caller asks for may only be less. */
+	/* The caller may only ask for less. */
 	if (ms && (!c->deadline || c->deadline > most))
 		c->deadline = most;
 	if (!c->deadline)

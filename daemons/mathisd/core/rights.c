@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "path.h"
 #include "session.h"
 
 static const struct md_right all[] = {
@@ -39,6 +40,31 @@ const struct md_right *md_right_find(const char *name, size_t size)
 	return NULL;
 }
 
+/*
+ * The path of a rule that denies: without links as far as it exists, for what
+ * does not exist may come to be. 0 or -errno.
+ */
+static int deny_path(struct md_rule *rule, const char *path)
+{
+	char text[PATH_MAX], real[PATH_MAX];
+	size_t n = strlen(path), k;
+
+	if (n >= sizeof(text))
+		return -ENAMETOOLONG;
+	memcpy(text, path, n + 1);
+	while (!realpath(n ? text : "/", real)) {
+		while (n && text[--n] != '/')
+			;
+		text[n] = 0;
+	}
+	k = strcmp(real, "/") || !path[n] ? strlen(real) : 0;
+	if (k + strlen(path + n) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(real + k, path + n, strlen(path + n) + 1);
+	rule->param = strdup(real);
+	return rule->param ? 0 : -ENOMEM;
+}
+
 /* Open the folder of a rule for paths: 0 or -errno. */
 static int open_path(struct md_rule *rule, const char *path)
 {
@@ -56,13 +82,16 @@ static int open_path(struct md_rule *rule, const char *path)
 		rule->leaf = rule->param + (slash - real) + 1;
 		slash[slash == real] = 0;
 	}
+	if (rule->deny)
+		return 0;
 	rule->fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return rule->fd < 0 ? -errno : 0;
 }
 
 static int fill(struct md_rule *rule, const char *param)
 {
-	if (!param && rule->right->param != MD_PARAM_PATH)
+	/* A rule that denies compares paths, and opens none. */
+	if (!param && (rule->deny || rule->right->param != MD_PARAM_PATH))
 		return 0;
 	if (!param) {
 		rule->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -108,6 +137,13 @@ static int add(struct md_rights *rights, bool deny,
 	return take(rights, &rule, fill(&rule, param));
 }
 
+/* Drop the rules behind the first ones. */
+static void cut(struct md_rights *rights, size_t n)
+{
+	while (rights->n > n)
+		fini(&rights->rules[--rights->n]);
+}
+
 static int copy(struct md_rights *rights, const struct md_rule *from)
 {
 	struct md_rule rule = *from;
@@ -133,29 +169,111 @@ int md_rights_copy(struct md_rights *rights, const struct md_rights *from)
 	return ret;
 }
 
+/* The next parameter of a list, NULL behind the last: "\\," is a comma in it. */
+static char *next_param(char **at)
+{
+	char *param = *at, *to = param, *from = param;
+
+	if (!param)
+		return NULL;
+	while (*from && *from != ',') {
+		if (*from == '\\' && (from[1] == ',' || from[1] == '\\'))
+			from++;
+		*to++ = *from++;
+	}
+	*at = *from ? from + 1 : NULL;
+	*to = 0;
+	return param;
+}
+
+static int add_all(struct md_rights *rights, bool deny)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < N_RIGHTS && !ret; i++)
+		ret = add(rights, deny, &all[i], NULL);
+	return ret;
+}
+
 int md_rights_add(struct md_rights *rights, bool deny, const char *name,
 		  const char *params)
 {
 	const struct md_right *right = md_right_find(name, strlen(name));
+	size_t before = rights->n;
 	char *copy, *at, *param;
 	int ret = 0;
 
 	if (!strcmp(name, "all") && !params) {
-		for (size_t i = 0; i < N_RIGHTS && !ret; i++)
-			ret = add(rights, deny, &all[i], NULL);
-		return ret;
+		ret = add_all(rights, deny);
+	} else if (!right) {
+		ret = -ENOENT;
+	} else if (!params) {
+		ret = add(rights, deny, right, NULL);
+	} else {
+		copy = strdup(params);
+		at = copy;
+		ret = copy ? 0 : -ENOMEM;
+		while (!ret && (param = next_param(&at)))
+			ret = add(rights, deny, right, param);
+		free(copy);
 	}
-	if (!right)
-		return -ENOENT;
-	if (!params)
-		return add(rights, deny, right, NULL);
-	copy = strdup(params);
-	if (!copy)
-		return -ENOMEM;
-	at = copy;
-	while (!ret && (param = strsep(&at, ",")))
-		ret = add(rights, deny, right, param);
-	free(copy);
+	if (ret)
+		cut(rights, before);
+	return ret;
+}
+
+/* Deny a path, absolute from the base of the call's session on. */
+static int narrow_path(struct md_call *c, const struct md_right *right,
+		       const char *param)
+{
+	struct md_rule rule = { .deny = true, .right = right, .fd = -1 };
+	char path[PATH_MAX];
+
+	if (md_path_clean(c, param, path))
+		return -EINVAL;
+	return take(&c->session->rights, &rule, deny_path(&rule, path));
+}
+
+static int narrow_list(struct md_call *c, size_t max,
+		       const struct md_right *right, char *params)
+{
+	struct md_rights *rights = &c->session->rights;
+	bool path = right->param == MD_PARAM_PATH;
+	char *param;
+	int ret = 0;
+
+	while (!ret && (param = next_param(&params))) {
+		if (rights->n >= max)
+			ret = -EDQUOT;
+		else if (path)
+			ret = narrow_path(c, right, param);
+		else
+			ret = add(rights, true, right, param);
+	}
+	return ret;
+}
+
+int md_rights_narrow(struct md_call *c, size_t max, char *text)
+{
+	struct md_rights *rights = &c->session->rights;
+	char *params = strchr(text, '=');
+	const struct md_right *right;
+	size_t before = rights->n;
+	int ret = -ENOENT;
+
+	if (params)
+		*params++ = 0;
+	right = md_right_find(text, strlen(text));
+	if (right && params)
+		ret = narrow_list(c, max, right, params);
+	else if (right)
+		ret = add(rights, true, right, NULL);
+	else if (!params && !strcmp(text, "all"))
+		ret = add_all(rights, true);
+	if (!ret && rights->n > max)
+		ret = -EDQUOT;
+	if (ret)
+		cut(rights, before);
 	return ret;
 }
 

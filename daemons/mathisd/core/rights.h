@@ -28,7 +28,8 @@ struct md_right {
  * @deny: It denies.
  * @right: The right.
  * @param: Its parameter: a name, or an absolute path without links; NULL: all.
- * @fd: Folder that @param is, or that it is in when it is no folder; -1.
+ * @fd: Folder that @param is, or that it is in when it is no folder; -1 where it
+ *	denies.
  * @leaf: Then its name in that folder; else NULL.
  */
 struct md_rule {
@@ -53,13 +54,26 @@ const struct md_right *md_right_find(const char *name, size_t size);
  * @rights: Rights.
  * @deny: Whether it denies.
  * @name: Name of the right; "all" for each.
- * @params: Parameters with commas between them, or NULL for all.
+ * @params: Parameters with commas between them, or NULL for all. A backslash
+ *	before a comma or a backslash takes its meaning.
  *
  * Return: 0; -ENOENT for an unknown right; -EINVAL for an empty parameter, or
  * when the right takes no parameters; the -errno of opening a path; -ENOMEM.
+ * When it fails no rule was added.
  */
 int md_rights_add(struct md_rights *rights, bool deny, const char *name,
 		  const char *params);
+/**
+ * md_rights_narrow() - deny what the session of a call gives up
+ * @c: The call; no other of its session is under way.
+ * @max: Rules that the session may have.
+ * @text: RIGHT or RIGHT=PARAMETER,...; is changed. Relative paths begin at the
+ *	base of the session; whether a path exists makes no difference.
+ *
+ * Return: 0; -ENOENT for an unknown right; -EINVAL for a parameter that it does
+ * not take; -EDQUOT; -ENAMETOOLONG; -ENOMEM. When it fails no rule was added.
+ */
+int md_rights_narrow(struct md_call *c, size_t max, char *text);
 /* Add the rules of others: 0; -ENOMEM; -EMFILE. */
 int md_rights_copy(struct md_rights *rights, const struct md_rights *from);
 void md_rights_fini(struct md_rights *rights);

@@ -7,7 +7,7 @@
 #include "serve_impl.h"
 
 #define MS 1000000ULL
-#define RULES_MAX 256 /* of a session; each may hold a folder open */
+#define RULES_MAX 256 /* of a session, those of its manifest too */
 
 static bool has_func(const struct mathis_item *item)
 {
@@ -50,6 +50,13 @@ static int read_args(struct md_call *c, const void *data, size_t size)
 	return 0;
 }
 
+static void drop_slot(void *arg, uint32_t slot)
+{
+	struct client *client = arg;
+
+	mathis_buf_put(&client->drops, slot, 4);
+}
+
 static int take_call(struct client *client, const struct mathis_wire *head,
 		     const void *data)
 {
@@ -65,6 +72,7 @@ static int take_call(struct client *client, const struct mathis_wire *head,
 		c->deadline = clock_ns() + head->arg * MS;
 	ret = read_args(c, data, head->size);
 	if (ret == -ENOMEM || ret == -E2BIG) {
+		mathis_wire_funcs(data, head->size, drop_slot, client);
 		done(client, c,
 		     md_fail(c, MATHIS_LIMIT,
 			     "the arguments have more than %lu bytes or 64 levels, or memory is short",
@@ -107,26 +115,23 @@ int mathisd_run_batch(struct client *client)
 }
 
 /* Deny a right; no call is under way that might just look at them. */
-static int narrow(struct client *client, struct md_call *c)
+static int narrow(struct md_call *c)
 {
-	struct md_rights *rights = &client->md->rights;
 	char *text = strndup(c->args[0].text, c->args[0].n);
-	char *params = text ? strchr(text, '=') : NULL;
 	int ret;
 
 	if (!text)
 		return md_fail(c, MATHIS_OUT_OF_MEMORY, "no memory");
-	if (params)
-		*params++ = '\0';
-	ret = rights->n >= RULES_MAX ?
-		      -EDQUOT :
-		      md_rights_add(rights, true, text, params);
+	ret = md_rights_narrow(c, RULES_MAX, text);
 	free(text);
 	if (ret == -EDQUOT)
 		return md_fail(c, MATHIS_LIMIT, "more than %d rules",
 			       RULES_MAX);
-	if (ret == -ENOENT && !params)
+	if (ret == -ENOENT)
 		return md_fail(c, MATHIS_BAD_SPEC, "there is no such right");
+	if (ret == -EINVAL)
+		return md_fail(c, MATHIS_BAD_SPEC,
+			       "the right takes no such parameter");
 	return ret ? md_fail_errno(c, -ret, "the parameter") : MD_DONE;
 }
 
@@ -149,7 +154,7 @@ static int take_narrow(struct client *client, const struct mathis_wire *head,
 	c->ticket = head->ticket;
 	done(client, c,
 	     busy ? md_fail(c, MATHIS_BUSY, "calls are under way") :
-		    (enum md_status)narrow(client, c));
+		    (enum md_status)narrow(c));
 	return 0;
 }
 

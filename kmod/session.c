@@ -97,16 +97,31 @@ int phi_session_create(struct phi_cspace *cs, void *arg)
 	return ret;
 }
 
+/* A thread of a process that runs, referenced: the first may have ended. */
+static struct task_struct *phi_session_thread(const struct phi_session *session)
+{
+	struct task_struct *leader, *task;
+
+	guard(rcu)();
+	leader = pid_task(session->pid, PIDTYPE_TGID);
+	if (!leader)
+		return NULL;
+	for_each_thread(leader, task) {
+		if (!(READ_ONCE(task->flags) & PF_EXITING))
+			return get_task_struct(task);
+	}
+	return NULL;
+}
+
 /* The client of a session, while its program runs and may make calls. */
 static int phi_session_asker(const struct phi_session *session,
 			     struct phi_asker *asker, struct phi_purse **purse)
 {
 	struct task_struct *task __free(phi_session_task_put) =
-		get_pid_task(session->pid, PIDTYPE_TGID);
+		phi_session_thread(session);
 	bool killed;
 
-	if (!task || !atomic_read(&task->signal->live) ||
-	    READ_ONCE(task->self_exec_id) != session->exec)
+	if (!task || READ_ONCE(task->self_exec_id) != session->exec)
 		return -ESRCH;
 	*asker = session->asker;
 	asker->agent = phi_agent_of(task, &killed);

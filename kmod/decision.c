@@ -106,7 +106,8 @@ static bool phi_refusal_of(const struct phi_hook_call *call, int error,
 	}
 	if (call->handle)
 		gone = phi_cspace_glance(call->cs, call->handle, &cap);
-	if (cap) {
+	/* A client learns nothing of a capability of who asks for it. */
+	if (cap && !call->asker) {
 		why->type = cap->type;
 		why->rights = cap->rights;
 		why->types = BIT(cap->type);
@@ -203,6 +204,7 @@ void phi_asker_self(struct phi_asker *asker, kuid_t uid, u64 agent)
 		.host = { task_tgid_nr(current), task_pid_nr(current) },
 		.own = { task_tgid_vnr(current), task_pid_vnr(current) },
 		.ns = task_active_pid_ns(current)->ns.inum,
+		.start_ns = current->start_boottime,
 	};
 }
 
@@ -245,7 +247,11 @@ void phi_decide(const struct phi_hook_call *call, const struct phi_draft *draft,
 		return;
 	if (!why.named)
 		why.handle = call->handle;
-	if (!asker) {
+	if (asker) {
+		why.handle = 0;
+		why.badge = 0;
+		why.rights = 0;
+	} else {
 		phi_asker_self(&self, phi_cspace_uid(call->cs), call->agent);
 		asker = &self;
 	}
@@ -308,7 +314,7 @@ static u64 phi_log_place(const struct phi_log *log,
 static bool phi_record_mine(const struct phi_record *record)
 {
 	return record->asker.host.tid == task_pid_nr(current) &&
-	       record->time_ns >= current->start_boottime;
+	       record->asker.start_ns == current->start_boottime;
 }
 
 /* May the reader see it, and does it stand where the reader looks? */

@@ -43,6 +43,7 @@ struct phi_tasks {
  * @host: The thread in the initial pid namespace.
  * @own: The thread in its own, which a record shall not keep.
  * @ns: Inode number of its own.
+ * @start_ns: When the thread began, CLOCK_BOOTTIME: its numbers are used again.
  */
 struct phi_asker {
 	kuid_t uid;
@@ -50,6 +51,7 @@ struct phi_asker {
 	struct phi_tasks host;
 	struct phi_tasks own;
 	unsigned int ns;
+	u64 start_ns;
 };
 
 /**

@@ -3,6 +3,8 @@
 
 #include "kselftest_harness.h"
 
+#include <linux/sched.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -202,7 +204,10 @@ TEST_F(session, judges_each_capability)
 		d[at] = ask.decision;
 		EXPECT_EQ(PHI_CALL_FOREIGN + first + i, d[at].call);
 		EXPECT_EQ(c[i].result, d[at].error);
-		EXPECT_EQ(c[i].cap, d[at].handle);
+		/* Of who asks the client learns no more than the need. */
+		EXPECT_EQ(0, d[at].handle);
+		EXPECT_EQ(0, d[at].rights);
+		EXPECT_EQ(0, d[at].badge);
 		at++;
 	}
 	EXPECT_EQ(PHI_DECIDED_REVOKED, d[0].where);
@@ -256,6 +261,7 @@ struct client {
 	pid_t pid;
 	int ask[2], answer[2];
 	uid_t uid;
+	bool leaderless; /* its first thread ends */
 };
 
 static int client_main(struct client *c)
@@ -288,6 +294,22 @@ static int client_main(struct client *c)
 	return 0;
 }
 
+static void *client_thread(void *arg)
+{
+	_exit(client_main(arg));
+}
+
+static void client_run(struct client *c)
+{
+	pthread_t thread;
+
+	if (!c->leaderless)
+		_exit(client_main(c));
+	if (pthread_create(&thread, NULL, client_thread, c))
+		_exit(6);
+	syscall(SYS_exit, 0);
+}
+
 /* Start a client, and get its session. */
 static int client_start(struct client *c, int phi, uint64_t *session)
 {
@@ -301,7 +323,7 @@ static int client_start(struct client *c, int phi, uint64_t *session)
 	if (!c->pid) {
 		close(c->ask[1]);
 		close(c->answer[0]);
-		_exit(client_main(c));
+		client_run(c);
 	}
 	close(c->ask[0]);
 	close(c->answer[1]);
@@ -340,6 +362,7 @@ TEST_F(session, decisions_are_the_clients)
 	ASSERT_EQ(0, why(self->phi, 0, &mine));
 	EXPECT_EQ((uint32_t)getpid(), mine.pid);
 	EXPECT_EQ(0, mine.uid);
+	EXPECT_EQ(0x778, mine.handle);
 
 	ASSERT_EQ(0, client_start(&c, self->phi, &session));
 	self->checks[0].cap = 0x779;
@@ -347,7 +370,7 @@ TEST_F(session, decisions_are_the_clients)
 	ASSERT_EQ(0, client_ask(&c, 'w', &d));
 	EXPECT_EQ(PHI_CALL_FOREIGN + 0x120, d.call);
 	EXPECT_EQ(-EBADF, d.error);
-	EXPECT_EQ(0x779, d.handle);
+	EXPECT_EQ(0, d.handle);
 	EXPECT_EQ(CLIENT, d.uid);
 	EXPECT_EQ((uint32_t)c.pid, d.pid);
 	EXPECT_EQ((uint32_t)c.pid, d.tid);
@@ -382,12 +405,13 @@ TEST_F(session, ends_with_the_program)
 	client_end(&c);
 }
 
-TEST_F(session, belongs_to_the_agent_of_its_process)
+static void follow_agent(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(session) * self, bool leaderless)
 {
 	struct phi_agent_register agent = { .name = "session" };
 	struct phi_agent_kill kill = {};
 	struct phi_decision d = {};
-	struct client c = {};
+	struct client c = { .leaderless = leaderless };
 	uint64_t session;
 	char text[64];
 
@@ -412,7 +436,7 @@ TEST_F(session, belongs_to_the_agent_of_its_process)
 	EXPECT_EQ(2, heard(text));
 	ASSERT_EQ(0, client_ask(&c, 'w', &d));
 	EXPECT_EQ(agent.id, d.agent);
-	EXPECT_EQ(0x77a, d.handle);
+	EXPECT_EQ(-EBADF, d.error);
 
 	kill.agent = agent.cap;
 	ASSERT_EQ(0, PHI_DO(self->phi, AGENT_KILL, &kill));
@@ -420,6 +444,84 @@ TEST_F(session, belongs_to_the_agent_of_its_process)
 	client_end(&c);
 	EXPECT_EQ(0, do_drop(self->phi, agent.cap));
 	EXPECT_EQ(0, rmdir(AGENT));
+}
+
+TEST_F(session, belongs_to_the_agent_of_its_process)
+{
+	follow_agent(_metadata, self, false);
+}
+
+/* The first thread, which has ended, stays behind in its cgroup. */
+TEST_F(session, belongs_to_the_agent_of_a_process_without_leader)
+{
+	follow_agent(_metadata, self, true);
+}
+
+/* A thread that makes a session. */
+struct maker {
+	int phi;
+	int ret;
+	pid_t tid;
+	uint64_t session;
+};
+
+static void *make_session(void *arg)
+{
+	struct maker *m = arg;
+
+	m->tid = (pid_t)syscall(SYS_gettid);
+	m->ret = do_session(m->phi, &m->session);
+	return NULL;
+}
+
+/* Ask as a process that has the number of an ended thread. */
+static int ask_as(pid_t tid, const int go[2], const int come[2])
+{
+	struct clone_args args = { .exit_signal = SIGCHLD,
+				   .set_tid = (uintptr_t)&tid,
+				   .set_tid_size = 1 };
+	struct phi_decision d;
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	char word = 0;
+	int phi;
+
+	if (pid)
+		return pid < 0 ? -errno : pid;
+	phi = do_open();
+	if (phi < 0 || write(come[1], &word, 1) != 1 ||
+	    read(go[0], &word, 1) != 1)
+		_exit(1);
+	_exit(why(phi, PHI_DECISION_THREAD, &d) == -ENOENT ? 0 : 2);
+}
+
+TEST_F(session, decisions_are_not_those_of_the_next_thread)
+{
+	struct maker m = { .phi = self->phi };
+	int go[2], come[2], status;
+	pthread_t thread;
+	char word = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(go, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(come, O_CLOEXEC));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, make_session, &m));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, m.ret);
+	/* The kernel gives the number back a little after it tells. */
+	do
+		pid = ask_as(m.tid, go, come);
+	while (pid == -EEXIST);
+	ASSERT_EQ(m.tid, pid);
+	ASSERT_EQ(1, read(come[0], &word, 1));
+	self->checks[0].cap = 0x77b;
+	EXPECT_EQ(1, do_check(self->phi, m.session, self->checks, 1));
+	ASSERT_EQ(1, write(go[1], &word, 1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	for (int i = 0; i < 2; i++) {
+		close(go[i]);
+		close(come[i]);
+	}
 }
 
 TEST_HARNESS_MAIN

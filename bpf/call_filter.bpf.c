@@ -19,7 +19,8 @@
  * number, so { nr, uid, agent } first and { any, any, any } last.
  *
  * A uid is that of the process when it opened /dev/phi. Where the thread that
- * calls has another effective one now, the call must pass for both.
+ * calls has another effective one now, the call must pass for both. A check on
+ * behalf of a client must pass for the client alone.
  *
  * mmap() of a region is the number 21 (hex); the call n of MATHIS is 10000 (hex)
  * and n, which the map of counts has no room for.
@@ -88,7 +89,7 @@ int BPF_PROG(call_filter, struct phi_hook_call___phi *call, int verdict)
 	__u32 *error = find(&rule, &which);
 	__u64 *count;
 
-	if ((!error || !*error) && call->task_euid != rule.uid) {
+	if ((!error || !*error) && !call->via && call->task_euid != rule.uid) {
 		rule.uid = call->task_euid;
 		error = find(&rule, &which);
 	}

@@ -166,7 +166,12 @@ TEST_F_TIMEOUT(call, filter_foreign_calls, SLOW)
 	EXPECT_EQ(1, ask(self->phi, theirs, checks));
 	EXPECT_EQ(0, checks[0].result);
 	EXPECT_EQ(-EACCES, checks[1].result);
+	/* What is refused to the user of who asks is none of the client's. */
+	ASSERT_EQ(0, refuse(PHI_CALL_FOREIGN + 4, ANY, ANY_AGENT, EACCES));
 	ASSERT_EQ(0, refuse(PHI_CALL_FOREIGN + 4, 60105, ANY_AGENT, 0));
+	EXPECT_EQ(1, ask(self->phi, 0, checks));
+	EXPECT_EQ(0, ask(self->phi, theirs, checks));
+	ASSERT_EQ(0, refuse(PHI_CALL_FOREIGN + 4, ANY, ANY_AGENT, 0));
 	close(other);
 }
 

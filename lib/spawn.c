@@ -64,7 +64,8 @@ static int image_open(const struct phi_spawn *how)
 
 	if (!how->path)
 		return fcntl(how->image, F_DUPFD_CLOEXEC, CHILD_FDS);
-	fd = open(how->path, O_RDONLY | O_CLOEXEC);
+	/* A FIFO is refused later, and keeps nobody waiting. */
+	fd = open(how->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	return fd;
 }
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "initd.h"
@@ -63,11 +64,17 @@ static int find_object(struct initd *d, const struct init_cap *want,
 static int unseal(struct initd *d, const char *path, uint64_t *cap)
 {
 	struct phi_token token;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* A FIFO keeps nobody waiting. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EACCES;
+	}
 	n = read(fd, &token, sizeof(token));
 	n = n < 0 ? -errno : n;
 	close(fd);

@@ -609,4 +609,29 @@ test_15_requests_that_make_no_sense()
 	stop
 }
 
+# A FIFO where a token or a program should be stops only its service.
+test_18_pipes_are_no_tokens()
+{
+	fresh
+	mkfifo -m 777 "$dir/work/pipe"
+	service token <<-'END'
+	[Service]
+	ExecStart=/bin/true
+	Restart=no
+	[Agent]
+	Capability=a=token:@WORK@/pipe
+	END
+	service program <<-'END'
+	[Service]
+	ExecStart=@WORK@/pipe
+	Restart=no
+	END
+	start
+	until_true is token failed
+	until_true is program failed
+	eq "$(shows token status)" -13
+	eq "$(shows program status)" -13
+	stop
+}
+
 run_tests

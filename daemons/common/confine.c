@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "confine.h"
@@ -108,15 +110,35 @@ static int is_empty(int fd)
 	return ret;
 }
 
+/* Root changes no directory that a symbolic link leads to, not even a late one. */
+static int open_plain(const char *path, struct stat *st)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	int ret = fd;
+
+	if (fd < 0 || fstat(fd, st))
+		ret = -errno;
+	if (ret == -ELOOP)
+		say("give the path of %s without symbolic links", path);
+	if (ret < 0 && fd >= 0)
+		close(fd);
+	return ret;
+}
+
 /* A directory in which another user has files stays that user's. */
 static int take_dir(const char *path, const struct passwd *pw)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), ret;
 	struct stat st;
+	int fd, ret;
 
-	if (fd < 0 || fstat(fd, &st)) {
-		ret = -errno;
-	} else if (st.st_uid == pw->pw_uid) {
+	if (!stat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == pw->pw_uid)
+		return 0;
+	fd = open_plain(path, &st);
+	if (fd < 0)
+		return fd;
+	if (st.st_uid == pw->pw_uid) {
 		ret = 0;
 	} else {
 		ret = is_empty(dup(fd));
@@ -130,8 +152,7 @@ static int take_dir(const char *path, const struct passwd *pw)
 			ret = fchown(fd, pw->pw_uid, pw->pw_gid) ? -errno : 0;
 		}
 	}
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return ret;
 }
 
@@ -184,11 +205,12 @@ static int switch_user(const struct passwd *pw)
  *        NULL ones are skipped.
  * @n: How many.
  *
- * A directory that is there has to be that user's, or empty.
+ * A directory that is there has to be that user's, or empty and named without
+ * symbolic links.
  *
  * Context: Main thread, before there are others.
  * Return: 0; -ENOENT for no such user; -EPERM for root, or when it takes
- * root; -ENOTEMPTY; or another negative errno. The reason was logged.
+ * root; -ENOTEMPTY; -ELOOP; or another negative errno. The reason was logged.
  */
 int confine_user(const char *name, const char *const *dirs, size_t n)
 {
@@ -219,6 +241,8 @@ int confine_user(const char *name, const char *const *dirs, size_t n)
 /**
  * confine_privileges() - gain no privilege any more, by whatever program
  *
+ * Nor can processes of the same user trace this one, or take its descriptors.
+ *
  * Context: Main thread, before there are others.
  * Return: 0 or a negative errno, which was said.
  */
@@ -226,6 +250,8 @@ int confine_privileges(void)
 {
 	int ret = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
 
+	if (!ret && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		ret = -errno;
 	if (ret)
 		say("cannot give up privileges: %s", strerror(-ret));
 	return ret;

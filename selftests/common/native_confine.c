@@ -183,8 +183,8 @@ TEST_F(confine, makes_directories_for_that_user)
 /* Root starts it: what another user keeps there stays that user's. */
 static void leaves_directories(FIXTURE_DATA(confine) * self)
 {
-	char dir[64], file[80];
-	const char *const dirs[] = { dir };
+	char dir[64], file[80], link[64];
+	const char *const dirs[] = { dir }, *const links[] = { link };
 	struct stat st;
 	int fd;
 
@@ -201,6 +201,12 @@ static void leaves_directories(FIXTURE_DATA(confine) * self)
 	CHECK(!geteuid() && !stat(dir, &st) && !st.st_uid);
 	/* One that is empty may be taken, and its own one is. */
 	CHECK(!unlink(file) && !chown(dir, 1, 1));
+	/* Unless somebody has put a link in its place. */
+	snprintf(link, sizeof(link), "%s/link", self->dir);
+	CHECK(!symlink("theirs", link));
+	CHECK(confine_user("nobody", links, 1) == -ELOOP);
+	CHECK(!geteuid() && !stat(dir, &st) && st.st_uid == 1);
+	CHECK(!unlink(link));
 	CHECK(!confine_user("nobody", dirs, 1));
 	CHECK(!stat(dir, &st) && st.st_uid == self->nobody.pw_uid);
 }
@@ -218,6 +224,7 @@ static void gives_up_privileges(FIXTURE_DATA(confine) * self)
 	CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0);
 	CHECK(!confine_privileges());
 	CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+	CHECK(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);
 	CHECK(!confine_privileges());
 }
 

@@ -8,13 +8,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -27,6 +30,8 @@
 /* Cgroups that a service may make in its own, and how deep. */
 #define DESCENDANTS "64"
 #define DEPTH "8"
+/* Cgroups of one service that are entered to remove them. */
+#define STEPS_MAX 100000
 /* Longest wait for the processes that an earlier initd has left. */
 #define CLEAR_NS 10000000000ULL
 /* How a cgroup comes to be this user's. */
@@ -112,26 +117,60 @@ static void pass_on(int dir)
 	write_at(dir, "cgroup.subtree_control", "+pids");
 }
 
+/* Other directories are not given away. */
+static int open_cgroup(const char *path)
+{
+	int dir = open_dir(AT_FDCWD, path);
+	struct statfs fs;
+	int ret = 0;
+
+	if (dir < 0)
+		return dir;
+	if (fstatfs(dir, &fs))
+		ret = -errno;
+	else if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		ret = -EOPNOTSUPP;
+	if (!ret)
+		return dir;
+	close(dir);
+	return ret;
+}
+
+static int make_cgroup(const char *path)
+{
+	int dir = open_cgroup(path);
+	char above[PATH_MAX];
+	int parent;
+
+	/* A path that is too long has been refused by now. */
+	if (dir != -ENOENT)
+		return dir;
+	snprintf(above, sizeof(above), "%s", path);
+	parent = open_cgroup(dirname(above));
+	if (parent < 0)
+		return parent;
+	if (mkdir(path, 0755)) {
+		dir = -errno;
+	} else {
+		pass_on(parent);
+		dir = open_cgroup(path);
+	}
+	close(parent);
+	return dir;
+}
+
 static int delegate(const char *path, const struct passwd *pw)
 {
 	static const char *const below[] = { SUPERVISOR, SERVICES };
 	int dir, sub, ret;
 	size_t i;
 
-	if (!mkdir(path, 0755)) {
-		char parent[PATH_MAX];
-
-		snprintf(parent, sizeof(parent), "%s/..", path);
-		dir = open_dir(AT_FDCWD, parent);
-		if (dir >= 0) {
-			pass_on(dir);
-			close(dir);
-		}
-	}
-	dir = open_dir(AT_FDCWD, path);
+	dir = make_cgroup(path);
 	if (dir < 0)
 		return dir;
-	ret = give_to(dir, pw);
+	/* Only the cgroup of all has none. */
+	ret = faccessat(dir, "cgroup.events", F_OK, 0) ? -EPERM :
+							 give_to(dir, pw);
 	for (i = 0; !ret && i < 2; i++) {
 		mkdirat(dir, below[i], 0755);
 		sub = open_dir(dir, below[i]);
@@ -173,10 +212,33 @@ int init_cgroup_delegate(const char *path, const char *user)
 	return ret;
 }
 
+/* Is there another initd? This one is in DIR/supervisor already. */
+static bool alone(int supervisor)
+{
+	char text[256];
+
+	return !read_at(supervisor, "cgroup.procs", text, sizeof(text)) &&
+	       strchr(text, '\n') == text + strlen(text) - 1;
+}
+
+/* A service that an earlier initd has left may hold the lock, too. */
+static int lock(int services, int supervisor)
+{
+	if (!flock(services, LOCK_EX | LOCK_NB))
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return -errno;
+	if (!alone(supervisor))
+		return -EBUSY;
+	init_cgroup_clear(services);
+	return flock(services, LOCK_EX | LOCK_NB) ? -EBUSY : 0;
+}
+
 /* Move this process out of the way, so that DIR passes controllers on. */
 static int settle(int dir)
 {
-	int sub, services, ret;
+	int services = -1;
+	int sub, ret;
 
 	if (mkdirat(dir, SUPERVISOR, 0755) && errno != EEXIST)
 		return -errno;
@@ -186,20 +248,19 @@ static int settle(int dir)
 	if (sub < 0)
 		return sub;
 	ret = write_at(sub, "cgroup.procs", "0");
-	close(sub);
-	if (ret)
-		return ret;
-	pass_on(dir);
-	services = open_dir(dir, SERVICES);
-	if (services < 0)
-		return services;
-	if (flock(services, LOCK_EX | LOCK_NB)) {
-		ret = -errno;
-		close(services);
-		return ret == -EWOULDBLOCK ? -EBUSY : ret;
+	if (!ret) {
+		pass_on(dir);
+		services = open_dir(dir, SERVICES);
+		ret = services < 0 ? services : lock(services, sub);
 	}
-	pass_on(services);
-	return services;
+	close(sub);
+	if (!ret) {
+		pass_on(services);
+		return services;
+	}
+	if (services >= 0)
+		close(services);
+	return ret;
 }
 
 /* A bomb of processes in a service has to end at its own limit. */
@@ -305,8 +366,8 @@ static int await_end(int cgroup)
 	return ret;
 }
 
-/* Do this to all cgroups in one. DEPTH bounds how deep it goes. */
-static int each_below(int cgroup, int (*fn)(int cgroup, const char *name))
+/* Do this to all cgroups in one, but not to those below them. */
+static int each_in(int cgroup, int (*fn)(int cgroup, const char *name))
 {
 	int copy = open_dir(cgroup, ".");
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -327,6 +388,91 @@ static int each_below(int cgroup, int (*fn)(int cgroup, const char *name))
 	return ret;
 }
 
+static int kill_one(int services, const char *name)
+{
+	int cgroup = open_dir(services, name);
+	int ret;
+
+	if (cgroup < 0)
+		return cgroup;
+	ret = init_cgroup_kill(cgroup);
+	close(cgroup);
+	return ret;
+}
+
+/**
+ * init_cgroup_kill_all() - kill all processes of all services
+ * @services: Where they are; cgroup.kill there may be root's.
+ *
+ * Context: Main thread.
+ * Return: 0 or a negative errno.
+ */
+int init_cgroup_kill_all(int services)
+{
+	return each_in(services, kill_one);
+}
+
+/* Remove the cgroups in one that have none; @left: one that stays, or "". */
+static int sweep(int cgroup, char left[NAME_MAX + 1])
+{
+	int copy = open_dir(cgroup, ".");
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	int removed = 0;
+
+	*left = '\0';
+	if (!dir) {
+		removed = copy < 0 ? copy : -errno;
+		if (copy >= 0)
+			close(copy);
+		return removed;
+	}
+	while ((entry = readdir(dir))) {
+		if (entry->d_type != DT_DIR || *entry->d_name == '.')
+			continue;
+		if (!unlinkat(cgroup, entry->d_name, AT_REMOVEDIR))
+			removed++;
+		else
+			snprintf(left, NAME_MAX + 1, "%s", entry->d_name);
+	}
+	closedir(dir);
+	return removed;
+}
+
+/*
+ * A service may nest them as deep as it likes: this goes down by name and up
+ * by "..", and has as many descriptors open for one as for a thousand.
+ */
+static int remove_below(int top)
+{
+	char next[NAME_MAX + 1];
+	int at = open_dir(top, ".");
+	uint32_t depth = 0, steps;
+	bool up = false;
+	int ret = at;
+
+	for (steps = 0; ret >= 0; steps++) {
+		int from = at;
+
+		ret = sweep(at, next);
+		/* That which we come from has nothing below it, but stays. */
+		if (*next && up && !ret)
+			ret = -EBUSY;
+		else if (steps == STEPS_MAX)
+			ret = -EAGAIN;
+		if (ret < 0 || (!*next && !depth))
+			break;
+		up = !*next;
+		depth += up ? -1 : 1;
+		at = open_dir(from, up ? ".." : next);
+		close(from);
+		ret = at;
+	}
+	if (at >= 0)
+		close(at);
+	return ret < 0 ? ret : 0;
+}
+
 /**
  * init_cgroup_remove() - remove a cgroup without processes
  * @services: Where it is.
@@ -337,47 +483,49 @@ static int each_below(int cgroup, int (*fn)(int cgroup, const char *name))
  */
 int init_cgroup_remove(int services, const char *name)
 {
-	int dir;
+	int dir, ret;
 
 	if (!unlinkat(services, name, AT_REMOVEDIR))
 		return 0;
 	dir = open_dir(services, name);
 	if (dir < 0)
 		return dir;
-	each_below(dir, init_cgroup_remove);
+	ret = remove_below(dir);
 	close(dir);
-	return unlinkat(services, name, AT_REMOVEDIR) ? -errno : 0;
+	if (!ret && unlinkat(services, name, AT_REMOVEDIR))
+		ret = -errno;
+	return ret;
 }
 
 static int clear_one(int services, const char *name)
 {
 	int cgroup = open_dir(services, name);
-	int ret;
+	int ret = cgroup < 0 ? cgroup : init_cgroup_kill(cgroup);
 
-	if (cgroup < 0)
-		return cgroup;
-	ret = init_cgroup_kill(cgroup);
 	if (!ret)
 		ret = await_end(cgroup);
-	close(cgroup);
+	if (cgroup >= 0)
+		close(cgroup);
 	if (!ret)
 		ret = init_cgroup_remove(services, name);
 	say("%s: %s what an earlier initd left%s%s", name,
 	    ret ? "cannot end" : "ended", ret ? ": " : "",
 	    ret ? strerror(-ret) : "");
-	return ret;
+	return 0;
 }
 
 /**
  * init_cgroup_clear() - end the services that an earlier initd has left
  * @services: Where they are.
  *
+ * One that does not end is logged, and keeps no others from starting.
+ *
  * Context: Main thread, before there are services.
  * Return: 0 or a negative errno, which was logged.
  */
 int init_cgroup_clear(int services)
 {
-	return each_below(services, clear_one);
+	return each_in(services, clear_one);
 }
 
 static int limit(int cgroup, const char *name, uint64_t value)
@@ -420,8 +568,15 @@ int init_cgroup_make(int services, const struct init_config *c)
 {
 	int cgroup, ret;
 
-	if (mkdirat(services, c->name, 0755))
-		return -errno;
+	ret = mkdirat(services, c->name, 0755) ? -errno : 0;
+	if (ret == -EEXIST) {
+		/* Processes that kept it from being removed may have ended. */
+		kill_one(services, c->name);
+		init_cgroup_remove(services, c->name);
+		ret = mkdirat(services, c->name, 0755) ? -errno : 0;
+	}
+	if (ret)
+		return ret;
 	cgroup = open_dir(services, c->name);
 	ret = cgroup < 0 ? cgroup : limit_all(cgroup, c);
 	if (!ret)

@@ -70,6 +70,9 @@ struct init_cap {
 	uint32_t rights;
 };
 
+/* Time for all services to stop, in order; then the rest is killed. */
+#define INIT_STOP_NS 300000000000ULL
+
 /**
  * struct init_config - one service, as its file describes it
  * @name: Name of the file without its ending.

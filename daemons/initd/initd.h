@@ -15,6 +15,8 @@
 #define INIT_KEPT_MAX 65536
 /* Clients at a time. */
 #define INIT_CLIENTS_MAX 32
+/* Those of them that only root has. */
+#define INIT_CLIENTS_ROOT 2
 
 /**
  * struct init_options - the command line
@@ -155,6 +157,7 @@ int init_cgroup_open(const char *path);
 int init_cgroup_clear(int services);
 int init_cgroup_make(int services, const struct init_config *c);
 int init_cgroup_kill(int cgroup);
+int init_cgroup_kill_all(int services);
 int init_cgroup_remove(int services, const char *name);
 int init_cgroup_populated(int events);
 

@@ -170,6 +170,8 @@ static const char *set_stop(struct init_config *c, const char *value)
 {
 	if (init_value_time(value, &c->stop_ns))
 		return bad_time;
+	if (c->stop_ns >= INIT_STOP_NS)
+		return "initd gives all services 300 s to stop";
 	return c->stop_ns ? NULL : "a service needs some time to stop";
 }
 

@@ -17,9 +17,6 @@
 #include "initd.h"
 #include "log.h"
 
-/* Longest wait for services that are asked to stop, and then are killed. */
-#define STOP_NS 300000000000ULL
-
 static struct initd initd;
 
 static int on_turn(void *arg)
@@ -92,7 +89,7 @@ static int setup_loop(struct initd *d)
 	if (!ret)
 		ret = init_control_open(d);
 	if (!ret)
-		phi_service_on_stop(d->loop, on_stop, d, STOP_NS);
+		phi_service_on_stop(d->loop, on_stop, d, INIT_STOP_NS);
 	return ret;
 }
 
@@ -163,6 +160,9 @@ static void tear_down(struct initd *d)
 
 	if (d->loop)
 		init_control_close(d);
+	/* Those that did not end in time do not stay without initd. */
+	if (d->services >= 0)
+		init_cgroup_kill_all(d->services);
 	for (i = 0; i < d->engine.n; i++)
 		free(d->runs[i].kept);
 	phi_service_free(d->loop);

@@ -609,6 +609,42 @@ test_15_requests_that_make_no_sense()
 	stop
 }
 
+# Nor does what it makes in its cgroup, or holds locked, keep initd out.
+test_17_what_services_leave_does_not_keep_initd_out()
+{
+	local first
+
+	fresh
+	# shellcheck disable=SC2016
+	service nest <<-'END'
+	[Service]
+	ExecStart=/bin/bash -c 'd=$1; echo max >"$d/cgroup.max.depth"; echo max >"$d/cgroup.max.descendants"; mkdir -p "$d/b" "$d/$(printf "a/%%.0s" {1..300})"; echo nested; exec sleep 1005' bash @GROUP@/services/nest
+	RestartSec=1ms
+	END
+	service lock <<-'END'
+	[Service]
+	ExecStart=/bin/bash -c 'exec 9<"$1"; flock -s 9; echo >"$2"; exec sleep 1005' bash @GROUP@/services @WORK@/locked
+	END
+	sed -i "s|@GROUP@|$group|g" "$files"/*.service
+	start
+	prlimit --pid "$(initd)" --nofile=256
+	nested()
+	{
+		[[ $(phi init logs nest | grep -c nested) == "$1" ]]
+	}
+	until_true nested 1
+	first=$(shows nest pid)
+	phi init restart nest
+	[[ $(shows nest pid) != "$first" ]]
+	until_true nested 2
+	murder
+	until_true test -e "$dir/work/locked"
+	start
+	until_true is nest up
+	until_true is lock up
+	stop
+}
+
 # A FIFO where a token or a program should be stops only its service.
 test_18_pipes_are_no_tokens()
 {
@@ -632,6 +668,23 @@ test_18_pipes_are_no_tokens()
 	eq "$(shows token status)" -13
 	eq "$(shows program status)" -13
 	stop
+}
+
+# What is no cgroup, or the one of all, is not given away.
+test_19_only_a_cgroup_is_given()
+{
+	fresh
+	service a <<-'END'
+	[Service]
+	ExecStart=/bin/true
+	END
+	mkdir "$dir/plain"
+	fails 1 "not supported" "${run[@]}" --user nobody --cgroup "$dir/plain"
+	fails 1 "not supported" "${run[@]}" --user nobody --cgroup "$dir/more"
+	eq "$(stat -c %u "$dir/plain")" 0
+	[[ ! -e $dir/more ]]
+	fails 1 "not permitted" "${run[@]}" --user nobody --cgroup /sys/fs/cgroup
+	eq "$(stat -c %u /sys/fs/cgroup)" 0
 }
 
 run_tests

@@ -174,6 +174,7 @@ static const struct {
 	{ RUN "TimeoutStartSec=soon\n", "a time is" },
 	{ RUN "TimeoutStopSec=0\n", "needs some time" },
 	{ RUN "TimeoutStopSec=infinity\n", "a time is" },
+	{ RUN "TimeoutStopSec=300\n", "gives all services 300 s" },
 	{ RUN "KillSignal=SIGNO\n", "a signal like" },
 	{ RUN "KillSignal=0\n", "a signal like" },
 	{ RUN "MemoryMax=0\n", "a number of bytes" },

@@ -196,27 +196,32 @@ static int on_request(void *arg, uint32_t events)
 	return 0;
 }
 
-/* Only root and the user of initd. */
-static bool may_ask(int fd)
+/* Slots for this user: none but for root and the user of initd. */
+static uint32_t slots(int fd)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) &&
-	       (!cred.uid || cred.uid == geteuid());
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+		return 0;
+	if (!cred.uid)
+		return INIT_CLIENTS_MAX;
+	/* Services, which are of that user, do not keep root out. */
+	return cred.uid == geteuid() ? INIT_CLIENTS_MAX - INIT_CLIENTS_ROOT : 0;
 }
 
 static void take_client(struct initd *d, int fd)
 {
 	struct init_client *c = NULL;
 	int room = 1 << 20;
+	uint32_t n = slots(fd);
 	uint32_t i;
 
-	for (i = 0; !c && i < INIT_CLIENTS_MAX; i++) {
+	for (i = 0; !c && i < n; i++) {
 		if (d->clients[i].fd < 0)
 			c = &d->clients[i];
 	}
-	if (!c || !may_ask(fd)) {
+	if (!c) {
 		close(fd);
 		return;
 	}

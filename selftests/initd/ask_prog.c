@@ -2,6 +2,9 @@
 /*
  * ask_prog - send the socket in PHI_INIT what no client sends, and print the
  * error that each request is answered with; 1 when there is no answer.
+ *
+ * ask_prog hold: make more connections than initd takes, print how many it
+ * closes, and hold the others until there is no more input.
  */
 #include <phi/init_wire.h>
 #include <stdio.h>
@@ -58,21 +61,29 @@ static void try(const char *what, const struct phi_init_request *request,
 	printf("%s %d\n", what, ask(request, len));
 }
 
-/* Those that say nothing leave no room; when they go there is some again. */
-static void crowd(const struct phi_init_request *request)
+/* initd takes connections in their order: the first @n. */
+static void fill(int fds[CLIENTS], int n)
 {
-	int fds[CLIENTS];
 	int refused = 0;
 	char byte;
 	int i;
 
 	for (i = 0; i < CLIENTS; i++) {
 		fds[i] = reach();
-		/* initd takes connections in their order. */
-		if (i >= 32)
+		if (i >= n)
 			refused += !recv(fds[i], &byte, 1, 0);
 	}
 	printf("refused %d\n", refused);
+	fflush(stdout);
+}
+
+/* Those that say nothing leave no room; when they go there is some again. */
+static void crowd(const struct phi_init_request *request)
+{
+	int fds[CLIENTS];
+	int i;
+
+	fill(fds, 32);
 	for (i = 0; i < CLIENTS; i++)
 		close(fds[i]);
 	/* It may take our connection before it sees that these have ended. */
@@ -81,12 +92,24 @@ static void crowd(const struct phi_init_request *request)
 	printf("again %s\n", i < 100 ? "yes" : "no");
 }
 
-int main(void)
+static int hold(void)
+{
+	int fds[CLIENTS];
+
+	fill(fds, 30);
+	while (getchar() != EOF)
+		;
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const struct phi_init_request good = { .size = sizeof(good),
 					       .verb = PHI_INIT_LIST };
 	struct phi_init_request r = good;
 
+	if (argc > 1 && !strcmp(argv[1], "hold"))
+		return hold();
 	try("good", &r, sizeof(r));
 	r.size++;
 	try("size", &r, sizeof(r));

@@ -609,6 +609,31 @@ test_15_requests_that_make_no_sense()
 	stop
 }
 
+# A service has the user of initd, and root a place that no service takes.
+test_16_services_do_not_keep_root_out()
+{
+	local user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	local holder
+
+	fresh
+	service a <<-'END'
+	[Service]
+	ExecStart=/bin/sleep 1000
+	END
+	start
+	mkfifo "$dir/work/end"
+	"${user[@]}" "$build/selftests/initd/ask_prog" hold \
+		<>"$dir/work/end" >"$dir/work/held" &
+	holder=$!
+	until_true grep -q refused "$dir/work/held"
+	eq "$(cat "$dir/work/held")" "refused 10"
+	fails 1 "" "${user[@]}" env PATH="$PATH" phi init list
+	until_true is a up
+	kill "$holder"
+	wait "$holder" || true
+	stop
+}
+
 # Nor does what it makes in its cgroup, or holds locked, keep initd out.
 test_17_what_services_leave_does_not_keep_initd_out()
 {

@@ -29,6 +29,9 @@ int mathisd_init(struct server *s)
 				      &s->turn);
 	if (!ret)
 		ret = md_calls_core(&s->core, &error);
+	/* The filter lets nothing be executed. */
+	if (!ret)
+		s->core->confined = true;
 	if (ret)
 		say("cannot begin: %s",
 		    *error.text ? error.text : strerror(-ret));

@@ -4,6 +4,7 @@
  */
 
 #include <linux/cleanup.h>
+#include <linux/cpumask.h>
 #include <linux/sched.h>
 #include <linux/topology.h>
 #include <linux/uaccess.h>
@@ -12,46 +13,57 @@
 #include "thread.h"
 #include "unit.h"
 
-/* CPUs to choose from: they are others once someone else has set the mask. */
-static int phi_thread_bound(struct phi_thread *thread, struct task_struct *task)
+/* The CPUs that a task may use. */
+static void phi_task_cpus(struct task_struct *task, struct cpumask *cpus)
 {
-	lockdep_assert_held(&thread->placing);
-	if (!thread->placed) {
-		if (!alloc_cpumask_var(&thread->bound, GFP_KERNEL_ACCOUNT))
-			return -ENOMEM;
-		if (!alloc_cpumask_var(&thread->chosen, GFP_KERNEL_ACCOUNT)) {
-			free_cpumask_var(thread->bound);
-			return -ENOMEM;
-		}
-		cpumask_clear(thread->chosen);
-		thread->placed = true;
-	}
-	if (!cpumask_equal(&task->cpus_mask, thread->chosen)) {
-		cpumask_copy(thread->bound, &task->cpus_mask);
-		cpumask_copy(thread->chosen, &task->cpus_mask);
-	}
-	return 0;
+	guard(raw_spinlock_irqsave)(&task->pi_lock);
+	cpumask_copy(cpus, &task->cpus_mask);
 }
 
-/* Let a thread run on those of some CPUs that it may use. */
-static int phi_thread_pin(struct phi_thread *thread, struct cpumask *cpus)
+/*
+ * The task executed a program meanwhile, which nobody may place: give it back
+ * what it had, unless others have set that since.
+ */
+static void phi_task_unpin(struct task_struct *task, const struct cpumask *cpus,
+			   const struct cpumask *had)
+{
+	bool ours;
+
+	scoped_guard(raw_spinlock_irqsave, &task->pi_lock)
+		ours = cpumask_equal(&task->cpus_mask, cpus);
+	if (ours)
+		set_cpus_allowed_ptr(task, had);
+}
+
+/*
+ * Take the CPUs from a thread that are not among @cpus. None is ever added: the
+ * kernel does not tell modules what the cpuset of a task allows, but a task has
+ * nothing that is not allowed. A cpuset that changes between the look and the
+ * change is overruled until it changes again. @had: Room for a mask.
+ */
+static int phi_thread_pin(struct phi_thread *thread, struct cpumask *cpus,
+			  struct cpumask *had)
 {
 	int ret;
 
+	guard(mutex)(&thread->placing);
 	struct task_struct *task __free(phi_thread_task_put) =
 		phi_thread_task(thread);
 	if (!task)
 		return -ESRCH;
-	guard(mutex)(&thread->placing);
-	ret = phi_thread_bound(thread, task);
+	phi_task_cpus(task, had);
+	if (!cpumask_and(cpus, cpus, had))
+		return -EINVAL;
+	if (cpumask_equal(cpus, had))
+		return 0;
+	ret = set_cpus_allowed_ptr(task, cpus);
 	if (ret)
 		return ret;
-	if (!cpumask_and(cpus, cpus, thread->bound))
-		return -EINVAL;
-	ret = set_cpus_allowed_ptr(task, cpus);
-	if (!ret)
-		cpumask_copy(thread->chosen, cpus);
-	return ret;
+	/* From new credentials to the end of the registration it is in exec. */
+	if (!task->in_execve && !READ_ONCE(thread->how))
+		return 0;
+	phi_task_unpin(task, cpus, had);
+	return -ESRCH;
 }
 
 /* The CPUs near a unit. */
@@ -101,7 +113,7 @@ static int phi_thread_cpus(struct phi_cspace *cs,
 int phi_thread_place(struct phi_cspace *cs, void *arg)
 {
 	const struct phi_thread_place *cmd = arg;
-	cpumask_var_t cpus;
+	cpumask_var_t cpus, had;
 	int ret;
 
 	if (cmd->flags)
@@ -117,8 +129,13 @@ int phi_thread_place(struct phi_cspace *cs, void *arg)
 		return PTR_ERR(cap);
 	if (!alloc_cpumask_var(&cpus, GFP_KERNEL_ACCOUNT))
 		return -ENOMEM;
+	if (!alloc_cpumask_var(&had, GFP_KERNEL_ACCOUNT)) {
+		free_cpumask_var(cpus);
+		return -ENOMEM;
+	}
 	ret = phi_thread_cpus(cs, cmd, cpus) ?:
-		      phi_thread_pin(to_thread(cap->obj), cpus);
+		      phi_thread_pin(to_thread(cap->obj), cpus, had);
+	free_cpumask_var(had);
 	free_cpumask_var(cpus);
 	return ret;
 }

@@ -32,10 +32,6 @@ static void phi_thread_free(struct phi_object *obj)
 		phi_task_remove(thread);
 		put_task_struct(thread->task);
 	}
-	if (thread->placed) {
-		free_cpumask_var(thread->bound);
-		free_cpumask_var(thread->chosen);
-	}
 	phi_service_fini(&thread->service);
 	kfree_rcu(thread, rcu);
 }

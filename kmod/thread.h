@@ -2,7 +2,6 @@
 #ifndef _PHI_KTHREAD_H
 #define _PHI_KTHREAD_H
 
-#include <linux/cpumask.h>
 #include <linux/mutex.h>
 #include <linux/rhashtable-types.h>
 #include <linux/sched/task.h>
@@ -40,10 +39,7 @@
  * @deadline_ns: CLOCK_MONOTONIC, 0 = none.
  * @joiners: Threads in THREAD_JOIN.
  * @end: Wakes them; with a reference.
- * @placing: Guards the next ones; outer to the locks of the scheduler.
- * @placed: Some CPUs were chosen.
- * @bound: CPUs to choose from.
- * @chosen: Those that were chosen last.
+ * @placing: One placement at a time; outer to the locks of the scheduler.
  * @rcu: Frees it.
  */
 struct phi_thread {
@@ -62,9 +58,6 @@ struct phi_thread {
 	struct list_head joiners;
 	struct work_struct end;
 	struct mutex placing; /* see main.h */
-	bool placed;
-	cpumask_var_t bound;
-	cpumask_var_t chosen;
 	struct rcu_head rcu;
 };
 

@@ -3,8 +3,14 @@
 #include <kselftest_harness.h>
 
 #include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 
+#include "file.h"
 #include "peer.h"
+
+#define CGROUPS "/sys/fs/cgroup"
+#define CPUSET CGROUPS "/phi-place-test"
 
 FIXTURE(place)
 {
@@ -87,52 +93,101 @@ static bool runs_on(struct peer *peer, const cpu_set_t *want)
 	       CPU_EQUAL(&is, want) && q.cpus == (uint32_t)CPU_COUNT(want);
 }
 
-TEST_F(place, on_some_cpus_and_back)
+/* A CPU that the test may use. */
+static int cpu_first(const cpu_set_t *mine, cpu_set_t *one)
+{
+	int cpu = 0;
+
+	while (!CPU_ISSET(cpu, mine))
+		cpu++;
+	CPU_ZERO(one);
+	CPU_SET(cpu, one);
+	return cpu;
+}
+
+TEST_F(place, on_some_cpus)
 {
 	uint64_t all[PHI_THREAD_CPUS_MAX / 8];
 	cpu_set_t one, set;
-	int cpu = 0;
 
-	while (!CPU_ISSET(cpu, &self->mine))
-		cpu++;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
+	cpu_first(&self->mine, &one);
 	memset(all, 0xff, sizeof(all));
+	ASSERT_EQ(0, do_place(self->phi, self->peer.cap, all, sizeof(all)));
+	EXPECT_TRUE(runs_on(&self->peer, &self->mine));
 	ASSERT_EQ(0, phi_thread_place(self->phi, self->peer.cap, &one,
 				      sizeof(one)));
 	EXPECT_TRUE(runs_on(&self->peer, &one));
-	ASSERT_EQ(0, do_place(self->phi, self->peer.cap, all, sizeof(all)));
-	EXPECT_TRUE(runs_on(&self->peer, &self->mine));
 	/* None of its own. */
 	CPU_ZERO(&set);
 	EXPECT_EQ(-EINVAL,
 		  do_place(self->phi, self->peer.cap, &set, sizeof(set)));
-	EXPECT_TRUE(runs_on(&self->peer, &self->mine));
+	EXPECT_TRUE(runs_on(&self->peer, &one));
 }
 
-/* What others have set meanwhile is the most that a placement gives. */
-TEST_F(place, not_beyond_what_others_set)
+/* Whoever set the mask: no placement adds to it. */
+TEST_F(place, adds_no_cpu)
 {
 	struct phi_thread_query q;
 	cpu_set_t first, all;
-	int cpu = 0;
+	uint64_t cap = self->peer.cap;
+	int cpu = cpu_first(&self->mine, &first);
 
 	if (CPU_COUNT(&self->mine) < 2)
 		SKIP(return, "one CPU");
-	while (!CPU_ISSET(cpu, &self->mine))
-		cpu++;
-	CPU_ZERO(&first);
-	CPU_SET(cpu, &first);
 	memset(&all, 0xff, sizeof(all));
-	ASSERT_EQ(0, do_place(self->phi, self->peer.cap, &all, sizeof(all)));
-	ASSERT_EQ(0, do_thread_query(self->phi, self->peer.cap, &q));
+	ASSERT_EQ(0, do_place(self->phi, cap, &first, sizeof(first)));
+	ASSERT_EQ(0, do_place(self->phi, cap, &all, sizeof(all)));
+	EXPECT_TRUE(runs_on(&self->peer, &first));
+	ASSERT_EQ(0, do_thread_query(self->phi, cap, &q));
+	ASSERT_EQ(0, sched_setaffinity((pid_t)q.tid, sizeof(all), &all));
+	EXPECT_TRUE(runs_on(&self->peer, &self->mine));
+	/* The same mask as that of the placement, from its owner. */
 	ASSERT_EQ(0, sched_setaffinity((pid_t)q.tid, sizeof(first), &first));
-	ASSERT_EQ(0, do_place(self->phi, self->peer.cap, &all, sizeof(all)));
+	ASSERT_EQ(0, do_place(self->phi, cap, &all, sizeof(all)));
 	EXPECT_TRUE(runs_on(&self->peer, &first));
 	all = self->mine;
 	CPU_CLR(cpu, &all);
-	EXPECT_EQ(-EINVAL,
-		  do_place(self->phi, self->peer.cap, &all, sizeof(all)));
+	EXPECT_EQ(-EINVAL, do_place(self->phi, cap, &all, sizeof(all)));
+}
+
+static int cpuset_enter(void)
+{
+	if (access(CGROUPS "/cgroup.procs", F_OK))
+		mount("cgroup2", CGROUPS, "cgroup2", 0, NULL);
+	rmdir(CPUSET);
+	if (put_text(CGROUPS "/cgroup.subtree_control", "+cpuset") ||
+	    mkdir(CPUSET, 0755))
+		return -ENODEV;
+	return put_text(CPUSET "/cgroup.procs", "0");
+}
+
+/* A thread that pins itself where its placement was stays in its cpuset. */
+TEST_F(place, within_the_cpuset)
+{
+	uint64_t cap = self->peer.cap;
+	struct phi_thread_query q;
+	cpu_set_t first, narrow, last;
+
+	if (!CPU_ISSET(0, &self->mine) || !CPU_ISSET(1, &self->mine) ||
+	    !CPU_ISSET(2, &self->mine))
+		SKIP(return, "fewer than three CPUs");
+	if (cpuset_enter())
+		SKIP(return, "no cpusets");
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	narrow = first;
+	CPU_SET(1, &narrow);
+	CPU_ZERO(&last);
+	CPU_SET(2, &last);
+	EXPECT_EQ(0, do_thread_query(self->phi, cap, &q));
+	EXPECT_EQ(0, do_place(self->phi, cap, &first, sizeof(first)));
+	EXPECT_EQ(0, put_text(CPUSET "/cpuset.cpus", "0-1"));
+	EXPECT_TRUE(runs_on(&self->peer, &narrow));
+	EXPECT_EQ(0, sched_setaffinity((pid_t)q.tid, sizeof(first), &first));
+	EXPECT_EQ(-EINVAL, do_place(self->phi, cap, &last, sizeof(last)));
+	EXPECT_TRUE(runs_on(&self->peer, &first));
+	EXPECT_EQ(0, put_text(CGROUPS "/cgroup.procs", "0"));
+	EXPECT_EQ(0, rmdir(CPUSET));
 }
 
 TEST_F(place, near_a_unit)

@@ -176,9 +176,8 @@ static int thread_place(struct args *args)
 	if (cpus && unit)
 		return usage_error(args,
 				   "--cpus and --near exclude each other");
-	/* Neither: wherever it may. */
-	if (!cpus)
-		memset(mask, 0xff, sizeof(mask));
+	if (!cpus && !unit)
+		return usage_error(args, "--cpus or --near is missing");
 	ret = unit ? phi_thread_place_near(args->phi, cap, unit) :
 		     phi_thread_place(args->phi, cap, mask, sizeof(mask));
 	return ret ? fail(ret, "place %s", args->operand[0]) : EXIT_OK;
@@ -241,7 +240,7 @@ static const struct verb verbs[] = {
 	{ "join", thread_join, "CAP [--nonblock] [--timeout TIME]",
 	  "wait for the end of a thread", HANDLES },
 	{ "place", thread_place, "CAP [--cpus LIST] [--near UNIT]",
-	  "let it run on some CPUs alone, or wherever it may", HANDLES },
+	  "let it run on some of its CPUs alone", HANDLES },
 	{ "yield", thread_yield, "CAP", "yield the CPU to it", HANDLES },
 	{ "signal", thread_signal, "CAP [DATA]",
 	  "send it a message, and wake it", HANDLES },

@@ -74,10 +74,11 @@ struct phi_thread_register {
  *       must be 0.
  * @pad: Must be 0.
  *
- * Let the thread run on some of its CPUs alone: of those that it could use
- * before its first placement, or that sched_setaffinity(2) or its cpuset gave
- * it since. Fails with EINVAL when none of them is among those asked for, or
- * the unit's node does not exist; with ESRCH when the thread has ended.
+ * Let the thread run on some of the CPUs alone that it may use now. The others
+ * are gone for later placements too: sched_setaffinity(2) gives them back, and
+ * a change of its cpuset undoes the placement. Fails with EINVAL when the thread
+ * may use none of those asked for, or the unit's node does not exist; with ESRCH
+ * when the thread has ended, or executes a program meanwhile.
  */
 struct phi_thread_place {
 	__u32 size;

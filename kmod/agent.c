@@ -154,7 +154,7 @@ static void phi_agent_free(struct phi_object *obj)
 		xa_erase(&phi_agents, cgroup_id(agent->cgroup));
 		atomic_dec(&phi_agent_count);
 	}
-	phi_purse_put(xchg(&agent->purse, NULL));
+	phi_agent_uncharge(agent);
 	phi_crew_free(agent);
 	if (agent->cgroup)
 		cgroup_put(agent->cgroup);

@@ -126,6 +126,17 @@ struct phi_purse *phi_agent_purse(struct task_struct *task)
 }
 
 /**
+ * phi_agent_uncharge() - let an agent have no budget any more
+ * @agent: The agent.
+ *
+ * Context: Process context. May sleep. No lock of this module is held.
+ */
+void phi_agent_uncharge(struct phi_agent *agent)
+{
+	phi_purse_put(xchg(&agent->purse, NULL));
+}
+
+/**
  * phi_agent_charge() - PHI_IOC_AGENT_CHARGE
  * @cs: The caller's cspace.
  * @arg: struct phi_agent_charge.
@@ -136,6 +147,7 @@ struct phi_purse *phi_agent_purse(struct task_struct *task)
 int phi_agent_charge(struct phi_cspace *cs, void *arg)
 {
 	struct phi_agent_charge *cmd = arg;
+	struct phi_agent *agent;
 	struct phi_purse *purse;
 
 	if (cmd->flags)
@@ -144,11 +156,18 @@ int phi_agent_charge(struct phi_cspace *cs, void *arg)
 		cs, cmd->agent, PHI_TYPES(AGENT), PHI_RIGHT_ADMIN);
 	if (IS_ERR(cap))
 		return PTR_ERR(cap);
+	agent = to_agent(cap->obj);
+	if (READ_ONCE(agent->killed))
+		return -ESRCH;
 	purse = cmd->budget ? phi_purse_new(cs, cmd->budget) : NULL;
 	if (IS_ERR(purse))
 		return PTR_ERR(purse);
-	phi_purse_put(xchg(&to_agent(cap->obj)->purse, purse));
-	return 0;
+	phi_purse_put(xchg(&agent->purse, purse));
+	/* AGENT_KILL looks for a purse after it has said so. */
+	if (!READ_ONCE(agent->killed))
+		return 0;
+	phi_agent_uncharge(agent);
+	return -ESRCH;
 }
 
 /**

@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 #include <phi/budget.h>
 
+struct phi_agent;
 struct phi_cap;
 struct phi_ledger;
 struct task_struct;
@@ -57,6 +58,7 @@ int phi_charge_time(struct phi_charge *charge, u64 ns);
 void phi_charge_timed(struct phi_charge *charge, u64 ns);
 
 struct phi_purse *phi_agent_purse(struct task_struct *task);
+void phi_agent_uncharge(struct phi_agent *agent);
 
 DEFINE_FREE(phi_purse_put, struct phi_purse *, phi_purse_put(_T))
 

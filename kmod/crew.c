@@ -11,6 +11,7 @@
 #include <linux/tracepoint.h>
 
 #include "agent.h"
+#include "charge.h"
 #include "dispatch.h"
 #include "endpoint.h"
 #include "hook.h"
@@ -333,6 +334,8 @@ void phi_crew_kill(struct phi_agent *agent, struct phi_agent_kill *receipt)
 	}
 	phi_gifts_kill(&gifts);
 	phi_inbox_evict(agent->id);
+	/* No call is left to pay for, whoever still names the agent. */
+	phi_agent_uncharge(agent);
 	phi_crew_signal(agent);
 }
 

@@ -226,6 +226,23 @@ TEST_F(charge, ends_with_the_capability)
 	EXPECT_EQ(-EKEYREVOKED, in_child(call_once, OUTER));
 }
 
+/* With the agent goes its purse, whoever still names the agent. */
+TEST_F(charge, ends_with_the_agent)
+{
+	struct phi_agent_kill kill = { .agent = self->agent };
+	uint64_t lent;
+
+	ASSERT_EQ(0, do_amounts(self->phi, self->budget, 4, 0, 0, &lent));
+	ASSERT_EQ(0, do_charge(self->phi, self->agent, lent));
+	EXPECT_EQ(0, in_child(call_once, OUTER));
+	ASSERT_EQ(0, do_drop(self->phi, lent));
+	EXPECT_TRUE(has(self->phi, self->budget, CALLS, 10, 0, 0, 4));
+	ASSERT_EQ(0, PHI_DO(self->phi, AGENT_KILL, &kill));
+	EXPECT_TRUE(has(self->phi, self->budget, CALLS, 10, 0, 1, 0));
+	EXPECT_EQ(-ESRCH, do_charge(self->phi, self->agent, self->budget));
+	EXPECT_EQ(-ESRCH, do_charge(self->phi, self->agent, 0));
+}
+
 /* An agent below has its own only where that comes out of the outer one. */
 TEST_F(charge, nested)
 {

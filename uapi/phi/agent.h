@@ -239,6 +239,8 @@ struct phi_agent_evict {
  *
  * Of nested agents that have budgets the innermost pays whose budget comes out
  * of that of each next agent above; one that does not is paid for by that agent.
+ * AGENT_KILL drops what the agent has of @budget; afterwards this fails with
+ * ESRCH.
  */
 struct phi_agent_charge {
 	__u32 size;

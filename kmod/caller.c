@@ -150,6 +150,7 @@ struct phi_caller *phi_caller_new(struct phi_cspace *cs, u64 handle,
 	}
 	refcount_set(&caller->ref, 2);
 	caller->parked = false;
+	caller->withdrawn = false;
 	caller->state = PHI_CALLER_WAITS;
 	caller->message = NULL;
 	caller->answer = NULL;
@@ -205,7 +206,8 @@ static struct phi_message *phi_caller_quit(struct phi_caller *caller)
 	struct phi_endpoint *ep = caller->ep;
 
 	phi_caller_detach(caller);
-	return phi_queue_withdraw(ep, message) ? message : NULL;
+	caller->withdrawn = phi_queue_withdraw(ep, message);
+	return caller->withdrawn ? message : NULL;
 }
 
 /*

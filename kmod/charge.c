@@ -285,6 +285,20 @@ void phi_charge_called(struct phi_charge *charge, u64 calls, u64 moved)
 }
 
 /**
+ * phi_charge_late() - spend a call of which nobody learns how it ends
+ * @purse: Pays for it out of what is free; its reference is given back. Or NULL.
+ * @moved: Bytes that it moved.
+ *
+ * Context: As phi_charge_settle().
+ */
+void phi_charge_late(struct phi_purse *purse, u64 moved)
+{
+	struct phi_charge charge = { .purse = purse };
+
+	phi_charge_called(&charge, 1, moved);
+}
+
+/**
  * phi_charge_time() - take the time of a unit for the current process
  * @charge: Out.
  * @ns: Nanoseconds that a batch is expected to run, 0 = not known.

@@ -54,6 +54,7 @@ void phi_charge_settle(struct phi_charge *charge, const u64 *used);
 int phi_charge_call(struct phi_charge *charge, struct phi_purse *purse,
 		    u64 moved);
 void phi_charge_called(struct phi_charge *charge, u64 calls, u64 moved);
+void phi_charge_late(struct phi_purse *purse, u64 moved);
 int phi_charge_time(struct phi_charge *charge, u64 ns);
 void phi_charge_timed(struct phi_charge *charge, u64 ns);
 

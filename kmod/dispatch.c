@@ -130,7 +130,7 @@ static const struct phi_op phi_ops[] = {
 	PHI_OP(PHI_IOC_THREAD_YIELD, thread_yield, pad,
 	       ON(thread_yield, thread), OUT(thread_yield, yielded, yielded)),
 	PHI_OP(PHI_IOC_THREAD_SIGNAL, thread_signal, pad,
-	       ON(thread_signal, thread)),
+	       ON(thread_signal, thread), SENDS(thread_signal, len)),
 	PHI_OP(PHI_IOC_THREAD_JOIN, thread_join, status,
 	       ON(thread_join, thread), OUT(thread_join, how, status),
 	       WAITS(thread_join, flags)),
@@ -327,6 +327,8 @@ static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
 	if (!phi_out_writable(out, (u8 *)frame->arg + op->out, len))
 		return -EFAULT;
 	frame->silent = !len;
+	frame->left = false;
+	frame->sent = 0;
 	ret = op->run(cs, frame->arg);
 	if (ret)
 		return ret;
@@ -339,16 +341,26 @@ static int phi_do(struct phi_cspace *cs, const struct phi_op *op,
 	return ret;
 }
 
-/* Bytes that a call may move, or after it those that it moved. */
+static u64 phi_op_count(const struct phi_op *op, const void *arg, u16 offset)
+{
+	return offset ? min_t(u32, *(const u32 *)(arg + offset), op->most) : 0;
+}
+
+/* Bytes that a call may move. */
 static u64 phi_op_moves(const struct phi_op *op, const void *arg)
 {
-	u64 n = 0;
+	return phi_op_count(op, arg, op->sends) +
+	       phi_op_count(op, arg, op->takes);
+}
 
-	if (op->sends)
-		n += min_t(u32, *(const u32 *)(arg + op->sends), op->most);
-	if (op->takes)
-		n += min_t(u32, *(const u32 *)(arg + op->takes), op->most);
-	return n;
+/* Bytes that a call has moved. */
+static u64 phi_op_moved(const struct phi_op *op, const struct phi_frame *frame,
+			int ret)
+{
+	/* Nobody reserved what the row of the call does not name. */
+	WARN_ON_ONCE(frame->left && !op->sends);
+	return frame->sent +
+	       (ret ? 0 : phi_op_count(op, frame->arg, op->takes));
 }
 
 /* Run a call at the expense of the agent of the process, if it has a budget. */
@@ -370,9 +382,9 @@ static int phi_do_charged(struct phi_cspace *cs, const struct phi_op *op,
 		return ret;
 	}
 	ret = phi_do(cs, op, frame, size);
-	/* One that is restarted after a signal pays when it comes again. */
-	phi_charge_called(&charge, ret > -ERESTARTSYS,
-			  ret ? 0 : phi_op_moves(op, frame->arg));
+	/* One that did nothing yet, and is restarted, pays when it comes again. */
+	phi_charge_called(&charge, ret > -ERESTARTSYS || frame->left,
+			  phi_op_moved(op, frame, ret));
 	return ret;
 }
 
@@ -424,6 +436,8 @@ int phi_dispatch_as(struct phi_cspace *cs, unsigned int cmd,
 
 	ret = phi_hook_enter(&call, cs, _IOC_NR(cmd),
 			     phi_arg_handle(frame->arg, op->target), NULL);
+	frame->left = false;
+	frame->sent = 0;
 	if (!ret)
 		ret = op->run(cs, frame->arg);
 	phi_hook_leave(&call, ret);

@@ -27,8 +27,8 @@ struct phi_ticket;
  * @waits: Offset of the flags without whose PHI_NONBLOCK the call may wait for
  *         others, 0 when it never does, PHI_WAITS when it does in any case.
  * @waits_if: Flags with which it may, in place of PHI_NONBLOCK; 0 = none.
- * @sends: Offset of the count of bytes that the call moves from the caller, 0 when
- *         it moves none.
+ * @sends: Offset of the count of bytes that the call may move from the caller, 0
+ *         when it moves none; @run says what it moved with phi_frame_sent().
  * @takes: Offset of the count of those that it moves to the caller: before the
  *         call the room for them, after it how many came.
  * @most: Of each count, no more is moved.
@@ -76,6 +76,9 @@ struct phi_op {
  * @tfm: A key that is not used yet.
  * @ticket: An inference that ends.
  * @silent: Set by @run: no output changed, so none is written back.
+ * @left: Set by @run: something has left the caller, so that the call is paid
+ *        for even if it fails or comes again.
+ * @sent: With @left: its bytes.
  * @arg: A copy of the struct, for phi_frame_of().
  */
 struct phi_frame {
@@ -87,6 +90,8 @@ struct phi_frame {
 	struct crypto_shash *tfm;
 	struct phi_ticket *ticket;
 	bool silent;
+	bool left;
+	u32 sent;
 	u64 arg[PHI_ARG_MAX / sizeof(u64)];
 };
 
@@ -100,6 +105,21 @@ struct phi_frame {
 static inline struct phi_frame *phi_frame_of(void *arg)
 {
 	return container_of(arg, struct phi_frame, arg);
+}
+
+/**
+ * phi_frame_sent() - bytes have left the caller
+ * @arg: Argument of the handler.
+ * @len: How many.
+ *
+ * Context: Any.
+ */
+static inline void phi_frame_sent(void *arg, u32 len)
+{
+	struct phi_frame *frame = phi_frame_of(arg);
+
+	frame->left = true;
+	frame->sent = len;
 }
 
 bool phi_frame_writable(void __user *to, size_t len);

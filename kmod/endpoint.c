@@ -165,6 +165,8 @@ int phi_send(struct phi_cspace *cs, void *arg)
 			     cmd->flags, cmd->deadline_ns);
 	if (ret)
 		phi_message_free(msg);
+	else
+		phi_frame_sent(arg, cmd->len);
 	return ret;
 }
 
@@ -392,9 +394,11 @@ int phi_call(struct phi_cspace *cs, void *arg)
 	if (IS_ERR(caller))
 		return PTR_ERR(caller);
 	ret = phi_caller_wait(caller, cmd->deadline_ns);
+	if (ret == -ERESTARTNOHAND && phi_park(cs, frame, caller))
+		return ret;
+	if (!caller->withdrawn)
+		phi_frame_sent(arg, cmd->len);
 	if (ret == -ERESTARTNOHAND) {
-		if (phi_park(cs, frame, caller))
-			return ret;
 		phi_caller_leave(caller);
 		return -EINTR;
 	}
@@ -495,6 +499,7 @@ static int phi_reply_message(struct phi_cspace *cs, const struct phi_reply *cmd,
  * has to guess whether it did; NULL for a caller that knows it from the result.
  */
 static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
+			  struct phi_frame *frame,
 			  struct phi_reply __user *told)
 {
 	struct phi_caller *caller;
@@ -512,6 +517,8 @@ static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
 		ret = phi_reply_short(cmd, caller, told);
 	else
 		ret = phi_reply_message(cs, cmd, caller, told);
+	if (!ret)
+		phi_frame_sent(frame->arg, cmd->len);
 	/* Answered, or nobody is there to be answered. */
 	if (!ret || ret == -EPIPE)
 		phi_cap_release(phi_cspace_remove(cs, cmd->reply));
@@ -528,7 +535,7 @@ static int phi_reply_send(struct phi_cspace *cs, const struct phi_reply *cmd,
  */
 int phi_reply(struct phi_cspace *cs, void *arg)
 {
-	return phi_reply_send(cs, arg, NULL);
+	return phi_reply_send(cs, arg, phi_frame_of(arg), NULL);
 }
 
 /**
@@ -561,7 +568,7 @@ int phi_reply_recv(struct phi_cspace *cs, void *arg)
 				min_t(u32, cmd->recv.len, PHI_MSG_MAX)))
 		return -EFAULT;
 	if (cmd->reply.reply) {
-		ret = phi_reply_send(cs, &cmd->reply, &told->reply);
+		ret = phi_reply_send(cs, &cmd->reply, frame, &told->reply);
 		if (ret && ret != -EPIPE)
 			return ret;
 		cmd->reply_error = ret;

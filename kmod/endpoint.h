@@ -201,6 +201,7 @@ enum phi_caller_state {
  *      thread pins its capability, or that is tied to the call.
  * @w: The thread.
  * @parked: The thread is away, and pins nothing.
+ * @withdrawn: Its message came back, and nobody has seen it.
  * @state: How far it is.
  * @message: Its message while that is queued, or NULL.
  * @answer: The answer, or NULL.
@@ -214,6 +215,7 @@ struct phi_caller {
 	struct phi_endpoint *ep;
 	struct phi_waiter w;
 	bool parked;
+	bool withdrawn;
 	enum phi_caller_state state;
 	struct phi_message *message;
 	struct phi_message *answer;

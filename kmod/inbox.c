@@ -322,8 +322,10 @@ int phi_cap_grant(struct phi_cspace *cs, void *arg)
 	phi_waiter_init(&w, cs, 0, inbox, PHI_TYPES_SEND, PHI_RIGHT_SEND);
 	ret = phi_queue_post(phi_endpoint_behind(inbox), &w, msg, &moves,
 			     PHI_NONBLOCK, 0);
-	if (!ret)
+	if (!ret) {
+		phi_frame_sent(arg, cmd->len);
 		return 0;
+	}
 	phi_message_free(msg);
 	/* The inbox has come to its end, whatever the reason. */
 	return ret == -EKEYREVOKED || ret == -EKEYEXPIRED ? -EPIPE : ret;

@@ -363,7 +363,11 @@ int phi_cap_invoke(struct phi_cspace *cs, void *arg)
 	v.outer->silent = !op->outs;
 	inner.uarg = v.outer->uarg;
 	v.cap = cap;
-	return op->run(&v);
+	inner.left = false;
+	ret = op->run(&v);
+	if (inner.left || !ret)
+		phi_frame_sent(arg, inner.left ? inner.sent : cmd->in_len);
+	return ret;
 }
 
 /**

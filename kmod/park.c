@@ -5,6 +5,7 @@
  * must take the answer and not ask a second time.
  */
 
+#include <linux/cleanup.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -12,6 +13,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "charge.h"
 #include "dispatch.h"
 #include "endpoint.h"
 #include "quota.h"
@@ -20,6 +22,7 @@
  * struct phi_parked - a call to go on with
  * @caller: The call; the reference of its thread.
  * @tid: The thread, referenced.
+ * @purse: Pays for the call if the thread does not come back, or NULL.
  * @uarg: Where its struct is.
  * @cmd: A copy of that struct.
  * @data: The message.
@@ -27,6 +30,7 @@
 struct phi_parked {
 	struct phi_caller *caller;
 	struct pid *tid;
+	struct phi_purse *purse;
 	void __user *uarg;
 	struct phi_call cmd;
 	u8 data[PHI_MSG_MAX];
@@ -35,6 +39,7 @@ struct phi_parked {
 static void phi_parked_free(struct phi_cspace *cs, struct phi_parked *parked)
 {
 	put_pid(parked->tid);
+	phi_purse_put(parked->purse);
 	kfree(parked);
 	phi_quota_uncharge(cs->user, PHI_QUOTA_BYTES, sizeof(*parked));
 }
@@ -45,6 +50,7 @@ static void phi_parked_abandon(struct phi_cspace *cs, struct phi_parked *parked)
 	if (!parked)
 		return;
 	phi_caller_leave(parked->caller);
+	phi_charge_late(no_free_ptr(parked->purse), parked->cmd.len);
 	phi_parked_free(cs, parked);
 }
 
@@ -64,6 +70,7 @@ static struct phi_parked *phi_parked_new(struct phi_cspace *cs,
 		return NULL;
 	}
 	parked->tid = get_pid(task_pid(current));
+	parked->purse = phi_agent_purse(current);
 	parked->uarg = frame->uarg;
 	parked->cmd = *cmd;
 	return parked;

@@ -300,11 +300,13 @@ int phi_thread_signal(struct phi_cspace *cs, void *arg)
 			PHI_RIGHT_SEND);
 	ret = phi_queue_post(phi_endpoint_behind(cap), &w, msg, &moves,
 			     PHI_NONBLOCK, 0);
-	if (ret)
+	if (ret) {
 		phi_message_free(msg);
-	else
-		phi_thread_rouse(thread);
-	return ret;
+		return ret;
+	}
+	phi_frame_sent(arg, cmd->len);
+	phi_thread_rouse(thread);
+	return 0;
 }
 
 /* Wait until a thread has ended. */

@@ -3,8 +3,11 @@
 
 #include "kselftest_harness.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "amounts.h"
 #include "file.h"
@@ -199,6 +202,221 @@ TEST_F(charge, bytes)
 	ASSERT_EQ(0, in_child(move, OUTER));
 	EXPECT_TRUE(has(self->phi, self->budget, MOVED, 1000, 0, 968, 0));
 	EXPECT_TRUE(has(self->phi, self->budget, CALLS, 10, 0, 6, 0));
+}
+
+/* A thread that serves another one of its process, which it may interrupt. */
+struct server {
+	int phi;
+	uint64_t ep;
+	pthread_t caller;
+	int ret;
+};
+
+static void noted(int sig)
+{
+	(void)sig;
+}
+
+/* A signal that ends what a thread waits in. */
+static void hear(void)
+{
+	const struct sigaction action = { .sa_handler = noted };
+
+	sigaction(SIGUSR1, &action, NULL);
+}
+
+static int do_ask(int phi, uint64_t ep, void *data, uint32_t len)
+{
+	struct phi_call arg = { .endpoint = ep,
+				.data = (uintptr_t)data,
+				.len = len,
+				.reply_data = (uintptr_t)data,
+				.reply_len = 128 };
+
+	return PHI_DO(phi, CALL, &arg);
+}
+
+static void *take_and_interrupt(void *arg)
+{
+	struct server *server = arg;
+	struct phi_recv recv;
+	char data[128];
+
+	server->ret = do_recv_soon(server->phi, server->ep, data, sizeof(data),
+				   &recv);
+	pthread_kill(server->caller, SIGUSR1);
+	return NULL;
+}
+
+/* The server has the message when a signal ends the call. */
+static int ask_in_vain(void *arg)
+{
+	struct server server = { .caller = pthread_self() };
+	char data[128] = {};
+	pthread_t thread;
+	int ret;
+
+	go(arg);
+	hear();
+	server.phi = do_open();
+	if (do_endpoint(server.phi, &server.ep) ||
+	    pthread_create(&thread, NULL, take_and_interrupt, &server))
+		return -1;
+	ret = do_ask(server.phi, server.ep, data, 100);
+	pthread_join(thread, NULL);
+	return server.ret ? -2 : ret;
+}
+
+TEST_F(charge, bytes_of_a_call_that_fails)
+{
+	ASSERT_EQ(0, do_charge(self->phi, self->agent, self->budget));
+	ASSERT_EQ(-EINTR, in_child(ask_in_vain, OUTER));
+	/* Out and in. */
+	EXPECT_TRUE(has(self->phi, self->budget, MOVED, 1000, 0, 200, 0));
+	EXPECT_TRUE(has(self->phi, self->budget, CALLS, 10, 0, 3, 0));
+}
+
+static void *ask_and_interrupt(void *arg)
+{
+	struct server *server = arg;
+	char data[128] = {};
+
+	server->ret = do_ask(server->phi, server->ep, data, 40);
+	pthread_kill(server->caller, SIGUSR1);
+	return NULL;
+}
+
+/* An answer goes out, and nothing comes in. */
+static int answer_and_wait(const char *path, uint32_t flags)
+{
+	struct server server = { .caller = pthread_self() };
+	struct phi_reply_recv arg = {};
+	char data[128] = {};
+	pthread_t thread;
+	int ret;
+
+	go(path);
+	hear();
+	server.phi = do_open();
+	if (do_endpoint(server.phi, &server.ep) ||
+	    pthread_create(&thread, NULL, ask_and_interrupt, &server) ||
+	    do_recv_soon(server.phi, server.ep, data, sizeof(data), &arg.recv))
+		return -1;
+	arg.reply = (struct phi_reply){ .size = sizeof(arg.reply),
+					.reply = arg.recv.reply,
+					.data = (uintptr_t)data,
+					.len = 100 };
+	arg.recv = (struct phi_recv){ .size = sizeof(arg.recv),
+				      .flags = flags,
+				      .endpoint = server.ep,
+				      .data = (uintptr_t)data,
+				      .len = sizeof(data) };
+	ret = PHI_DO(server.phi, REPLY_RECV, &arg);
+	pthread_join(thread, NULL);
+	return server.ret ? -2 : ret;
+}
+
+static int answer_and_look(void *arg)
+{
+	return answer_and_wait(arg, PHI_NONBLOCK);
+}
+
+static int answer_and_sleep(void *arg)
+{
+	return answer_and_wait(arg, 0);
+}
+
+TEST_F(charge, bytes_of_an_answer)
+{
+	ASSERT_EQ(0, do_charge(self->phi, self->agent, self->budget));
+	ASSERT_EQ(-EAGAIN, in_child(answer_and_look, OUTER));
+	/* 40 out and in, 100 out and in. */
+	EXPECT_TRUE(has(self->phi, self->budget, MOVED, 1000, 0, 280, 0));
+	EXPECT_TRUE(has(self->phi, self->budget, CALLS, 10, 0, 4, 0));
+	ASSERT_EQ(-EINTR, in_child(answer_and_sleep, OUTER));
+	EXPECT_TRUE(has(self->phi, self->budget, MOVED, 1000, 0, 560, 0));
+	EXPECT_TRUE(has(self->phi, self->budget, CALLS, 10, 0, 8, 0));
+}
+
+static int signal_itself(void *arg)
+{
+	struct phi_thread_register make = {};
+	struct phi_thread_signal send = { .len = 50 };
+	char data[64] = {};
+	uint64_t ep;
+	int phi;
+
+	go(arg);
+	phi = do_open();
+	if (do_endpoint(phi, &ep))
+		return -1;
+	make.endpoint = ep;
+	if (PHI_DO(phi, THREAD_REGISTER, &make))
+		return -2;
+	send.thread = make.cap;
+	send.data = (uintptr_t)data;
+	return PHI_DO(phi, THREAD_SIGNAL, &send);
+}
+
+TEST_F(charge, bytes_to_a_thread)
+{
+	ASSERT_EQ(0, do_charge(self->phi, self->agent, self->budget));
+	ASSERT_EQ(0, in_child(signal_itself, OUTER));
+	EXPECT_TRUE(has(self->phi, self->budget, MOVED, 1000, 0, 50, 0));
+	EXPECT_TRUE(has(self->phi, self->budget, CALLS, 10, 0, 3, 0));
+}
+
+/* A process of the agent that asks the test, and is stopped meanwhile. */
+static pid_t ask_and_stop(int phi, uint64_t *reply)
+{
+	struct phi_token token;
+	struct phi_recv recv;
+	char data[128] = {};
+	uint64_t ep, cap;
+	int status;
+	pid_t pid;
+
+	if (do_endpoint(phi, &ep) ||
+	    do_seal(phi, ep, PHI_RIGHT_SEND, 0, 0, &token))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		go(OUTER);
+		phi = do_open();
+		if (do_unseal(phi, &token, &cap))
+			_exit(98);
+		_exit(-do_ask(phi, cap, data, 100));
+	}
+	if (do_recv_soon(phi, ep, data, sizeof(data), &recv) ||
+	    kill(pid, SIGSTOP) || waitpid(pid, &status, WUNTRACED) != pid)
+		return -1;
+	*reply = recv.reply;
+	return pid;
+}
+
+/* What is interrupted by a stop is paid for once, when it ends. */
+TEST_F(charge, a_call_that_is_stopped)
+{
+	uint64_t reply;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, do_charge(self->phi, self->agent, self->budget));
+	pid = ask_and_stop(self->phi, &reply);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, do_reply(self->phi, reply, "answer", 6));
+	ASSERT_EQ(0, kill(pid, SIGCONT));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_TRUE(has(self->phi, self->budget, MOVED, 1000, 0, 106, 0));
+	EXPECT_TRUE(has(self->phi, self->budget, CALLS, 10, 0, 2, 0));
+
+	pid = ask_and_stop(self->phi, &reply);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(has(self->phi, self->budget, MOVED, 1000, 0, 206, 0));
+	EXPECT_TRUE(has(self->phi, self->budget, CALLS, 10, 0, 4, 0));
 }
 
 static int call_once(void *arg)

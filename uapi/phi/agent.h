@@ -230,12 +230,13 @@ struct phi_agent_evict {
  * had at all.
  *
  * The most that a call can come to is reserved before it runs, and what it came
- * to is spent; a call that fails is a call too. When less is free, the call fails with
- * EDQUOT, and with EKEYREVOKED or EKEYEXPIRED when the capability that @budget
- * was has ended: both do nothing and leave a decision. A batch reserves what the
- * model took on that unit so far; one that runs longer takes the rest out of what
- * is free, until nothing is. CAP_DROP, BUDGET_QUERY, BUDGET_SETTLE, INFER_END and
- * DECISION_QUERY are not charged.
+ * to is spent; a call that fails is a call too, and bytes that it sent before
+ * that are spent as well. When less is free, the call fails with EDQUOT, and with
+ * EKEYREVOKED or EKEYEXPIRED when the capability that @budget was has ended: both
+ * do nothing and leave a decision. A batch reserves what the model took on that
+ * unit so far; one that runs longer takes the rest out of what is free, until
+ * nothing is. CAP_DROP, BUDGET_QUERY, BUDGET_SETTLE, INFER_END and DECISION_QUERY
+ * are not charged.
  *
  * Of nested agents that have budgets the innermost pays whose budget comes out
  * of that of each next agent above; one that does not is paid for by that agent.

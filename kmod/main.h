@@ -39,6 +39,10 @@
  * Nothing calls out (ops->removed, ops->dead, ops->free, BPF)
  * under a lock; only mmap() asks the policies under mmap_lock. Checks of
  * capabilities take none: they run under RCU.
+ *
+ * endpoint->lock and thread->own are taken in tracepoints too, with preemption
+ * off when a task exits or executes a program: with CONFIG_PREEMPT_RT, where they
+ * sleep, that does not work.
  */
 
 /* Each noun's part of loading and unloading, in the order of main.c. */

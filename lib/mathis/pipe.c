@@ -6,6 +6,7 @@
 #include "pipe.h"
 
 #define PART_MAX 32768U
+#define COST_MIN 4096U /* of a message, however short */
 #define KEEP_MAX 65536U /* of a buffer, for the next value */
 
 void mathis_pipe_init(struct mathis_pipe *p, struct phi_ring *ring,
@@ -13,6 +14,8 @@ void mathis_pipe_init(struct mathis_pipe *p, struct phi_ring *ring,
 {
 	memset(p, 0, sizeof(*p));
 	p->ring = ring;
+	p->most = MATHIS_WIRE_MAX;
+	p->left = UINT64_MAX;
 	p->part = bytes / 4 < PART_MAX ? bytes / 4 : PART_MAX;
 }
 
@@ -20,6 +23,27 @@ void mathis_pipe_fini(struct mathis_pipe *p)
 {
 	mathis_buf_fini(&p->out);
 	mathis_buf_fini(&p->in);
+}
+
+void mathis_pipe_budget(struct mathis_pipe *p, uint64_t bytes)
+{
+	p->left = bytes;
+}
+
+static void spend(struct mathis_pipe *p, size_t n)
+{
+	if (n < COST_MIN)
+		n = COST_MIN;
+	p->left -= n < p->left ? n : p->left;
+}
+
+size_t mathis_pipe_bytes(const struct mathis_pipe *p)
+{
+	size_t in = p->in.room;
+
+	if (p->receiving && !p->skipping && in < p->in_head.size)
+		in = p->in_head.size;
+	return in + p->out.room;
 }
 
 /* Make a buffer empty; a large one gives its memory back. */
@@ -47,6 +71,8 @@ static int send_part(struct mathis_pipe *p)
 	void *to;
 	int ret;
 
+	if (!p->left)
+		return -EINPROGRESS;
 	if (n > left)
 		n = left;
 	ret = phi_ring_reserve(p->ring, (uint32_t)(sizeof(p->head) + n), &to);
@@ -56,6 +82,7 @@ static int send_part(struct mathis_pipe *p)
 	if (n)
 		memcpy((char *)to + sizeof(p->head), p->out.data + p->out_at,
 		       n);
+	spend(p, n);
 	p->out_at += n;
 	p->head = (struct mathis_wire){ .kind = MATHIS_WIRE_PART };
 	return commit(p->ring);
@@ -90,7 +117,7 @@ int mathis_pipe_send(struct mathis_pipe *p, const struct mathis_wire *head,
 	p->out_at = 0;
 	p->sending = true;
 	ret = mathis_pipe_flush(p);
-	return ret == -EAGAIN ? 0 : ret;
+	return ret == -EAGAIN || ret == -EINPROGRESS ? 0 : ret;
 }
 
 /* A message, copied out of the memory that the other side can write. */
@@ -110,13 +137,18 @@ static int take_part(struct mathis_pipe *p, const void *payload, uint32_t len)
 		if (head.size > MATHIS_WIRE_MAX)
 			return -EPROTO;
 		p->in_head = head;
+		p->in_at = 0;
+		p->skipping = head.size > p->most;
 		p->receiving = true;
 	} else if (head.size || !len) {
 		return -EPROTO;
 	}
-	if (len > p->in_head.size - p->in.size)
+	if (len > p->in_head.size - p->in_at)
 		return -EPROTO;
-	if (len)
+	p->in_at += len;
+	if (p->in_at < p->in_head.size && len < MATHIS_WIRE_PART_MIN)
+		return -EPROTO;
+	if (len && !p->skipping)
 		mathis_buf_add(&p->in, (const char *)payload + sizeof(head),
 			       len);
 	return p->in.bad ? -ENOMEM : 0;
@@ -132,16 +164,19 @@ int mathis_pipe_recv(struct mathis_pipe *p, struct mathis_wire *head,
 	if (!p->receiving)
 		empty(&p->in);
 	do {
+		if (!p->left)
+			return -EINPROGRESS;
 		ret = phi_ring_peek(p->ring, &payload, &len);
 		if (ret)
 			return ret;
+		spend(p, len);
 		ret = take_part(p, payload, len);
 		phi_ring_release(p->ring);
 		if (ret)
 			return ret;
-	} while (p->in.size < p->in_head.size);
+	} while (p->in_at < p->in_head.size);
 	p->receiving = false;
 	*head = p->in_head;
-	*data = p->in.data;
+	*data = p->skipping ? NULL : p->in.data;
 	return 0;
 }

@@ -22,7 +22,11 @@ struct phi_ring;
  * @sending: There is one.
  * @in: The value that is being received.
  * @in_head: Its head.
+ * @in_at: How many bytes of it came.
  * @receiving: There is one.
+ * @skipping: It is longer than @most was when it began, and is dropped.
+ * @most: Bytes that a value may have; the owner of the pipe may change it.
+ * @left: The rest of the budget.
  */
 struct mathis_pipe {
 	struct phi_ring *ring;
@@ -33,13 +37,28 @@ struct mathis_pipe {
 	bool sending;
 	struct mathis_buf in;
 	struct mathis_wire in_head;
+	size_t in_at;
 	bool receiving;
+	bool skipping;
+	uint64_t most;
+	uint64_t left;
 };
 
 /* @bytes: of the ring, each way. */
 void mathis_pipe_init(struct mathis_pipe *p, struct phi_ring *ring,
 		      uint32_t bytes);
 void mathis_pipe_fini(struct mathis_pipe *p);
+
+/**
+ * mathis_pipe_budget() - say how much may move until this is called again
+ * @p: A pipe; at first there is no limit.
+ * @bytes: Both ways together. A message costs 4096 at least, and one may exceed
+ *	what is left.
+ */
+void mathis_pipe_budget(struct mathis_pipe *p, uint64_t bytes);
+
+/* Bytes of memory that values have which are under way, or are yet to come. */
+size_t mathis_pipe_bytes(const struct mathis_pipe *p);
 
 /**
  * mathis_pipe_send() - send a message, now or by mathis_pipe_flush()
@@ -57,7 +76,8 @@ int mathis_pipe_send(struct mathis_pipe *p, const struct mathis_wire *head,
  * mathis_pipe_flush() - send what is left of a message
  * @p: A pipe.
  *
- * Return: 0 when nothing is left; -EAGAIN without room; -EPROTO.
+ * Return: 0 when nothing is left; -EAGAIN without room; -EINPROGRESS when
+ * the budget is spent; -EPROTO.
  */
 int mathis_pipe_flush(struct mathis_pipe *p);
 
@@ -66,9 +86,11 @@ int mathis_pipe_flush(struct mathis_pipe *p);
  * @p: A pipe.
  * @head: Out, its head, in which the size is right, and nothing else was looked
  *	at but the padding.
- * @data: Out, the bytes of its value, until the next call.
+ * @data: Out, the bytes of its value, until the next call; NULL when it had more
+ *	than p->most.
  *
- * Return: 0; -EAGAIN when there is none yet; -EPROTO when the other side broke
+ * Return: 0; -EAGAIN when there is none yet; -EINPROGRESS when the budget is
+ * spent, perhaps in the middle of one; -EPROTO when the other side broke
  * a rule; -ENOMEM.
  */
 int mathis_pipe_recv(struct mathis_pipe *p, struct mathis_wire *head,

@@ -26,6 +26,9 @@ struct mathis_buf;
 /* Bytes of a value: arguments, or a result. */
 #define MATHIS_WIRE_MAX (64U << 20)
 
+/* Bytes of a value that a message has at least, unless it has the last of them. */
+#define MATHIS_WIRE_PART_MIN 512
+
 /* Sizes of a ring, each way. */
 #define MATHIS_WIRE_ENTRIES_MIN 8
 #define MATHIS_WIRE_ENTRIES_MAX 4096

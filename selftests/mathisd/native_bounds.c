@@ -178,4 +178,121 @@ TEST(refuses_two_manifests_of_a_user)
 	EXPECT_EQ(0, system(command));
 }
 
+/* Begin a value of so many bytes, whose rest does not come. */
+static int begin_value(struct rig_client *c, uint32_t size, uint32_t part)
+{
+	struct {
+		struct mathis_wire head;
+		uint8_t data[MATHIS_WIRE_PART_MIN];
+	} m = { .head = { .kind = MATHIS_WIRE_CALL,
+			  .id = rig_id("crypto_sha256"),
+			  .size = size } };
+
+	return phi_ring_send(c->ring, &m, (uint32_t)sizeof(m.head) + part);
+}
+
+/* Parts are long, unless they are the last: few of them make a value. */
+TEST_F(bounds, ends_a_session_whose_parts_are_short)
+{
+	struct rig_client c;
+
+	ASSERT_EQ(0, rig_open(&self->rig, 100, 8, 4096, &c));
+	ASSERT_EQ(0, begin_value(&c, 2000, MATHIS_WIRE_PART_MIN - 1));
+	EXPECT_EQ(-EPIPE, rig_done(c.client, &self->reply));
+	rig_close(&c);
+}
+
+static int take_three(void *arg)
+{
+	struct rig_client *c = arg;
+	struct mathis_pipe *p = &c->session->pipe;
+	struct mathis_item dice[2] = { INT(1), INT(6) };
+	struct mathis_wire head;
+	const void *data;
+	int ret = 0;
+
+	for (int i = 0; i < 3; i++)
+		rig_submit(c->client, "crypto_random_int", dice, 2, 0);
+	mathis_pipe_budget(p, 8192);
+	for (int i = 0; i < 2 && !ret; i++)
+		ret = mathis_pipe_recv(p, &head, &data);
+	if (ret)
+		return ret;
+	ret = mathis_pipe_recv(p, &head, &data);
+	mathis_pipe_budget(p, 1);
+	return mathis_pipe_recv(p, &head, &data) ?: ret;
+}
+
+TEST_F(bounds, takes_no_more_than_a_budget)
+{
+	EXPECT_EQ(-EINPROGRESS, rig_run(&self->rig, take_three, &self->c));
+}
+
+static int held(void *arg)
+{
+	struct mathisd_user *user = user_of(arg);
+
+	return (int)(atomic_load(&user->owner->bytes) >> 20);
+}
+
+/* Digest so many bytes in a session: its code, or a negative errno. */
+static int digest(struct rig_client *c, uint32_t n, struct mathis_reply *reply)
+{
+	static char data[1 << 20];
+	struct mathis_item arg = { .kind = MATHIS_BYTES, .n = n, .text = data };
+
+	return mathis_client_call(c->client, rig_id("crypto_sha256"), &arg, 1, reply, 0) ?:
+		       reply->code;
+}
+
+/* Values that never come whole fill the share of their user, and no other's. */
+TEST_F(bounds, charges_a_user_with_what_is_under_way)
+{
+	struct rig_client half[8], other;
+
+	ASSERT_EQ(0, rig_open(&self->rig, 101, 64, 65536, &other));
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, rig_open(&self->rig, 100, 8, 4096, &half[i]));
+		ASSERT_EQ(0, begin_value(&half[i], (i < 7 ? 64U : 63U) << 20,
+					 MATHIS_WIRE_PART_MIN));
+	}
+	while (rig_run(&self->rig, held, self->c.session) < 511)
+		;
+	EXPECT_EQ(MATHIS_LIMIT, digest(&self->c, 1 << 20, &self->reply));
+	EXPECT_EQ(MATHIS_OK, digest(&other, 1 << 20, &self->reply));
+	for (int i = 0; i < 8; i++)
+		rig_close(&half[i]);
+	while (rig_run(&self->rig, held, self->c.session) > 0)
+		;
+	EXPECT_EQ(MATHIS_OK, digest(&self->c, 1 << 20, &self->reply));
+	rig_close(&other);
+}
+
+/* Two sessions of a user have less memory together than each may have. */
+TEST_F(bounds, shares_memory_among_the_sessions_of_a_user)
+{
+	struct mathis_item size = INT(64 << 20), mem = MATHIS_ITEM_NONE;
+	struct rig_client more[2];
+	int code = 0, n = 0;
+
+	ASSERT_EQ(0, rig_open(&self->rig, 100, 64, 65536, &more[0]));
+	ASSERT_EQ(0, rig_open(&self->rig, 100, 64, 65536, &more[1]));
+	while (!code && n < 8) {
+		ASSERT_NE(0, rig_submit(more[n / 4].client, "mem_alloc", &size,
+					1, 0));
+		code = rig_done(more[n / 4].client, &self->reply);
+		mem = code ? mem : self->reply.value;
+		n++;
+	}
+	/* The rings have some of it. */
+	EXPECT_EQ(8, n);
+	EXPECT_EQ(MATHIS_LIMIT, code);
+	ASSERT_NE(0, rig_submit(more[1].client, "mem_free", &mem, 1, 0));
+	ASSERT_EQ(MATHIS_OK, rig_done(more[1].client, &self->reply));
+	ASSERT_NE(0, rig_submit(self->c.client, "mem_alloc", &size, 1, 0));
+	EXPECT_EQ(MATHIS_OK, rig_done(self->c.client, &self->reply));
+	for (int i = 0; i < 2; i++)
+		rig_close(&more[i]);
+}
+
 TEST_HARNESS_MAIN

@@ -48,6 +48,22 @@ struct md_call *md_call_new(struct md_session *s, uint16_t id,
 	return c;
 }
 
+static void uncharge(struct md_call *c)
+{
+	atomic_fetch_sub(&c->session->n_bytes, c->charged);
+	md_share_give(c->session->owner, c->charged);
+	c->charged = 0;
+}
+
+void md_call_empty(struct md_call *c)
+{
+	uncharge(c);
+	mathis_pool_fini(&c->pool);
+	mathis_pool_init(&c->pool, MD_CALL_BYTES);
+	c->args = NULL;
+	c->argc = 0;
+}
+
 void md_call_put(struct md_call *c)
 {
 	struct md_session *s = c->session;
@@ -60,7 +76,7 @@ void md_call_put(struct md_call *c)
 		close(c->stop_fd);
 	if (c->counted)
 		atomic_fetch_sub(&s->n_calls, 1);
-	atomic_fetch_sub(&s->n_bytes, c->charged);
+	uncharge(c);
 	mathis_pool_fini(&c->pool);
 	free(c);
 	md_session_put(s);
@@ -75,13 +91,31 @@ static void fire(struct md_timer *timer)
 	md_call_put(c);
 }
 
-/* Charge the session with what the call has by now: what all of them have. */
-static uint64_t charge(struct md_call *c)
+/* Charge for what a call has by now: what its owner has, and @session. */
+static uint64_t charge(struct md_call *c, uint64_t *session)
 {
 	uint64_t more = c->pool.used - c->charged;
+	struct md_session *s = c->session;
 
 	c->charged += more;
-	return atomic_fetch_add(&c->session->n_bytes, more) + more;
+	*session = atomic_fetch_add(&s->n_bytes, more) + more;
+	return md_share_add(s->owner, more);
+}
+
+enum md_status md_call_charge(struct md_call *c)
+{
+	uint64_t session;
+	uint64_t owner = charge(c, &session);
+
+	if (session > MD_SESSION_BYTES)
+		return md_fail(c, MATHIS_LIMIT, MD_SESSION_FULL,
+			       MD_SESSION_BYTES >> 20);
+	if (owner > MD_OWNER_BYTES)
+		return md_fail(
+			c, MATHIS_LIMIT,
+			"the sessions of the user have more than %llu MiB",
+			MD_OWNER_BYTES >> 20);
+	return MD_DONE;
 }
 
 /* Count a call, until it is put: MD_DONE, or MD_FAILED with too many. */
@@ -92,16 +126,15 @@ static enum md_status count(struct md_call *c)
 		return md_fail(c, MATHIS_LIMIT,
 			       "more than %d calls are under way",
 			       MD_CALLS_MAX);
-	if (charge(c) > MD_SESSION_BYTES)
-		return md_fail(c, MATHIS_LIMIT, MD_SESSION_FULL,
-			       MD_SESSION_BYTES >> 20);
-	return MD_DONE;
+	return md_call_charge(c);
 }
 
 /* The result of a function, looked at. */
 static enum md_status look_at(struct md_call *c, enum md_status status)
 {
-	charge(c);
+	uint64_t session;
+
+	charge(c, &session);
 	if (status == MD_DONE && c->pool.bad)
 		return md_fail(c, MATHIS_OUT_OF_MEMORY,
 			       "the result is too large, or memory is short");

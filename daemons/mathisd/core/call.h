@@ -168,6 +168,14 @@ struct mathis_item md_error_item(struct md_call *c, struct mathis_pool *pool);
  */
 struct md_call *md_call_new(struct md_session *s, uint16_t id,
 			    unsigned int argc);
+/*
+ * Charge the session and its owner with what the call has by now: MD_DONE, or
+ * MD_FAILED, which was reported, when they have too much. It is given back with
+ * the call.
+ */
+enum md_status md_call_charge(struct md_call *c);
+/* Free the arguments of a call that does not begin. */
+void md_call_empty(struct md_call *c);
 /* Check and serve it, here or in a worker: MD_LATER when it has not ended. */
 enum md_status md_call_start(struct md_call *c);
 void md_call_put(struct md_call *c);

@@ -32,8 +32,9 @@ TAILQ_HEAD(md_owner_list, md_owner);
  * @sessions: Those with calls that wait for a worker.
  * @running: Its calls that workers run.
  * @has_turn: It is in core->turns.
+ * @bytes: Memory of its calls, messages and rings, and of mem_alloc.
  *
- * All but @refs under core->lock.
+ * All but @refs and @bytes under core->lock.
  */
 struct md_owner {
 	TAILQ_ENTRY(md_owner) turn; /* of core->turns */
@@ -41,7 +42,37 @@ struct md_owner {
 	struct md_session_list sessions;
 	unsigned int running;
 	bool has_turn;
+	atomic_ullong bytes;
 };
+
+#define MD_OWNER_BYTES (512ULL << 20)
+
+/* Charge an owner: what it has then, which may be more than MD_OWNER_BYTES. */
+static inline uint64_t md_share_add(struct md_owner *owner, uint64_t n)
+{
+	return atomic_fetch_add(&owner->bytes, n) + n;
+}
+
+static inline void md_share_give(struct md_owner *owner, uint64_t n)
+{
+	atomic_fetch_sub(&owner->bytes, n);
+}
+
+/* Charge an owner, unless it would have more than MD_OWNER_BYTES. */
+static inline bool md_share_take(struct md_owner *owner, uint64_t n)
+{
+	if (md_share_add(owner, n) <= MD_OWNER_BYTES)
+		return true;
+	md_share_give(owner, n);
+	return false;
+}
+
+static inline uint64_t md_share_left(struct md_owner *owner)
+{
+	uint64_t bytes = atomic_load(&owner->bytes);
+
+	return bytes < MD_OWNER_BYTES ? MD_OWNER_BYTES - bytes : 0;
+}
 
 typedef int md_function(struct md_call *c);
 

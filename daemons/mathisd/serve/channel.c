@@ -77,19 +77,43 @@ close_fd:
  * @bytes: Room of the ring, each way.
  *
  * Context: Main thread.
- * Return: 0 or a negative errno.
+ * Return: 0; -EDQUOT when the sessions of the user have too much memory; another
+ * negative errno.
  */
 int mathisd_channel_serve(struct client *client, uint32_t bytes)
 {
-	int ret = phi_service_fd(client->base.daemon->service, client->ring_fd,
-				 POLLIN, rang, client, &client->ring_source);
+	int ret;
 
-	if (ret)
+	if (!md_share_take(client->md->owner, client->ring_len))
+		return -EDQUOT;
+	ret = phi_service_fd(client->base.daemon->service, client->ring_fd,
+			     POLLIN, rang, client, &client->ring_source);
+	if (ret) {
+		md_share_give(client->md->owner, client->ring_len);
 		return ret;
+	}
+	client->held = client->ring_len;
 	mathis_pipe_init(&client->pipe, client->ring, bytes);
 	/* Its first turn arms the bell. */
 	mathisd_ready(client);
 	return 0;
+}
+
+/**
+ * mathisd_channel_charge() - charge the user with what its messages have now
+ * @client: Session with a ring.
+ *
+ * Context: Main thread.
+ */
+void mathisd_channel_charge(struct client *client)
+{
+	uint64_t held = client->ring_len + mathis_pipe_bytes(&client->pipe);
+
+	if (held == client->held)
+		return;
+	md_share_add(client->md->owner, held);
+	md_share_give(client->md->owner, client->held);
+	client->held = held;
 }
 
 static int check_size(uint32_t n, uint32_t min, uint32_t max)

@@ -43,13 +43,14 @@ int mathisd_client_init(struct client *client)
 		client->md = NULL;
 		return ret;
 	}
+	if (user_of(client)->owner)
+		md_session_share(client->md, user_of(client)->owner);
+	user_of(client)->owner = client->md->owner;
+	user_of(client)->clients++;
 	/* A handle of another session is none of this one. */
 	if (getrandom(&client->md->handles.seed,
 		      sizeof(client->md->handles.seed), 0) < 0)
 		return -errno;
-	if (user_of(client)->owner)
-		md_session_share(client->md, user_of(client)->owner);
-	user_of(client)->owner = client->md->owner;
 	s->stats.sessions++;
 	client->md->arg = client;
 	client->md->wake = wake;
@@ -77,6 +78,9 @@ void mathisd_client_ended(struct client *client)
 			TAILQ_REMOVE(&client->done, c, wait);
 			md_call_put(c);
 		}
+		md_share_give(client->md->owner, client->held);
+		if (!--user_of(client)->clients)
+			user_of(client)->owner = NULL;
 		md_session_end(client->md);
 	}
 	mathisd_forget(client);

@@ -35,8 +35,11 @@ static int read_args(struct md_call *c, const void *data, size_t size)
 {
 	unsigned int max = c->row ? c->row->max : 0;
 	struct mathis_item list;
-	int ret = mathis_wire_get(data, size, &c->pool, &list);
+	int ret;
 
+	if (!data && size)
+		return -E2BIG;
+	ret = mathis_wire_get(data, size, &c->pool, &list);
 	if (ret)
 		return ret;
 	if (list.kind != MATHIS_LIST)
@@ -71,12 +74,17 @@ static int take_call(struct client *client, const struct mathis_wire *head,
 	if (head->arg)
 		c->deadline = clock_ns() + head->arg * MS;
 	ret = read_args(c, data, head->size);
+	if (!ret && md_call_charge(c))
+		ret = -E2BIG;
 	if (ret == -ENOMEM || ret == -E2BIG) {
-		mathis_wire_funcs(data, head->size, drop_slot, client);
-		done(client, c,
-		     md_fail(c, MATHIS_LIMIT,
-			     "the arguments have more than %lu bytes or 64 levels, or memory is short",
-			     MD_CALL_BYTES));
+		if (data)
+			mathis_wire_funcs(data, head->size, drop_slot, client);
+		md_call_empty(c);
+		if (!c->code)
+			md_fail(c, MATHIS_LIMIT,
+				"the arguments have more than %lu bytes or 64 levels, or memory is short",
+				MD_CALL_BYTES);
+		done(client, c, MD_FAILED);
 		return 0;
 	}
 	if (ret) {
@@ -140,9 +148,15 @@ static int take_narrow(struct client *client, const struct mathis_wire *head,
 {
 	bool busy = md_session_busy(client->md);
 	struct md_call *c = md_call_new(client->md, 0, 1);
-	int ret = c ? mathis_wire_get(data, head->size, &c->pool, &c->args[0]) :
-		      -ENOMEM;
+	int ret = -ENOMEM;
 
+	if (c && !data && head->size) {
+		c->ticket = head->ticket;
+		done(client, c, md_fail(c, MATHIS_LIMIT, "memory is short"));
+		return 0;
+	}
+	if (c)
+		ret = mathis_wire_get(data, head->size, &c->pool, &c->args[0]);
 	if (!ret && (c->args[0].kind != MATHIS_STR ||
 		     memchr(c->args[0].text, 0, c->args[0].n)))
 		ret = -EBADMSG;
@@ -162,7 +176,7 @@ static int take_narrow(struct client *client, const struct mathis_wire *head,
  * mathisd_message() - serve a message
  * @client: Session.
  * @head: Its head.
- * @data: Its value, private.
+ * @data: Its value, private; NULL: the user has no room for it.
  *
  * Context: Main thread.
  * Return: 0; a negative errno when the session has to end.

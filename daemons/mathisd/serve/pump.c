@@ -8,8 +8,12 @@
 
 #include "serve_impl.h"
 
-/* Messages of one turn. */
+/* Messages of one turn, and their bytes. */
 #define TURN_MAX 256
+#define TURN_BYTES (2U << 20)
+
+/* A value of so many bytes is taken though its user has too much memory. */
+#define SMALL_MAX 65536
 
 static void drop(struct client *client, int64_t slot)
 {
@@ -131,28 +135,41 @@ static int send_next(struct client *client, bool *sent)
 	return ret;
 }
 
-/* Send all that it waits for: 0, -EAGAIN without room, or -EPROTO. */
-static int flush(struct client *client)
+/*
+ * Send all that it waits for: 0, -EAGAIN without room, -EINPROGRESS when its turn
+ * is over, or -EPROTO.
+ */
+static int flush(struct client *client, uint64_t until)
 {
 	bool sent = true;
-	int ret = 0;
+	int ret;
 
-	while (!ret && sent) {
+	do {
 		ret = mathis_pipe_flush(&client->pipe);
 		if (!ret)
 			ret = send_next(client, &sent);
-	}
-	return ret;
+	} while (!ret && sent && clock_ns() < until);
+	return !ret && sent ? -EINPROGRESS : ret;
 }
 
-/* Take a message: 0, -EAGAIN when there is none, or another negative errno. */
-static int take(struct client *client)
+/*
+ * Take a message: 0, -EAGAIN when there is none, -EINPROGRESS when the turn is
+ * over, or another negative errno. The user is charged with all of it once its
+ * head came.
+ */
+static int take(struct client *client, uint64_t until)
 {
+	uint64_t left = md_share_left(client->md->owner);
 	struct mathis_wire head;
 	const void *data;
-	int ret = mathis_pipe_recv(&client->pipe, &head, &data);
+	int ret;
 
-	return ret ?: mathisd_message(client, &head, data);
+	client->pipe.most = left > SMALL_MAX ? left : SMALL_MAX;
+	ret = mathis_pipe_recv(&client->pipe, &head, &data);
+	mathisd_channel_charge(client);
+	if (!ret)
+		ret = mathisd_message(client, &head, data);
+	return !ret && clock_ns() >= until ? -EINPROGRESS : ret;
 }
 
 /**
@@ -170,19 +187,24 @@ int mathisd_pump(struct client *client, uint64_t until, bool *more)
 	int checked = 0;
 	int ret;
 
+	mathis_pipe_budget(&client->pipe, TURN_BYTES);
 	do {
-		ret = flush(client);
+		ret = flush(client, until);
 		/* A batch is told whole before the next one is taken. */
 		for (unsigned int i = 0; i < BATCH_MAX && !ret; i++, n++)
-			ret = take(client);
+			ret = take(client, until);
 		checked = mathisd_run_batch(client);
 	} while (!ret && !checked && n < TURN_MAX && clock_ns() < until);
-	if (checked || (ret && ret != -EAGAIN))
+	if (!checked && (!ret || ret == -EAGAIN))
+		/* Send the results of the batch, unless the ring has no room. */
+		ret = flush(client, until);
+	mathisd_channel_charge(client);
+	if (checked || (ret && ret != -EAGAIN && ret != -EINPROGRESS))
 		return checked ? checked : ret;
-	/* Send the results of the batch, unless the ring has no room. */
-	ret = flush(client);
-	if (ret && ret != -EAGAIN)
-		return ret;
+	if (ret == -EINPROGRESS) {
+		*more = true;
+		return 0;
+	}
 	*more = phi_ring_arm(client->ring, ret ? PHI_RING_OUT : PHI_RING_IN) !=
 		0;
 	return 0;

@@ -79,6 +79,7 @@ struct client_place {
  * @has_news: A call of it has ended, or an upcall waits.
  * @check: SESSION of the client's process; 0: without a module no call is checked.
  * @pipe: Messages over @ring.
+ * @held: Bytes of @ring and @pipe that its owner was charged with.
  * @ring_cap: Memory of @ring.
  * @ring_bell: The NOTIFY that the client signals.
  * @ring_peer: The NOTIFY that it waits for.
@@ -98,6 +99,7 @@ struct client {
 	bool has_news;
 	uint64_t check;
 	struct mathis_pipe pipe;
+	uint64_t held;
 	struct phi_ring *ring;
 	void *ring_mem;
 	size_t ring_len;
@@ -126,12 +128,14 @@ struct user_place {
  * @base: As of every daemon.
  * @at: Lists.
  * @ready: These clients.
- * @owner: Of its sessions, one of which holds it; NULL: it had none.
+ * @clients: Its sessions that have not ended.
+ * @owner: Of these, which hold it; NULL: there are none.
  */
 struct mathisd_user {
 	struct user base;
 	struct user_place at;
 	struct client_list ready;
+	unsigned int clients;
 	struct md_owner *owner;
 };
 
@@ -244,6 +248,7 @@ int mathisd_channel_open(struct client *client,
 			 const struct mathis_wire_open *wire,
 			 const struct phi_msg_in *in);
 int mathisd_channel_serve(struct client *client, uint32_t bytes);
+void mathisd_channel_charge(struct client *client);
 void mathisd_channel_revoke(struct client *client);
 void mathisd_channel_close(struct client *client);
 

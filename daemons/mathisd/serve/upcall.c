@@ -89,7 +89,7 @@ int mathisd_upcall_send(struct client *client, bool *sent)
  * mathisd_upcall_answer() - what an upcall came to
  * @client: Session.
  * @head: Head of the message.
- * @data: The value, or the error as a map.
+ * @data: The value, or the error as a map; NULL: the user has no room for it.
  *
  * An answer that comes too late is dropped.
  *
@@ -113,7 +113,10 @@ int mathisd_upcall_answer(struct client *client, const struct mathis_wire *head,
 		return 0;
 	u = run->upcall;
 	if (md_upcall_claim(u)) {
-		ret = mathis_wire_get(data, head->size, &u->pool, &u->result);
+		ret = !data && head->size ?
+			      -E2BIG :
+			      mathis_wire_get(data, head->size, &u->pool,
+					      &u->result);
 		if (!ret)
 			mathisd_drop_funcs(client, &u->result);
 		code = ret == -EBADMSG	      ? MATHIS_FORMAT :

@@ -17,6 +17,7 @@ struct total {
 struct mem {
 	struct md_object base;
 	struct total *total;
+	struct md_owner *owner;
 	size_t size;
 	pthread_rwlock_t lock; /* over a copy */
 	char data[];
@@ -38,11 +39,13 @@ static void close_mem(struct md_object *object)
 	struct mem *m = (struct mem *)object;
 
 	atomic_fetch_sub(&m->total->bytes, m->size);
+	md_share_give(m->owner, m->size);
 }
 
 int md_mem_alloc(struct md_call *c)
 {
 	struct total *total = md_session_own(c->session, &kind);
+	struct md_owner *owner = c->session->owner;
 	size_t size = (size_t)c->args[0].i;
 	struct mem *m;
 
@@ -53,15 +56,24 @@ int md_mem_alloc(struct md_call *c)
 		return md_fail(c, MATHIS_LIMIT, "more than %llu bytes",
 			       SESSION_BYTES);
 	}
+	if (!md_share_take(owner, size)) {
+		atomic_fetch_sub(&total->bytes, size);
+		return md_fail(
+			c, MATHIS_LIMIT,
+			"the sessions of the user have more than %llu MiB",
+			MD_OWNER_BYTES >> 20);
+	}
 	m = calloc(1, sizeof(*m) + size);
 	if (!m) {
 		atomic_fetch_sub(&total->bytes, size);
+		md_share_give(owner, size);
 		return md_fail(c, MATHIS_OUT_OF_MEMORY, "no memory");
 	}
 	md_object_init(&m->base, free_mem);
 	m->base.close = close_mem;
 	pthread_rwlock_init(&m->lock, NULL);
 	m->total = total;
+	m->owner = owner;
 	m->size = size;
 	return md_return_handle(c, MD_KIND_mem, &m->base);
 }

@@ -10,7 +10,7 @@
 /* Items that go in one transaction, and bytes of them, but at least one. */
 #define PURGE_STEP 2000
 #define PURGE_BYTES ((int64_t)4 << 20)
-/* Seconds before a deletion that failed is tried again. */
+/* Seconds before what failed is tried again. */
 #define AGAIN_S 1
 /* So few vectors that a rebuild takes seconds. */
 #define SMALL 100000
@@ -199,7 +199,7 @@ static bool is_worn_out(const struct vdfs_index_stats *stats)
 	return stats->deleted >= all / 4;
 }
 
-static void repair(struct vdfs_core *core)
+static int repair(struct vdfs_core *core)
 {
 	struct vdfs_index_stats stats;
 	struct vdfs_graph *graph;
@@ -218,17 +218,24 @@ static void repair(struct vdfs_core *core)
 	/* Else a start would have to do all these changes again. */
 	if (!ret && vdfs_graph_worth_saving(core))
 		vdfs_graph_save(core);
+	return ret;
 }
 
-static void care_for(struct vdfs_core *core, unsigned int work)
+/*
+ * Return: work to be done again. Nobody else would ask for a repair that failed
+ * until more is deleted.
+ */
+static unsigned int care_for(struct vdfs_core *core, unsigned int work)
 {
+	unsigned int failed = 0;
 	unsigned int i;
 
-	if (work & WORK_REPAIR)
-		repair(core);
+	if (work & WORK_REPAIR && repair(core) && go_on(core, 0, 0))
+		failed |= WORK_REPAIR;
 	for (i = 0; i < CURVES; i++)
 		if (work & WORK_TUNE << i)
 			vdfs_tune(core, i);
+	return failed;
 }
 
 static struct vdfs_core *find_work(struct vdfs_db *db)
@@ -240,29 +247,64 @@ static struct vdfs_core *find_work(struct vdfs_db *db)
 	return core;
 }
 
-/* Until there is something to do; what failed is tried again. */
-static void wait_for_work(struct vdfs_db *db, bool *again)
+static bool is_late(const struct vdfs_db *db)
+{
+	const struct vdfs_core *core = db->cores;
+
+	while (core && !core->late)
+		core = core->next;
+	return core;
+}
+
+/* Do again what failed. */
+static void ask_again(struct vdfs_db *db, bool *purge)
+{
+	struct vdfs_core *core;
+
+	db->purge |= *purge;
+	*purge = false;
+	for (core = db->cores; core; core = core->next) {
+		core->work |= core->late;
+		core->late = 0;
+	}
+}
+
+/* Until there is something to do; what failed, @purge too, is tried again. */
+static void wait_for_work(struct vdfs_db *db, bool *purge)
 {
 	struct timespec until;
 
-	if (!*again) {
+	if (!*purge && !is_late(db)) {
 		pthread_cond_wait(&db->changed, &db->lock);
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += AGAIN_S;
 	if (pthread_cond_timedwait(&db->changed, &db->lock, &until) ==
-	    ETIMEDOUT) {
-		db->purge = true;
-		*again = false;
-	}
+	    ETIMEDOUT)
+		ask_again(db, purge);
+}
+
+/* Do the work on a collection. The db's lock is held, but not meanwhile. */
+static void serve(struct vdfs_db *db, struct vdfs_core *core)
+{
+	unsigned int work = core->work;
+
+	core->work = 0;
+	core->refs++;
+	pthread_mutex_unlock(&db->lock);
+	work = care_for(core, work);
+	pthread_mutex_lock(&db->lock);
+	core->late |= work;
+	pthread_mutex_unlock(&db->lock);
+	vdfs_core_put(core);
+	pthread_mutex_lock(&db->lock);
 }
 
 static void *worker(void *arg)
 {
 	struct vdfs_db *db = arg;
 	struct vdfs_core *core;
-	unsigned int work;
 	bool purge, trim, again = false;
 
 	pthread_mutex_lock(&db->lock);
@@ -276,18 +318,11 @@ static void *worker(void *arg)
 		}
 		db->purge = false;
 		db->trim = false;
-		work = core ? core->work : 0;
-		if (core) {
-			core->work = 0;
-			core->refs++;
-		}
+		if (core)
+			serve(db, core);
 		pthread_mutex_unlock(&db->lock);
 		if (purge)
 			again = purge_all(db);
-		if (core) {
-			care_for(core, work);
-			vdfs_core_put(core);
-		}
 		if (trim)
 			vdfs_db_trim(db);
 		pthread_mutex_lock(&db->lock);

@@ -151,6 +151,7 @@ struct vdfs_curve {
  *        collection after a repair has changed it.
  * @refs: Handles, the list, the background thread; guarded by the db's lock.
  * @work: WORK_*; guarded by the db's lock.
+ * @late: WORK_* that failed, for a later time; guarded by the db's lock.
  * @state: 0 once it can be used, 1 while it is loaded, or why it cannot be;
  *         guarded by the db's lock.
  * @next: In the list of the db.
@@ -179,6 +180,7 @@ struct vdfs_core {
 	uint32_t seed;
 	unsigned int refs;
 	unsigned int work;
+	unsigned int late;
 	int state;
 	struct vdfs_core *next;
 	uint64_t used;

@@ -382,6 +382,20 @@ static int injection_begin(int ask)
 	return begun ? 0 : -EOPNOTSUPP;
 }
 
+/* Join threads that have ended: while all of them call, few have. */
+static void join_threads(struct world *w)
+{
+	for (int i = 0; i < POOL; i++) {
+		struct phi_thread_join join = {
+			.thread = w->pool[0][PHI_TYPE_THREAD][i],
+			.deadline_ns = monotonic_ns() + 100000000,
+		};
+
+		if (!PHI_DO(w->phi[0], THREAD_JOIN, &join))
+			count(PHI_IOC_THREAD_JOIN);
+	}
+}
+
 /* The life of one process: some threads that call at random. */
 static int live(void *arg)
 {
@@ -425,6 +439,7 @@ static int live(void *arg)
 		if (thread[i])
 			pthread_join(thread[i], NULL);
 	}
+	join_threads(&world);
 	for (int i = 0; i < THREADS; i++) {
 		if (f[i].wrong) {
 			printf("# call %#x: %s\n", f[i].wrong_cmd,

@@ -98,8 +98,12 @@ static inline int peer_start(struct peer *peer, int phi)
 /* Let it end, and wait for that. */
 static inline void peer_stop(struct peer *peer)
 {
+	struct phi_thread_join join;
+
 	gate_open(peer->gate);
 	pthread_join(peer->thread, NULL);
+	/* 6.12 tells the C library of an end before it tells the module. */
+	do_join(peer->phi, peer->cap, 0, &join);
 	close(peer->gate);
 	close(peer->ready);
 }

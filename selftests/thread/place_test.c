@@ -306,14 +306,11 @@ TEST_F(place, yields_to_one_that_is_ready)
 TEST_F(place, after_the_end)
 {
 	struct peer other = {};
-	struct phi_thread_join join;
 	uint64_t cpus = UINT64_MAX;
 	uint32_t yielded;
 
 	ASSERT_EQ(0, peer_start(&other, self->phi));
 	peer_stop(&other);
-	/* 6.12 tells the C library of an end before it tells the module. */
-	ASSERT_EQ(0, do_join(self->phi, other.cap, 0, &join));
 	EXPECT_EQ(-ESRCH, do_place(self->phi, other.cap, &cpus, 8));
 	EXPECT_EQ(-ESRCH, do_yield(self->phi, other.cap, &yielded));
 	EXPECT_EQ(-ESRCH, do_class(self->phi, other.cap, 0, 0));

@@ -85,7 +85,7 @@ test_of_a_foreign_call()
 	eq "$(json '.checks[0].result' phi check call io_open)" ok
 	phi check call io_write --cap "$bell" --type memory &&
 		die "a notify is no memory"
-	has "$(phi why)" "^io_write \(MATHIS 0x0003\) by process [0-9]+ of uid 0 was refused .* EINVAL: the capability $bell \(notify\) is of another type; .* of memory$"
+	has "$(phi why)" "^io_write \(MATHIS 0x0003\) by process [0-9]+ of uid 0 was refused .* EINVAL: the capability of the dispatcher \(notify\) is of another type; .* of memory$"
 	phi check call 0xfffe --cap 0x7b && die "there is no 0x7b"
 	has "$(phi why)" "^a call \(MATHIS 0xfffe\) by .* EBADF: no capability is behind"
 	fails 2 "call" phi check call io_opem

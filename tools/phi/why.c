@@ -193,7 +193,11 @@ static void put_grant(struct text *text, const struct phi_decision *d)
 
 static void put_handle(struct text *text, const struct phi_decision *d)
 {
-	put(text, "the capability 0x%016" PRIx64, (uint64_t)d->handle);
+	/* In a check for a client the handle is not the client's. */
+	if (d->handle)
+		put(text, "the capability 0x%016" PRIx64, (uint64_t)d->handle);
+	else
+		put(text, "the capability of the dispatcher");
 	if (d->type)
 		put(text, " (%s)", type_name(d->type));
 }
@@ -268,8 +272,11 @@ static void put_reason(struct text *text, const struct phi_decision *d)
 {
 	switch (d->where) {
 	case PHI_DECIDED_HANDLE:
-		put(text, "no capability is behind 0x%016" PRIx64,
-		    (uint64_t)d->handle);
+		put(text, "no capability is behind ");
+		if (d->handle)
+			put(text, "0x%016" PRIx64, (uint64_t)d->handle);
+		else
+			put(text, "the handle");
 		break;
 	case PHI_DECIDED_TYPE:
 		put_handle(text, d);

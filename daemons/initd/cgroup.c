@@ -455,7 +455,7 @@ static int remove_below(int top)
 		int from = at;
 
 		ret = sweep(at, next);
-		/* That which we come from has nothing below it, but stays. */
+		/* sweep() could not remove the directory that this loop emptied. */
 		if (*next && up && !ret)
 			ret = -EBUSY;
 		else if (steps == STEPS_MAX)

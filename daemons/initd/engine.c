@@ -260,7 +260,10 @@ void init_engine_gone(struct init_engine *e, uint32_t i, int status,
 	}
 }
 
-/* What do those that it comes after allow? 1 to start, 0 to wait, or < 0. */
+/*
+ * Whether the services in After= and Requires= let this one start. Return: 1 to
+ * start now, 0 to wait, -ECANCELED when a required service failed.
+ */
 static int may_start(const struct init_engine *e, const struct init_service *s)
 {
 	uint32_t i;

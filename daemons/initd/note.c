@@ -43,7 +43,7 @@ static void take_line(struct initd *d, uint32_t i, const char *line)
 	}
 }
 
-/* Who sent it? 0 = the kernel does not say. */
+/* Read the sender from SCM_CREDENTIALS. Return: its pid, 0 without any. */
 static pid_t sender(struct msghdr *msg)
 {
 	struct cmsghdr *c;

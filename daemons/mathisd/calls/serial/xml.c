@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * 0x1322: XML, read by expat. A document that declares entities is refused, so
- * that none is expanded.
+ * 0x1322: XML, read by expat. The parser refuses every document that declares
+ * an entity, and therefore expands no entity.
  */
 #include <expat.h>
 

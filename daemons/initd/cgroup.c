@@ -366,6 +366,13 @@ static int await_end(int cgroup)
 	return ret;
 }
 
+/* A service may give a cgroup any name, also one that begins with a dot. */
+static bool is_below(const struct dirent *entry)
+{
+	return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") &&
+	       strcmp(entry->d_name, "..");
+}
+
 /* Do this to all cgroups in one, but not to those below them. */
 static int each_in(int cgroup, int (*fn)(int cgroup, const char *name))
 {
@@ -381,7 +388,7 @@ static int each_in(int cgroup, int (*fn)(int cgroup, const char *name))
 		return ret;
 	}
 	while ((entry = readdir(dir))) {
-		if (entry->d_type == DT_DIR && *entry->d_name != '.')
+		if (is_below(entry))
 			ret = fn(cgroup, entry->d_name) ?: ret;
 	}
 	closedir(dir);
@@ -428,7 +435,7 @@ static int sweep(int cgroup, char left[NAME_MAX + 1])
 		return removed;
 	}
 	while ((entry = readdir(dir))) {
-		if (entry->d_type != DT_DIR || *entry->d_name == '.')
+		if (!is_below(entry))
 			continue;
 		if (!unlinkat(cgroup, entry->d_name, AT_REMOVEDIR))
 			removed++;

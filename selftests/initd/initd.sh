@@ -637,18 +637,18 @@ test_16_services_do_not_keep_root_out()
 # Nor does what it makes in its cgroup, or holds locked, keep initd out.
 test_17_what_services_leave_does_not_keep_initd_out()
 {
-	local first
+	local first away
 
 	fresh
 	# shellcheck disable=SC2016
 	service nest <<-'END'
 	[Service]
-	ExecStart=/bin/bash -c 'd=$1; echo max >"$d/cgroup.max.depth"; echo max >"$d/cgroup.max.descendants"; mkdir -p "$d/b" "$d/$(printf "a/%%.0s" {1..300})"; echo nested; exec sleep 1005' bash @GROUP@/services/nest
+	ExecStart=/bin/bash -c 'd=$1; echo max >"$d/cgroup.max.depth"; echo max >"$d/cgroup.max.descendants"; mkdir -p "$d/b" "$d/.c/d" "$d/$(printf "a/%%.0s" {1..300})"; echo nested; exec sleep 1005' bash @GROUP@/services/nest
 	RestartSec=1ms
 	END
 	service lock <<-'END'
 	[Service]
-	ExecStart=/bin/bash -c 'exec 9<"$1"; flock -s 9; echo >"$2"; exec sleep 1005' bash @GROUP@/services @WORK@/locked
+	ExecStart=/bin/bash -c 'exec 9<"$1"; flock -s 9; mkdir -p "$1/.away"; echo $$ >"$1/.away/cgroup.procs"; echo $$ >"$2.new"; mv "$2.new" "$2"; exec sleep 1005' bash @GROUP@/services @WORK@/locked
 	END
 	sed -i "s|@GROUP@|$group|g" "$files"/*.service
 	start
@@ -664,7 +664,9 @@ test_17_what_services_leave_does_not_keep_initd_out()
 	until_true nested 2
 	murder
 	until_true test -e "$dir/work/locked"
+	away=$(<"$dir/work/locked")
 	start
+	[[ ! -e /proc/$away ]] || die "one in a cgroup of its own lives on"
 	until_true is nest up
 	until_true is lock up
 	stop
